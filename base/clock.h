@@ -1,0 +1,23 @@
+// Time as the cores see it: nanoseconds of a monotonic clock, handed in by whoever drives them.
+// The cores never read a clock themselves, so a simulator can drive them with a virtual one.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace exeunt {
+
+using Duration = std::chrono::nanoseconds;
+
+struct TimePoint {
+  Duration since_start{0};
+  friend auto operator<=>(const TimePoint&, const TimePoint&) = default;
+  friend TimePoint operator+(TimePoint t, Duration d) { return {t.since_start + d}; }
+  friend Duration operator-(TimePoint a, TimePoint b) { return a.since_start - b.since_start; }
+};
+
+inline TimePoint MonotonicNow() { return {std::chrono::steady_clock::now().time_since_epoch()}; }
+
+inline double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
+}  // namespace exeunt

@@ -1,0 +1,78 @@
+# Build rules shared by every folder.
+#   exeunt_library(name SOURCES ... DEPS ...)   a static library; a folder is a library
+#   exeunt_executable(name SOURCES ... DEPS ...)
+#   exeunt_test(file.cc DEPS ...)               a GoogleTest binary named after the file
+#   exeunt_fuzz(file.cc CORPUS dir DEPS ...)    a libFuzzer target, and a test that replays its corpus
+
+# Flags of every target of ours (third-party headers are SYSTEM).
+add_library(exeunt_flags INTERFACE)
+target_compile_options(exeunt_flags INTERFACE -Wall -Wextra -Wconversion -Werror
+  # Fused multiply-adds are written out where they are meant: every instruction set must give the same bits.
+  -ffp-contract=off)
+target_include_directories(exeunt_flags INTERFACE "${CMAKE_SOURCE_DIR}")
+if(EXEUNT_SANITIZE)
+  target_compile_options(exeunt_flags INTERFACE -fsanitize=${EXEUNT_SANITIZE} -fno-omit-frame-pointer
+                         -fno-sanitize-recover=all)
+  target_link_options(exeunt_flags INTERFACE -fsanitize=${EXEUNT_SANITIZE})
+endif()
+if(EXEUNT_FUZZ)
+  target_compile_options(exeunt_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+function(exeunt_library name)
+  cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${A_SOURCES})
+  target_link_libraries(${name} PUBLIC ${A_DEPS} PRIVATE exeunt_flags)
+  target_include_directories(${name} PUBLIC "${CMAKE_SOURCE_DIR}")
+endfunction()
+
+function(exeunt_executable name)
+  cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE ${A_DEPS} exeunt_flags)
+endfunction()
+
+function(exeunt_test file)
+  cmake_parse_arguments(A "" "TIMEOUT;LABELS" "DEPS;ARGS" ${ARGN})
+  get_filename_component(stem ${file} NAME_WE)
+  file(RELATIVE_PATH folder "${CMAKE_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
+  string(REPLACE "/" "_" prefix "${folder}")
+  set(name ${prefix}_${stem})
+  add_executable(${name} ${file})
+  target_link_libraries(${name} PRIVATE ${A_DEPS} GTest::gtest_main GTest::gmock exeunt_flags)
+  target_compile_definitions(${name} PRIVATE EXEUNT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name} ${A_ARGS})
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}")
+  set_property(GLOBAL APPEND PROPERTY EXEUNT_TESTS "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
+endfunction()
+
+function(exeunt_fuzz file)
+  cmake_parse_arguments(A "" "CORPUS" "DEPS" ${ARGN})
+  if(NOT EXEUNT_FUZZ)
+    return()
+  endif()
+  get_filename_component(stem ${file} NAME_WE)
+  add_executable(${stem} ${file})
+  target_link_libraries(${stem} PRIVATE ${A_DEPS} exeunt_flags)
+  target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
+  # Replays the committed corpus, then mutates it for a bounded number of runs from a fixed seed.
+  add_test(NAME fuzz_${stem} COMMAND ${stem} -runs=20000 -seed=1 -rss_limit_mb=2048 -timeout=10
+           "${CMAKE_CURRENT_BINARY_DIR}/${stem}_scratch" "${CMAKE_CURRENT_SOURCE_DIR}/${A_CORPUS}")
+  file(MAKE_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/${stem}_scratch")
+  set_tests_properties(fuzz_${stem} PROPERTIES TIMEOUT 300 LABELS fuzz)
+endfunction()
+
+# A test that is not run is worse than none: an unregistered *_test.cc fails the configure step.
+function(exeunt_check_every_test_is_registered)
+  file(GLOB_RECURSE found "${CMAKE_SOURCE_DIR}/*_test.cc")
+  list(FILTER found EXCLUDE REGEX "^${CMAKE_SOURCE_DIR}/build")
+  get_property(registered GLOBAL PROPERTY EXEUNT_TESTS)
+  foreach(file ${found})
+    if(NOT file IN_LIST registered)
+      message(FATAL_ERROR "${file} is not registered: add exeunt_test() to its folder's CMakeLists.txt")
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,56 @@
+// Tokenizer: text to token ids and back, from GGUF metadata or a Hugging Face tokenizer.json.
+// Byte-level BPE with the model's own pre-tokenizer, SentencePiece BPE, and unigram. Immutable; thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/gguf_value.h"
+
+namespace exeunt {
+
+class Tokenizer {
+ public:
+  // Errors name the key and value that is missing, unknown or wrong.
+  static Result<std::shared_ptr<const Tokenizer>> FromGguf(const GgufMetadata& metadata);
+  static Result<std::shared_ptr<const Tokenizer>> FromHfDirectory(const std::string& directory);
+
+  virtual ~Tokenizer() = default;
+  // parse_special: text such as "<|im_start|>" becomes its token. add_special: BOS/EOS as the model's own tokenizer adds them.
+  virtual std::vector<int32_t> Encode(std::string_view text, bool add_special, bool parse_special) const = 0;
+  // The bytes that a token stands for: a piece may end inside a UTF-8 character. Out-of-range ids give "".
+  virtual std::string Piece(int32_t token, bool render_special) const = 0;
+  // All of a sequence; what is not UTF-8 in the end is replaced by U+FFFD. Follows the model's decoder (e.g. strips
+  // the leading space of SentencePiece).
+  virtual std::string Decode(const std::vector<int32_t>& tokens, bool render_special) const = 0;
+  virtual int vocab_size() const = 0;
+  virtual int32_t bos() const = 0;  // -1: none
+  // Every token that ends generation (EOS, end of turn); never empty for a chat model.
+  virtual const std::vector<int32_t>& end_tokens() const = 0;
+  // The token whose text is exactly `text`, or -1.
+  virtual int32_t Find(std::string_view text) const = 0;
+  // The model's own chat template (Jinja), "" where it has none.
+  virtual const std::string& chat_template() const = 0;
+};
+
+// Streaming detokenisation: bytes come out as soon as they end a whole UTF-8 character, never before. One per sequence.
+class Detokenizer {
+ public:
+  Detokenizer(std::shared_ptr<const Tokenizer> tokenizer, bool render_special);
+  // Text that this token completes; "" while a character is open.
+  std::string Push(int32_t token);
+  // What is left at the end; an unfinished character becomes U+FFFD. Push(...)s + Flush() == Decode(all).
+  std::string Flush();
+
+ private:
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  bool render_special_;
+  bool first_ = true;
+  std::string open_;  // bytes of an unfinished character
+};
+
+}  // namespace exeunt
