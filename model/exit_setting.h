@@ -1,0 +1,39 @@
+// ExitSetting: how the tokens of one request may leave early. Fixed at admission, travels with `open`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace exeunt {
+
+enum class ExitMode : uint8_t { kOff, kPropagate, kExact, kVerify };
+enum class ExitMeasure : uint8_t { kSoftmax, kState, kClassifier, kForced };
+
+// One exit of the `forced` measure: tokens leave after `layer` with `probability`; what remains of 1 runs all layers.
+struct ForcedExit {
+  int layer = 0;
+  float probability = 0.0F;
+};
+
+// CALM's decaying threshold (arXiv 2207.07061, eq. 5): clip(0.9 lambda + 0.1 exp(-tau t / n)).
+struct ExitDecay {
+  float tau = 4.0F;
+  int n = 256;  // longest output in tokens; never the request's max_tokens
+};
+
+struct ExitSetting {
+  ExitMode mode = ExitMode::kOff;
+  ExitMeasure measure = ExitMeasure::kSoftmax;
+  float threshold = 1.0F;            // >= 1: no exits at all, whatever the decay
+  int min_layer = 0;                 // exits after fewer layers are not taken
+  std::optional<ExitDecay> decay;    // none: a flat threshold
+  std::vector<ForcedExit> forced;    // measure kForced only
+
+  // Whether any token of the request can leave early.
+  bool Enabled() const {
+    return mode != ExitMode::kOff && (measure == ExitMeasure::kForced ? !forced.empty() : threshold < 1.0F);
+  }
+};
+
+}  // namespace exeunt
