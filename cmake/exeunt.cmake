@@ -67,8 +67,8 @@ endfunction()
 
 # A test that is not run is worse than none: an unregistered *_test.cc fails the configure step.
 function(exeunt_check_every_test_is_registered)
-  file(GLOB_RECURSE found "${CMAKE_SOURCE_DIR}/*_test.cc")
-  list(FILTER found EXCLUDE REGEX "^${CMAKE_SOURCE_DIR}/build")
+  list(TRANSFORM EXEUNT_FOLDERS REPLACE "(.+)" "${CMAKE_SOURCE_DIR}/\\1/*_test.cc" OUTPUT_VARIABLE patterns)
+  file(GLOB_RECURSE found ${patterns})
   get_property(registered GLOBAL PROPERTY EXEUNT_TESTS)
   foreach(file ${found})
     if(NOT file IN_LIST registered)

@@ -1,0 +1,35 @@
+// The table of operations over the vector V. Included by the per-instruction-set translation units only: they
+// are compiled with flags that not every CPU can run, so nothing here may be an inline function of another
+// header.
+#pragma once
+
+#include "kernels/cpu/attention_impl.h"
+#include "kernels/cpu/elementwise_impl.h"
+#include "kernels/cpu/matmul_impl.h"
+#include "kernels/cpu/ops.h"
+
+namespace exeunt::cpu {
+
+const Ops& OpsScalar();
+const Ops& OpsAvx2();
+const Ops& OpsAvx512();
+
+namespace {
+
+template <class V>
+constexpr Ops MakeOps() {
+  return {.matmul = Matmul<V>,
+          .quantize_row = QuantizeRow<V>,
+          .rms_norm = RmsNorm<V>,
+          .add = Add<V>,
+          .swiglu = SwiGlu<V>,
+          .rope_interleaved = RopeInterleaved<V>,
+          .rope_halves = RopeHalves<V>,
+          .store_kv = StoreKv<V>,
+          .attention = Attention<V>,
+          .vocab_stats = ComputeVocabStats<V>,
+          .dot = Dot<V>};
+}
+
+}  // namespace
+}  // namespace exeunt::cpu

@@ -1,0 +1,108 @@
+// The CPU kernels as one table of functions per instruction set. All tables give the same bits for the same
+// input: the kernels are written once over a 16-lane vector (vec_scalar.h), with one order of summation for 1
+// row as for 512. Functions work on ranges so that a caller can split them over threads; no result depends on
+// the split. Thread-safe: no state. Buffers are the caller's; "row" arrays are row-major with the stated
+// width.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "kernels/cpu/packed_matrix.h"
+
+namespace exeunt::cpu {
+
+enum class Isa { kScalar, kAvx2, kAvx512 };
+
+std::string_view IsaName(Isa isa);
+// What this CPU can run, slowest first; kScalar always. kAvx2 needs FMA and F16C too, kAvx512 needs F, BW,
+// VL, DQ, VNNI.
+std::vector<Isa> SupportedIsas();
+// The fastest that is supported, or what EXEUNT_ISA (scalar, avx2, avx512) asks for.
+Isa DefaultIsa();
+
+// Input rows of a matmul. Quantised per block of 32: x ~ d * q, q in [-127, 127], sum16 = sum of q over 16.
+struct MatmulInput {
+  int rows = 0;
+  const float* x = nullptr;        // [rows, k], for F32, F16 and BF16 weights
+  const int8_t* q = nullptr;       // [rows, k], for quantised weights
+  const float* d = nullptr;        // [rows, k / 32]
+  const int32_t* sum16 = nullptr;  // [rows, k / 16]
+};
+
+// K/V of one sequence in one layer. A page holds kPageTokens positions: per KV head, K
+// [head_dim][kPageTokens] then V [kPageTokens][head_dim], all F16.
+inline constexpr int kPageTokens = 32;
+
+struct KvLayerView {
+  uint16_t* base = nullptr;        // page p starts at base + p * page_stride
+  size_t page_stride = 0;          // elements
+  const int32_t* pages = nullptr;  // [ceil(positions / kPageTokens)]: position / kPageTokens to page
+};
+
+constexpr size_t KvPageElements(int n_kv_heads, int head_dim) {
+  return static_cast<size_t>(n_kv_heads) * 2 * kPageTokens * static_cast<size_t>(head_dim);
+}
+
+struct AttentionShape {
+  int n_heads = 0;
+  int n_kv_heads = 0;
+  int head_dim = 0;        // a multiple of 16, at most kMaxHeadDim
+  int sliding_window = 0;  // 0: all positions
+  float scale = 1.0F;
+};
+inline constexpr int kMaxHeadDim = 256;
+// Positions that are reduced together before chunks are merged in ascending order: part of the result's
+// definition.
+inline constexpr int kAttentionChunk = 512;
+inline constexpr int kMaxGqaGroup = 16;
+
+// Vocabulary reductions run over chunks of this many logits, merged in ascending order.
+inline constexpr int kVocabChunk = 512;
+
+// One chunk's (or, merged, one row's) softmax statistics.
+struct VocabStats {
+  int32_t argmax = -1;   // the lowest id on a tie
+  float top1 = 0.0F;     // logit of argmax
+  float top2 = 0.0F;     // second largest logit; -inf where there is one only
+  float sum_exp = 0.0F;  // sum of exp(logit - top1)
+};
+
+struct Ops {
+  // out[r, 16g ..] = sum over k of in[r, k] * w[16g .., k], for groups [g0, g1) and all rows. out: [rows,
+  // out_stride].
+  void (*matmul)(const PackedMatrix& w, const MatmulInput& in, float* out, size_t out_stride, int g0, int g1);
+  // Quantises n (a multiple of 32) floats.
+  void (*quantize_row)(const float* x, int n, int8_t* q, float* d, int32_t* sum16);
+  // y = x / sqrt(mean(x^2) + eps) * weight; [n]. y may be x.
+  void (*rms_norm)(const float* x, const float* weight, int n, float eps, float* y);
+  // y += x; [n].
+  void (*add)(const float* x, int n, float* y);
+  // y = silu(gate) * up; [n].
+  void (*swiglu)(const float* gate, const float* up, int n, float* y);
+  // Rotates one head vector in place; cos, sin: [head_dim / 2].
+  void (*rope_interleaved)(float* x, const float* cos, const float* sin, int head_dim);
+  void (*rope_halves)(float* x, const float* cos, const float* sin, int head_dim);
+  // Stores one position's k and v ([n_kv_heads * head_dim] each) as F16.
+  void (*store_kv)(const AttentionShape& shape, const KvLayerView& kv, int position, const float* k,
+                   const float* v);
+  // out[h * head_dim ..] for the query heads of KV head `kv_head`: attention of one row at `position` over
+  // positions 0 .. position (or the window). q, out: [n_heads * head_dim].
+  void (*attention)(const AttentionShape& shape, const KvLayerView& kv, int position, int kv_head,
+                    const float* q, float* out);
+  // Statistics of logits [begin, end) of one row, within one vocabulary chunk.
+  VocabStats (*vocab_stats)(const float* logits, int begin, int end);
+  // Dot product of two vectors; [n].
+  float (*dot)(const float* a, const float* b, int n);
+};
+
+const Ops& OpsFor(Isa isa);
+
+// Merges statistics of ascending ranges. exp is the kernels' own.
+VocabStats MergeVocabStats(const VocabStats& a, const VocabStats& b);
+// The kernels' own exp, lane for lane what every instruction set computes. Flushes to 0 below -87.
+float Exp(float x);
+
+}  // namespace exeunt::cpu

@@ -1,0 +1,365 @@
+// The kernels against naive loops in double, and every instruction set against the scalar one, bit for bit.
+#include "kernels/cpu/ops.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+
+#include "kernels/dequantize.h"
+
+namespace exeunt::cpu {
+namespace {
+
+constexpr DType kTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0, DType::kQ4_0,
+                            DType::kQ4_1, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+
+bool IsQuantised(DType t) { return Info(t).block_elements > 1; }
+
+std::vector<float> RandomFloats(size_t n, uint32_t seed, float scale = 1.0F) {
+  std::mt19937 rng(seed);
+  std::normal_distribution<float> normal(0.0F, scale);
+  std::vector<float> v(n);
+  for (float& x : v) x = normal(rng);
+  return v;
+}
+
+void PutHalf(std::byte* p, float value) {
+  const uint16_t h = FloatToHalf(value);
+  std::memcpy(p, &h, 2);
+}
+
+// Rows of a valid matrix of `type`: random bits everywhere, sane scales.
+std::vector<std::byte> RandomMatrix(DType type, int n, int k, uint32_t seed) {
+  std::mt19937 rng(seed);
+  std::vector<std::byte> bytes(RowBytes(type, static_cast<size_t>(k)) * static_cast<size_t>(n));
+  for (auto& b : bytes) b = static_cast<std::byte>(rng() & 255U);
+  std::uniform_real_distribution<float> scale(-0.02F, 0.02F);
+  const auto block = static_cast<size_t>(Info(type).block_bytes);
+  for (size_t at = 0; at < bytes.size(); at += block) {
+    std::byte* p = bytes.data() + at;
+    const float value = scale(rng) * 10;
+    switch (type) {
+      case DType::kF32:
+        std::memcpy(p, &value, 4);
+        break;
+      case DType::kF16:
+        PutHalf(p, value);
+        break;
+      case DType::kBF16: {
+        uint32_t bits = 0;
+        std::memcpy(&bits, &value, 4);
+        const auto high = static_cast<uint16_t>(bits >> 16);
+        std::memcpy(p, &high, 2);
+        break;
+      }
+      case DType::kQ8_0:
+      case DType::kQ4_0:
+        PutHalf(p, scale(rng));
+        break;
+      case DType::kQ4_1:
+      case DType::kQ4_K:
+      case DType::kQ5_K:
+        PutHalf(p, scale(rng));
+        PutHalf(p + 2, scale(rng));
+        break;
+      case DType::kQ6_K:
+        PutHalf(p + 208, scale(rng));
+        break;
+    }
+  }
+  return bytes;
+}
+
+struct Input {
+  Input(const Ops& ops, int rows, int k, uint32_t seed)
+      : x(RandomFloats(static_cast<size_t>(rows) * static_cast<size_t>(k), seed)),
+        q(x.size()),
+        d(x.size() / 32 + 1),
+        sum16(x.size() / 16 + 1) {
+    for (int r = 0; k % 32 == 0 && r < rows; ++r) {
+      const auto at = static_cast<size_t>(r) * static_cast<size_t>(k);
+      ops.quantize_row(&x[at], k, &q[at], &d[at / 32], &sum16[at / 16]);
+    }
+    view = {rows, x.data(), q.data(), d.data(), sum16.data()};
+  }
+  std::vector<float> x;
+  std::vector<int8_t> q;
+  std::vector<float> d;
+  std::vector<int32_t> sum16;
+  MatmulInput view;
+};
+
+class EveryIsa : public testing::TestWithParam<Isa> {
+ protected:
+  const Ops& ops() { return OpsFor(GetParam()); }
+};
+
+INSTANTIATE_TEST_SUITE_P(Cpu, EveryIsa, testing::ValuesIn(SupportedIsas()),
+                         [](const auto& param) { return std::string(IsaName(param.param)); });
+
+TEST(IsaTest, WhatThisCpuCannotRunIsNamed) {
+  for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+    const auto isas = SupportedIsas();
+    if (std::find(isas.begin(), isas.end(), isa) == isas.end()) {
+      std::cout << "SKIPPED on this CPU: kernels of " << IsaName(isa) << "\n";
+    }
+  }
+  EXPECT_EQ(SupportedIsas().front(), Isa::kScalar);
+}
+
+TEST_P(EveryIsa, PackedRowsReadBackAsTheReferenceDequantisesThem) {
+  for (DType type : kTypes) {
+    const int k = 512;
+    const int n = 21;
+    const auto bytes = RandomMatrix(type, n, k, 7);
+    PackedMatrix w(type, n, k);
+    w.PackRows(0, 10, bytes.data());
+    w.PackRows(10, n - 10, bytes.data() + 10 * RowBytes(type, k));
+    std::vector<float> want(k);
+    std::vector<float> got(k);
+    for (int row = 0; row < n; ++row) {
+      DequantizeRow(type, bytes.data() + static_cast<size_t>(row) * RowBytes(type, k), want.data(), k);
+      w.UnpackRow(row, got.data());
+      for (size_t i = 0; i < k; ++i)
+        ASSERT_EQ(got[i], want[i]) << Info(type).name << " row " << row << " k " << i;
+    }
+  }
+}
+
+// Tolerance: the sum of n products in F32 errs by at most n * 2^-24 times the sum of magnitudes
+// (Higham, 3.1); an eighth of that bound is far above what random signs give and far below any wrong index or
+// scale.
+TEST_P(EveryIsa, MatmulMatchesADoubleLoopForEveryTypeAndRemainder) {
+  for (DType type : kTypes) {
+    const int k = Info(type).block_elements == 256 ? 512 : 96;
+    for (int n : {1, 15, 16, 17, 50, 64}) {
+      const auto bytes = RandomMatrix(type, n, k, static_cast<uint32_t>(n));
+      PackedMatrix w(type, n, k);
+      w.PackRows(0, n, bytes.data());
+      for (int rows : {1, 2, 3, 4, 5, 7, 8, 9, 17}) {
+        const Input in(ops(), rows, k, 3);
+        std::vector<float> out(static_cast<size_t>(rows * n) + 16, 42.0F);
+        ops().matmul(w, in.view, out.data(), static_cast<size_t>(n), 0, w.groups());
+        std::vector<float> weights(static_cast<size_t>(k));
+        for (int c = 0; c < n; ++c) {
+          w.UnpackRow(c, weights.data());
+          for (int r = 0; r < rows; ++r) {
+            double sum = 0;
+            double magnitude = 0;
+            for (int i = 0; i < k; ++i) {
+              const auto at = static_cast<size_t>(r * k + i);
+              const double x = IsQuantised(type) ? double{in.d[at / 32]} * in.q[at] : double{in.x[at]};
+              sum += x * weights[static_cast<size_t>(i)];
+              magnitude += std::abs(x * weights[static_cast<size_t>(i)]);
+            }
+            // Formats with a minimum subtract two larger sums: their magnitudes count, not the difference's.
+            const double spread =
+                type == DType::kQ4_1 || type == DType::kQ4_K || type == DType::kQ5_K ? 64 : 4;
+            const double error = std::abs(sum - double{out[static_cast<size_t>(r * n + c)]});
+            if (!(error <= spread * magnitude * k / 8 * 0x1p-24)) {
+              FAIL() << Info(type).name << " n " << n << " rows " << rows << " row " << r << " column " << c
+                     << ": " << out[static_cast<size_t>(r * n + c)] << " against " << sum;
+            }
+          }
+        }
+        for (size_t i = static_cast<size_t>(rows * n); i < out.size(); ++i) ASSERT_EQ(out[i], 42.0F);
+      }
+    }
+  }
+}
+
+TEST_P(EveryIsa, MatmulBitsDoNotDependOnRowsNeighboursOrInstructionSet) {
+  for (DType type : kTypes) {
+    const int k = 768;
+    const int n = 70;
+    const int rows = 19;
+    const auto bytes = RandomMatrix(type, n, k, 11);
+    PackedMatrix w(type, n, k);
+    w.PackRows(0, n, bytes.data());
+    const Input in(OpsFor(Isa::kScalar), rows, k, 5);
+    std::vector<float> want(static_cast<size_t>(rows * n));
+    std::vector<float> got(want.size());
+    OpsFor(Isa::kScalar).matmul(w, in.view, want.data(), static_cast<size_t>(n), 0, w.groups());
+    ops().matmul(w, in.view, got.data(), static_cast<size_t>(n), 0, w.groups());
+    ASSERT_EQ(std::memcmp(want.data(), got.data(), want.size() * 4), 0) << Info(type).name;
+    for (int r = 0; r < rows; ++r) {  // one row, one group at a time
+      MatmulInput one = in.view;
+      const auto at = static_cast<size_t>(r * k);
+      one.rows = 1;
+      one.x += at;
+      one.q += at;
+      one.d += at / 32;
+      one.sum16 += at / 16;
+      std::vector<float> alone(static_cast<size_t>(n));
+      for (int g = 0; g < w.groups(); ++g)
+        ops().matmul(w, one, alone.data(), static_cast<size_t>(n), g, g + 1);
+      ASSERT_EQ(std::memcmp(alone.data(), &want[static_cast<size_t>(r * n)], alone.size() * 4), 0)
+          << Info(type).name;
+    }
+  }
+}
+
+TEST_P(EveryIsa, ElementwiseOpsGiveTheScalarBitsForEveryLength) {
+  const Ops& reference = OpsFor(Isa::kScalar);
+  for (int n = 1; n <= 40; ++n) {
+    const auto size = static_cast<size_t>(n);
+    const auto a = RandomFloats(size, 1, 3.0F);
+    const auto b = RandomFloats(size, 2, 3.0F);
+    const auto same = [&](const char* what, auto run) {
+      std::vector<float> want(size + 1, 9.0F);
+      std::vector<float> got(size + 1, 9.0F);
+      run(reference, want.data());
+      run(ops(), got.data());
+      ASSERT_EQ(std::memcmp(want.data(), got.data(), want.size() * 4), 0) << what << " " << n;
+      ASSERT_EQ(got.back(), 9.0F) << what;
+    };
+    same("rms_norm", [&](const Ops& o, float* y) { o.rms_norm(a.data(), b.data(), n, 1e-5F, y); });
+    same("swiglu", [&](const Ops& o, float* y) { o.swiglu(a.data(), b.data(), n, y); });
+    same("add", [&](const Ops& o, float* y) { o.add(a.data(), n, y); });
+    same("dot", [&](const Ops& o, float* y) { *y = o.dot(a.data(), b.data(), n); });
+    const VocabStats want = reference.vocab_stats(a.data(), 0, n);
+    const VocabStats got = ops().vocab_stats(a.data(), 0, n);
+    ASSERT_EQ(std::memcmp(&want, &got, sizeof want), 0);
+  }
+}
+
+TEST_P(EveryIsa, QuantisedRowsAreWithinHalfAStepAndEqualTheScalarOnes) {
+  const int n = 320;
+  auto x = RandomFloats(n, 8, 2.0F);
+  std::fill(x.begin() + 64, x.begin() + 96, 0.0F);  // a block of zeros
+  std::vector<int8_t> q(n), want_q(n);
+  std::vector<float> d(n / 32), want_d(n / 32);
+  std::vector<int32_t> s(n / 16), want_s(n / 16);
+  ops().quantize_row(x.data(), n, q.data(), d.data(), s.data());
+  OpsFor(Isa::kScalar).quantize_row(x.data(), n, want_q.data(), want_d.data(), want_s.data());
+  EXPECT_EQ(q, want_q);
+  EXPECT_EQ(d, want_d);
+  EXPECT_EQ(s, want_s);
+  for (size_t i = 0; i < n; ++i) {
+    EXPECT_LE(std::abs(x[i] - d[i / 32] * q[i]), d[i / 32] * 0.5001F);
+    if (i % 16 == 0) {
+      int32_t sum = 0;
+      for (size_t j = i; j < i + 16; ++j) sum += q[j];
+      EXPECT_EQ(s[i / 16], sum);
+    }
+  }
+}
+
+TEST(ExpTest, IsWithinTwoUlpOfTheTruthWhereItIsNotClamped) {
+  for (float x = -86.9F; x < 88.0F; x += 0.0371F) {
+    const double want = std::exp(double{x});
+    EXPECT_LE(std::abs(Exp(x) - want), want * 3e-7) << x;
+  }
+  EXPECT_GT(Exp(-1000.0F), 0.0F);
+  EXPECT_LT(Exp(-1000.0F), 1e-37F);
+  EXPECT_TRUE(std::isnan(Exp(NAN)));
+}
+
+TEST_P(EveryIsa, VocabStatsOverChunksEqualTheNaiveSoftmax) {
+  const int n = 5 * kVocabChunk + 77;
+  auto logits = RandomFloats(static_cast<size_t>(n), 21, 4.0F);
+  logits[700] = logits[900] = 30.0F;  // a tie in one chunk, and with 1600 across chunks: the lowest id wins
+  logits[1600] = 30.0F;
+  VocabStats all;
+  for (int begin = 0; begin < n; begin += kVocabChunk) {
+    all = MergeVocabStats(all, ops().vocab_stats(logits.data(), begin, std::min(n, begin + kVocabChunk)));
+  }
+  double sum = 0;
+  for (float x : logits) sum += std::exp(double{x} - 30.0);
+  EXPECT_EQ(all.argmax, 700);
+  EXPECT_EQ(all.top1, 30.0F);
+  EXPECT_EQ(all.top2, 30.0F);
+  EXPECT_NEAR(all.sum_exp, sum, sum * 1e-6);
+}
+
+struct KvFixture {
+  KvFixture(const Ops& ops, AttentionShape s, int positions) : shape(s), d_kv(s.n_kv_heads * s.head_dim) {
+    const int pages_needed = (positions + kPageTokens - 1) / kPageTokens;
+    view.page_stride = KvPageElements(s.n_kv_heads, s.head_dim);
+    memory.assign(view.page_stride * static_cast<size_t>(pages_needed),
+                  0x7E00);  // NaN where nothing was written
+    for (int p = 0; p < pages_needed; ++p) pages.push_back(pages_needed - 1 - p);
+    view.base = memory.data();
+    view.pages = pages.data();
+    k = RandomFloats(static_cast<size_t>(positions * d_kv), 31);
+    v = RandomFloats(static_cast<size_t>(positions * d_kv), 32);
+    for (int p = 0; p < positions; ++p) ops.store_kv(shape, view, p, &k[Index(p)], &v[Index(p)]);
+  }
+  size_t Index(int position) const { return static_cast<size_t>(position * d_kv); }
+  AttentionShape shape;
+  int d_kv;
+  std::vector<uint16_t> memory;
+  std::vector<int32_t> pages;
+  KvLayerView view;
+  std::vector<float> k, v;
+};
+
+TEST_P(EveryIsa, AttentionMatchesADoubleLoopAndTheScalarBits) {
+  for (const AttentionShape shape :
+       {AttentionShape{9, 3, 64, 0, 0.125F}, AttentionShape{4, 4, 16, 0, 0.25F},
+        AttentionShape{8, 1, 32, 0, 0.2F}, AttentionShape{10, 2, 48, 40, 0.2F}}) {
+    const int positions = 1200;
+    const KvFixture kv(ops(), shape, positions);
+    const KvFixture scalar_kv(OpsFor(Isa::kScalar), shape, positions);
+    ASSERT_EQ(kv.memory, scalar_kv.memory);
+    const int d_q = shape.n_heads * shape.head_dim;
+    const auto q = RandomFloats(static_cast<size_t>(d_q), 33);
+    for (int position : {0, 1, 15, 31, 32, 39, 40, 100, 511, 512, 513, 1199}) {
+      std::vector<float> out(static_cast<size_t>(d_q)), want(out.size());
+      for (int h = 0; h < shape.n_kv_heads; ++h) {
+        ops().attention(shape, kv.view, position, h, q.data(), out.data());
+        OpsFor(Isa::kScalar).attention(shape, kv.view, position, h, q.data(), want.data());
+      }
+      ASSERT_EQ(std::memcmp(out.data(), want.data(), out.size() * 4), 0) << "position " << position;
+      const int first = shape.sliding_window > 0 ? std::max(0, position - shape.sliding_window + 1) : 0;
+      for (int h = 0; h < shape.n_heads; ++h) {
+        const int kv_head = h / (shape.n_heads / shape.n_kv_heads);
+        const auto at = [&](const std::vector<float>& x, int p, int d) {
+          return double{
+              HalfToFloat(FloatToHalf(x[kv.Index(p) + static_cast<size_t>(kv_head * shape.head_dim + d)]))};
+        };
+        std::vector<double> scores;
+        double sum = 0;
+        for (int p = first; p <= position; ++p) {
+          double s = 0;
+          for (int d = 0; d < shape.head_dim; ++d)
+            s += q[static_cast<size_t>(h * shape.head_dim + d)] * at(kv.k, p, d);
+          scores.push_back(std::exp(s * shape.scale));
+          sum += scores.back();
+        }
+        for (int d = 0; d < shape.head_dim; ++d) {
+          double o = 0;
+          for (int p = first; p <= position; ++p)
+            o += scores[static_cast<size_t>(p - first)] / sum * at(kv.v, p, d);
+          const float got = out[static_cast<size_t>(h * shape.head_dim + d)];
+          if (!(std::abs(got - o) <= 2e-5))
+            FAIL() << "position " << position << ": " << got << " against " << o;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(EveryIsa, RopeRotatesPairsAndKeepsTheirLength) {
+  const int dim = 32;
+  const auto x = RandomFloats(dim, 4);
+  std::vector<float> c(dim / 2), s(dim / 2);
+  for (size_t i = 0; i < dim / 2; ++i) {
+    c[i] = std::cos(0.1F * static_cast<float>(i + 1));
+    s[i] = std::sin(0.1F * static_cast<float>(i + 1));
+  }
+  auto interleaved = x;
+  auto halves = x;
+  ops().rope_interleaved(interleaved.data(), c.data(), s.data(), dim);
+  ops().rope_halves(halves.data(), c.data(), s.data(), dim);
+  for (size_t i = 0; i < dim / 2; ++i) {
+    EXPECT_EQ(interleaved[2 * i], x[2 * i] * c[i] - x[2 * i + 1] * s[i]);
+    EXPECT_EQ(halves[i + dim / 2], x[i] * s[i] + x[i + dim / 2] * c[i]);
+  }
+}
+
+}  // namespace
+}  // namespace exeunt::cpu

@@ -1,0 +1,59 @@
+// PackedMatrix: a weight matrix [n, k] in the layout that the CPU kernels read: groups of 16 output columns
+// interleaved, so that a vector lane is an output column and every sum over k runs in ascending order.
+//
+// A group holds its k-blocks in order. One block of 16 columns is:
+//   kF32, kF16, kBF16   1 k:     [16] elements
+//   kQ8_0              32 k:     d[16] half; q[8][16][4] bytes, w + 128
+//   kQ4_0              32 k:     d[16] half; q[4][16][4] bytes: low nibble k = 4j + i, high nibble k = 16 +
+//   4j + i kQ4_1              32 k:     d[16] half, m[16] half; q as kQ4_0 kQ4_K             256 k:     d[16]
+//   half, dmin[16] half, scales[8][16] u8, mins[8][16] u8; q[8] as kQ4_0 kQ5_K             256 k:     the
+//   same, and h[8][64]: bit j of byte 4c + i is the fifth bit of k = 4j + i kQ6_K             256 k: d[16]
+//   half, scales[16][16] s8; q[8] as kQ4_0; h[8][2][64]: bits 2(j % 4).. of plane j / 4
+// Immutable after Pack; thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "kernels/dtype.h"
+
+namespace exeunt::cpu {
+
+inline constexpr int kGroupColumns = 16;
+
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+  // n output columns of k inputs; k is a multiple of the type's block. Filled with PackRows.
+  PackedMatrix(DType dtype, int n, int k);
+
+  // Packs rows [first, first + count) of the matrix from `src`: count rows of RowBytes(dtype, k) bytes.
+  // Rows of several tensors may be stacked: Q, K and V become one matrix.
+  void PackRows(int first, int count, const std::byte* src);
+
+  DType dtype() const { return dtype_; }
+  int n() const { return n_; }
+  int k() const { return k_; }
+  int groups() const { return (n_ + kGroupColumns - 1) / kGroupColumns; }
+  bool empty() const { return n_ == 0; }
+  size_t block_bytes() const { return block_bytes_; }
+  size_t group_bytes() const { return group_bytes_; }
+  size_t bytes() const { return group_bytes_ * static_cast<size_t>(groups()); }
+  const uint8_t* group(int g) const { return data_.get() + group_bytes_ * static_cast<size_t>(g); }
+  // Element (row, column) read back, as F32: for tests and for embedding look-ups of a tied head. dst: [k].
+  void UnpackRow(int row, float* dst) const;
+
+ private:
+  struct Free {
+    void operator()(uint8_t* p) const;
+  };
+  DType dtype_ = DType::kF32;
+  int n_ = 0;
+  int k_ = 0;
+  size_t block_bytes_ = 0;
+  size_t group_bytes_ = 0;
+  std::unique_ptr<uint8_t[], Free> data_;
+};
+
+}  // namespace exeunt::cpu
