@@ -86,6 +86,14 @@ void SwiGlu(const float* gate, const float* up, int n, float* y) {
 }
 
 template <class V>
+void ExpScaled(const float* x, int n, float shift, float scale, float* y) {
+  ForVectors(n, [&](int i, int lanes) {
+    const auto shifted = V::Sub(LoadLanes<V>(x + i, lanes), V::Set1(shift));
+    StoreLanes<V>(y + i, ExpV<V>(V::Mul(shifted, V::Set1(scale))), lanes);
+  });
+}
+
+template <class V>
 void QuantizeRow(const float* x, int n, int8_t* q, float* d, int32_t* sum16) {
   for (int block = 0; block < n / 32; ++block) {
     const auto x0 = V::Load(x + 32 * block);

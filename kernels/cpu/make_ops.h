@@ -28,7 +28,8 @@ constexpr Ops MakeOps() {
           .store_kv = StoreKv<V>,
           .attention = Attention<V>,
           .vocab_stats = ComputeVocabStats<V>,
-          .dot = Dot<V>};
+          .dot = Dot<V>,
+          .exp_scaled = ExpScaled<V>};
 }
 
 }  // namespace

@@ -96,6 +96,8 @@ struct Ops {
   VocabStats (*vocab_stats)(const float* logits, int begin, int end);
   // Dot product of two vectors; [n].
   float (*dot)(const float* a, const float* b, int n);
+  // y = exp((x - shift) * scale); [n].
+  void (*exp_scaled)(const float* x, int n, float shift, float scale, float* y);
 };
 
 const Ops& OpsFor(Isa isa);

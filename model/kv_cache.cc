@@ -1,0 +1,67 @@
+#include "model/kv_cache.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "base/error.h"
+
+namespace exeunt {
+
+Result<KvCache> KvCache::Create(const ModelConfig& config, int n_layers, int n_pages) {
+  KvCache cache;
+  cache.page_elements_ = cpu::KvPageElements(config.n_kv_heads, config.head_dim);
+  cache.layer_elements_ = cache.page_elements_ * static_cast<size_t>(n_pages);
+  cache.bytes_ = cache.layer_elements_ * static_cast<size_t>(n_layers) * sizeof(uint16_t);
+  void* memory =
+      mmap(nullptr, cache.bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) {
+    return ResourceExhausted("KV cache of {} bytes ({} pages): {}", cache.bytes_, n_pages,
+                             std::strerror(errno));
+  }
+  cache.base_ = static_cast<uint16_t*>(memory);
+  return cache;
+}
+
+KvCache::KvCache(KvCache&& other) noexcept
+    : base_(std::exchange(other.base_, nullptr)),
+      bytes_(other.bytes_),
+      page_elements_(other.page_elements_),
+      layer_elements_(other.layer_elements_) {}
+
+KvCache::~KvCache() {
+  if (base_ != nullptr) munmap(base_, bytes_);
+}
+
+cpu::KvLayerView KvCache::Layer(int layer, const std::vector<int32_t>& pages) const {
+  return {base_ + static_cast<size_t>(layer) * layer_elements_, page_elements_, pages.data()};
+}
+
+size_t KvCache::PageBytes(const ModelConfig& config, int n_layers) {
+  return cpu::KvPageElements(config.n_kv_heads, config.head_dim) * sizeof(uint16_t) *
+         static_cast<size_t>(n_layers);
+}
+
+PageAllocator::PageAllocator(int n_pages) : total_(n_pages) {
+  for (int page = n_pages - 1; page >= 0; --page) free_.push_back(page);
+}
+
+bool PageAllocator::Allocate(int count, std::vector<int32_t>* pages) {
+  if (count > static_cast<int>(free_.size())) return false;
+  for (int i = 0; i < count; ++i) {
+    pages->push_back(free_.back());
+    free_.pop_back();
+  }
+  return true;
+}
+
+void PageAllocator::Free(std::vector<int32_t>* pages) {
+  free_.insert(free_.end(), pages->rbegin(), pages->rend());
+  pages->clear();
+  CHECK_LE(free_.size(), static_cast<size_t>(total_));
+}
+
+}  // namespace exeunt

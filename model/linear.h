@@ -1,0 +1,42 @@
+// Linear: y = W x + b, where W may be several stored tensors stacked by rows (Q; K and V; gate and up).
+// Tensors of one type are packed into one matrix. Immutable after loading; thread-safe.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "kernels/cpu/packed_matrix.h"
+#include "model/model_source.h"
+
+namespace exeunt {
+
+class Linear {
+ public:
+  struct Part {
+    cpu::PackedMatrix weight;
+    int first_row = 0;
+  };
+
+  // Stacks `names` (without ".weight") in order; a ".bias" beside any of them is taken too. Releases the
+  // source's pages.
+  static Linear Load(const ModelSource& source, const std::vector<std::string>& names);
+  // From F32 values; bias may be empty.
+  static Linear FromFloats(int n, int k, const float* weight, std::vector<float> bias);
+
+  int n() const { return n_; }
+  int k() const { return k_; }
+  const std::vector<Part>& parts() const { return parts_; }
+  const std::vector<float>& bias() const { return bias_; }  // empty or [n]
+  bool quantised() const;                                   // whether any part reads quantised inputs
+  bool floating() const;                                    // whether any part reads F32 inputs
+  size_t bytes() const;
+
+ private:
+  int n_ = 0;
+  int k_ = 0;
+  std::vector<Part> parts_;
+  std::vector<float> bias_;
+};
+
+}  // namespace exeunt

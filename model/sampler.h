@@ -1,0 +1,24 @@
+// Draws a token from a row of logits. Pure: a function of (logits, params, position), see base/rng.h.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "kernels/cpu/ops.h"
+#include "model/sampling.h"
+
+namespace exeunt {
+
+struct SampledToken {
+  int32_t token = -1;
+  float logprob = 0.0F;                        // of the model's own distribution (temperature 1, nothing cut)
+  std::vector<std::pair<int32_t, float>> top;  // params.n_logprobs largest, with their log-probabilities
+};
+
+// logits: [n]; stats: of the whole row. `position` is that of the token that is drawn. Order of cuts:
+// temperature, top_k, top_p, min_p.
+SampledToken Sample(const cpu::Ops& ops, const float* logits, int n, const cpu::VocabStats& stats,
+                    const SamplingParams& params, uint32_t position);
+
+}  // namespace exeunt

@@ -1,0 +1,93 @@
+// Executor: the compute behind a stage. The stage core (stage.h) decides what runs and never computes; it
+// submits jobs and gets their results back later as events. Hidden states live in the executor's own memory,
+// in numbered slots. Implementations: CpuExecutor; a cost model for the simulator and CUDA later. One thread
+// drives it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "model/exit_setting.h"
+#include "model/sampling.h"
+
+namespace exeunt {
+
+// A position passing through layers. `pages` outlives the job.
+struct LayerRow {
+  int32_t slot = -1;  // hidden state [d_model]: read, and for running rows written
+  int32_t position = 0;
+  int32_t token = -1;  // its embedding becomes the state first, where SegmentJob::embed is set
+  const std::vector<int32_t>* pages = nullptr;
+};
+
+// Runs `run` through layers [layer_begin, layer_end) and stores K/V of `fill` in them, projected from each
+// fill's own state. At each layer the K/V of all rows are written before any attention.
+struct SegmentJob {
+  int layer_begin = 0;
+  int layer_end = 0;
+  bool embed = false;
+  std::vector<LayerRow> run;
+  std::vector<LayerRow> fill;
+  // Confidence wanted of run[i] at the end: kState (cosine of the last two states) or kClassifier; others
+  // none. Empty: none of any row.
+  std::vector<ExitMeasure> signals;
+};
+
+struct SegmentResult {
+  std::vector<float> signals;  // one per run row where SegmentJob::signals is not empty
+};
+
+struct HeadRow {
+  int32_t slot = -1;
+  uint32_t position = 0;                     // of the token that is drawn
+  const SamplingParams* sampling = nullptr;  // outlives the job
+  bool want_logits = false;
+};
+
+// Norm, head and sampling after `layer` layers (its translator first, where it has one).
+struct HeadJob {
+  int layer = 0;
+  std::vector<HeadRow> rows;
+};
+
+struct HeadRowResult {
+  int32_t token = -1;
+  float softmax_margin = 0.0F;  // top1 - top2 of the softmax: CALM's softmax measure
+  float logprob = 0.0F;
+  std::vector<std::pair<int32_t, float>> top;
+  std::vector<float> logits;  // [vocab] where wanted
+};
+
+struct HeadResult {
+  std::vector<HeadRowResult> rows;
+};
+
+struct Job {
+  uint64_t id = 0;
+  std::variant<SegmentJob, HeadJob> work;
+};
+
+struct JobDone {
+  uint64_t id = 0;
+  std::variant<SegmentResult, HeadResult> result;
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  // Takes a job. Jobs run in the order of submission.
+  virtual void Submit(Job job) = 0;
+  // Appends what has completed. An executor without threads of its own runs one job here.
+  virtual void Poll(std::vector<JobDone>* done) = 0;
+  // Slots [0, n) exist after this.
+  virtual void EnsureSlots(int n) = 0;
+  // Copies states between slots and wire format ([slots.size(), d_model], F32, row-major).
+  virtual void Gather(const std::vector<int32_t>& slots, std::vector<std::byte>* out) = 0;
+  virtual void Scatter(const std::vector<int32_t>& slots, const std::byte* rows) = 0;
+  virtual size_t state_bytes() const = 0;  // of one row on the wire
+};
+
+}  // namespace exeunt
