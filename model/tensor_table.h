@@ -1,0 +1,37 @@
+// TensorTable: tensors by name, in the order of their file. A plain value: copies are equal, const use is
+// thread-safe.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "model/model_source.h"
+
+namespace exeunt {
+
+class TensorTable {
+ public:
+  // False, and nothing changes, where a tensor of that name is there already.
+  bool Add(TensorView tensor) {
+    if (!by_name_.emplace(tensor.name, all_.size()).second) return false;
+    all_.push_back(std::move(tensor));
+    return true;
+  }
+
+  // nullptr where there is none. Valid until the next Add.
+  const TensorView* Find(std::string_view name) const {
+    const auto it = by_name_.find(name);
+    return it == by_name_.end() ? nullptr : &all_[it->second];
+  }
+
+  const std::vector<TensorView>& all() const { return all_; }
+
+ private:
+  std::vector<TensorView> all_;
+  std::map<std::string, size_t, std::less<>> by_name_;
+};
+
+}  // namespace exeunt

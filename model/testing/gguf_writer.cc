@@ -1,0 +1,118 @@
+#include "model/testing/gguf_writer.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/check.h"
+#include "base/error.h"
+
+namespace exeunt {
+namespace {
+
+constexpr size_t kAlignment = 32;
+constexpr uint32_t kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7, kString = 8, kArray = 9, kUint64 = 10;
+
+template <typename T>
+std::string Bytes(T value) {
+  return {reinterpret_cast<const char*>(&value), sizeof(value)};
+}
+
+std::string Text(std::string_view text) { return Bytes(uint64_t{text.size()}).append(text); }
+
+template <typename T>
+std::string Numbers(uint32_t type, const std::vector<T>& values) {
+  std::string out = Bytes(type) + Bytes(uint64_t{values.size()});
+  for (T value : values) out += Bytes(value);
+  return out;
+}
+
+uint32_t GgufNumber(DType type) {
+  switch (type) {
+    case DType::kF32:
+      return 0;
+    case DType::kF16:
+      return 1;
+    case DType::kQ4_0:
+      return 2;
+    case DType::kQ4_1:
+      return 3;
+    case DType::kQ8_0:
+      return 8;
+    case DType::kQ4_K:
+      return 12;
+    case DType::kQ5_K:
+      return 13;
+    case DType::kQ6_K:
+      return 14;
+    case DType::kBF16:
+      return 30;
+  }
+  CHECK_MSG(false, "dtype {}", static_cast<int>(type));
+}
+
+void Pad(std::string& bytes) { bytes.resize((bytes.size() + kAlignment - 1) / kAlignment * kAlignment); }
+
+}  // namespace
+
+void GgufWriter::SetRaw(std::string_view key, uint32_t type, std::string_view value) {
+  pairs_ += Text(key) + Bytes(type);
+  pairs_ += value;
+  ++n_pairs_;
+}
+
+void GgufWriter::SetUint32(std::string_view key, uint32_t value) { SetRaw(key, kUint32, Bytes(value)); }
+void GgufWriter::SetUint64(std::string_view key, uint64_t value) { SetRaw(key, kUint64, Bytes(value)); }
+void GgufWriter::SetFloat32(std::string_view key, float value) { SetRaw(key, kFloat32, Bytes(value)); }
+void GgufWriter::SetBool(std::string_view key, bool value) {
+  SetRaw(key, kBool, value ? "\1" : std::string_view("\0", 1));
+}
+void GgufWriter::SetString(std::string_view key, std::string_view value) {
+  SetRaw(key, kString, Text(value));
+}
+
+void GgufWriter::SetStrings(std::string_view key, const std::vector<std::string>& values) {
+  std::string out = Bytes(kString) + Bytes(uint64_t{values.size()});
+  for (const std::string& value : values) out += Text(value);
+  SetRaw(key, kArray, out);
+}
+
+void GgufWriter::SetInt32s(std::string_view key, const std::vector<int32_t>& values) {
+  SetRaw(key, kArray, Numbers(kInt32, values));
+}
+
+void GgufWriter::SetFloat32s(std::string_view key, const std::vector<float>& values) {
+  SetRaw(key, kArray, Numbers(kFloat32, values));
+}
+
+void GgufWriter::AddTensor(std::string_view name, DType type, const std::vector<int64_t>& shape,
+                           std::span<const std::byte> bytes) {
+  Pad(data_);
+  AddRawTensor(name, GgufNumber(type), std::vector<uint64_t>(shape.rbegin(), shape.rend()), data_.size());
+  data_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+void GgufWriter::AddRawTensor(std::string_view name, uint32_t type, const std::vector<uint64_t>& dimensions,
+                              uint64_t offset) {
+  tensors_ += Text(name) + Bytes(static_cast<uint32_t>(dimensions.size()));
+  for (uint64_t dimension : dimensions) tensors_ += Bytes(dimension);
+  tensors_ += Bytes(type) + Bytes(offset);
+  ++n_tensors_;
+}
+
+std::string GgufWriter::Build(uint32_t version) const {
+  std::string file = "GGUF" + Bytes(version) + Bytes(n_tensors_) + Bytes(n_pairs_) + pairs_ + tensors_;
+  Pad(file);
+  return file + data_;
+}
+
+Status GgufWriter::WriteTo(const std::string& path) const { return WriteFile(path, Build()); }
+
+Status WriteFile(const std::string& path, std::string_view content) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(content.data(), static_cast<std::streamsize>(content.size()));
+  file.close();
+  if (!file) return Unavailable("{}: cannot be written", path);
+  return OkStatus();
+}
+
+}  // namespace exeunt

@@ -1,0 +1,159 @@
+#include "model/testing/random_model.h"
+
+#include <cmath>
+#include <vector>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "model/testing/gguf_writer.h"
+#include "model/testing/quantize.h"
+
+namespace exeunt {
+namespace {
+
+uint32_t HashName(const std::string& name) {  // FNV-1a
+  uint32_t hash = 2166136261;
+  for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619;
+  return hash;
+}
+
+// About normal, mean 0, deviation 1, within ±3.47: four uniforms, summed exactly, so no libm is involved.
+float Normal(uint64_t seed, uint32_t tensor, uint64_t element) {
+  const Philox4 r =
+      Philox(seed, {static_cast<uint32_t>(element), static_cast<uint32_t>(element >> 32), tensor, 0});
+  const uint64_t sum = (r[0] >> 12) + (r[1] >> 12) + (r[2] >> 12) + (r[3] >> 12);
+  const float centred = static_cast<float>(static_cast<int64_t>(sum) - 2 * (int64_t{1} << 20)) * 0x1p-20F;
+  return centred * 1.7320508F;  // the sum's variance is 4/12
+}
+
+class Builder {
+ public:
+  explicit Builder(const RandomModelSpec& spec) : spec_(spec) {}
+
+  Status Matrix(const std::string& name, DType type, int rows, int columns) {
+    if (columns % Info(type).block_elements != 0) {
+      return InvalidArgument("tensor {}: rows of {} elements are not a multiple of {}'s block of {}", name,
+                             columns, Info(type).name, Info(type).block_elements);
+    }
+    const float deviation = 1.0F / std::sqrt(static_cast<float>(columns));
+    Add(name, type, {rows, columns}, 0.0F, deviation);
+    return OkStatus();
+  }
+
+  void Vector(const std::string& name, int size, float mean) { Add(name, DType::kF32, {size}, mean, 0.1F); }
+
+  GgufWriter& writer() { return writer_; }
+
+ private:
+  void Add(const std::string& name, DType type, const std::vector<int64_t>& shape, float mean,
+           float deviation) {
+    size_t n = 1;
+    for (int64_t dimension : shape) n *= static_cast<size_t>(dimension);
+    std::vector<float> values(n);
+    const uint32_t tensor = HashName(name);
+    for (size_t i = 0; i < n; ++i) values[i] = mean + deviation * Normal(spec_.seed, tensor, i);
+    writer_.AddTensor(name, type, shape, Quantize(type, values));
+  }
+
+  const RandomModelSpec& spec_;
+  GgufWriter writer_;
+};
+
+std::string Utf8(uint32_t code) {  // of a code point below 0x800
+  if (code < 0x80) return {static_cast<char>(code)};
+  return {static_cast<char>(0xC0 | (code >> 6)), static_cast<char>(0x80 | (code & 63))};
+}
+
+// GPT-2's bytes_to_unicode: printable Latin-1 stands for itself, the other bytes for U+0100 and up, in order.
+std::vector<std::string> ByteTokens() {
+  std::vector<std::string> tokens;
+  uint32_t next = 256;
+  for (uint32_t b = 0; b < 256; ++b) {
+    const bool itself = (b >= 0x21 && b <= 0x7E) || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
+    tokens.push_back(Utf8(itself ? b : next++));
+  }
+  return tokens;
+}
+
+void SetTokenizer(const RandomModelSpec& spec, GgufWriter& writer) {
+  constexpr int kNormal = 1, kControl = 3, kUnused = 5;
+  std::vector<std::string> tokens = ByteTokens();
+  std::vector<int32_t> types(tokens.size(), kNormal);
+  for (const char* special : {"<|endoftext|>", "<|im_start|>", "<|im_end|>"}) {
+    tokens.emplace_back(special);
+    types.push_back(kControl);
+  }
+  while (tokens.size() < static_cast<size_t>(spec.vocab_size)) {
+    tokens.push_back(fmt::format("<|unused_{}|>", tokens.size()));
+    types.push_back(kUnused);
+  }
+  writer.SetString("tokenizer.ggml.model", "gpt2");
+  writer.SetString("tokenizer.ggml.pre", "smollm");
+  writer.SetStrings("tokenizer.ggml.tokens", tokens);
+  writer.SetInt32s("tokenizer.ggml.token_type", types);
+  writer.SetStrings("tokenizer.ggml.merges", {});
+  writer.SetUint32("tokenizer.ggml.bos_token_id", 257);
+  writer.SetUint32("tokenizer.ggml.eos_token_id", 258);
+  writer.SetBool("tokenizer.ggml.add_bos_token", false);
+}
+
+void SetConfig(const RandomModelSpec& spec, GgufWriter& writer) {
+  const auto set = [&](const char* key, int value) {
+    writer.SetUint32(spec.architecture + key, static_cast<uint32_t>(value));
+  };
+  writer.SetString("general.architecture", spec.architecture);
+  writer.SetString("general.name", "random");
+  set(".block_count", spec.n_layers);
+  set(".context_length", spec.context_length);
+  set(".embedding_length", spec.d_model);
+  set(".feed_forward_length", spec.d_ff);
+  set(".attention.head_count", spec.n_heads);
+  set(".attention.head_count_kv", spec.n_kv_heads);
+  set(".attention.key_length", spec.head_dim);
+  set(".attention.value_length", spec.head_dim);
+  set(".rope.dimension_count", spec.head_dim);
+  set(".vocab_size", spec.vocab_size);
+  writer.SetFloat32(spec.architecture + ".rope.freq_base", 10000.0F);
+  writer.SetFloat32(spec.architecture + ".attention.layer_norm_rms_epsilon", 1e-5F);
+}
+
+Status AddLayer(const RandomModelSpec& spec, int layer, Builder& builder) {
+  const std::string prefix = fmt::format("blk.{}.", layer);
+  const int d_q = spec.n_heads * spec.head_dim;
+  const int d_kv = spec.n_kv_heads * spec.head_dim;
+  builder.Vector(prefix + "attn_norm.weight", spec.d_model, 1.0F);
+  RETURN_IF_ERROR(builder.Matrix(prefix + "attn_q.weight", spec.dtype, d_q, spec.d_model));
+  RETURN_IF_ERROR(builder.Matrix(prefix + "attn_k.weight", spec.dtype, d_kv, spec.d_model));
+  RETURN_IF_ERROR(builder.Matrix(prefix + "attn_v.weight", spec.dtype, d_kv, spec.d_model));
+  if (spec.qkv_bias || spec.architecture == "qwen2") {
+    builder.Vector(prefix + "attn_q.bias", d_q, 0.0F);
+    builder.Vector(prefix + "attn_k.bias", d_kv, 0.0F);
+    builder.Vector(prefix + "attn_v.bias", d_kv, 0.0F);
+  }
+  if (spec.qk_norm || spec.architecture == "qwen3") {
+    builder.Vector(prefix + "attn_q_norm.weight", spec.head_dim, 1.0F);
+    builder.Vector(prefix + "attn_k_norm.weight", spec.head_dim, 1.0F);
+  }
+  RETURN_IF_ERROR(builder.Matrix(prefix + "attn_output.weight", spec.dtype, spec.d_model, d_q));
+  builder.Vector(prefix + "ffn_norm.weight", spec.d_model, 1.0F);
+  RETURN_IF_ERROR(builder.Matrix(prefix + "ffn_gate.weight", spec.dtype, spec.d_ff, spec.d_model));
+  RETURN_IF_ERROR(builder.Matrix(prefix + "ffn_up.weight", spec.dtype, spec.d_ff, spec.d_model));
+  return builder.Matrix(prefix + "ffn_down.weight", spec.dtype, spec.d_model, spec.d_ff);
+}
+
+}  // namespace
+
+Status WriteRandomModel(const RandomModelSpec& spec, const std::string& path) {
+  Builder builder(spec);
+  SetConfig(spec, builder.writer());
+  if (spec.vocab_size >= 259) SetTokenizer(spec, builder.writer());
+  RETURN_IF_ERROR(builder.Matrix("token_embd.weight", spec.embedding_dtype, spec.vocab_size, spec.d_model));
+  for (int layer = 0; layer < spec.n_layers; ++layer) RETURN_IF_ERROR(AddLayer(spec, layer, builder));
+  builder.Vector("output_norm.weight", spec.d_model, 1.0F);
+  if (!spec.tied) {
+    RETURN_IF_ERROR(builder.Matrix("output.weight", spec.embedding_dtype, spec.vocab_size, spec.d_model));
+  }
+  return builder.writer().WriteTo(path);
+}
+
+}  // namespace exeunt

@@ -1,0 +1,35 @@
+// Tiny random models for tests: the laws of the pipeline hold for any weights. The file depends on the spec
+// alone: the same on every machine and compiler.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "kernels/dtype.h"
+
+namespace exeunt {
+
+struct RandomModelSpec {
+  std::string architecture = "llama";  // "llama", "qwen2", "qwen3"
+  int n_layers = 4;
+  int d_model = 64;
+  int n_heads = 4;
+  int n_kv_heads = 2;
+  int head_dim = 16;
+  int d_ff = 128;
+  int vocab_size = 256;  // 259 and more: a byte-level tokenizer is in the file
+  int context_length = 512;
+  DType dtype = DType::kF32;            // of the matrices; their rows must be multiples of its block
+  DType embedding_dtype = DType::kF32;  // of token_embd and output
+  bool tied = true;
+  bool qkv_bias = false;  // always for qwen2
+  bool qk_norm = false;   // always for qwen3
+  uint64_t seed = 1;
+};
+
+// Writes the model as a GGUF file: matrices with a standard deviation of 1 / sqrt(fan in), norms near 1.
+// Fails where `path` cannot be written, or a row is not a multiple of the dtype's block.
+Status WriteRandomModel(const RandomModelSpec& spec, const std::string& path);
+
+}  // namespace exeunt
