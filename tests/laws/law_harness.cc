@@ -1,0 +1,140 @@
+#include "tests/laws/law_harness.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <random>
+
+#include "base/check.h"
+
+namespace exeunt {
+
+uint64_t Digest(const std::vector<float>& logits) {
+  uint64_t hash = 0xCBF29CE484222325U;
+  for (float x : logits) {
+    uint32_t bits = 0;
+    std::memcpy(&bits, &x, 4);
+    hash = (hash ^ bits) * 0x100000001B3U;
+  }
+  return hash;
+}
+
+RandomModelSpec TinyThirty(DType dtype) {
+  RandomModelSpec spec;
+  spec.n_layers = 30;
+  spec.d_model = 64;
+  spec.n_heads = 4;
+  spec.n_kv_heads = 2;
+  spec.head_dim = 16;
+  spec.d_ff = 96;
+  spec.vocab_size = 300;
+  spec.dtype = dtype;
+  return spec;
+}
+
+std::shared_ptr<const ModelSource> RandomModel(const RandomModelSpec& spec) {
+  const auto path = std::filesystem::temp_directory_path() /
+                    ("exeunt-law-" + std::to_string(getpid()) + "-" + std::to_string(spec.n_layers) +
+                     std::string(Info(spec.dtype).name) + std::to_string(spec.seed) + ".gguf");
+  const Status written = WriteRandomModel(spec, path.string());
+  CHECK_MSG(written.has_value(), "{}", written.error().message);
+  auto source = ModelSource::Open(path.string());
+  std::filesystem::remove(path);  // the map keeps the file
+  CHECK_MSG(source.has_value(), "{}", source.error().message);
+  return source.value();
+}
+
+std::vector<SequenceSpec> MakeRequests(const RequestMix& mix, int vocab_size) {
+  std::mt19937_64 rng(mix.seed);
+  std::vector<SequenceSpec> requests;
+  for (int i = 0; i < mix.count; ++i) {
+    SequenceSpec spec;
+    spec.sequence = static_cast<uint64_t>(i + 1);
+    const auto prompt = 1 + rng() % static_cast<uint64_t>(mix.max_prompt);
+    for (uint64_t p = 0; p < prompt; ++p) {
+      spec.prompt.push_back(static_cast<int32_t>(rng() % static_cast<uint64_t>(vocab_size)));
+    }
+    spec.max_tokens = static_cast<int>(1 + rng() % static_cast<uint64_t>(mix.max_tokens));
+    spec.sampling.temperature = mix.sampled ? 1.0F : 0.0F;
+    spec.sampling.seed = rng();
+    spec.exit = mix.exit;
+    spec.want_logits = true;
+    requests.push_back(std::move(spec));
+  }
+  return requests;
+}
+
+ExitSetting ForcedExits(std::vector<ForcedExit> exits) {
+  ExitSetting setting;
+  setting.mode = ExitMode::kPropagate;
+  setting.measure = ExitMeasure::kForced;
+  setting.forced = std::move(exits);
+  return setting;
+}
+
+namespace {
+
+void Collect(const StageOutputs& out, LawRun* run) {
+  for (const TokenOut& t : out.tokens) {
+    auto& tokens = run->generated[t.sequence];
+    const GeneratedToken token{t.token, t.exit_layer, Digest(t.logits)};
+    tokens.push_back(token);
+  }
+  for (const SequenceFinishedOut& f : out.finished) {
+    EXPECT_FALSE(run->finished.contains(f.sequence)) << "sequence " << f.sequence << " finished twice";
+    run->finished[f.sequence] = f;
+  }
+}
+
+void CheckNothingLeaked(LocalPipeline* pipeline) {
+  for (int rank = 0; rank < pipeline->stages(); ++rank) {
+    const Stage& stage = pipeline->runner(rank).stage();
+    EXPECT_EQ(stage.pages_used(), 0) << "KV pages at stage " << rank;
+    EXPECT_EQ(stage.slots_used(), 0) << "state slots at stage " << rank;
+    EXPECT_EQ(stage.backlog_rows(), 0) << "fills at stage " << rank;
+    EXPECT_EQ(stage.micro_batches(), 0) << "micro-batches at stage " << rank;
+  }
+}
+
+}  // namespace
+
+LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOptions& options,
+              std::vector<SequenceSpec> requests, const Schedule& schedule) {
+  auto created = LocalPipeline::Create(std::move(source), options, [](float) {});
+  CHECK_MSG(created.has_value(), "{}", created.error().message);
+  LocalPipeline& pipeline = **created;
+  std::mt19937_64 rng(schedule.seed);
+  std::uniform_real_distribution<double> uniform(0.0, 1.0);
+  LawRun run;
+  const size_t count = requests.size();
+  size_t next = 0;
+  for (int turn = 0; turn < 200000; ++turn) {
+    std::vector<StageEvent> events;
+    AdmitSequences admit;
+    while (next < count && (!schedule.staggered || uniform(rng) < 0.3))
+      admit.specs.push_back(requests[next++]);
+    if (!admit.specs.empty()) events.push_back(std::move(admit));
+    if (next > 0 && uniform(rng) < schedule.cancel_share)
+      events.push_back(CancelSequences{{1 + rng() % next}});
+    StageOutputs out;
+    pipeline.Turn(std::move(events), &out);
+    Collect(out, &run);
+    run.peak_micro_batches = std::max(run.peak_micro_batches, pipeline.runner(0).stage().micro_batches());
+    if (out.failed) {
+      ADD_FAILURE() << out.failed->message;
+      return run;
+    }
+    if (next == count && pipeline.Idle()) break;
+  }
+  EXPECT_TRUE(pipeline.Idle()) << "the pipeline did not come to rest";
+  EXPECT_EQ(run.finished.size(), count);
+  CheckNothingLeaked(&pipeline);
+  for (int rank = 0; rank < pipeline.stages(); ++rank) {
+    run.counters.push_back(pipeline.runner(rank).stage().counters());
+  }
+  return run;
+}
+
+}  // namespace exeunt

@@ -1,0 +1,33 @@
+// LoopbackHub: the data channels of all stages of a pipeline in one process. A frame counts as taken when it
+// is received.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "transport/data_channel.h"
+
+namespace exeunt {
+
+class LoopbackHub {
+ public:
+  explicit LoopbackHub(int ranks);
+  ~LoopbackHub();
+  // Owned by the hub. Different ranks may be driven by different threads.
+  DataChannel* channel(int rank) const;
+
+ private:
+  class Channel;
+  struct Mailbox {
+    std::mutex mutex;
+    std::deque<DataMessage> frames;  // from the stage before
+    std::deque<DataMessage> tokens;
+    int taken = 0;  // frames of this rank that the next one took
+  };
+  std::vector<std::unique_ptr<Mailbox>> mailboxes_;
+  std::vector<std::unique_ptr<Channel>> channels_;
+};
+
+}  // namespace exeunt

@@ -1,0 +1,91 @@
+#include "worker/local_pipeline.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/check.h"
+#include "worker/cpu_executor.h"
+
+namespace exeunt {
+
+std::vector<LayerSpan> EvenSplit(int n_layers, int stages) {
+  CHECK_GE(n_layers, stages);
+  std::vector<LayerSpan> split;
+  for (int i = 0; i < stages; ++i) split.push_back({n_layers * i / stages, n_layers * (i + 1) / stages});
+  return split;
+}
+
+bool StageHasHead(LayerSpan layers, const std::vector<int>& exit_layers, int n_layers) {
+  return layers.end == n_layers || std::any_of(exit_layers.begin(), exit_layers.end(), [&](int exit) {
+           return exit > layers.begin && exit <= layers.end;
+         });
+}
+
+Result<std::unique_ptr<Executor>> BuildCpuExecutor(const StageBuild& build) {
+  const ModelConfig& config = build.source->config();
+  const int n_layers = build.layers.end - build.layers.begin;
+  ASSIGN_OR_RETURN(StageWeights weights,
+                   LoadStageWeights(build.source,
+                                    {build.layers.begin, build.layers.end,
+                                     StageHasHead(build.layers, build.exit_layers, config.n_layers)},
+                                    build.load_progress));
+  ExitHeads exits;
+  if (!build.exits_directory.empty()) {
+    ASSIGN_OR_RETURN(
+        exits, ExitHeads::Load(build.exits_directory, *build.source, build.layers.begin, build.layers.end));
+  }
+  ASSIGN_OR_RETURN(KvCache cache, KvCache::Create(config, n_layers, build.kv_pages));
+  return std::unique_ptr<Executor>(
+      std::make_unique<CpuExecutor>(std::move(weights), std::move(exits), std::move(cache),
+                                    CpuExecutorOptions{build.isa, build.threads, build.progress}));
+}
+
+Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<const ModelSource> source,
+                                                             const LocalPipelineOptions& options,
+                                                             const std::function<void(float)>& progress) {
+  const ModelConfig& model = source->config();
+  const auto stages = static_cast<int>(options.split.size());
+  std::unique_ptr<LocalPipeline> pipeline(new LocalPipeline);
+  pipeline->policy_ = std::make_unique<CalmExitPolicy>();
+  pipeline->hub_ = std::make_unique<LoopbackHub>(stages);
+  for (int rank = 0; rank < stages; ++rank) {
+    const LayerSpan layers = options.split[static_cast<size_t>(rank)];
+    StageBuild build{source,           layers,      options.exit_layers, options.exits_directory,
+                     options.kv_pages, options.isa, options.threads};
+    build.load_progress = [&](float f) {
+      progress((static_cast<float>(rank) + f) / static_cast<float>(stages));
+    };
+    ASSIGN_OR_RETURN(auto executor, BuildCpuExecutor(build));
+    StageConfig config;
+    config.rank = rank;
+    config.ranks = stages;
+    config.epoch = options.epoch;
+    config.limits = {model.context_length, model.vocab_size, model.n_layers};
+    config.layer_begin = layers.begin;
+    config.layer_end = layers.end;
+    config.exit_layers = options.exit_layers;
+    config.kv_pages = options.kv_pages;
+    config.prefill_chunk_tokens = options.prefill_chunk_tokens;
+    config.max_batch_rows = options.max_batch_rows;
+    config.eager_forwarding = options.eager_forwarding;
+    pipeline->runners_.push_back(std::make_unique<StageRunner>(
+        config, pipeline->policy_.get(), std::move(executor), pipeline->hub_->channel(rank)));
+  }
+  return pipeline;
+}
+
+bool LocalPipeline::Turn(std::vector<StageEvent> first_stage_events, StageOutputs* out) {
+  bool active = runners_[0]->Turn(MonotonicNow(), std::move(first_stage_events), out);
+  for (size_t i = 1; i < runners_.size(); ++i) active |= runners_[i]->Turn(MonotonicNow(), {}, out);
+  return active;
+}
+
+void LocalPipeline::RunUntilIdle(StageOutputs* out) {
+  while (!Idle() && !out->failed) Turn({}, out);
+}
+
+bool LocalPipeline::Idle() const {
+  return std::all_of(runners_.begin(), runners_.end(), [](const auto& r) { return r->Idle(); });
+}
+
+}  // namespace exeunt

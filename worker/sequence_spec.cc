@@ -1,0 +1,112 @@
+#include "worker/sequence_spec.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace exeunt {
+namespace {
+
+Status CheckTokens(const char* what, const std::vector<int32_t>& tokens, int vocab_size) {
+  for (int32_t token : tokens) {
+    if (token < 0 || token >= vocab_size)
+      return InvalidArgument("{} token {} is outside [0, {})", what, token, vocab_size);
+  }
+  return OkStatus();
+}
+
+Result<ExitSetting> ExitFromProto(const proto::ExitSetting& m, int n_layers) {
+  if (m.mode() > static_cast<uint32_t>(ExitMode::kVerify))
+    return InvalidArgument("exit mode {} is unknown", m.mode());
+  if (m.measure() > static_cast<uint32_t>(ExitMeasure::kForced)) {
+    return InvalidArgument("exit measure {} is unknown", m.measure());
+  }
+  ExitSetting e;
+  e.mode = static_cast<ExitMode>(m.mode());
+  if (e.mode == ExitMode::kExact || e.mode == ExitMode::kVerify) {
+    return Unimplemented("exit mode {} is not built yet; modes are off and propagate",
+                         e.mode == ExitMode::kExact ? "exact" : "verify");
+  }
+  e.measure = static_cast<ExitMeasure>(m.measure());
+  e.threshold = m.threshold();
+  e.min_layer = m.min_layer();
+  if (m.has_decay()) {
+    if (m.decay().n() <= 0) return InvalidArgument("exit decay n {} is not positive", m.decay().n());
+    e.decay = ExitDecay{m.decay().tau(), m.decay().n()};
+  }
+  for (const auto& f : m.forced()) {
+    if (f.layer() < 1 || f.layer() >= n_layers) {
+      return InvalidArgument("forced exit layer {} is outside [1, {})", f.layer(), n_layers);
+    }
+    e.forced.push_back({f.layer(), f.probability()});
+  }
+  return e;
+}
+
+}  // namespace
+
+bool SequenceSpec::IsEnd(int32_t token) const {
+  return std::find(end_tokens.begin(), end_tokens.end(), token) != end_tokens.end();
+}
+
+proto::OpenSequence ToProto(const SequenceSpec& spec) {
+  proto::OpenSequence m;
+  m.set_sequence(spec.sequence);
+  m.mutable_prompt()->Add(spec.prompt.begin(), spec.prompt.end());
+  m.set_max_tokens(static_cast<uint32_t>(spec.max_tokens));
+  auto* s = m.mutable_sampling();
+  s->set_temperature(spec.sampling.temperature);
+  s->set_top_p(spec.sampling.top_p);
+  s->set_top_k(spec.sampling.top_k);
+  s->set_min_p(spec.sampling.min_p);
+  s->set_seed(spec.sampling.seed);
+  s->set_choice(spec.sampling.choice);
+  s->set_n_logprobs(spec.sampling.n_logprobs);
+  auto* e = m.mutable_exit();
+  e->set_mode(static_cast<uint32_t>(spec.exit.mode));
+  e->set_measure(static_cast<uint32_t>(spec.exit.measure));
+  e->set_threshold(spec.exit.threshold);
+  e->set_min_layer(spec.exit.min_layer);
+  if (spec.exit.decay) {
+    e->mutable_decay()->set_tau(spec.exit.decay->tau);
+    e->mutable_decay()->set_n(spec.exit.decay->n);
+  }
+  for (const ForcedExit& f : spec.exit.forced) {
+    auto* forced = e->add_forced();
+    forced->set_layer(f.layer);
+    forced->set_probability(f.probability);
+  }
+  m.mutable_end_tokens()->Add(spec.end_tokens.begin(), spec.end_tokens.end());
+  m.set_want_logits(spec.want_logits);
+  return m;
+}
+
+Result<SequenceSpec> FromProto(const proto::OpenSequence& m, const SequenceLimits& limits) {
+  if (m.sequence() == 0) return InvalidArgument("sequence number 0");
+  const auto positions = static_cast<uint64_t>(m.prompt_size()) + m.max_tokens();
+  if (m.prompt_size() == 0 || m.max_tokens() == 0 ||
+      positions > static_cast<uint64_t>(limits.context_length)) {
+    return InvalidArgument("prompt of {} and max_tokens {} do not fit the context of {} tokens",
+                           m.prompt_size(), m.max_tokens(), limits.context_length);
+  }
+  SequenceSpec spec;
+  spec.sequence = m.sequence();
+  spec.prompt.assign(m.prompt().begin(), m.prompt().end());
+  spec.end_tokens.assign(m.end_tokens().begin(), m.end_tokens().end());
+  RETURN_IF_ERROR(CheckTokens("prompt", spec.prompt, limits.vocab_size));
+  RETURN_IF_ERROR(CheckTokens("end", spec.end_tokens, limits.vocab_size));
+  spec.max_tokens = static_cast<int>(m.max_tokens());
+  const auto& s = m.sampling();
+  spec.sampling = {s.temperature(),
+                   s.top_p(),
+                   s.top_k(),
+                   s.min_p(),
+                   s.seed(),
+                   s.choice(),
+                   std::min(s.n_logprobs(), kMaxLogprobs)};
+  ASSIGN_OR_RETURN(spec.exit, ExitFromProto(m.exit(), limits.n_layers));
+  spec.want_logits = m.want_logits();
+  return spec;
+}
+
+}  // namespace exeunt

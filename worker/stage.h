@@ -1,0 +1,267 @@
+// Stage: the core of a pipeline stage, as a pure state machine. Step takes events (frames, completions,
+// admissions) and the time, and returns actions (frames, jobs, messages). It computes nothing and owns no
+// thread, socket or clock: the same class runs under mpirun, in one process over loopback, and under a
+// simulator.
+//
+// A stage's layers are cut into segments by its exit points. Rows wait in one queue per segment, in the order
+// of their sequence; a batch is any prefix of a queue, so rows of many sequences are regrouped at every
+// segment, never reordered within one. The watermark of a (sequence, segment) is the position below which K/V
+// is there.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "model/exit_policy.h"
+#include "model/kv_cache.h"
+#include "worker/executor.h"
+#include "worker/frame.h"
+#include "worker/sequence_spec.h"
+
+namespace exeunt {
+
+struct StageConfig {
+  int rank = 0;
+  int ranks = 1;
+  uint64_t epoch = 0;
+  SequenceLimits limits;
+  int layer_begin = 0;
+  int layer_end = 0;
+  std::vector<int> exit_layers;  // of the whole pipeline: exits are possible after so many layers
+  int kv_pages = 0;
+  int prefill_chunk_tokens = 256;
+  int max_batch_rows = 512;
+  int send_credits = 4;                                // frames to the next stage that it has not taken yet
+  int fill_batch_rows = 32;                            // fills are computed or forwarded when so many wait,
+  Duration fill_delay = std::chrono::milliseconds(2);  // or the oldest has waited so long on an idle stage
+  bool eager_forwarding = false;                       // fills never wait: for tests of invariant 4
+};
+
+// ---- events
+struct FrameArrived {
+  Frame frame;
+  uint64_t payload = 0;  // the driver's name for the frame's states
+};
+struct FrameTaken {};  // the next stage took one frame: a credit is back
+struct AdmitSequences {
+  std::vector<SequenceSpec> specs;
+};
+struct CancelSequences {
+  std::vector<uint64_t> sequences;
+};
+struct FlushForwarding {
+  std::vector<uint64_t> sequences;  // empty: all
+};
+using StageEvent =
+    std::variant<FrameArrived, FrameTaken, JobDone, AdmitSequences, CancelSequences, FlushForwarding>;
+
+// ---- actions, to be carried out in order
+enum class Link { kNext, kFirst };
+struct SendFrame {
+  Link link = Link::kNext;
+  Frame frame;
+  std::vector<int32_t> slots;  // states of the frame's rows, free once gathered
+};
+struct LoadStates {  // payload's row i goes to slots[i]; -1: not wanted
+  uint64_t payload = 0;
+  std::vector<int32_t> slots;
+};
+struct GrowSlots {
+  int count = 0;
+};
+struct SubmitJob {
+  Job job;
+};
+struct TokenOut {
+  uint64_t sequence = 0;
+  uint32_t generation = 0;
+  int32_t position = 0;
+  int32_t token = -1;
+  int exit_layer = 0;
+  float confidence = 0.0F;
+  float logprob = 0.0F;
+  std::vector<std::pair<int32_t, float>> top;
+  std::vector<float> logits;
+};
+enum class Finish { kStop, kLength, kCancelled };
+struct SequenceFinishedOut {
+  uint64_t sequence = 0;
+  uint32_t generation = 0;
+  int tokens = 0;
+  Finish reason = Finish::kStop;
+};
+struct SequenceClosedOut {
+  uint64_t sequence = 0;
+};
+struct StageFailed {  // the peer broke the protocol: the pipeline must be ended
+  Error error;
+};
+using StageAction = std::variant<SendFrame, LoadStates, GrowSlots, SubmitJob, TokenOut, SequenceFinishedOut,
+                                 SequenceClosedOut, StageFailed>;
+
+// Totals since the stage began, and what is there now.
+struct StageCounters {
+  uint64_t steps = 0;  // segment jobs
+  uint64_t live_rows = 0;
+  uint64_t prompt_rows = 0;
+  uint64_t fill_rows = 0;
+  uint64_t fills_dropped = 0;
+  uint64_t frames_sent = 0;
+  uint64_t frames_received = 0;
+  uint64_t stale_frames = 0;  // frames of another epoch, and rows of an old generation or a closed sequence
+  uint64_t largest_batch_rows = 0;
+  uint64_t mixed_batches = 0;  // jobs with rows of two or more sequences
+  uint64_t refilled_batches =
+      0;  // of them: jobs of a deeper segment after rows of the batch before had left early
+  int frames_in_flight_max = 0;
+  std::map<int, uint64_t> exits;  // tokens that left here, by layers run
+};
+struct SequenceProgress {
+  uint64_t sequence = 0;
+  int watermark = 0;  // least of the segments
+  int backlog = 0;    // fills that wait here
+};
+
+class Stage {
+ public:
+  explicit Stage(const StageConfig& config, const ExitPolicy* policy);
+
+  // Applies the events in order, then schedules. The returned actions are carried out in order by the driver.
+  std::vector<StageAction> Step(TimePoint now, std::vector<StageEvent> events);
+
+  // False while enough rows wait here: the driver takes no frames then.
+  bool AcceptsFrames() const;
+  // Nothing is open, queued or in flight: the driver may block until its doorbell rings.
+  bool Idle() const;
+  // When a Step is due though nothing arrives (fills that may wait no longer).
+  std::optional<TimePoint> NextWake() const;
+  // Work waits for a credit of the next stage.
+  bool Blocked() const { return blocked_; }
+
+  const StageCounters& counters() const { return counters_; }
+  std::vector<SequenceProgress> Progress() const;
+  int pages_used() const { return pages_.used(); }
+  int pages_total() const { return pages_.total(); }
+  int open_sequences() const { return static_cast<int>(sequences_.size()); }
+  uint64_t opened() const {
+    return opened_;
+  }  // sequences opened since the start: matches the doorbell's number
+  int backlog_rows() const;
+  int slots_used() const { return slot_count_ - static_cast<int>(free_slots_.size()); }
+  int micro_batches() const { return static_cast<int>(micro_batches_.size()); }
+
+ private:
+  struct Sequence {
+    std::shared_ptr<const SequenceSpec> spec;
+    uint32_t generation = 0;
+    std::vector<int32_t> pages;
+    std::vector<int32_t> tokens;  // prompt and what was generated, as far as seen here
+    std::vector<int> watermark;   // per segment
+    int rows_in_jobs = 0;
+    bool closing = false;
+    int prompt_issued = 0;     // stage 0: prompt rows that were made
+    uint64_t micro_batch = 0;  // stage 0: frame that carried it; 0: none
+  };
+  struct Row {
+    FrameRow row;
+    int32_t slot = -1;
+    TimePoint since;  // when it became a fill that waits
+    std::shared_ptr<const SequenceSpec>
+        open;  // of a kOpen row: the sequence may be over before the row is sent
+  };
+  struct Segment {
+    int begin = 0;
+    int end = 0;
+    bool exit = false;  // exits are possible at its end
+    std::deque<Row> queue;
+  };
+  struct InFlight {
+    uint64_t id = 0;
+    size_t segment = 0;
+    bool head = false;
+    std::vector<Row> run;
+    std::vector<Row> fill;
+    std::vector<uint8_t> decide;    // head jobs: run[i] leaves only if its margin says so
+    std::vector<float> confidence;  // head jobs: measured before the head
+  };
+
+  // stage_events.cc
+  void On(FrameArrived& event);
+  void On(FrameTaken& event);
+  void On(JobDone& event);
+  void On(AdmitSequences& event);
+  void On(CancelSequences& event);
+  void On(FlushForwarding& event);
+  void OnStateRow(const FrameRow& row, std::vector<int32_t>* load);
+  void OnToken(const FrameRow& row);
+  void OnRollback(const FrameRow& row);
+  bool Open(SequenceSpec spec);
+  void Close(Sequence* sequence, RowKind kind);
+  void Release(Sequence* sequence);
+  void Finished(Sequence* sequence, Finish reason);
+  void DropRows(uint64_t sequence, uint32_t before_generation);
+  void SegmentDone(InFlight job, const SegmentResult& result);
+  void HeadDone(InFlight job, const HeadResult& result);
+  void Leave(Row row, size_t segment, const HeadRowResult& result, float confidence);
+  void Continue(Row row, size_t next_segment);
+  // The row's sequence, if it is open, current and not closing; otherwise the row is dropped and nullptr
+  // returned.
+  Sequence* Current(const Row& row);
+  ExitQuery Query(const Sequence& sequence, const Row& row, int layer, float signal) const;
+
+  // stage_schedule.cc
+  void Schedule();
+  void MakeRows();
+  void MakeRow(const Sequence& sequence, int position, RowKind kind);
+  void MakeDecodeRows(int limit);
+  void MakePromptRows(int budget);
+  std::optional<size_t> PickSegment() const;
+  void SubmitBatch(size_t segment);
+  void SubmitHead(size_t segment, std::vector<Row> rows, std::vector<uint8_t> decide,
+                  std::vector<float> confidence);
+  bool FillsDue(const std::deque<Row>& rows, size_t count, bool idle) const;
+  void Forward();
+  void SendReturns();
+  void Send(std::vector<Row> rows);
+
+  Sequence* Find(uint64_t sequence);
+  int32_t TakeSlot();
+  void FreeSlot(Row* row);
+  bool first() const { return config_.rank == 0; }
+  bool last() const { return config_.rank + 1 == config_.ranks; }
+  void Fail(Error error) { actions_.push_back(StageFailed{std::move(error)}); }
+
+  StageConfig config_;
+  const ExitPolicy* policy_;
+  std::vector<Segment> segments_;
+  std::map<uint64_t, std::unique_ptr<Sequence>> sequences_;
+  PageAllocator pages_;
+  std::vector<int32_t> free_slots_;
+  int slot_count_ = 0;
+
+  std::deque<Row> outbox_;                 // to the next stage, in order per sequence
+  std::vector<FrameRow> returns_;          // tokens to stage 0
+  std::deque<uint64_t> prefill_;           // stage 0: sequences with prompt rows to make
+  std::deque<uint64_t> ready_;             // stage 0: sequences whose next decode row can be made
+  std::map<uint64_t, int> micro_batches_;  // stage 0: frame number to live rows whose tokens are not back
+  std::optional<InFlight> in_flight_;
+  uint64_t next_job_ = 1;
+  uint64_t next_frame_ = 1;
+  uint64_t opened_ = 0;
+  int frames_in_flight_ = 0;
+  bool flush_all_ = false;
+  bool blocked_ = false;
+  bool left_early_ = false;  // rows of the newest batch left at an exit
+  TimePoint now_;
+  std::vector<StageAction> actions_;
+  StageCounters counters_;
+};
+
+}  // namespace exeunt

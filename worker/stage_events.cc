@@ -1,0 +1,361 @@
+// What a stage does with what arrives: frames, completions, admissions.
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "worker/stage.h"
+
+namespace exeunt {
+
+Stage::Sequence* Stage::Find(uint64_t sequence) {
+  const auto it = sequences_.find(sequence);
+  return it == sequences_.end() ? nullptr : it->second.get();
+}
+
+int32_t Stage::TakeSlot() {
+  if (free_slots_.empty()) {
+    constexpr int kGrowth = 256;
+    for (int s = slot_count_ + kGrowth - 1; s >= slot_count_; --s) free_slots_.push_back(s);
+    slot_count_ += kGrowth;
+    actions_.push_back(GrowSlots{slot_count_});
+  }
+  const int32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  return slot;
+}
+
+void Stage::FreeSlot(Row* row) {
+  if (row->slot >= 0) free_slots_.push_back(row->slot);
+  row->slot = -1;
+}
+
+bool Stage::Open(SequenceSpec spec) {
+  const uint64_t id = spec.sequence;
+  if (Find(id) != nullptr) {
+    Fail(Internal("sequence {} is opened twice", id));
+    return false;
+  }
+  auto sequence = std::make_unique<Sequence>();
+  const int needed = (spec.positions() + cpu::kPageTokens - 1) / cpu::kPageTokens;
+  if (!pages_.Allocate(needed, &sequence->pages)) {
+    Fail(ResourceExhausted("sequence {} needs {} KV pages and {} of {} are used: admission reserved too much",
+                           id, needed, pages_.used(), pages_.total()));
+    return false;
+  }
+  sequence->tokens = spec.prompt;
+  sequence->watermark.assign(segments_.size(), 0);
+  sequence->spec = std::make_shared<const SequenceSpec>(std::move(spec));
+  ++opened_;
+  if (!last()) outbox_.push_back({{.sequence = id, .kind = RowKind::kOpen}, -1, now_, sequence->spec});
+  if (first()) prefill_.push_back(id);
+  sequences_.emplace(id, std::move(sequence));
+  return true;
+}
+
+void Stage::On(AdmitSequences& event) {
+  for (SequenceSpec& spec : event.specs) {
+    if (!Open(std::move(spec))) return;
+  }
+}
+
+void Stage::On(CancelSequences& event) {
+  for (uint64_t id : event.sequences) {
+    Sequence* sequence = Find(id);
+    if (sequence != nullptr && !sequence->closing) Finished(sequence, Finish::kCancelled);
+  }
+}
+
+void Stage::On(FlushForwarding& event) {
+  flush_all_ |= event.sequences.empty();
+  for (uint64_t id : event.sequences) {
+    // One sequence's fills are as urgent as a live row of it would be.
+    for (Row& row : outbox_) {
+      if (row.row.sequence == id) row.since = TimePoint{};
+    }
+  }
+}
+
+void Stage::On(FrameTaken&) {
+  CHECK_GT(frames_in_flight_, 0);
+  --frames_in_flight_;
+}
+
+void Stage::On(FrameArrived& event) {
+  if (event.frame.epoch != config_.epoch) {
+    ++counters_.stale_frames;
+    return;
+  }
+  ++counters_.frames_received;
+  std::vector<int32_t> load;
+  size_t opens = 0;
+  for (const FrameRow& row : event.frame.rows) {
+    if (HasState(row.kind)) {
+      OnStateRow(row, &load);
+      continue;
+    }
+    switch (row.kind) {
+      case RowKind::kOpen:
+        if (!Open(std::move(event.frame.opens[opens++]))) return;
+        break;
+      case RowKind::kToken:
+        OnToken(row);
+        break;
+      case RowKind::kRollback:
+        OnRollback(row);
+        break;
+      default:
+        if (Sequence* s = Find(row.sequence); s != nullptr && !s->closing) Close(s, row.kind);
+    }
+  }
+  if (!load.empty()) actions_.push_back(LoadStates{event.payload, std::move(load)});
+}
+
+void Stage::OnStateRow(const FrameRow& row, std::vector<int32_t>* load) {
+  Sequence* sequence = Find(row.sequence);
+  if (sequence == nullptr || sequence->closing || row.generation < sequence->generation) {
+    ++counters_.stale_frames;
+    load->push_back(-1);
+    return;
+  }
+  const auto at = static_cast<size_t>(row.position);
+  if (at >= static_cast<size_t>(sequence->spec->positions()) || at > sequence->tokens.size()) {
+    Fail(DataLoss("sequence {}: row at position {} after {} tokens of {} at most", row.sequence, row.position,
+                  sequence->tokens.size(), sequence->spec->positions()));
+    load->push_back(-1);
+    return;
+  }
+  if (at == sequence->tokens.size()) sequence->tokens.push_back(row.token);
+  Row arrived{row, TakeSlot(), now_, nullptr};
+  load->push_back(arrived.slot);
+  segments_.front().queue.push_back(arrived);
+}
+
+void Stage::OnRollback(const FrameRow& row) {
+  Sequence* sequence = Find(row.sequence);
+  if (sequence == nullptr || sequence->closing || row.generation <= sequence->generation) {
+    ++counters_.stale_frames;
+    return;
+  }
+  sequence->generation = row.generation;
+  DropRows(row.sequence, row.generation);
+  sequence->tokens.resize(std::min(sequence->tokens.size(), static_cast<size_t>(row.position)));
+  for (int& mark : sequence->watermark) mark = std::min(mark, row.position);
+  if (!last()) outbox_.push_back({row, -1, now_, nullptr});
+}
+
+void Stage::DropRows(uint64_t id, uint32_t before_generation) {
+  const auto drop = [&](std::deque<Row>* rows) {
+    std::erase_if(*rows, [&](Row& row) {
+      if (row.row.sequence != id || !HasState(row.row.kind) || row.row.generation >= before_generation)
+        return false;
+      if (row.row.kind == RowKind::kFill) ++counters_.fills_dropped;
+      FreeSlot(&row);
+      return true;
+    });
+  };
+  for (Segment& segment : segments_) drop(&segment.queue);
+  drop(&outbox_);
+}
+
+void Stage::Finished(Sequence* sequence, Finish reason) {
+  const int tokens = static_cast<int>(sequence->tokens.size()) - sequence->spec->prompt_tokens();
+  actions_.push_back(SequenceFinishedOut{sequence->spec->sequence, sequence->generation, tokens, reason});
+  Close(sequence, reason == Finish::kCancelled ? RowKind::kCancel : RowKind::kClose);
+}
+
+void Stage::Close(Sequence* sequence, RowKind kind) {
+  const uint64_t id = sequence->spec->sequence;
+  sequence->closing = true;
+  DropRows(id, UINT32_MAX);
+  if (!last())
+    outbox_.push_back(
+        {{.sequence = id, .generation = sequence->generation, .kind = kind}, -1, now_, nullptr});
+  std::erase(prefill_, id);
+  std::erase(ready_, id);
+  if (const auto it = micro_batches_.find(sequence->micro_batch);
+      it != micro_batches_.end() && --it->second == 0) {
+    micro_batches_.erase(it);
+  }
+  if (sequence->rows_in_jobs == 0) Release(sequence);
+}
+
+void Stage::Release(Sequence* sequence) {
+  const uint64_t id = sequence->spec->sequence;
+  pages_.Free(&sequence->pages);
+  sequences_.erase(id);
+  actions_.push_back(SequenceClosedOut{id});
+}
+
+void Stage::OnToken(const FrameRow& row) {
+  Sequence* sequence = Find(row.sequence);
+  if (sequence == nullptr || sequence->closing || row.generation != sequence->generation ||
+      static_cast<size_t>(row.position) != sequence->tokens.size()) {
+    ++counters_.stale_frames;
+    return;
+  }
+  sequence->tokens.push_back(row.token);
+  if (const auto it = micro_batches_.find(sequence->micro_batch);
+      it != micro_batches_.end() && --it->second == 0) {
+    micro_batches_.erase(it);
+  }
+  sequence->micro_batch = 0;
+  if (sequence->spec->IsEnd(row.token)) return Finished(sequence, Finish::kStop);
+  if (row.position + 1 == sequence->spec->positions()) return Finished(sequence, Finish::kLength);
+  ready_.push_back(row.sequence);
+}
+
+Stage::Sequence* Stage::Current(const Row& row) {
+  Sequence* sequence = Find(row.row.sequence);
+  CHECK(sequence != nullptr);  // a sequence outlives its rows in jobs
+  --sequence->rows_in_jobs;
+  if (!sequence->closing && row.row.generation == sequence->generation) return sequence;
+  Row dropped = row;
+  FreeSlot(&dropped);
+  if (sequence->closing && sequence->rows_in_jobs == 0) Release(sequence);
+  return nullptr;
+}
+
+ExitQuery Stage::Query(const Sequence& sequence, const Row& row, int layer, float signal) const {
+  const SequenceSpec& spec = *sequence.spec;
+  const int token_position = row.row.position + 1;
+  return {&spec.exit,
+          layer,
+          token_position - spec.prompt_tokens(),
+          signal,
+          spec.sampling.seed,
+          spec.sampling.choice,
+          static_cast<uint32_t>(token_position)};
+}
+
+void Stage::On(JobDone& event) {
+  CHECK(in_flight_.has_value());
+  CHECK_EQ(in_flight_->id, event.id);
+  InFlight job = std::move(*in_flight_);
+  in_flight_.reset();
+  if (job.head) {
+    HeadDone(std::move(job), std::get<HeadResult>(event.result));
+  } else {
+    SegmentDone(std::move(job), std::get<SegmentResult>(event.result));
+  }
+}
+
+void Stage::SegmentDone(InFlight job, const SegmentResult& result) {
+  const Segment& segment = segments_[job.segment];
+  const bool final = segment.end == config_.limits.n_layers;
+  const auto advance = [&](Sequence* sequence, const Row& row) {
+    int& mark = sequence->watermark[job.segment];
+    CHECK_EQ(mark, row.row.position);  // no row runs above a gap
+    mark = row.row.position + 1;
+  };
+  // Fills come before the running rows of their sequence, or after those of earlier positions: in row order.
+  std::vector<Row> head_rows;
+  std::vector<uint8_t> decide;
+  std::vector<float> confidence;
+  size_t next_fill = 0;
+  size_t next_run = 0;
+  std::vector<std::pair<Row, bool>> ordered;  // (row, is a fill), by position within each sequence
+  while (next_fill < job.fill.size()) ordered.emplace_back(job.fill[next_fill++], true);
+  while (next_run < job.run.size()) ordered.emplace_back(job.run[next_run++], false);
+  std::stable_sort(ordered.begin(), ordered.end(),
+                   [](const auto& a, const auto& b) { return a.first.row.position < b.first.row.position; });
+  for (auto& [row, is_fill] : ordered) {
+    Sequence* sequence = Current(row);
+    if (sequence == nullptr) continue;
+    advance(sequence, row);
+    if (is_fill || row.row.kind != RowKind::kLive) {
+      Continue(row, job.segment + 1);
+      continue;
+    }
+    if (final) {
+      head_rows.push_back(row);
+      decide.push_back(0);
+      confidence.push_back(0.0F);
+      continue;
+    }
+    if (!segment.exit || !MayExit(sequence->spec->exit, segment.end)) {
+      Continue(row, job.segment + 1);
+      continue;
+    }
+    const bool softmax = sequence->spec->exit.measure == ExitMeasure::kSoftmax;
+    float signal = 0.0F;
+    if (!result.signals.empty()) {
+      const auto at =
+          std::find_if(job.run.begin(), job.run.end(), [&](const Row& r) { return r.slot == row.slot; });
+      signal = result.signals[static_cast<size_t>(at - job.run.begin())];
+    }
+    uint8_t leaves = 0;
+    if (!softmax) {
+      const ExitQuery query = Query(*sequence, row, segment.end, signal);
+      policy_->Decide({&query, 1}, {&leaves, 1});
+    }
+    if (softmax || leaves != 0) {
+      head_rows.push_back(row);
+      decide.push_back(softmax ? 1 : 0);
+      confidence.push_back(signal);
+    } else {
+      Continue(row, job.segment + 1);
+    }
+  }
+  if (!head_rows.empty())
+    SubmitHead(job.segment, std::move(head_rows), std::move(decide), std::move(confidence));
+}
+
+void Stage::HeadDone(InFlight job, const HeadResult& result) {
+  const Segment& segment = segments_[job.segment];
+  left_early_ = false;
+  for (size_t i = 0; i < job.run.size(); ++i) {
+    Sequence* sequence = Current(job.run[i]);
+    if (sequence == nullptr) continue;
+    const HeadRowResult& row = result.rows[i];
+    uint8_t leaves = 1;
+    if (job.decide[i] != 0) {
+      const ExitQuery query = Query(*sequence, job.run[i], segment.end, row.softmax_margin);
+      policy_->Decide({&query, 1}, {&leaves, 1});
+    }
+    if (leaves == 0) {
+      Continue(job.run[i], job.segment + 1);
+      continue;
+    }
+    const bool softmax = sequence->spec->exit.measure == ExitMeasure::kSoftmax;
+    left_early_ |= segment.end != config_.limits.n_layers;
+    Leave(job.run[i], job.segment, row, softmax ? row.softmax_margin : job.confidence[i]);
+  }
+}
+
+void Stage::Leave(Row row, size_t segment, const HeadRowResult& result, float confidence) {
+  const int layer = segments_[segment].end;
+  ++counters_.exits[layer];
+  const FrameRow token{.sequence = row.row.sequence,
+                       .generation = row.row.generation,
+                       .position = row.row.position + 1,
+                       .token = result.token,
+                       .exit_layer = static_cast<int16_t>(layer),
+                       .kind = RowKind::kToken};
+  actions_.push_back(TokenOut{token.sequence, token.generation, token.position, token.token, layer,
+                              confidence, result.logprob, result.top, result.logits});
+  if (layer == config_.limits.n_layers) {
+    FreeSlot(&row);
+  } else {
+    row.row.kind = RowKind::kFill;
+    row.row.exit_layer = static_cast<int16_t>(layer);
+    row.since = now_;
+    Continue(row, segment + 1);
+  }
+  if (first()) {
+    OnToken(token);
+  } else {
+    returns_.push_back(token);
+  }
+}
+
+void Stage::Continue(Row row, size_t next_segment) {
+  if (next_segment < segments_.size()) {
+    segments_[next_segment].queue.push_back(row);
+  } else if (last()) {
+    FreeSlot(&row);  // a prompt row or a fill that has been through everything
+  } else {
+    outbox_.push_back(row);
+  }
+}
+
+}  // namespace exeunt

@@ -1,0 +1,55 @@
+// StageRunner: joins a stage core, an executor and a data channel: carries events in and actions out. One
+// thread drives it; the worker process and the in-process pipeline both do nothing else.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "transport/data_channel.h"
+#include "worker/executor.h"
+#include "worker/stage.h"
+
+namespace exeunt {
+
+// What a turn has for the coordinator.
+struct StageOutputs {
+  std::vector<TokenOut> tokens;
+  std::vector<SequenceFinishedOut> finished;
+  std::vector<uint64_t> closed;
+  std::optional<Error> failed;
+};
+
+class StageRunner {
+ public:
+  // `policy` and `channel` outlive the runner.
+  StageRunner(const StageConfig& config, const ExitPolicy* policy, std::unique_ptr<Executor> executor,
+              DataChannel* channel);
+
+  // Receives, computes what was submitted, steps the core and carries out its actions. Appends to `out`.
+  // True: something happened, so another turn is worth while at once.
+  bool Turn(TimePoint now, std::vector<StageEvent> events, StageOutputs* out);
+
+  const Stage& stage() const { return stage_; }
+  Executor& executor() { return *executor_; }
+  bool Idle() const { return stage_.Idle() && !job_submitted_ && channel_->Idle(); }
+  uint64_t bytes_sent() const { return bytes_sent_; }
+  uint64_t bytes_received() const { return bytes_received_; }
+
+ private:
+  Status Receive(std::vector<StageEvent>* events);
+  void Act(StageAction action, StageOutputs* out);
+
+  SequenceLimits limits_;
+  Stage stage_;
+  std::unique_ptr<Executor> executor_;
+  DataChannel* channel_;
+  std::map<uint64_t, std::vector<std::byte>> payloads_;  // of the frames of this turn
+  uint64_t next_payload_ = 1;
+  bool job_submitted_ = false;
+  uint64_t bytes_sent_ = 0;
+  uint64_t bytes_received_ = 0;
+};
+
+}  // namespace exeunt
