@@ -21,23 +21,28 @@ bool StageHasHead(LayerSpan layers, const std::vector<int>& exit_layers, int n_l
          });
 }
 
-Result<std::unique_ptr<Executor>> BuildCpuExecutor(const StageBuild& build) {
+Result<CpuStage> BuildCpuStage(const StageBuild& build) {
   const ModelConfig& config = build.source->config();
   const int n_layers = build.layers.end - build.layers.begin;
-  ASSIGN_OR_RETURN(StageWeights weights,
-                   LoadStageWeights(build.source,
-                                    {build.layers.begin, build.layers.end,
-                                     StageHasHead(build.layers, build.exit_layers, config.n_layers)},
-                                    build.load_progress));
+  ASSIGN_OR_RETURN(
+      StageWeights weights,
+      LoadStageWeights(build.source,
+                       {build.layers.begin, build.layers.end,
+                        StageHasHead(build.layers, build.exit_layers, config.n_layers), build.dequantise},
+                       build.load_progress));
   ExitHeads exits;
   if (!build.exits_directory.empty()) {
     ASSIGN_OR_RETURN(
         exits, ExitHeads::Load(build.exits_directory, *build.source, build.layers.begin, build.layers.end));
   }
   ASSIGN_OR_RETURN(KvCache cache, KvCache::Create(config, n_layers, build.kv_pages));
-  return std::unique_ptr<Executor>(
+  CpuStage stage;
+  stage.weight_bytes = weights.bytes();
+  stage.head_bytes = weights.head.bytes();
+  stage.executor =
       std::make_unique<CpuExecutor>(std::move(weights), std::move(exits), std::move(cache),
-                                    CpuExecutorOptions{build.isa, build.threads, build.progress}));
+                                    CpuExecutorOptions{build.isa, build.threads, build.progress});
+  return stage;
 }
 
 Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<const ModelSource> source,
@@ -51,11 +56,11 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
   for (int rank = 0; rank < stages; ++rank) {
     const LayerSpan layers = options.split[static_cast<size_t>(rank)];
     StageBuild build{source,           layers,      options.exit_layers, options.exits_directory,
-                     options.kv_pages, options.isa, options.threads};
+                     options.kv_pages, options.isa, options.threads,     options.dequantise};
     build.load_progress = [&](float f) {
       progress((static_cast<float>(rank) + f) / static_cast<float>(stages));
     };
-    ASSIGN_OR_RETURN(auto executor, BuildCpuExecutor(build));
+    ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
     StageConfig config;
     config.rank = rank;
     config.ranks = stages;
@@ -69,7 +74,7 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
     config.max_batch_rows = options.max_batch_rows;
     config.eager_forwarding = options.eager_forwarding;
     pipeline->runners_.push_back(std::make_unique<StageRunner>(
-        config, pipeline->policy_.get(), std::move(executor), pipeline->hub_->channel(rank)));
+        config, pipeline->policy_.get(), std::move(stage.executor), pipeline->hub_->channel(rank)));
   }
   return pipeline;
 }

@@ -32,6 +32,7 @@ struct LocalPipelineOptions {
   int prefill_chunk_tokens = 256;
   int max_batch_rows = 512;
   bool eager_forwarding = false;
+  bool dequantise = false;  // see StageWeightsOptions
   uint64_t epoch = 1;
 };
 
@@ -66,10 +67,16 @@ struct StageBuild {
   int kv_pages = 0;
   cpu::Isa isa = cpu::DefaultIsa();
   int threads = 1;
+  bool dequantise = false;                 // see StageWeightsOptions
   std::function<void()> progress = [] {};  // between layers, while running
   std::function<void(float)> load_progress = [](float) {};
 };
-Result<std::unique_ptr<Executor>> BuildCpuExecutor(const StageBuild& build);
+struct CpuStage {
+  std::unique_ptr<Executor> executor;
+  size_t weight_bytes = 0;  // resident
+  size_t head_bytes = 0;    // of them, the vocabulary head
+};
+Result<CpuStage> BuildCpuStage(const StageBuild& build);
 // Whether tokens may leave at this stage: it is the last, or an exit lies in it.
 bool StageHasHead(LayerSpan layers, const std::vector<int>& exit_layers, int n_layers);
 

@@ -1,0 +1,201 @@
+#include "transport/mpi/mpi_channel.h"
+
+#include <mpi.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <list>
+#include <string>
+
+#include "base/check.h"
+#include "base/error.h"
+
+namespace exeunt {
+namespace {
+
+#define EXEUNT_MPI(call)                                                        \
+  do {                                                                          \
+    const int mpi_code = (call);                                                \
+    CHECK_MSG(mpi_code == MPI_SUCCESS, "{}", ::exeunt::MpiErrorText(mpi_code)); \
+  } while (false)
+
+constexpr int kHeaderTag = 1;
+constexpr int kPayloadTag = 2;
+constexpr int kTokenTag = 3;
+constexpr unsigned kFinaliseSeconds = 10;
+
+}  // namespace
+
+static std::string MpiErrorText(int code) {
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  return {text, static_cast<size_t>(length)};
+}
+
+namespace {
+
+class MpiChannel : public DataChannel {
+ public:
+  MpiChannel() {
+    EXEUNT_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm_));
+    EXEUNT_MPI(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN));
+    EXEUNT_MPI(MPI_Comm_rank(comm_, &rank_));
+    EXEUNT_MPI(MPI_Comm_size(comm_, &ranks_));
+  }
+
+  ~MpiChannel() override {
+    // What is still on its way is of a pipeline that is over; MPI_Finalize ends it.
+    for (Outgoing& out : outgoing_) {
+      for (MPI_Request& request : out.requests) {
+        if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
+      }
+    }
+  }
+
+  void SendNext(DataMessage message) override {
+    CHECK_LT(rank_ + 1, ranks_);
+    Outgoing& out = Queue(std::move(message), true);
+    EXEUNT_MPI(MPI_Issend(out.header.data(), static_cast<int>(out.header.size()), MPI_BYTE, rank_ + 1,
+                          kHeaderTag, comm_, &out.requests[0]));
+    if (!out.payload.empty()) {
+      EXEUNT_MPI(MPI_Isend(out.payload.data(), static_cast<int>(out.payload.size()), MPI_BYTE, rank_ + 1,
+                           kPayloadTag, comm_, &out.requests[1]));
+    }
+  }
+
+  void SendFirst(DataMessage message) override {
+    CHECK(message.payload.empty());
+    Outgoing& out = Queue(std::move(message), false);
+    EXEUNT_MPI(MPI_Isend(out.header.data(), static_cast<int>(out.header.size()), MPI_BYTE, 0, kTokenTag,
+                         comm_, &out.requests[0]));
+  }
+
+  int TakenByNext() override {
+    Progress();
+    return std::exchange(taken_, 0);
+  }
+
+  Result<bool> Receive(bool accept_frames, DataMessage* message) override {
+    if (rank_ == 0) {
+      ASSIGN_OR_RETURN(const bool token, TakeHeader(MPI_ANY_SOURCE, kTokenTag, message));
+      return token;
+    }
+    if (!receiving_) {
+      if (!accept_frames) return false;
+      ASSIGN_OR_RETURN(const bool frame, TakeHeader(rank_ - 1, kHeaderTag, &incoming_));
+      if (!frame) return false;
+      receiving_ = true;
+      if (!incoming_.payload.empty()) {
+        EXEUNT_MPI(MPI_Irecv(incoming_.payload.data(), static_cast<int>(incoming_.payload.size()), MPI_BYTE,
+                             rank_ - 1, kPayloadTag, comm_, &payload_request_));
+      }
+    }
+    int done = 1;
+    if (payload_request_ != MPI_REQUEST_NULL)
+      EXEUNT_MPI(MPI_Test(&payload_request_, &done, MPI_STATUS_IGNORE));
+    if (done == 0) return false;
+    receiving_ = false;
+    *message = std::exchange(incoming_, {});
+    return true;
+  }
+
+  void Progress() override {
+    for (auto out = outgoing_.begin(); out != outgoing_.end();) {
+      int done = 0;
+      EXEUNT_MPI(MPI_Testall(2, out->requests, &done, MPI_STATUSES_IGNORE));
+      if (done == 0) {
+        ++out;
+        continue;
+      }
+      taken_ += out->is_frame ? 1 : 0;
+      out = outgoing_.erase(out);
+    }
+    if (outgoing_.empty()) {  // receives advance only inside MPI calls
+      int flag = 0;
+      EXEUNT_MPI(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm_, &flag, MPI_STATUS_IGNORE));
+    }
+  }
+
+  bool Idle() const override { return outgoing_.empty() && !receiving_; }
+
+ private:
+  struct Outgoing {
+    std::vector<std::byte> header;
+    std::vector<std::byte> payload;
+    MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    bool is_frame = false;
+  };
+
+  // The buffers stay where they are until the requests are complete.
+  Outgoing& Queue(DataMessage message, bool is_frame) {
+    CHECK_LE(message.header.size(), kMaxHeaderBytes);
+    CHECK_LE(message.payload.size(), kMaxPayloadBytes);
+    Outgoing& out = outgoing_.emplace_back();
+    const uint64_t payload_bytes = message.payload.size();
+    out.header.resize(sizeof payload_bytes + message.header.size());
+    std::memcpy(out.header.data(), &payload_bytes, sizeof payload_bytes);
+    std::memcpy(out.header.data() + sizeof payload_bytes, message.header.data(), message.header.size());
+    out.payload = std::move(message.payload);
+    out.is_frame = is_frame;
+    return out;
+  }
+
+  // Takes a header message, if one has arrived, and sizes message->payload as it announces.
+  Result<bool> TakeHeader(int source, int tag, DataMessage* message) {
+    int flag = 0;
+    MPI_Message handle = MPI_MESSAGE_NULL;
+    MPI_Status status;
+    EXEUNT_MPI(MPI_Improbe(source, tag, comm_, &flag, &handle, &status));
+    if (flag == 0) return false;
+    int bytes = 0;
+    EXEUNT_MPI(MPI_Get_count(&status, MPI_BYTE, &bytes));
+    uint64_t payload_bytes = 0;
+    if (bytes < static_cast<int>(sizeof payload_bytes) || static_cast<size_t>(bytes) > kMaxHeaderBytes) {
+      return DataLoss("header of {} bytes from rank {} is outside [{}, {}]", bytes, status.MPI_SOURCE,
+                      sizeof payload_bytes, kMaxHeaderBytes);
+    }
+    std::vector<std::byte> wire(static_cast<size_t>(bytes));
+    EXEUNT_MPI(MPI_Mrecv(wire.data(), bytes, MPI_BYTE, &handle, MPI_STATUS_IGNORE));
+    std::memcpy(&payload_bytes, wire.data(), sizeof payload_bytes);
+    if (payload_bytes > (tag == kTokenTag ? 0 : kMaxPayloadBytes)) {
+      return DataLoss("payload of {} bytes from rank {} is over the limit of {}", payload_bytes,
+                      status.MPI_SOURCE, kMaxPayloadBytes);
+    }
+    message->header.assign(wire.begin() + sizeof payload_bytes, wire.end());
+    message->payload.resize(payload_bytes);
+    return true;
+  }
+
+  MPI_Comm comm_ = MPI_COMM_NULL;
+  int rank_ = 0;
+  int ranks_ = 1;
+  std::list<Outgoing> outgoing_;
+  int taken_ = 0;
+  DataMessage incoming_;  // header is here, payload under way
+  bool receiving_ = false;
+  MPI_Request payload_request_ = MPI_REQUEST_NULL;
+};
+
+}  // namespace
+
+MpiSession::MpiSession(int* argc, char*** argv) {
+  int provided = 0;
+  EXEUNT_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
+  CHECK_GE(provided, MPI_THREAD_FUNNELED);
+  EXEUNT_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
+  EXEUNT_MPI(MPI_Comm_size(MPI_COMM_WORLD, &ranks_));
+}
+
+MpiSession::~MpiSession() {
+  alarm(kFinaliseSeconds);  // SIGALRM ends the process where another rank never comes
+  MPI_Finalize();
+  alarm(0);
+}
+
+std::unique_ptr<DataChannel> MakeMpiChannel() { return std::make_unique<MpiChannel>(); }
+
+}  // namespace exeunt
