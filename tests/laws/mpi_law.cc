@@ -1,0 +1,169 @@
+// The pipeline law over real mpirun: every rank is a stage over the MPI channel; what the ranks generate
+// together must be, bit for bit, what one stage generates in one process. Run as: mpirun -n P mpi_law
+// [model.gguf]. Prints a line per scenario; exits non-zero where one fails.
+#include <mpi.h>
+
+#include <cstdio>
+#include <thread>
+
+#include "base/check.h"
+#include "tests/laws/law_harness.h"
+#include "transport/mpi/mpi_channel.h"
+
+namespace exeunt {
+namespace {
+
+constexpr auto kDeadline = std::chrono::seconds(240);
+
+struct Scenario {
+  const char* name;
+  LocalPipelineOptions options;
+  std::vector<SequenceSpec> requests;
+};
+
+// One token as numbers that can be gathered: sequence, position, token, exit layer, digest.
+using Flat = std::vector<uint64_t>;
+
+// Drives this rank's stage until everything that was admitted is over, here and upstream.
+Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& scenario, int rank,
+             int ranks) {
+  const ModelConfig& model = source->config();
+  const auto channel = MakeMpiChannel();
+  const LayerSpan layers = scenario.options.split[static_cast<size_t>(rank)];
+  StageBuild build;
+  build.source = source;
+  build.layers = layers;
+  build.exit_layers = scenario.options.exit_layers;
+  build.kv_pages = scenario.options.kv_pages;
+  build.threads = scenario.options.threads;
+  build.progress = [&] { channel->Progress(); };
+  auto stage = BuildCpuStage(build);
+  CHECK_MSG(stage.has_value(), "{}", stage.error().message);
+  StageConfig config;
+  config.rank = rank;
+  config.ranks = ranks;
+  config.epoch = 1;
+  config.limits = {model.context_length, model.vocab_size, model.n_layers};
+  config.layer_begin = layers.begin;
+  config.layer_end = layers.end;
+  config.exit_layers = scenario.options.exit_layers;
+  config.kv_pages = scenario.options.kv_pages;
+  config.prefill_chunk_tokens = scenario.options.prefill_chunk_tokens;
+  const CalmExitPolicy policy;
+  StageRunner runner(config, &policy, std::move(stage->executor), channel.get());
+  Flat flat;
+  StageOutputs out;
+  const TimePoint end = MonotonicNow() + kDeadline;
+  std::vector<StageEvent> events;
+  if (rank == 0) events.push_back(AdmitSequences{scenario.requests});
+  while (runner.stage().opened() < scenario.requests.size() || !runner.Idle()) {
+    CHECK_MSG(MonotonicNow() < end, "{}: rank {} is not done within {} s", scenario.name, rank,
+              kDeadline.count());
+    if (!runner.Turn(MonotonicNow(), std::exchange(events, {}), &out)) std::this_thread::yield();
+    CHECK_MSG(!out.failed, "{}", out.failed->message);
+  }
+  for (const TokenOut& t : out.tokens) {
+    flat.insert(flat.end(), {t.sequence, static_cast<uint64_t>(t.position), static_cast<uint64_t>(t.token),
+                             static_cast<uint64_t>(t.exit_layer), Digest(t.logits)});
+  }
+  CHECK_EQ(runner.stage().pages_used(), 0);
+  MPI_Barrier(MPI_COMM_WORLD);
+  return flat;
+}
+
+Flat Gather(const Flat& own, int rank, int ranks) {
+  int count = static_cast<int>(own.size());
+  std::vector<int> counts(static_cast<size_t>(ranks));
+  MPI_Gather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, 0, MPI_COMM_WORLD);
+  std::vector<int> at(counts.size());
+  for (size_t i = 1; i < at.size(); ++i) at[i] = at[i - 1] + counts[i - 1];
+  Flat all(rank == 0 ? static_cast<size_t>(at.back() + counts.back()) : 0);
+  MPI_Gatherv(own.data(), count, MPI_UINT64_T, all.data(), counts.data(), at.data(), MPI_UINT64_T, 0,
+              MPI_COMM_WORLD);
+  return all;
+}
+
+Generated ToGenerated(const Flat& flat, const std::vector<SequenceSpec>& requests) {
+  std::map<uint64_t, std::map<uint64_t, GeneratedToken>> by_position;
+  for (size_t i = 0; i + 5 <= flat.size(); i += 5) {
+    by_position[flat[i]][flat[i + 1]] = {static_cast<int32_t>(flat[i + 2]), static_cast<int>(flat[i + 3]),
+                                         flat[i + 4]};
+  }
+  Generated generated;
+  for (const SequenceSpec& r : requests) {
+    for (const auto& [position, token] : by_position[r.sequence]) generated[r.sequence].push_back(token);
+  }
+  return generated;
+}
+
+std::vector<Scenario> TinyScenarios(int ranks) {
+  std::vector<Scenario> scenarios;
+  const auto add = [&](const char* name, std::vector<LayerSpan> split, const RequestMix& mix, int threads) {
+    Scenario s{name, {}, MakeRequests(mix, 300)};
+    s.options.split = std::move(split);
+    s.options.exit_layers = {1, 6, 10, 15, 26};
+    s.options.kv_pages = 256;
+    s.options.threads = threads;
+    s.options.prefill_chunk_tokens = 16;
+    scenarios.push_back(std::move(s));
+  };
+  RequestMix mix;
+  mix.count = 32;
+  add("off, 32 requests", EvenSplit(30, ranks), mix, 1);
+  mix.sampled = true;
+  mix.exit = ForcedExits({{1, 0.1F}, {6, 0.3F}, {15, 0.3F}});
+  add("forced exits, sampled, 2 threads", EvenSplit(30, ranks), mix, 2);
+  mix.count = 5;
+  mix.exit = {.mode = ExitMode::kPropagate, .measure = ExitMeasure::kSoftmax, .threshold = 0.01F};
+  std::vector<LayerSpan> uneven = EvenSplit(30 - 4, ranks > 26 ? 26 : ranks);
+  uneven.back().end = 30;
+  if (ranks <= 26) add("softmax exits, uneven split", uneven, mix, 1);
+  return scenarios;
+}
+
+std::vector<Scenario> RealScenarios(int ranks, int vocab_size) {
+  Scenario s{"default model, forced exits", {}, {}};
+  RequestMix mix;
+  mix.count = 6;
+  mix.max_tokens = 8;
+  mix.exit = ForcedExits({{12, 0.3F}, {20, 0.2F}});
+  s.requests = MakeRequests(mix, vocab_size);
+  s.options.split = EvenSplit(30, ranks);
+  s.options.exit_layers = {12, 20};
+  s.options.kv_pages = 64;
+  return {s};
+}
+
+int Main(int argc, char** argv) {
+  MpiSession mpi(&argc, &argv);
+  const bool real = argc > 1;
+  std::shared_ptr<const ModelSource> source;
+  if (real) {
+    auto opened = ModelSource::Open(argv[1]);
+    CHECK_MSG(opened.has_value(), "{}", opened.error().message);
+    source = opened.value();
+  } else {
+    source = RandomModel(TinyThirty(DType::kQ4_1));
+  }
+  const auto scenarios =
+      real ? RealScenarios(mpi.ranks(), source->config().vocab_size) : TinyScenarios(mpi.ranks());
+  int failures = 0;
+  for (const Scenario& scenario : scenarios) {
+    const Flat all = Gather(RunRank(source, scenario, mpi.rank(), mpi.ranks()), mpi.rank(), mpi.ranks());
+    if (mpi.rank() != 0) continue;
+    LocalPipelineOptions one = scenario.options;
+    one.split = EvenSplit(30, 1);
+    const Generated want = RunLaw(source, one, scenario.requests).generated;
+    const bool same = ToGenerated(all, scenario.requests) == want && want.size() == scenario.requests.size();
+    std::printf("%s: %d stages, %s: %zu tokens\n", same ? "PASS" : "FAIL", mpi.ranks(), scenario.name,
+                all.size() / 5);
+    failures += same ? 0 : 1;
+  }
+  MPI_Bcast(&failures, 1, MPI_INT, 0, MPI_COMM_WORLD);
+  return failures == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace exeunt
+
+int main(int argc, char** argv) { return exeunt::Main(argc, argv); }

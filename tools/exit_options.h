@@ -1,0 +1,31 @@
+// Command-line options of an ExitSetting, shared by the verbs that generate.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/exit_setting.h"
+
+namespace exeunt {
+
+struct ExitOptions {
+  std::string mode = "off";
+  std::string measure = "softmax";
+  float threshold = 0.9F;
+  int min_layer = 0;
+  float decay_tau = 0.0F;  // 0: a flat threshold
+  int decay_n = 256;
+  std::string forced;  // "12:0.5,20:0.25"
+
+  void AddTo(CLI::App* app);
+  // Errors name the option, the value and what is allowed.
+  Result<ExitSetting> Parse(int n_layers) const;
+};
+
+// "6,12,18" to ascending layers in [1, n_layers). "" gives the default: near 50, 70, 80 and 90 % of the
+// layers.
+Result<std::vector<int>> ParseExitLayers(const std::string& text, int n_layers);
+
+}  // namespace exeunt

@@ -1,0 +1,167 @@
+#include "tools/generate.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "model/chat_template.h"
+#include "model/tokenizer.h"
+#include "tools/exit_options.h"
+#include "worker/local_pipeline.h"
+
+namespace exeunt {
+namespace {
+
+struct GenerateOptions {
+  std::string model;
+  std::string prompt;
+  bool chat = false;
+  int max_tokens = 128;
+  int stages = 1;
+  int threads = 1;
+  std::string exit_layers;
+  std::string exits_directory;
+  SamplingParams sampling{.temperature = 0.0F};
+  ExitOptions exit;
+  bool show_exits = false;
+  bool quiet = false;
+};
+
+std::string JsonString(const char* text) { return text; }
+
+Result<std::string> RenderChat(const Tokenizer& tokenizer, const std::string& prompt) {
+  if (tokenizer.chat_template().empty()) return InvalidArgument("--chat: the model has no chat template");
+  ASSIGN_OR_RETURN(const auto chat, ChatTemplate::Parse(tokenizer.chat_template()));
+  boost::json::object variables;
+  variables["messages"] = boost::json::array{boost::json::object{{"role", "user"}, {"content", prompt}}};
+  variables["add_generation_prompt"] = true;
+  variables["bos_token"] = tokenizer.bos() < 0 ? JsonString("") : tokenizer.Piece(tokenizer.bos(), true);
+  variables["eos_token"] =
+      tokenizer.end_tokens().empty() ? JsonString("") : tokenizer.Piece(tokenizer.end_tokens().front(), true);
+  return chat->Render(variables);
+}
+
+// 256-colour codes from deep blue (left early) to the terminal's own colour (all layers).
+std::string Coloured(const std::string& text, int layer, int n_layers) {
+  if (layer >= n_layers) return text;
+  static constexpr int kRamp[] = {196, 202, 208, 214, 220, 190, 118, 48, 51, 45};
+  const int step = layer * static_cast<int>(std::size(kRamp)) / n_layers;
+  return fmt::format("\x1b[38;5;{}m{}\x1b[0m", kRamp[step], text);
+}
+
+void PrintStatistics(const std::map<int, int>& by_layer, int n_layers, double seconds, int prompt_tokens) {
+  int tokens = 0;
+  double layers = 0;
+  for (const auto& [layer, count] : by_layer) {
+    tokens += count;
+    layers += static_cast<double>(layer) * count;
+  }
+  std::fprintf(stderr, "\n%d prompt tokens, %d generated in %.2f s (%.1f tokens/s)\n", prompt_tokens, tokens,
+               seconds, tokens / seconds);
+  if (tokens == 0) return;
+  std::fprintf(stderr, "mean layers %.2f of %d; tokens by layer:", layers / tokens, n_layers);
+  for (const auto& [layer, count] : by_layer) std::fprintf(stderr, " %d:%d", layer, count);
+  std::fprintf(stderr, "\n");
+}
+
+Status Generate(const GenerateOptions& options) {
+  ASSIGN_OR_RETURN(const auto source, ModelSource::Open(options.model));
+  const ModelConfig& model = source->config();
+  ASSIGN_OR_RETURN(const auto tokenizer, source->directory().empty()
+                                             ? Tokenizer::FromGguf(source->metadata())
+                                             : Tokenizer::FromHfDirectory(source->directory()));
+  std::string prompt = options.prompt;
+  if (options.chat) {
+    ASSIGN_OR_RETURN(prompt, RenderChat(*tokenizer, options.prompt));
+  }
+  SequenceSpec spec;
+  spec.sequence = 1;
+  spec.prompt = tokenizer->Encode(prompt, !options.chat, options.chat);
+  spec.max_tokens = options.max_tokens;
+  spec.sampling = options.sampling;
+  spec.end_tokens = tokenizer->end_tokens();
+  ASSIGN_OR_RETURN(spec.exit, options.exit.Parse(model.n_layers));
+  // The same border that a worker has.
+  ASSIGN_OR_RETURN(spec, FromProto(ToProto(spec), {model.context_length, model.vocab_size, model.n_layers}));
+
+  LocalPipelineOptions pipeline_options;
+  if (options.stages < 1 || options.stages > model.n_layers) {
+    return InvalidArgument("--stages {} is outside [1, {}]", options.stages, model.n_layers);
+  }
+  pipeline_options.split = EvenSplit(model.n_layers, options.stages);
+  ASSIGN_OR_RETURN(pipeline_options.exit_layers, ParseExitLayers(options.exit_layers, model.n_layers));
+  pipeline_options.exits_directory = options.exits_directory;
+  pipeline_options.threads = options.threads;
+  pipeline_options.kv_pages = spec.positions() / cpu::kPageTokens + 1;
+  const bool progress = !options.quiet && isatty(STDERR_FILENO) != 0;
+  ASSIGN_OR_RETURN(const auto pipeline, LocalPipeline::Create(source, pipeline_options, [progress](float f) {
+                     if (progress) std::fprintf(stderr, "\rloading %3.0f %%", static_cast<double>(f) * 100);
+                   }));
+  if (progress) std::fprintf(stderr, "\r             \r");
+
+  Detokenizer detokenizer(tokenizer, false, true);
+  std::map<int, int> by_layer;
+  const int prompt_tokens = spec.prompt_tokens();
+  const TimePoint begin = MonotonicNow();
+  StageOutputs out;
+  pipeline->Turn({AdmitSequences{{spec}}}, &out);
+  for (;;) {
+    for (const TokenOut& t : out.tokens) {
+      ++by_layer[t.exit_layer];
+      if (spec.IsEnd(t.token)) continue;
+      const std::string text = detokenizer.Push(t.token);
+      std::fputs(options.show_exits ? Coloured(text, t.exit_layer, model.n_layers).c_str() : text.c_str(),
+                 stdout);
+      std::fflush(stdout);
+    }
+    if (out.failed) return *out.failed;
+    if (pipeline->Idle()) break;
+    out = {};
+    pipeline->Turn({}, &out);
+  }
+  std::puts(detokenizer.Flush().c_str());
+  if (!options.quiet) {
+    PrintStatistics(by_layer, model.n_layers, Seconds(MonotonicNow() - begin), prompt_tokens);
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+void AddGenerate(CLI::App* app, int* status) {
+  auto options = std::make_shared<GenerateOptions>();
+  CLI::App* verb = app->add_subcommand("generate", "Generate text in one process, over a loopback pipeline");
+  verb->add_option("model", options->model, "GGUF file or Hugging Face directory")->required();
+  verb->add_option("-p,--prompt", options->prompt, "prompt text")->required();
+  verb->add_flag("--chat", options->chat,
+                 "render the prompt as a user's message with the model's chat template");
+  verb->add_option("-n,--max-tokens", options->max_tokens, "tokens to generate at most")
+      ->capture_default_str();
+  verb->add_option("--stages", options->stages, "pipeline stages")->capture_default_str();
+  verb->add_option("--threads", options->threads, "compute threads a stage")->capture_default_str();
+  verb->add_option("--exit-layers", options->exit_layers,
+                   "layers after which tokens may leave: 15,20,25 or none");
+  verb->add_option("--exits", options->exits_directory, "directory with exits.json and exits.safetensors");
+  verb->add_option("--temperature", options->sampling.temperature, "0: greedy")->capture_default_str();
+  verb->add_option("--top-p", options->sampling.top_p)->capture_default_str();
+  verb->add_option("--top-k", options->sampling.top_k)->capture_default_str();
+  verb->add_option("--min-p", options->sampling.min_p)->capture_default_str();
+  verb->add_option("--seed", options->sampling.seed)->capture_default_str();
+  options->exit.AddTo(verb);
+  verb->add_flag("--show-exits", options->show_exits, "colour every token by the layer that it left at");
+  verb->add_flag("-q,--quiet", options->quiet, "text only");
+  verb->callback([options, status] {
+    const Status result = Generate(*options);
+    if (result.has_value()) return;
+    std::fprintf(stderr, "exeunt generate: %s\n", result.error().message.c_str());
+    *status = 1;
+  });
+}
+
+}  // namespace exeunt

@@ -1,0 +1,15 @@
+// exeunt: the command line of the project.
+#include <CLI/CLI.hpp>
+
+#include "base/log.h"
+#include "tools/generate.h"
+
+int main(int argc, char** argv) {
+  CLI::App app("Exeunt: pipeline-parallel inference with early exits");
+  app.require_subcommand(1);
+  int status = 0;
+  exeunt::InitLogging("exeunt", "warn");
+  exeunt::AddGenerate(&app, &status);
+  CLI11_PARSE(app, argc, argv);
+  return status;
+}
