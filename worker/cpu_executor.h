@@ -38,6 +38,8 @@ class CpuExecutor : public Executor {
   size_t state_bytes() const override;
 
   const StageWeights& weights() const { return weights_; }
+  const KvCache& cache() const { return cache_; }
+  const cpu::AttentionShape& attention_shape() const { return attention_; }
 
  private:
   struct Batch;

@@ -61,6 +61,7 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
       progress((static_cast<float>(rank) + f) / static_cast<float>(stages));
     };
     ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
+    if (options.wrap_executor) stage.executor = options.wrap_executor(std::move(stage.executor));
     StageConfig config;
     config.rank = rank;
     config.ranks = stages;

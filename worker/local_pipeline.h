@@ -34,6 +34,8 @@ struct LocalPipelineOptions {
   bool eager_forwarding = false;
   bool dequantise = false;  // see StageWeightsOptions
   uint64_t epoch = 1;
+  // Wraps each stage's executor: how tests put a fault into one.
+  std::function<std::unique_ptr<Executor>(std::unique_ptr<Executor>)> wrap_executor;
 };
 
 class LocalPipeline {

@@ -44,7 +44,7 @@ int Stage::backlog_rows() const {
   };
   auto count = fills(outbox_);
   for (const Segment& segment : segments_) count += fills(segment.queue);
-  return static_cast<int>(count);
+  return static_cast<int>(count) + (in_flight_ ? static_cast<int>(in_flight_->fill.size()) : 0);
 }
 
 std::vector<SequenceProgress> Stage::Progress() const {
@@ -54,6 +54,9 @@ std::vector<SequenceProgress> Stage::Progress() const {
   };
   count(outbox_);
   for (const Segment& segment : segments_) count(segment.queue);
+  if (in_flight_) {
+    for (const Row& r : in_flight_->fill) ++backlog[r.row.sequence];
+  }
   std::vector<SequenceProgress> progress;
   for (const auto& [id, s] : sequences_) {
     progress.push_back({id, *std::min_element(s->watermark.begin(), s->watermark.end()), backlog[id]});

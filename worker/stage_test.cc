@@ -1,0 +1,312 @@
+// The stage core alone, event by event: what is stale, wrong or over a limit changes nothing, or fails by
+// name.
+#include "worker/stage.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace exeunt {
+namespace {
+
+constexpr SequenceLimits kLimits{256, 100, 8};
+
+StageConfig Config(int rank, int ranks) {
+  StageConfig config;
+  config.rank = rank;
+  config.ranks = ranks;
+  config.epoch = 7;
+  config.limits = kLimits;
+  config.layer_begin = 8 * rank / ranks;
+  config.layer_end = 8 * (rank + 1) / ranks;
+  config.exit_layers = {2, 6};
+  config.kv_pages = 8;
+  return config;
+}
+
+SequenceSpec Spec(uint64_t id, int prompt = 3, int max_tokens = 4) {
+  SequenceSpec spec;
+  spec.sequence = id;
+  for (int i = 0; i < prompt; ++i) spec.prompt.push_back(10 + i);
+  spec.max_tokens = max_tokens;
+  return spec;
+}
+
+template <typename T>
+std::vector<T> Of(const std::vector<StageAction>& actions) {
+  std::vector<T> found;
+  for (const auto& a : actions) {
+    if (const T* t = std::get_if<T>(&a)) found.push_back(*t);
+  }
+  return found;
+}
+
+Frame OpenFrame(uint64_t id, uint64_t epoch = 7) {
+  return {epoch, 1, {{.sequence = id, .kind = RowKind::kOpen}}, {Spec(id)}};
+}
+
+FrameRow StateRow(uint64_t id, int position, RowKind kind, uint32_t generation = 0) {
+  return {.sequence = id, .generation = generation, .position = position, .token = 10, .kind = kind};
+}
+
+class StageTest : public testing::Test {
+ protected:
+  std::vector<StageAction> Step(Stage* stage, std::vector<StageEvent> events) {
+    now_.since_start += std::chrono::microseconds(10);
+    return stage->Step(now_, std::move(events));
+  }
+  // Completes segment and head jobs with `token` until none is left; returns everything that was done.
+  std::vector<StageAction> Finish(Stage* stage, std::vector<StageAction> actions, int32_t token = 5) {
+    std::vector<StageAction> all;
+    for (;;) {
+      const auto jobs = Of<SubmitJob>(actions);
+      all.insert(all.end(), actions.begin(), actions.end());
+      if (jobs.empty()) return all;
+      CHECK_EQ(jobs.size(), 1U);
+      JobDone done{jobs[0].job.id, SegmentResult{}};
+      if (const auto* head = std::get_if<HeadJob>(&jobs[0].job.work)) {
+        HeadResult result;
+        for (size_t i = 0; i < head->rows.size(); ++i)
+          result.rows.push_back({.token = token, .softmax_margin = 0.5F});
+        done.result = result;
+      } else {
+        const auto& segment = std::get<SegmentJob>(jobs[0].job.work);
+        done.result = SegmentResult{std::vector<float>(segment.signals.size(), 0.5F)};
+      }
+      actions = Step(stage, {done});
+    }
+  }
+  CalmExitPolicy policy_;
+  TimePoint now_{std::chrono::seconds(1)};
+};
+
+TEST_F(StageTest, AFrameOfAnOldEpochChangesNothingAndTheSameFrameOfThisEpochDoes) {
+  Stage stage(Config(1, 2), &policy_);
+  EXPECT_TRUE(Step(&stage, {FrameArrived{OpenFrame(1, 6)}}).empty());
+  EXPECT_EQ(stage.counters().stale_frames, 1U);
+  EXPECT_EQ(stage.open_sequences(), 0);
+  EXPECT_EQ(stage.pages_used(), 0);
+  Step(&stage, {FrameArrived{OpenFrame(1, 7)}});
+  EXPECT_EQ(stage.open_sequences(), 1);
+  EXPECT_EQ(stage.pages_used(), 1);
+}
+
+TEST_F(StageTest, RowsOfAnOldGenerationAndOfUnknownSequencesAreIgnored) {
+  Stage stage(Config(1, 2), &policy_);
+  Step(&stage, {FrameArrived{OpenFrame(1)}});
+  const Frame rollback{
+      7, 2, {{.sequence = 1, .generation = 2, .position = 0, .kind = RowKind::kRollback}}, {}};
+  Step(&stage, {FrameArrived{rollback}});
+  const Frame stale{7, 3, {StateRow(1, 0, RowKind::kPrompt, 1), StateRow(9, 0, RowKind::kPrompt)}, {}};
+  const auto actions = Step(&stage, {FrameArrived{stale, 4}});
+  EXPECT_EQ(stage.counters().stale_frames, 2U);
+  ASSERT_EQ(Of<LoadStates>(actions).size(), 1U);
+  EXPECT_EQ(Of<LoadStates>(actions)[0].slots, (std::vector<int32_t>{-1, -1}));
+  EXPECT_TRUE(Of<SubmitJob>(actions).empty());
+  const Frame current{7, 4, {StateRow(1, 0, RowKind::kPrompt, 2)}, {}};
+  EXPECT_EQ(Of<SubmitJob>(Step(&stage, {FrameArrived{current, 5}})).size(), 1U);
+}
+
+TEST_F(StageTest, ARollbackTruncatesHistoryAndWatermarkAndDropsQueuedRows) {
+  Stage stage(Config(1, 2), &policy_);
+  Step(&stage, {FrameArrived{OpenFrame(1)}});
+  const Frame rows{7, 2, {StateRow(1, 0, RowKind::kPrompt), StateRow(1, 1, RowKind::kPrompt)}, {}};
+  Finish(&stage, Step(&stage, {FrameArrived{rows, 1}}));
+  EXPECT_EQ(stage.Progress()[0].watermark, 2);
+  const Frame rollback{
+      7, 3, {{.sequence = 1, .generation = 1, .position = 1, .kind = RowKind::kRollback}}, {}};
+  Step(&stage, {FrameArrived{rollback}});
+  EXPECT_EQ(stage.Progress()[0].watermark, 1);
+  const Frame again{7, 4, {StateRow(1, 1, RowKind::kPrompt, 1)}, {}};
+  Finish(&stage, Step(&stage, {FrameArrived{again, 2}}));
+  EXPECT_EQ(stage.Progress()[0].watermark, 2);
+}
+
+TEST_F(StageTest, AnAbsurdPositionFailsByName) {
+  Stage stage(Config(1, 2), &policy_);
+  Step(&stage, {FrameArrived{OpenFrame(1)}});
+  const Frame gap{7, 2, {StateRow(1, 6, RowKind::kLive)}, {}};
+  const auto failed = Of<StageFailed>(Step(&stage, {FrameArrived{gap, 1}}));
+  ASSERT_EQ(failed.size(), 1U);
+  EXPECT_NE(failed[0].error.message.find("sequence 1: row at position 6 after 3 tokens"), std::string::npos);
+}
+
+TEST_F(StageTest, ASequenceOpenedTwiceOrOverThePagesFailsByName) {
+  Stage twice(Config(0, 1), &policy_);
+  EXPECT_EQ(Of<StageFailed>(Step(&twice, {AdmitSequences{{Spec(1), Spec(1)}}}))[0].error.message,
+            "sequence 1 is opened twice");
+  Stage full(Config(0, 1), &policy_);
+  const auto failed = Of<StageFailed>(Step(&full, {AdmitSequences{{Spec(1, 100, 100), Spec(2, 100, 20)}}}));
+  ASSERT_EQ(failed.size(), 1U);
+  EXPECT_NE(failed[0].error.message.find("needs 4 KV pages and 7 of 8 are used"), std::string::npos);
+}
+
+TEST_F(StageTest, TokensEndAtMaxTokensAndFreeEverything) {
+  Stage stage(Config(0, 1), &policy_);
+  const auto all = Finish(&stage, Step(&stage, {AdmitSequences{{Spec(1)}}}));
+  EXPECT_EQ(Of<TokenOut>(all).size(), 4U);
+  ASSERT_EQ(Of<SequenceFinishedOut>(all).size(), 1U);
+  EXPECT_EQ(Of<SequenceFinishedOut>(all)[0].tokens, 4);
+  EXPECT_EQ(Of<SequenceFinishedOut>(all)[0].reason, Finish::kLength);
+  EXPECT_EQ(Of<SequenceClosedOut>(all).size(), 1U);
+  EXPECT_EQ(stage.pages_used(), 0);
+  EXPECT_EQ(stage.slots_used(), 0);
+  EXPECT_TRUE(stage.Idle());
+}
+
+TEST_F(StageTest, AnEndTokenStopsTheSequence) {
+  Stage stage(Config(0, 1), &policy_);
+  SequenceSpec spec = Spec(1);
+  spec.end_tokens = {5};
+  const auto all = Finish(&stage, Step(&stage, {AdmitSequences{{spec}}}));
+  EXPECT_EQ(Of<TokenOut>(all).size(), 1U);
+  EXPECT_EQ(Of<SequenceFinishedOut>(all)[0].reason, Finish::kStop);
+}
+
+TEST_F(StageTest, ACancelWhileAJobRunsKeepsPagesUntilTheJobIsDone) {
+  Stage stage(Config(0, 1), &policy_);
+  const auto submitted = Of<SubmitJob>(Step(&stage, {AdmitSequences{{Spec(1)}}}));
+  ASSERT_EQ(submitted.size(), 1U);
+  const auto cancelled = Step(&stage, {CancelSequences{{1}}, CancelSequences{{1}}, CancelSequences{{99}}});
+  EXPECT_EQ(Of<SequenceFinishedOut>(cancelled).size(), 1U);
+  EXPECT_TRUE(Of<SequenceClosedOut>(cancelled).empty());
+  EXPECT_EQ(stage.pages_used(), 1);
+  const auto done = Step(&stage, {JobDone{submitted[0].job.id, SegmentResult{}}});
+  EXPECT_EQ(Of<SequenceClosedOut>(done).size(), 1U);
+  EXPECT_EQ(stage.pages_used(), 0);
+  EXPECT_EQ(stage.slots_used(), 0);
+}
+
+TEST_F(StageTest, OpenAndCloseOfACancelledSequenceBothReachTheNextStage) {
+  StageConfig config = Config(0, 2);
+  config.send_credits = 0;  // nothing can be sent at first
+  Stage blocked(config, &policy_);
+  Step(&blocked, {AdmitSequences{{Spec(1)}}});
+  Step(&blocked, {CancelSequences{{1}}});
+  EXPECT_FALSE(blocked.Idle());
+
+  Stage stage(Config(0, 2), &policy_);
+  const auto actions = Step(&stage, {AdmitSequences{{Spec(1)}}, CancelSequences{{1}}});
+  const auto frames = Of<SendFrame>(actions);
+  ASSERT_EQ(frames.size(), 1U);
+  ASSERT_EQ(frames[0].frame.rows.size(), 2U);
+  EXPECT_EQ(frames[0].frame.rows[0].kind, RowKind::kOpen);
+  EXPECT_EQ(frames[0].frame.rows[1].kind, RowKind::kCancel);
+  Stage next(Config(1, 2), &policy_);
+  const auto closed = Step(&next, {FrameArrived{frames[0].frame}});
+  EXPECT_EQ(Of<SequenceClosedOut>(closed).size(), 1U);
+  EXPECT_TRUE(next.Idle());
+}
+
+size_t FillsSent(const std::vector<StageAction>& actions) {
+  size_t fills = 0;
+  for (const SendFrame& frame : Of<SendFrame>(actions)) {
+    for (const FrameRow& row : frame.frame.rows) fills += row.kind == RowKind::kFill ? 1 : 0;
+  }
+  return fills;
+}
+
+TEST_F(StageTest, FillsOfTokensThatLeftAreDroppedWithTheirSequenceUnlessTheyWereDue) {
+  SequenceSpec spec = Spec(1, 3, 6);
+  spec.exit.mode = ExitMode::kPropagate;
+  spec.exit.measure = ExitMeasure::kForced;
+  spec.exit.forced = {{2, 1.0F}};  // every token leaves in the middle of stage 0
+  Stage lazy(Config(0, 2), &policy_);
+  const auto all = Finish(&lazy, Step(&lazy, {AdmitSequences{{spec}}}));
+  EXPECT_EQ(lazy.counters().exits.at(2), 6U);
+  EXPECT_LE(FillsSent(all), 1U);  // the first may ride with the prompt's rows
+  EXPECT_EQ(lazy.counters().fills_dropped + FillsSent(all), 6U);
+  EXPECT_EQ(lazy.slots_used(), 0);
+
+  StageConfig config = Config(0, 2);
+  config.eager_forwarding = true;
+  Stage eager(config, &policy_);
+  EXPECT_GT(FillsSent(Finish(&eager, Step(&eager, {AdmitSequences{{spec}}}))), 0U);
+}
+
+TEST_F(StageTest, AFlushSendsFillsOnAnIdleStageAndSoDoesTime) {
+  for (const bool flush : {true, false}) {
+    Stage stage(Config(1, 3), &policy_);  // layers 2 to 5; the exit after layer 6 is not here
+    Step(&stage, {FrameArrived{{7, 1, {{.sequence = 1, .kind = RowKind::kOpen}}, {Spec(1)}}}});
+    const Frame fills{7, 2, {StateRow(1, 0, RowKind::kFill), StateRow(1, 1, RowKind::kFill)}, {}};
+    EXPECT_TRUE(Step(&stage, {FrameArrived{fills, 1}, FrameTaken{}}).size() ==
+                2U);  // slots and states, no job
+    EXPECT_EQ(stage.backlog_rows(), 2);
+    std::vector<StageEvent> events;
+    if (flush) {
+      events.push_back(FlushForwarding{});
+    } else {
+      now_.since_start += std::chrono::milliseconds(10);
+      EXPECT_LE(*stage.NextWake(), now_);
+    }
+    auto all = Finish(&stage, Step(&stage, std::move(events)));
+    EXPECT_EQ(stage.counters().fill_rows, 2U);
+    if (!flush) {
+      now_.since_start += std::chrono::milliseconds(10);
+      const auto later = Step(&stage, {});
+      all.insert(all.end(), later.begin(), later.end());
+    }
+    EXPECT_EQ(FillsSent(all), 2U);
+    EXPECT_EQ(stage.backlog_rows(), 0);
+  }
+}
+
+TEST_F(StageTest, CreditsBoundFramesInFlight) {
+  StageConfig config = Config(0, 2);
+  config.send_credits = 1;
+  config.prefill_chunk_tokens = 1;
+  Stage stage(config, &policy_);
+  const auto all = Finish(&stage, Step(&stage, {AdmitSequences{{Spec(1, 20)}}}));
+  EXPECT_EQ(Of<SendFrame>(all).size(), 1U);
+  EXPECT_EQ(Of<SendFrame>(Step(&stage, {FrameTaken{}})).size(), 1U);
+}
+
+TEST(FrameTest, SurvivesTheWireAndRefusesWhatIsDamaged) {
+  Frame frame = OpenFrame(3);
+  frame.rows.push_back(StateRow(3, 2, RowKind::kFill));
+  frame.rows.back().exit_layer = 6;
+  const auto bytes = EncodeFrame(frame);
+  const auto decoded = DecodeFrame(bytes, kLimits);
+  ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
+  EXPECT_EQ(decoded->rows.size(), 2U);
+  EXPECT_EQ(decoded->rows[1].exit_layer, 6);
+  EXPECT_EQ(decoded->opens[0].prompt, Spec(3).prompt);
+  EXPECT_EQ(decoded->state_rows(), 1U);
+  for (size_t cut = 0; cut < bytes.size(); ++cut) {
+    EXPECT_FALSE(DecodeFrame(std::span(bytes).first(cut), kLimits).has_value()) << cut;
+  }
+  const auto refuse = [&](FrameRow row, const char* why) {
+    const auto bad = DecodeFrame(EncodeFrame({7, 1, {row}, {}}), kLimits);
+    ASSERT_FALSE(bad.has_value());
+    EXPECT_NE(bad.error().message.find(why), std::string::npos) << bad.error().message;
+  };
+  refuse({.position = 257, .token = 1}, "position 257 is outside [0, 256]");
+  refuse({.token = 100}, "token 100 is outside [0, 100)");
+  refuse({.token = 1, .exit_layer = 9}, "exit layer 9 is outside [0, 8]");
+  refuse({.token = 1, .kind = static_cast<RowKind>(77)}, "kind 77 is unknown");
+}
+
+TEST(SequenceSpecTest, RefusesWhatAStageCouldNotRun) {
+  const auto refuse = [](auto change, const char* why) {
+    proto::OpenSequence m = ToProto(Spec(1));
+    change(&m);
+    const auto bad = FromProto(m, kLimits);
+    ASSERT_FALSE(bad.has_value()) << why;
+    EXPECT_NE(bad.error().message.find(why), std::string::npos) << bad.error().message;
+  };
+  refuse([](auto* m) { m->set_sequence(0); }, "sequence number 0");
+  refuse([](auto* m) { m->clear_prompt(); }, "prompt of 0");
+  refuse([](auto* m) { m->set_max_tokens(254); }, "do not fit the context of 256");
+  refuse([](auto* m) { m->set_prompt(0, 100); }, "prompt token 100 is outside [0, 100)");
+  refuse([](auto* m) { m->mutable_exit()->set_mode(2); }, "exit mode exact is not built yet");
+  refuse([](auto* m) { m->mutable_exit()->set_mode(3); }, "exit mode verify is not built yet");
+  refuse([](auto* m) { m->mutable_exit()->set_mode(9); }, "exit mode 9 is unknown");
+  refuse([](auto* m) { m->mutable_exit()->set_measure(9); }, "exit measure 9 is unknown");
+  refuse([](auto* m) { m->mutable_exit()->add_forced()->set_layer(8); },
+         "forced exit layer 8 is outside [1, 8)");
+}
+
+}  // namespace
+}  // namespace exeunt
