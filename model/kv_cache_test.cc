@@ -1,0 +1,60 @@
+#include "model/kv_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace exeunt {
+namespace {
+
+TEST(PageAllocatorTest, HandsOutEveryPageOnceAndTakesThemBack) {
+  PageAllocator pages(10);
+  std::vector<int32_t> a;
+  std::vector<int32_t> b;
+  EXPECT_TRUE(pages.Allocate(7, &a));
+  EXPECT_FALSE(pages.Allocate(4, &b));
+  EXPECT_TRUE(b.empty());
+  EXPECT_TRUE(pages.Allocate(3, &b));
+  std::set<int32_t> all(a.begin(), a.end());
+  all.insert(b.begin(), b.end());
+  EXPECT_EQ(all.size(), 10U);
+  EXPECT_EQ(pages.used(), 10);
+  pages.Free(&a);
+  EXPECT_TRUE(a.empty());
+  EXPECT_EQ(pages.used(), 3);
+}
+
+TEST(PageAllocatorDeathTest, FreeingPagesTwiceIsSeen) {
+  PageAllocator pages(2);
+  std::vector<int32_t> a;
+  ASSERT_TRUE(pages.Allocate(2, &a));
+  std::vector<int32_t> copy = a;
+  pages.Free(&a);
+  EXPECT_DEATH(pages.Free(&copy), "free_.size");
+}
+
+TEST(KvCacheTest, LayersAndPagesDoNotOverlap) {
+  ModelConfig config;
+  config.n_kv_heads = 2;
+  config.head_dim = 16;
+  auto cache = KvCache::Create(config, 3, 4);
+  ASSERT_TRUE(cache.has_value());
+  const std::vector<int32_t> pages = {0, 1, 2, 3};
+  const size_t page = cpu::KvPageElements(2, 16);
+  EXPECT_EQ(KvCache::PageBytes(config, 3), page * 2 * 3);
+  std::set<uint16_t*> starts;
+  for (int layer = 0; layer < 3; ++layer) {
+    const auto view = cache->Layer(layer, pages);
+    EXPECT_EQ(view.page_stride, page);
+    for (size_t p = 0; p < 4; ++p) {
+      uint16_t* start = view.base + p * view.page_stride;
+      starts.insert(start);
+      std::fill(start, start + page, static_cast<uint16_t>(layer * 4 + static_cast<int>(p)));
+    }
+  }
+  EXPECT_EQ(starts.size(), 12U);
+  EXPECT_EQ(*(*cache).Layer(0, pages).base, 0);  // the last write did not reach the first page
+}
+
+}  // namespace
+}  // namespace exeunt
