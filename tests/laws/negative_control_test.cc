@@ -136,7 +136,9 @@ TEST_F(NegativeControl, WithoutAFaultTheComparisonIsGreen) {
   EXPECT_EQ(Tokens(With<PassThrough>(options_), requests_), want_);
 }
 
-TEST_F(NegativeControl, ADroppedFillIsSeen) { EXPECT_NE(Tokens(With<DropsFills>(options_), requests_), want_); }
+TEST_F(NegativeControl, ADroppedFillIsSeen) {
+  EXPECT_NE(Tokens(With<DropsFills>(options_), requests_), want_);
+}
 
 TEST_F(NegativeControl, CopiedKvIsSeen) { EXPECT_NE(Tokens(With<CopiesKv>(options_), requests_), want_); }
 
@@ -145,8 +147,8 @@ TEST_F(NegativeControl, ABatchDependentSumIsSeen) {
   const auto together = Tokens(With<BatchDependent>(options_), requests_);
   size_t different = 0;
   for (const SequenceSpec& request : requests_) {
-    different +=
-        Tokens(With<BatchDependent>(options_), {request}).at(request.sequence) != together.at(request.sequence);
+    different += Tokens(With<BatchDependent>(options_), {request}).at(request.sequence) !=
+                 together.at(request.sequence);
   }
   EXPECT_GT(different, 0U);
 }

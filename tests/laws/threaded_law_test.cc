@@ -1,0 +1,69 @@
+// The law with every stage on a thread of its own, as under mpirun: what is generated does not depend on
+// timing. Run under TSan in CI.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "base/check.h"
+#include "tests/laws/law_harness.h"
+
+namespace exeunt {
+namespace {
+
+constexpr auto kDeadline = std::chrono::minutes(4);
+
+Generated RunThreaded(const std::shared_ptr<const ModelSource>& source, const LocalPipelineOptions& options,
+                      const std::vector<SequenceSpec>& requests) {
+  auto created = LocalPipeline::Create(source, options, [](float) {});
+  CHECK_MSG(created.has_value(), "{}", created.error().message);
+  LocalPipeline& pipeline = **created;
+  std::mutex mutex;
+  StageOutputs all;
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < pipeline.stages(); ++rank) {
+    threads.emplace_back([&, rank] {
+      StageRunner& runner = pipeline.runner(rank);
+      std::vector<StageEvent> events;
+      if (rank == 0) events.push_back(AdmitSequences{requests});
+      const TimePoint end = MonotonicNow() + kDeadline;
+      while (runner.stage().opened() < requests.size() || !runner.Idle()) {
+        StageOutputs out;
+        if (!runner.Turn(MonotonicNow(), std::exchange(events, {}), &out)) std::this_thread::yield();
+        CHECK_MSG(!out.failed, "{}", out.failed->message);
+        CHECK_MSG(MonotonicNow() < end, "rank {} is not done within {} minutes", rank, kDeadline.count());
+        std::lock_guard lock(mutex);
+        std::move(out.tokens.begin(), out.tokens.end(), std::back_inserter(all.tokens));
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  std::sort(all.tokens.begin(), all.tokens.end(),
+            [](const TokenOut& a, const TokenOut& b) { return a.position < b.position; });
+  Generated generated;
+  for (const TokenOut& t : all.tokens) {
+    generated[t.sequence].push_back({t.token, t.exit_layer, Digest(t.logits)});
+  }
+  return generated;
+}
+
+TEST(ThreadedLaw, TimingDoesNotMatter) {
+  const auto model = RandomModel(TinyThirty(DType::kQ4_1));
+  const auto requests = MakeRequests(
+      {.count = 12, .seed = 31, .sampled = true, .exit = ForcedExits({{6, 0.3F}, {15, 0.2F}, {20, 0.1F}})},
+      300);
+  LocalPipelineOptions options;
+  options.split = EvenSplit(30, 1);
+  options.exit_layers = {6, 15, 20};
+  options.kv_pages = 256;
+  const Generated want = RunLaw(model, options, requests).generated;
+  for (int stages : {2, 4}) {
+    options.split = EvenSplit(30, stages);
+    options.threads = stages == 2 ? 2 : 1;
+    EXPECT_EQ(RunThreaded(model, options, requests), want) << stages << " stages";
+  }
+}
+
+}  // namespace
+}  // namespace exeunt
