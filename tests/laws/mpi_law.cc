@@ -3,7 +3,10 @@
 // [model.gguf]. Prints a line per scenario; exits non-zero where one fails.
 #include <mpi.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <map>
+#include <random>
 #include <thread>
 
 #include "base/check.h"
@@ -14,19 +17,38 @@ namespace exeunt {
 namespace {
 
 constexpr auto kDeadline = std::chrono::seconds(240);
+constexpr int kMaxCancels = 8;
 
 struct Scenario {
   const char* name;
   LocalPipelineOptions options;
   std::vector<SequenceSpec> requests;
+  bool cancels = false;  // requests arrive over time, and some are cancelled
 };
 
 // One token as numbers that can be gathered: sequence, position, token, exit layer, digest.
 using Flat = std::vector<uint64_t>;
 
+// What happens at stage 0 in one turn: all requests at once, or some of them over time and a cancel now and
+// then.
+std::vector<StageEvent> Arrivals(const Scenario& scenario, std::mt19937_64* rng, size_t* admitted,
+                                 int* cancels) {
+  std::vector<StageEvent> events;
+  AdmitSequences admit;
+  while (*admitted < scenario.requests.size() && (!scenario.cancels || (*rng)() % 4 == 0)) {
+    admit.specs.push_back(scenario.requests[(*admitted)++]);
+  }
+  if (!admit.specs.empty()) events.push_back(std::move(admit));
+  if (scenario.cancels && *admitted > 0 && *cancels < kMaxCancels && (*rng)() % 30 == 0) {
+    ++*cancels;
+    events.push_back(CancelSequences{{scenario.requests[(*rng)() % *admitted].sequence}});
+  }
+  return events;
+}
+
 // Drives this rank's stage until everything that was admitted is over, here and upstream.
-Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& scenario, int rank,
-             int ranks) {
+Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& scenario, int rank, int ranks,
+             uint64_t seed, std::map<uint64_t, Finish>* finished) {
   const ModelConfig& model = source->config();
   const auto channel = MakeMpiChannel();
   const LayerSpan layers = scenario.options.split[static_cast<size_t>(rank)];
@@ -54,14 +76,18 @@ Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& s
   Flat flat;
   StageOutputs out;
   const TimePoint end = MonotonicNow() + kDeadline;
-  std::vector<StageEvent> events;
-  if (rank == 0) events.push_back(AdmitSequences{scenario.requests});
+  std::mt19937_64 rng(seed);
+  size_t admitted = 0;
+  int cancels = 0;
   while (runner.stage().opened() < scenario.requests.size() || !runner.Idle()) {
     CHECK_MSG(MonotonicNow() < end, "{}: rank {} is not done within {} s", scenario.name, rank,
               kDeadline.count());
-    if (!runner.Turn(MonotonicNow(), std::exchange(events, {}), &out)) std::this_thread::yield();
+    std::vector<StageEvent> events;
+    if (rank == 0) events = Arrivals(scenario, &rng, &admitted, &cancels);
+    if (!runner.Turn(MonotonicNow(), std::move(events), &out)) std::this_thread::yield();
     CHECK_MSG(!out.failed, "{}", out.failed->message);
   }
+  for (const SequenceFinishedOut& f : out.finished) (*finished)[f.sequence] = f.reason;
   for (const TokenOut& t : out.tokens) {
     flat.insert(flat.end(), {t.sequence, static_cast<uint64_t>(t.position), static_cast<uint64_t>(t.token),
                              static_cast<uint64_t>(t.exit_layer), Digest(t.logits)});
@@ -113,6 +139,8 @@ std::vector<Scenario> TinyScenarios(int ranks) {
   mix.sampled = true;
   mix.exit = ForcedExits({{1, 0.1F}, {6, 0.3F}, {15, 0.3F}});
   add("forced exits, sampled, 2 threads", EvenSplit(30, ranks), mix, 2);
+  add("random arrivals and cancels", EvenSplit(30, ranks), mix, 1);
+  scenarios.back().cancels = true;
   mix.count = 5;
   mix.exit = {.mode = ExitMode::kPropagate, .measure = ExitMeasure::kSoftmax, .threshold = 0.01F};
   std::vector<LayerSpan> uneven = EvenSplit(30 - 4, ranks > 26 ? 26 : ranks);
@@ -134,6 +162,21 @@ std::vector<Scenario> RealScenarios(int ranks, int vocab_size) {
   return {s};
 }
 
+// Cancelled requests have a prefix of what they would have had; all others all of it.
+bool Same(const Generated& got, const Generated& want, const std::map<uint64_t, Finish>& finished) {
+  for (const auto& [sequence, tokens] : want) {
+    const auto it = got.find(sequence);
+    const size_t n = it == got.end() ? 0 : it->second.size();
+    if (n > tokens.size() || !finished.contains(sequence)) return false;
+    if (finished.at(sequence) != Finish::kCancelled && n != tokens.size()) return false;
+    if (!std::equal(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(n),
+                    n == 0 ? tokens.begin() : it->second.begin())) {
+      return false;
+    }
+  }
+  return true;
+}
+
 int Main(int argc, char** argv) {
   MpiSession mpi(&argc, &argv);
   const bool real = argc > 1;
@@ -147,16 +190,23 @@ int Main(int argc, char** argv) {
   }
   const auto scenarios =
       real ? RealScenarios(mpi.ranks(), source->config().vocab_size) : TinyScenarios(mpi.ranks());
+  const uint64_t seed = std::random_device{}();
+  if (mpi.rank() == 0) std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   int failures = 0;
   for (const Scenario& scenario : scenarios) {
-    const Flat all = Gather(RunRank(source, scenario, mpi.rank(), mpi.ranks()), mpi.rank(), mpi.ranks());
+    std::map<uint64_t, Finish> finished;
+    const Flat own = RunRank(source, scenario, mpi.rank(), mpi.ranks(), seed, &finished);
+    const Flat all = Gather(own, mpi.rank(), mpi.ranks());
     if (mpi.rank() != 0) continue;
     LocalPipelineOptions one = scenario.options;
     one.split = EvenSplit(30, 1);
     const Generated want = RunLaw(source, one, scenario.requests).generated;
-    const bool same = ToGenerated(all, scenario.requests) == want && want.size() == scenario.requests.size();
-    std::printf("%s: %d stages, %s: %zu tokens\n", same ? "PASS" : "FAIL", mpi.ranks(), scenario.name,
-                all.size() / 5);
+    const auto cancelled = std::count_if(finished.begin(), finished.end(),
+                                         [](const auto& f) { return f.second == Finish::kCancelled; });
+    const bool same = Same(ToGenerated(all, scenario.requests), want, finished) &&
+                      want.size() == scenario.requests.size() && (cancelled > 0) == scenario.cancels;
+    std::printf("%s: %d stages, %s: %zu tokens, %td cancelled\n", same ? "PASS" : "FAIL", mpi.ranks(),
+                scenario.name, all.size() / 5, cancelled);
     failures += same ? 0 : 1;
   }
   MPI_Bcast(&failures, 1, MPI_INT, 0, MPI_COMM_WORLD);

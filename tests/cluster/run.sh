@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Runs a test of a served cluster: tests/cluster/run.sh TEST.py BUILD [ARG ...]
+set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+root="$here/../.."
+"$root/tests/python_env.sh"
+exec "$root/.venv-tests/bin/python" "$here/$1" "$2" "$("$root/deploy/get_model.sh")" "${@:3}"

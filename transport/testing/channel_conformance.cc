@@ -1,0 +1,138 @@
+#include "transport/testing/channel_conformance.h"
+
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "base/check.h"
+
+namespace exeunt {
+namespace {
+
+constexpr auto kDeadline = std::chrono::seconds(120);
+
+// A message whose bytes are a function of its number, so that a mixed-up buffer is seen.
+DataMessage Make(uint64_t number, size_t payload_bytes) {
+  DataMessage m;
+  m.header.resize(8 + number % 57);
+  m.payload.resize(payload_bytes);
+  std::memcpy(m.header.data(), &number, 8);
+  for (size_t i = 8; i < m.header.size(); ++i) m.header[i] = static_cast<std::byte>(number + i);
+  for (size_t i = 0; i < payload_bytes; ++i) m.payload[i] = static_cast<std::byte>(number * 31 + i);
+  return m;
+}
+
+uint64_t NumberOf(const DataMessage& m) {
+  uint64_t number = 0;
+  CHECK_GE(m.header.size(), sizeof number);
+  std::memcpy(&number, m.header.data(), sizeof number);
+  const DataMessage want = Make(number, m.payload.size());
+  CHECK_MSG(m.header == want.header && m.payload == want.payload, "message {} arrived damaged", number);
+  return number;
+}
+
+// Sizes around the eager limits, and the empty one.
+size_t PayloadBytes(uint64_t number) {
+  static constexpr size_t kSizes[] = {0, 1, 4096, 65536, 65537, 1 << 20, 3, 0};
+  return kSizes[number % std::size(kSizes)];
+}
+
+class Deadline {
+ public:
+  void Check(const char* what) const {
+    CHECK_MSG(std::chrono::steady_clock::now() < end_, "{}: nothing for {} s", what, kDeadline.count());
+    std::this_thread::yield();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + kDeadline;
+};
+
+// Frames arrive in order and whole, as often as credits allow, and every credit comes back.
+void FramesInOrder(DataChannel* channel, int rank, int ranks) {
+  constexpr uint64_t kFrames = 200;
+  constexpr int kCredits = 4;
+  const bool sends = rank + 1 < ranks;
+  const bool receives = rank > 0;
+  uint64_t sent = 0;
+  uint64_t received = 0;
+  int credits = kCredits;
+  const Deadline deadline;
+  while ((sends && (sent < kFrames || credits < kCredits)) || (receives && received < kFrames)) {
+    if (sends) credits += channel->TakenByNext();
+    CHECK_LE(credits, kCredits);
+    if (sends && sent < kFrames && credits > 0) {
+      --credits;
+      channel->SendNext(Make(sent, PayloadBytes(sent)));
+      ++sent;
+    }
+    DataMessage m;
+    const auto got = channel->Receive(true, &m);
+    CHECK(got.has_value());
+    if (got.value()) {
+      CHECK(receives);
+      CHECK_EQ(NumberOf(m), received);
+      CHECK_EQ(m.payload.size(), PayloadBytes(received));
+      ++received;
+    }
+    deadline.Check("frames in order");
+  }
+}
+
+// A frame that is not accepted stays where it is, and its credit too.
+void FramesWaitUntilAccepted(DataChannel* channel, int rank, int ranks,
+                             const std::function<void()>& barrier) {
+  if (ranks < 2) return;
+  if (rank == 0) channel->SendNext(Make(1, 100));
+  barrier();
+  DataMessage m;
+  for (int i = 0; i < 1000; ++i) {
+    if (rank == 0) CHECK_EQ(channel->TakenByNext(), 0);
+    if (rank == 1) CHECK(!channel->Receive(false, &m).value());
+  }
+  barrier();
+  const Deadline deadline;
+  while (rank == 0 && channel->TakenByNext() == 0) deadline.Check("credit");
+  while (rank == 1 && !channel->Receive(true, &m).value()) deadline.Check("accepted frame");
+}
+
+// Tokens of all ranks reach rank 0 though it accepts no frames; a sender never waits.
+void TokensReachRankZero(DataChannel* channel, int rank, int ranks) {
+  constexpr uint64_t kTokens = 50;
+  if (rank > 0) {
+    for (uint64_t i = 0; i < kTokens; ++i)
+      channel->SendFirst(Make(static_cast<uint64_t>(rank) * 1000 + i, 0));
+    const Deadline deadline;
+    while (!channel->Idle()) {
+      channel->Progress();
+      deadline.Check("token sends");
+    }
+    return;
+  }
+  std::vector<uint64_t> next(static_cast<size_t>(ranks), 0);
+  const Deadline deadline;
+  for (uint64_t got = 0; got < kTokens * static_cast<uint64_t>(ranks - 1);) {
+    DataMessage m;
+    if (!channel->Receive(false, &m).value()) {
+      deadline.Check("tokens");
+      continue;
+    }
+    const uint64_t number = NumberOf(m);
+    CHECK_EQ(number % 1000, next[number / 1000]++);  // each sender's in order
+    ++got;
+  }
+}
+
+}  // namespace
+
+void RunChannelConformance(DataChannel* channel, int rank, int ranks, const std::function<void()>& barrier) {
+  FramesInOrder(channel, rank, ranks);
+  barrier();
+  FramesWaitUntilAccepted(channel, rank, ranks, barrier);
+  barrier();
+  TokensReachRankZero(channel, rank, ranks);
+  barrier();
+  CHECK(channel->Idle());
+}
+
+}  // namespace exeunt
