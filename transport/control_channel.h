@@ -1,5 +1,6 @@
-// The control channel as a worker sees it: messages to and from the coordinator, out of band of the data path.
-// Two implementations, one conformance suite: `loopback` (in one process) and `asio` (TCP, its own I/O thread).
+// The control channel as a worker sees it: messages to and from the coordinator, out of band of the data
+// path. Two implementations, one conformance suite: `loopback` (in one process) and `asio` (TCP, its own I/O
+// thread).
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,8 @@ class ControlChannel {
   virtual void Send(proto::ToCoordinator message) = 0;
   // Appends what has arrived, in order; never blocks.
   virtual void Poll(std::vector<proto::ToWorker>* out) = 0;
-  // Blocks until a message is there to Poll, the link is lost, or `limit` has passed. True: there is something to Poll.
+  // Blocks until a message is there to Poll, the link is lost, or `limit` has passed. True: there is
+  // something to Poll.
   virtual bool Wait(Duration limit) = 0;
   // False once the link is lost; it never comes back (the pipeline is disposable).
   virtual bool connected() const = 0;

@@ -33,7 +33,7 @@ def requests_of(count: int) -> list[dict[str, Any]]:
         {"temperature": 0, "exit": {"mode": "propagate", "measure": "state", "threshold": 0.98, "min_layer": 20}},
     ]
     return [{"model": "default", "prompt": f"Chapter {i}. " + "It was a dark and stormy night; " * (i % 5), "max_tokens": 6 + i % 9,
-             **kinds[i % len(kinds)]} for i in range(count)]
+             "seed": i, **kinds[i % len(kinds)]} for i in range(count)]
 
 
 def outcome(body: dict[str, Any]) -> tuple[str, str, str]:
@@ -70,7 +70,7 @@ class ServedPipeline(unittest.TestCase):
         self.assertIn(plain.choices[0].finish_reason, ("stop", "length"))
 
     def test_completions_plain_and_streamed_with_exits(self) -> None:
-        ask = dict(model="default", prompt="The history of the Roman empire begins", max_tokens=24, temperature=0,
+        ask = dict(model="default", prompt="The history of the Roman empire begins", max_tokens=24, temperature=0, seed=5,
                    extra_body={"exit": FORCED})
         plain = self.client.completions.create(**ask)
         streamed = "".join(c.choices[0].text for c in self.client.completions.create(**ask, stream=True) if c.choices)
@@ -160,7 +160,9 @@ class Faults(unittest.TestCase):
             with self.subTest(signal=sent.name), Cluster(BUILD, MODEL, "--stages", "2") as cluster:
                 epoch = cluster.get("/v1/cluster")["pipelines"][0]["epoch"]
                 replies: list[tuple[int, Any]] = []
-                body = {"model": "default", "prompt": "Once", "max_tokens": 4000, "temperature": 0}
+                # Exits this early babble without end.
+                body = {"model": "default", "prompt": "Once", "max_tokens": 6000, "temperature": 0, "seed": 1,
+                        "exit": {"mode": "propagate", "measure": "forced", "forced": [{"layer": 15, "probability": 1}]}}
                 thread = threading.Thread(target=lambda: replies.append(cluster.post("/v1/completions", body)))
                 thread.start()
                 time.sleep(1.5)

@@ -90,6 +90,8 @@ def main() -> int:
         before = {pid: resident_bytes(pid) for pid in cluster.pids()}
         run_clients(cluster, seed + 1, seconds / 2, tally)
         view = cluster.quiet(60)
+        if view["pipelines"][0]["restarts"] != 0:
+            cluster.fail(f"the pipeline was restarted: {view['pipelines'][0]['last_error']}")
         growth = {pid: resident_bytes(pid) - size for pid, size in before.items()}
     print(f"{tally.done} answered, {tally.vanished} vanished, {tally.refused} refused, {len(tally.wrong)} wrong; "
           f"growth {growth}; restarts {view['pipelines'][0]['restarts']}")

@@ -1,0 +1,146 @@
+#include "coordinator/config.h"
+
+#include <CLI/CLI.hpp>
+
+#include "base/error.h"
+#include "coordinator/openai/generation_request.h"
+
+namespace exeunt {
+namespace {
+
+// "--max-queue" is EXEUNT_MAX_QUEUE in the environment.
+std::string EnvironmentName(const std::string& option) {
+  std::string name = "EXEUNT_";
+  for (const char c : option.substr(2)) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  return name;
+}
+
+template <typename T>
+CLI::Option* Add(CLI::App* app, const std::string& name, T* field, const std::string& help) {
+  return app->add_option(name, *field, help)->capture_default_str()->envname(EnvironmentName(name));
+}
+
+void AddModelOptions(CLI::App* app, Config* c) {
+  Add(app, "--model", &c->model, "model: a .gguf file or a Hugging Face directory")->required();
+  Add(app, "--exits", &c->exits, "directory of exits.json");
+  Add(app, "--api-model-name", &c->api_model_name, "name of the model in the API (default: its file)");
+  Add(app, "--host", &c->host, "address of the REST API");
+  Add(app, "--port", &c->port, "port of the REST API");
+  Add(app, "--max-body-bytes", &c->max_body_bytes, "largest request")->transform(CLI::AsSizeValue(false));
+  Add(app, "--max-connections", &c->max_connections, "HTTP connections at once");
+}
+
+void AddPipelineOptions(CLI::App* app, Config* c) {
+  Add(app, "--stages", &c->stages, "stages of each pipeline");
+  Add(app, "--replicas", &c->replicas, "pipelines");
+  Add(app, "--split", &c->split, "layers of the stages: auto, or 0-12,12-30");
+  Add(app, "--exit-layers", &c->exit_layers, "exits after these layers: auto, none, or 15,21");
+  Add(app, "--threads-per-stage", &c->threads_per_stage, "compute threads of a stage (0: share the cores)");
+  Add(app, "--kv-budget", &c->kv_budget, "K/V memory of each pipeline, e.g. 2GiB")
+      ->transform(CLI::AsSizeValue(false));
+  Add(app, "--prefill-chunk", &c->prefill_chunk, "tokens of a prompt in one step");
+  Add(app, "--max-batch-rows", &c->max_batch_rows, "rows of one step");
+  Add(app, "--max-sequences", &c->max_sequences, "sequences open at once in each pipeline");
+}
+
+void AddRequestOptions(CLI::App* app, Config* c) {
+  Add(app, "--default-max-tokens", &c->default_max_tokens, "where a request names none");
+  Add(app, "--max-queue", &c->max_queue, "requests that wait; more get 429");
+  Add(app, "--queue-timeout", &c->queue_timeout_s, "seconds a request may wait");
+  Add(app, "--default-exit-mode", &c->default_exit_mode, "off or propagate, where a request names none");
+  Add(app, "--default-exit-measure", &c->default_exit_measure, "softmax, state or classifier");
+  Add(app, "--default-exit-threshold", &c->default_exit_threshold, "confidence to leave at; 1: never");
+  Add(app, "--default-exit-min-layer", &c->default_exit_min_layer, "exits after fewer layers are not taken");
+}
+
+void AddJobOptions(CLI::App* app, Config* c) {
+  Add(app, "--worker-binary", &c->worker_binary, "exeunt-worker (default: beside this program)");
+  Add(app, "--mpirun", &c->mpirun, "mpirun");
+  Add(app, "--hostfile", &c->hostfile, "hosts of the pipelines, as mpirun reads it");
+  Add(app, "--mpirun-arg", &c->mpirun_args, "further argument of mpirun; may be repeated")
+      ->allow_extra_args(false);
+  Add(app, "--control-host", &c->control_host, "where workers reach this process");
+  Add(app, "--control-port", &c->control_port, "and at which port (0: any)");
+  Add(app, "--secret-file", &c->secret_file, "file of the secret that workers prove");
+  Add(app, "--load-timeout", &c->load_timeout_s, "seconds without progress in loading");
+  Add(app, "--heartbeat-timeout", &c->heartbeat_timeout_s, "seconds of silence that end a job");
+  Add(app, "--progress-timeout", &c->progress_timeout_s,
+      "seconds a busy stage may stand still (0: by its cost)");
+  Add(app, "--canary-idle", &c->canary_idle_s, "seconds after which an idle pipeline is tried");
+  Add(app, "--canary-timeout", &c->canary_timeout_s, "seconds for that trial");
+  Add(app, "--drain-timeout", &c->drain_timeout_s, "seconds for running requests at SIGTERM");
+  Add(app, "--log-level", &c->log_level, "trace, debug, info, warn, error");
+}
+
+Status AtLeast(const char* option, double value, double low) {
+  if (value >= low) return OkStatus();
+  return InvalidArgument("{} is {}, it must be at least {}", option, value, low);
+}
+
+Status CheckExitDefaults(const Config& config) {
+  const auto mode = ExitModeOf(config.default_exit_mode);
+  if (mode != ExitMode::kOff && mode != ExitMode::kPropagate) {
+    return InvalidArgument("--default-exit-mode is '{}', it must be off or propagate",
+                           config.default_exit_mode);
+  }
+  const auto measure = ExitMeasureOf(config.default_exit_measure);
+  if (!measure || measure == ExitMeasure::kForced) {
+    return InvalidArgument("--default-exit-measure is '{}', it must be softmax, state or classifier",
+                           config.default_exit_measure);
+  }
+  if (measure == ExitMeasure::kClassifier && config.exits.empty()) {
+    return InvalidArgument("--default-exit-measure classifier needs --exits");
+  }
+  return AtLeast("--default-exit-min-layer", config.default_exit_min_layer, 0);
+}
+
+}  // namespace
+
+ParsedConfig ParseConfig(int argc, const char* const* argv) {
+  Config config;
+  CLI::App app("Exeunt coordinator: serves a model over a pipeline of stages", "exeunt-coordinator");
+  app.set_config("--config", "", "TOML file with these options, e.g. port = 8080");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  AddModelOptions(&app, &config);
+  AddPipelineOptions(&app, &config);
+  AddRequestOptions(&app, &config);
+  AddJobOptions(&app, &config);
+  ParsedConfig parsed;
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out, err;
+    parsed.exit_code = app.exit(error, out, err);
+    parsed.text = out.str() + err.str();
+    return parsed;
+  }
+  if (const Status status = Validate(config); !status) {
+    parsed.exit_code = 2;
+    parsed.text = status.error().message + "\n";
+    return parsed;
+  }
+  parsed.config = config;
+  return parsed;
+}
+
+Status Validate(const Config& config) {
+  RETURN_IF_ERROR(AtLeast("--stages", config.stages, 1));
+  RETURN_IF_ERROR(AtLeast("--replicas", config.replicas, 1));
+  RETURN_IF_ERROR(AtLeast("--threads-per-stage", config.threads_per_stage, 0));
+  RETURN_IF_ERROR(AtLeast("--prefill-chunk", config.prefill_chunk, 1));
+  RETURN_IF_ERROR(AtLeast("--max-batch-rows", config.max_batch_rows, 1));
+  RETURN_IF_ERROR(AtLeast("--max-sequences", config.max_sequences, 1));
+  RETURN_IF_ERROR(AtLeast("--max-connections", config.max_connections, 1));
+  RETURN_IF_ERROR(AtLeast("--default-max-tokens", config.default_max_tokens, 1));
+  RETURN_IF_ERROR(AtLeast("--queue-timeout", config.queue_timeout_s, 0));
+  RETURN_IF_ERROR(AtLeast("--default-exit-threshold", config.default_exit_threshold, 0));
+  RETURN_IF_ERROR(AtLeast("--load-timeout", config.load_timeout_s, 1));
+  RETURN_IF_ERROR(AtLeast("--heartbeat-timeout", config.heartbeat_timeout_s, 1));
+  RETURN_IF_ERROR(AtLeast("--progress-timeout", config.progress_timeout_s, 0));
+  RETURN_IF_ERROR(AtLeast("--canary-idle", config.canary_idle_s, 1));
+  RETURN_IF_ERROR(AtLeast("--canary-timeout", config.canary_timeout_s, 1));
+  RETURN_IF_ERROR(AtLeast("--drain-timeout", config.drain_timeout_s, 0));
+  return CheckExitDefaults(config);
+}
+
+}  // namespace exeunt

@@ -1,0 +1,137 @@
+#include "coordinator/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "coordinator/cluster_plan.h"
+
+namespace exeunt {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+ParsedConfig Parse(std::vector<const char*> args) {
+  args.insert(args.begin(), {"exeunt-coordinator", "--model", "m.gguf"});
+  return ParseConfig(static_cast<int>(args.size()), args.data());
+}
+
+TEST(Config, DefaultsAndOptions) {
+  const Config config = Parse({}).config.value();
+  EXPECT_EQ(config.port, 8080);
+  EXPECT_EQ(config.kv_budget, uint64_t{2} << 30);
+  EXPECT_EQ(config.default_max_tokens, 512U);
+  const Config set =
+      Parse({"--port", "9000", "--kv-budget", "512MiB", "--stages", "3", "--mpirun-arg", "--report-bindings",
+             "--mpirun-arg=-x", "--default-exit-mode", "propagate", "--default-exit-threshold", "0.9"})
+          .config.value();
+  EXPECT_EQ(set.port, 9000);
+  EXPECT_EQ(set.kv_budget, uint64_t{512} << 20);
+  EXPECT_EQ(set.stages, 3U);
+  EXPECT_THAT(set.mpirun_args, ElementsAre("--report-bindings", "-x"));
+  EXPECT_EQ(DefaultExit(set).mode, ExitMode::kPropagate);
+  EXPECT_EQ(DefaultExit(set).threshold, 0.9F);
+}
+
+TEST(Config, FileAndEnvironment) {
+  const std::string path = testing::TempDir() + "exeunt_config_test.toml";
+  std::ofstream(path) << "port = 9001\nmax-queue = 7\nkv-budget = \"1GiB\"\n";
+  setenv("EXEUNT_MAX_SEQUENCES", "9", 1);
+  const Config config = Parse({"--config", path.c_str(), "--port", "9002"}).config.value();
+  unsetenv("EXEUNT_MAX_SEQUENCES");
+  EXPECT_EQ(config.port, 9002) << "the command line wins";
+  EXPECT_EQ(config.max_queue, 7U);
+  EXPECT_EQ(config.kv_budget, uint64_t{1} << 30);
+  EXPECT_EQ(config.max_sequences, 9);
+  std::ofstream(path) << "prot = 9001\n";
+  const ParsedConfig wrong = Parse({"--config", path.c_str()});
+  EXPECT_FALSE(wrong.config);
+  EXPECT_NE(wrong.exit_code, 0);
+  EXPECT_THAT(wrong.text, HasSubstr("prot"));
+}
+
+TEST(Config, WhatIsWrongIsNamed) {
+  const std::vector<std::pair<std::vector<const char*>, std::string>> cases = {
+      {{"--prot", "1"}, "--prot"},
+      {{"--port", "70000"}, "--port"},
+      {{"--stages", "0"}, "--stages"},
+      {{"--kv-budget", "lots"}, "--kv-budget"},
+      {{"--default-exit-mode", "verify"}, "--default-exit-mode"},
+      {{"--default-exit-measure", "forced"}, "--default-exit-measure"},
+      {{"--default-exit-measure", "classifier"}, "--exits"},
+      {{"--canary-idle", "0"}, "--canary-idle"},
+  };
+  for (const auto& [args, what] : cases) {
+    const ParsedConfig parsed = Parse(args);
+    EXPECT_FALSE(parsed.config) << what;
+    EXPECT_NE(parsed.exit_code, 0) << what;
+    EXPECT_THAT(parsed.text, HasSubstr(what));
+  }
+  const char* no_model[] = {"exeunt-coordinator"};
+  EXPECT_THAT(ParseConfig(1, no_model).text, HasSubstr("--model"));
+  EXPECT_EQ(Parse({"--help"}).exit_code, 0);
+  EXPECT_THAT(Parse({"--help"}).text, HasSubstr("--kv-budget"));
+}
+
+std::vector<std::pair<int, int>> Ranges(const std::string& split, uint32_t stages, int layers) {
+  std::vector<std::pair<int, int>> ranges;
+  for (const auto& range : SplitLayers(split, stages, layers).value())
+    ranges.emplace_back(range.begin(), range.end());
+  return ranges;
+}
+
+TEST(ClusterPlan, SplitsLayers) {
+  EXPECT_THAT(Ranges("auto", 1, 30), ElementsAre(std::pair(0, 30)));
+  EXPECT_THAT(Ranges("auto", 4, 30),
+              ElementsAre(std::pair(0, 8), std::pair(8, 16), std::pair(16, 23), std::pair(23, 30)));
+  EXPECT_EQ(Ranges("auto", 30, 30).back(), std::pair(29, 30));
+  EXPECT_THAT(Ranges("0-12,12-30", 2, 30), ElementsAre(std::pair(0, 12), std::pair(12, 30)));
+  for (const char* bad : {"0-12", "0-12,13-30", "0-0,0-30", "1-12,12-30", "0-12,12-31", "0-12-30,1", "a-b",
+                          "", "0-1,1-2,2-30"}) {
+    EXPECT_EQ(SplitLayers(bad, 2, 30).error().code, ErrorCode::kInvalidArgument) << bad;
+  }
+  EXPECT_THAT(SplitLayers("auto", 31, 30).error().message, HasSubstr("--stages is 31"));
+}
+
+TEST(ClusterPlan, PlacesExits) {
+  EXPECT_THAT(ExitLayers("auto", 30).value(), ElementsAre(15, 21, 24, 27));
+  EXPECT_THAT(ExitLayers("auto", 2).value(), ElementsAre(1));
+  EXPECT_THAT(ExitLayers("auto", 1).value(), IsEmpty());
+  EXPECT_THAT(ExitLayers("none", 30).value(), IsEmpty());
+  EXPECT_THAT(ExitLayers("21,15,15", 30).value(), ElementsAre(15, 21));
+  for (const char* bad : {"0", "30", "x", "15,", ""}) EXPECT_FALSE(ExitLayers(bad, 30).has_value()) << bad;
+}
+
+TEST(ClusterPlan, TellsWorkersAndCore) {
+  Config config = Parse({"--stages", "3", "--threads-per-stage", "2", "--max-sequences", "5"}).config.value();
+  ModelConfig model;
+  model.n_layers = 30;
+  model.d_model = 576;
+  model.n_heads = 9;
+  model.n_kv_heads = 3;
+  model.head_dim = 64;
+  model.d_ff = 1536;
+  model.vocab_size = 49152;
+  model.context_length = 2048;
+  const proto::Plan plan = MakePlan(config, model).value();
+  EXPECT_EQ(plan.stages_size(), 3);
+  EXPECT_EQ(plan.threads(), 2);
+  EXPECT_EQ(plan.max_sequences(), 5);
+  EXPECT_EQ(plan.kv_budget_bytes(), uint64_t{2} << 30);
+  const CoreConfig core = MakeCoreConfig(config, model, plan, 77);
+  EXPECT_EQ(core.stages, 3U);
+  EXPECT_EQ(core.first_epoch, 77U);
+  EXPECT_EQ(core.context_length, 2048U);
+  EXPECT_GT(core.progress_timeout, std::chrono::seconds(10));
+  EXPECT_LT(core.progress_timeout, std::chrono::seconds(20));
+  model.d_ff = 1 << 20;
+  EXPECT_GT(MakeCoreConfig(config, model, plan, 1).progress_timeout, core.progress_timeout)
+      << "it scales with the cost";
+}
+
+}  // namespace
+}  // namespace exeunt

@@ -1,0 +1,225 @@
+// Supervision: the jobs of the pipelines, their health, drain. Requests are in core_requests.cc.
+#include "coordinator/core/coordinator_core.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace exeunt {
+
+CoordinatorCore::CoordinatorCore(const CoreConfig& config)
+    : config_(config), next_epoch_(config.first_epoch) {
+  CHECK_GT(config_.pipelines, 0U);
+  CHECK_GT(config_.stages, 0U);
+  CHECK_GT(config_.first_epoch, 0U);
+  for (uint32_t i = 0; i < config_.pipelines; ++i) replicas_.emplace_back(Pipeline(i, &config_));
+}
+
+std::vector<CoreAction> CoordinatorCore::Step(TimePoint now, std::vector<CoreEvent> events) {
+  now_ = now;
+  for (CoreEvent& event : events) std::visit([this](auto& e) { On(e); }, event);
+  AdmitQueued();
+  for (Replica& replica : replicas_) SendPending(&replica);
+  if (draining_) StepDrain();
+  return std::exchange(actions_, {});
+}
+
+bool CoordinatorCore::ready() const {
+  return !draining_ && std::any_of(replicas_.begin(), replicas_.end(),
+                                   [](const Replica& replica) { return replica.pipeline.verified(); });
+}
+
+// The replica, if the event is of the job that runs now.
+Replica* CoordinatorCore::Current(uint32_t pipeline, uint64_t epoch) {
+  if (pipeline >= replicas_.size()) return nullptr;
+  Replica& replica = replicas_[pipeline];
+  return replica.pipeline.active() && replica.pipeline.epoch() == epoch ? &replica : nullptr;
+}
+
+void CoordinatorCore::On(WorkerConnected& event) {
+  Replica* replica = Current(event.pipeline, event.epoch);
+  if (replica == nullptr || event.rank >= config_.stages) return;
+  replica->pipeline.OnConnected(now_, event.rank);
+  proto::ToWorker message;
+  *message.mutable_plan() = config_.plan;
+  SendTo(*replica, event.rank, std::move(message));
+}
+
+void CoordinatorCore::On(WorkerLost& event) {
+  Replica* replica = Current(event.pipeline, event.epoch);
+  if (replica == nullptr || shutdown_sent_) return;  // told to go, they go
+  EndJob(replica, fmt::format("stage {}: connection lost: {}", event.rank, event.why));
+}
+
+void CoordinatorCore::On(WorkerMessage& event) {
+  Replica* replica = Current(event.pipeline, event.epoch);
+  if (replica == nullptr || event.rank >= config_.stages) return;
+  if (const Pipeline::Why why = Dispatch(replica, &event)) EndJob(replica, *why);
+}
+
+Pipeline::Why CoordinatorCore::Dispatch(Replica* replica, WorkerMessage* event) {
+  const bool was_loaded = replica->pipeline.loaded();
+  if (const auto why = replica->pipeline.OnMessage(now_, event->rank, event->message)) return why;
+  if (!replica->pipeline.loaded()) return std::nullopt;
+  if (!was_loaded) Loaded(replica);
+  switch (event->message.body_case()) {
+    case proto::ToCoordinator::kTokens:
+      return OnTokens(replica, event->message.mutable_tokens());
+    case proto::ToCoordinator::kFinished:
+      return OnFinished(replica, event->rank, event->message.finished());
+    case proto::ToCoordinator::kClosed:
+      return OnClosed(replica, event->rank, event->message.closed());
+    case proto::ToCoordinator::kReport:
+      replica->ledger.Report(now_, event->rank, event->message.report());
+      return std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+void CoordinatorCore::Loaded(Replica* replica) {
+  const Pipeline& pipeline = replica->pipeline;
+  replica->ledger = KvLedger(config_.stages, pipeline.kv_pages(), pipeline.page_tokens());
+  replica->known_capacity_pages = pipeline.kv_pages();
+  replica->known_page_tokens = pipeline.page_tokens();
+  replica->idle_since = now_;
+  RunCanary(replica);
+}
+
+void CoordinatorCore::On(PipelineExited& event) {
+  if (event.pipeline >= replicas_.size()) return;
+  Replica& replica = replicas_[event.pipeline];
+  const bool of_this_job = replica.pipeline.epoch() == event.epoch &&
+                           (replica.pipeline.active() || replica.pipeline.state() == PipelineState::kEnding);
+  if (!of_this_job) return;
+  const std::string why = fmt::format("the job ended: {}", event.status);
+  FailSequences(&replica, why);
+  replica.pipeline.Exited(now_, why, draining_);
+}
+
+void CoordinatorCore::On(Tick&) {
+  // A step that took long, or a process that was stopped: what the workers sent meanwhile has not been read
+  // yet.
+  const Duration limit = config_.heartbeat_timeout / 2;
+  if (last_tick_ && now_ - *last_tick_ > limit) {
+    for (Replica& replica : replicas_) replica.pipeline.Forgive(now_ - *last_tick_);
+  }
+  last_tick_ = now_;
+  for (Replica& replica : replicas_) Supervise(&replica);
+  ExpireQueue();
+}
+
+void CoordinatorCore::Supervise(Replica* replica) {
+  Pipeline& pipeline = replica->pipeline;
+  if (pipeline.EndOverdue(now_)) pipeline.Exited(now_, "the job did not end", draining_);
+  if (pipeline.StartDue(now_)) {
+    if (draining_) return pipeline.Exited(now_, "", true);
+    pipeline.Start(now_, next_epoch_++);
+    Emit(StartPipeline{pipeline.index(), pipeline.epoch()});
+    return;
+  }
+  Pipeline::Why why = pipeline.CheckDeadlines(now_, !replica->sequences.empty());
+  if (!why) why = CheckCanary(*replica);
+  if (why) return EndJob(replica, *why);
+  if (!pipeline.loaded()) return;
+  RunCanary(replica);
+  FlushOldBacklog(replica);
+}
+
+// Asks an idle pipeline for one token, to know that it still works.
+void CoordinatorCore::RunCanary(Replica* replica) {
+  const bool due = !replica->pipeline.verified() || now_ - replica->idle_since >= config_.canary_idle;
+  if (draining_ || !due || !replica->sequences.empty()) return;
+  RequestRecord record;
+  record.prompt = {config_.canary_token};
+  record.max_tokens = 1;
+  record.sampling.temperature = 0.0F;
+  if (!replica->ledger.Fits(2)) return;
+  OpenIn(replica, record, std::nullopt);
+}
+
+Pipeline::Why CoordinatorCore::CheckCanary(const Replica& replica) const {
+  for (const auto& [number, sequence] : replica.sequences) {
+    if (!sequence.canary) continue;
+    // Beside other work it may take its time, as long as the pipeline moves.
+    const bool alone = replica.sequences.size() == 1;
+    const TimePoint since =
+        alone ? sequence.opened_at : std::max(sequence.opened_at, replica.pipeline.progress_at());
+    if (now_ - since > config_.canary_timeout) {
+      return fmt::format("the canary did not come back within {:.0f} s", Seconds(config_.canary_timeout));
+    }
+  }
+  return std::nullopt;
+}
+
+void CoordinatorCore::FlushOldBacklog(Replica* replica) {
+  const auto old = replica->ledger.TakeOldBacklog(now_, config_.flush_after);
+  if (old.empty()) return;
+  proto::ToWorker message;
+  for (const uint64_t sequence : old) message.mutable_flush()->add_sequence(sequence);
+  SendToAll(*replica, message);
+}
+
+void CoordinatorCore::EndJob(Replica* replica, const std::string& why) {
+  FailSequences(replica, why);
+  replica->pipeline.End(now_, why);
+  Emit(EndPipeline{replica->pipeline.index(), replica->pipeline.epoch(), why});
+}
+
+void CoordinatorCore::FailSequences(Replica* replica, const std::string& why) {
+  for (const auto& [number, sequence] : std::exchange(replica->sequences, {})) {
+    if (!sequence.request) continue;
+    FailRequest(
+        *sequence.request, FailureKind::kPipelineRestarted,
+        fmt::format("pipeline {} is being restarted ({}); please try again", replica->pipeline.index(), why));
+  }
+  replica->ledger = KvLedger();
+  replica->pending.Clear();
+  replica->pending_tokens = 0;
+  replica->opened = 0;
+}
+
+void CoordinatorCore::On(Drain&) {
+  if (draining_) return;
+  draining_ = true;
+  drain_deadline_ = now_ + config_.drain_timeout;
+}
+
+// Waits for the requests, then tells the workers to go, then ends the jobs.
+void CoordinatorCore::StepDrain() {
+  if (!shutdown_sent_) {
+    if (!requests_.empty() && now_ < drain_deadline_) return;
+    while (!requests_.empty()) {
+      FailRequest(requests_.begin()->first, FailureKind::kShuttingDown, "the server is shutting down");
+    }
+    proto::ToWorker message;
+    message.mutable_shutdown()->set_reason("the coordinator is shutting down");
+    for (const Replica& replica : replicas_) SendToAll(replica, message);
+    shutdown_sent_ = true;
+    end_at_ = now_ + config_.shutdown_grace;
+  }
+  bool all_stopped = true;
+  for (Replica& replica : replicas_) {
+    Pipeline& pipeline = replica.pipeline;
+    if (pipeline.active() && now_ >= end_at_) EndJob(&replica, "the coordinator is shutting down");
+    if (pipeline.state() == PipelineState::kBackoff) pipeline.Exited(now_, "", true);
+    all_stopped = all_stopped && pipeline.state() == PipelineState::kStopped;
+  }
+  if (all_stopped && !std::exchange(drained_, true)) Emit(Drained{});
+}
+
+void CoordinatorCore::SendTo(const Replica& replica, uint32_t rank, proto::ToWorker message) {
+  Emit(SendToWorker{replica.pipeline.index(), replica.pipeline.epoch(), rank, std::move(message)});
+}
+
+void CoordinatorCore::SendToAll(const Replica& replica, const proto::ToWorker& message) {
+  if (!replica.pipeline.active()) return;
+  for (uint32_t rank = 0; rank < config_.stages; ++rank) {
+    if (replica.pipeline.ranks()[rank].connected) SendTo(replica, rank, message);
+  }
+}
+
+}  // namespace exeunt

@@ -1,0 +1,150 @@
+// CoordinatorCore: who gets which pipeline, in which order tokens reach a client, and when a job is ended and
+// started again. A pure state machine: events and the time in, actions out.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/core/core_config.h"
+#include "coordinator/core/kv_ledger.h"
+#include "coordinator/core/pipeline.h"
+#include "coordinator/core/token_order.h"
+#include "coordinator/core/types.h"
+
+namespace exeunt {
+
+// One sequence that is open in a pipeline: until every stage has closed it.
+struct OpenSequence {
+  // No request: the canary.
+  OpenSequence(const RequestRecord& record, std::optional<RequestId> request_id, TimePoint now)
+      : request(request_id),
+        canary(!request_id),
+        max_tokens(record.max_tokens),
+        order(static_cast<uint32_t>(record.prompt.size()), record.max_tokens),
+        opened_at(now) {}
+
+  std::optional<RequestId> request;  // none: the canary, or a request that has ended
+  bool canary;
+  uint32_t max_tokens;
+  TokenOrder order;
+  TimePoint opened_at;
+  std::optional<proto::SequenceFinished> finished;
+};
+
+// A pipeline and what it is doing.
+struct Replica {
+  explicit Replica(Pipeline its_pipeline) : pipeline(std::move(its_pipeline)) {}
+
+  Pipeline pipeline;
+  KvLedger ledger;
+  std::map<uint64_t, OpenSequence> sequences;
+  uint64_t next_sequence = 1;
+  uint64_t opened = 0;   // admitted in this epoch
+  proto::Admit pending;  // to be sent at the end of this step
+  size_t pending_tokens = 0;
+  uint64_t known_capacity_pages = 0;  // of the last epoch that loaded
+  uint32_t known_page_tokens = 0;
+  TimePoint idle_since;
+};
+
+// Not thread-safe; no threads, sockets or clocks. Bounded memory: max_queue requests wait, max_sequences are
+// open in each pipeline. Contract: every accepted request ends with exactly one RequestFinished or
+// RequestFailed, and a refused one with one RequestFailed; messages of an old epoch change nothing;
+// reservations never exceed a pipeline's capacity.
+class CoordinatorCore {
+ public:
+  explicit CoordinatorCore(const CoreConfig& config);
+  CoordinatorCore(const CoordinatorCore&) = delete;
+  CoordinatorCore& operator=(const CoordinatorCore&) = delete;
+
+  std::vector<CoreAction> Step(TimePoint now, std::vector<CoreEvent> events);
+
+  // At least one pipeline has loaded every stage and has shown that a token comes through; not draining.
+  bool ready() const;
+  bool draining() const { return draining_; }
+  size_t queued() const { return queue_.size(); }
+  size_t running() const { return requests_.size() - queue_.size(); }
+  // Events that were dropped: of an old generation, doubled, or of a sequence that is closed.
+  uint64_t stale_events() const { return stale_events_; }
+  const std::vector<Replica>& replicas() const { return replicas_; }
+  const CoreConfig& config() const { return config_; }
+
+ private:
+  struct Request {
+    RequestRecord record;
+    TimePoint arrived;
+    uint32_t pipeline = 0;
+    uint64_t sequence = 0;  // 0: waits in the queue
+  };
+
+  void On(RequestArrived& event);
+  void On(ClientGone& event) { Abandon(event.id); }
+  void On(StopRequest& event) { Abandon(event.id); }
+  void On(WorkerConnected& event);
+  void On(WorkerLost& event);
+  void On(WorkerMessage& event);
+  void On(PipelineExited& event);
+  void On(Tick&);
+  void On(Drain&);
+
+  // Requests (core_requests.cc)
+  std::optional<RequestFailed> Refusal(const RequestRecord& record) const;
+  void AdmitQueued();
+  Replica* ChooseReplica(uint64_t positions);
+  uint64_t LargestCapacityTokens() const;  // 0: none is known yet
+  // Without a request: the canary.
+  uint64_t OpenIn(Replica* replica, const RequestRecord& record, std::optional<RequestId> request);
+  void SendPending(Replica* replica);
+  void Abandon(RequestId id);
+  void Forget(RequestId id);
+  void FinishRequest(RequestId id, EndReason reason, uint32_t tokens);
+  void FailRequest(RequestId id, FailureKind kind, std::string message);
+  void ExpireQueue();
+
+  // Tokens (core_requests.cc); a reason is returned when the worker breaks the protocol.
+  Pipeline::Why OnTokens(Replica* replica, proto::TokenEvents* events);
+  Pipeline::Why OnFinished(Replica* replica, uint32_t rank, const proto::SequenceFinished& finished);
+  Pipeline::Why OnClosed(Replica* replica, uint32_t rank, const proto::SequenceClosed& closed);
+  Pipeline::Why TryFinish(Replica* replica, uint64_t number, OpenSequence* sequence);
+
+  template <typename Action>
+  void Emit(Action action) {
+    actions_.emplace_back(std::in_place_type<Action>, std::move(action));
+  }
+
+  // Supervision (coordinator_core.cc)
+  Replica* Current(uint32_t pipeline, uint64_t epoch);
+  Pipeline::Why Dispatch(Replica* replica, WorkerMessage* event);
+  void Loaded(Replica* replica);
+  void Supervise(Replica* replica);
+  void RunCanary(Replica* replica);
+  Pipeline::Why CheckCanary(const Replica& replica) const;
+  void FlushOldBacklog(Replica* replica);
+  void EndJob(Replica* replica, const std::string& why);
+  void FailSequences(Replica* replica, const std::string& why);
+  void StepDrain();
+  void SendTo(const Replica& replica, uint32_t rank, proto::ToWorker message);
+  void SendToAll(const Replica& replica, const proto::ToWorker& message);
+
+  const CoreConfig config_;
+  uint64_t next_epoch_;
+  std::vector<Replica> replicas_;
+  std::map<RequestId, Request> requests_;
+  std::deque<RequestId> queue_;  // of requests_
+  uint64_t stale_events_ = 0;
+  bool draining_ = false;
+  bool shutdown_sent_ = false;
+  bool drained_ = false;
+  TimePoint drain_deadline_;
+  TimePoint end_at_;
+
+  TimePoint now_;
+  std::optional<TimePoint> last_tick_;
+  std::vector<CoreAction> actions_;
+};
+
+}  // namespace exeunt

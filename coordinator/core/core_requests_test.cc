@@ -1,0 +1,415 @@
+// Admission, order and ends of requests.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "coordinator/core/core_harness.h"
+
+namespace exeunt {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+CoreConfig SmallConfig() {
+  CoreConfig config;
+  config.stages = 2;
+  config.context_length = 1000;
+  config.max_queue = 2;
+  config.max_sequences = 4;
+  return config;
+}
+
+std::vector<int32_t> Tokens(const CoreHarness& h) {
+  std::vector<int32_t> tokens;
+  for (const auto& action : h.All<RequestTokens>()) {
+    for (const auto& event : action.tokens) tokens.push_back(event.token());
+  }
+  return tokens;
+}
+
+TEST(CoreRequests, OpensTheSequenceAtStage0AndRingsTheOthers) {
+  CoreConfig config = SmallConfig();
+  config.stages = 3;
+  CoreHarness h(config);
+  h.BringUp();
+  RequestRecord record;
+  record.id = 77;
+  record.prompt = {4, 5, 6};
+  record.max_tokens = 9;
+  record.sampling = {
+      .temperature = 0.5F, .top_p = 0.25F, .top_k = 3, .min_p = 0.125F, .seed = 99, .choice = 2};
+  record.sampling.n_logprobs = 4;
+  record.exit.mode = ExitMode::kPropagate;
+  record.exit.measure = ExitMeasure::kForced;
+  record.exit.threshold = 0.75F;
+  record.exit.min_layer = 6;
+  record.exit.decay = ExitDecay{.tau = 2.0F, .n = 64};
+  record.exit.forced = {{.layer = 12, .probability = 0.5F}};
+  record.end_tokens = {2, 3};
+  h.Do1(RequestArrived{record});
+
+  const auto admits = h.Sent(0, 0, proto::ToWorker::kAdmit);
+  ASSERT_EQ(admits.size(), 1U);
+  ASSERT_EQ(admits[0].admit().open_size(), 1);
+  const proto::OpenSequence& open = admits[0].admit().open(0);
+  EXPECT_EQ(open.sequence(), 2U) << "the canary was 1";
+  EXPECT_THAT(open.prompt(), ElementsAre(4, 5, 6));
+  EXPECT_THAT(open.end_tokens(), ElementsAre(2, 3));
+  EXPECT_EQ(open.max_tokens(), 9U);
+  EXPECT_EQ(open.sampling().temperature(), 0.5F);
+  EXPECT_EQ(open.sampling().top_p(), 0.25F);
+  EXPECT_EQ(open.sampling().top_k(), 3);
+  EXPECT_EQ(open.sampling().min_p(), 0.125F);
+  EXPECT_EQ(open.sampling().seed(), 99U);
+  EXPECT_EQ(open.sampling().choice(), 2U);
+  EXPECT_EQ(open.sampling().n_logprobs(), 4);
+  EXPECT_EQ(open.exit().mode(), static_cast<uint32_t>(ExitMode::kPropagate));
+  EXPECT_EQ(open.exit().measure(), static_cast<uint32_t>(ExitMeasure::kForced));
+  EXPECT_EQ(open.exit().threshold(), 0.75F);
+  EXPECT_EQ(open.exit().min_layer(), 6);
+  EXPECT_EQ(open.exit().decay().tau(), 2.0F);
+  EXPECT_EQ(open.exit().decay().n(), 64);
+  EXPECT_EQ(open.exit().forced(0).layer(), 12);
+  EXPECT_EQ(open.exit().forced(0).probability(), 0.5F);
+  for (uint32_t rank = 1; rank < 3; ++rank) {
+    const auto bells = h.Sent(0, rank, proto::ToWorker::kDoorbell);
+    ASSERT_EQ(bells.size(), 1U);
+    EXPECT_EQ(bells[0].doorbell().opened(), 2U);
+    EXPECT_THAT(h.Sent(0, rank, proto::ToWorker::kAdmit), IsEmpty());
+  }
+  EXPECT_EQ(h.All<RequestAdmitted>().at(0).id, 77U);
+}
+
+TEST(CoreRequests, AdmissionsOfOneStepShareAMessage) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  std::vector<CoreEvent> events;
+  for (RequestId id = 1; id <= 3; ++id) {
+    RequestRecord record;
+    record.id = id;
+    record.prompt = {1};
+    record.max_tokens = 1;
+    events.emplace_back(RequestArrived{record});
+  }
+  h.Do(std::move(events));
+  ASSERT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit).size(), 1U);
+  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit)[0].admit().open_size(), 3);
+  ASSERT_EQ(h.Sent(0, 1, proto::ToWorker::kDoorbell).size(), 1U);
+  EXPECT_EQ(h.Sent(0, 1, proto::ToWorker::kDoorbell)[0].doorbell().opened(), 4U);
+}
+
+TEST(CoreRequests, TokensComeOutInOrderWithoutGapsOnce) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  h.Arrive(3, 4);
+  const uint64_t seq = 2;
+  h.Token(0, 1, seq, 4, 11);
+  EXPECT_THAT(Tokens(h), IsEmpty());
+  h.Token(0, 0, seq, 3, 10);
+  EXPECT_THAT(Tokens(h), ElementsAre(10, 11));
+  h.Token(0, 0, seq, 3, 99);                    // doubled
+  h.Token(0, 0, seq, 4, 99);                    // doubled
+  h.Token(0, 0, seq, 5, 99, /*generation=*/1);  // another generation
+  h.Token(0, 0, seq, 2, 99);                    // of the prompt
+  h.Token(0, 0, seq, 7, 99);                    // past max_tokens
+  h.Token(0, 0, 55, 5, 99);                     // no such sequence
+  EXPECT_THAT(Tokens(h), ElementsAre(10, 11));
+  EXPECT_EQ(h.core.stale_events(), 6U);
+  h.Token(0, 1, seq, 6, 13);
+  h.Token(0, 1, seq, 6, 98);  // doubled while it waits
+  h.Token(0, 0, seq, 5, 12);
+  EXPECT_THAT(Tokens(h), ElementsAre(10, 11, 12, 13));
+}
+
+TEST(CoreRequests, FinishesWhenEveryTokenIsThere) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  const RequestId id = h.Arrive(3, 4);
+  h.Token(0, 0, 2, 3, 10);
+  h.Finished(0, 2, 2, proto::FINISH_STOP);
+  EXPECT_THAT(h.All<RequestFinished>(), IsEmpty()) << "a token is still on its way";
+  h.Token(0, 1, 2, 4, 11);
+  const auto finished = h.All<RequestFinished>();
+  ASSERT_EQ(finished.size(), 1U);
+  EXPECT_EQ(finished[0].id, id);
+  EXPECT_EQ(finished[0].reason, EndReason::kStop);
+  EXPECT_EQ(finished[0].tokens, 2U);
+  EXPECT_TRUE(std::holds_alternative<RequestFinished>(h.actions.back())) << "tokens come before the end";
+}
+
+TEST(CoreRequests, FinishMayComeLast) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  h.Arrive(3, 1);
+  h.Token(0, 0, 2, 3, 10);
+  EXPECT_THAT(h.All<RequestFinished>(), IsEmpty());
+  h.Finished(0, 2, 1);
+  ASSERT_EQ(h.All<RequestFinished>().size(), 1U);
+  EXPECT_EQ(h.All<RequestFinished>()[0].reason, EndReason::kLength);
+  h.Finished(0, 2, 1);
+  EXPECT_EQ(h.All<RequestFinished>().size(), 1U);
+}
+
+TEST(CoreRequests, OnlyStage0MayFinish) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  h.Arrive(3, 1);
+  h.Token(0, 0, 2, 3, 10);
+  h.Finished(0, 2, 1, proto::FINISH_LENGTH, /*rank=*/1);
+  EXPECT_THAT(h.All<RequestFinished>(), IsEmpty());
+}
+
+TEST(CoreRequests, PagesAreFreeWhenEveryStageHasClosed) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  h.Arrive(16, 1);
+  EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 2U) << "17 positions in pages of 16";
+  h.Token(0, 0, 2, 16, 10);
+  h.Finished(0, 2, 1);
+  h.Closed(0, 0, 2);
+  h.Closed(0, 0, 2);
+  EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 2U);
+  h.Closed(0, 1, 2);
+  EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 0U);
+  EXPECT_TRUE(h.core.replicas()[0].sequences.empty());
+}
+
+TEST(CoreRequests, RefusesWhatCanNeverRun) {
+  CoreHarness h(SmallConfig());
+  h.BringUp(/*pages=*/10);
+  h.Arrive(500, 501);
+  h.Arrive(100, 61);
+  const auto failed = h.All<RequestFailed>();
+  ASSERT_EQ(failed.size(), 2U);
+  EXPECT_EQ(failed[0].kind, FailureKind::kContextLength);
+  EXPECT_THAT(failed[0].message, HasSubstr("1000 tokens"));
+  EXPECT_EQ(failed[1].kind, FailureKind::kTooLarge);
+  EXPECT_THAT(failed[1].message, HasSubstr("holds 160"));
+  h.Arrive(100, 60);
+  EXPECT_EQ(h.All<RequestFailed>().size(), 2U) << "just as large as the budget";
+  EXPECT_EQ(h.All<RequestAdmitted>().size(), 1U);
+}
+
+TEST(CoreRequests, CapacityIsTheSmallestStages) {
+  CoreHarness h(SmallConfig());
+  h.Do1(Tick{});
+  h.Connect();
+  h.Ready(0, 0, 50);
+  h.Ready(0, 1, 3);
+  EXPECT_EQ(h.core.replicas()[0].ledger.capacity_pages(), 3U);
+}
+
+TEST(CoreRequests, QueuesInOrderUntilPagesAreFree) {
+  CoreHarness h(SmallConfig());
+  h.BringUp(/*pages=*/10);
+  h.Arrive(1, 127);                         // 8 pages
+  const RequestId large = h.Arrive(1, 63);  // 4: waits
+  const RequestId small = h.Arrive(1, 1);   // 1: would fit, must not overtake
+  EXPECT_EQ(h.All<RequestAdmitted>().size(), 1U);
+  EXPECT_EQ(h.core.queued(), 2U);
+  h.Arrive(1, 1);
+  ASSERT_EQ(h.All<RequestFailed>().size(), 1U);
+  EXPECT_EQ(h.All<RequestFailed>()[0].kind, FailureKind::kQueueFull);
+  h.Do1(ClientGone{1});
+  EXPECT_EQ(h.core.queued(), 2U) << "a cancelled sequence keeps its pages until it is closed";
+  h.CloseEverywhere(0, 2);
+  const auto admitted = h.All<RequestAdmitted>();
+  ASSERT_EQ(admitted.size(), 3U);
+  EXPECT_EQ(admitted[1].id, large);
+  EXPECT_EQ(admitted[2].id, small);
+}
+
+TEST(CoreRequests, LimitsOpenSequences) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  for (int i = 0; i < 5; ++i) h.Arrive(1, 1);
+  EXPECT_EQ(h.All<RequestAdmitted>().size(), 4U);
+  EXPECT_EQ(h.core.queued(), 1U);
+  EXPECT_EQ(h.core.running(), 4U);
+}
+
+TEST(CoreRequests, AQueueOfNoneStillServes) {
+  CoreConfig config = SmallConfig();
+  config.max_queue = 0;
+  CoreHarness h(config);
+  h.BringUp();
+  h.Arrive(1, 1);
+  EXPECT_THAT(h.All<RequestFailed>(), IsEmpty());
+}
+
+TEST(CoreRequests, WaitingHasALimit) {
+  CoreConfig config = SmallConfig();
+  config.queue_timeout = std::chrono::seconds(20);
+  config.max_sequences = 1;
+  CoreHarness h(config);
+  h.BringUp();
+  h.Arrive(1, 1);
+  const RequestId waiting = h.Arrive(1, 1);
+  h.Pass(std::chrono::milliseconds(19'500));
+  EXPECT_THAT(h.All<RequestFailed>(), IsEmpty());
+  h.Pass(std::chrono::seconds(1));
+  ASSERT_EQ(h.All<RequestFailed>().size(), 1U);
+  EXPECT_EQ(h.All<RequestFailed>()[0].id, waiting);
+  EXPECT_EQ(h.All<RequestFailed>()[0].kind, FailureKind::kQueueTimeout);
+}
+
+TEST(CoreRequests, CancelOfARunningRequestIsIdempotent) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  const RequestId id = h.Arrive(1, 9);
+  h.Token(0, 0, 2, 1, 10);
+  h.actions.clear();
+  h.Do1(ClientGone{id});
+  h.Do1(ClientGone{id});
+  h.Do1(StopRequest{id});
+  ASSERT_EQ(h.Sent(0, 0, proto::ToWorker::kCancel).size(), 1U);
+  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kCancel)[0].cancel().sequence(), ElementsAre(2U));
+  const auto finished = h.All<RequestFinished>();
+  ASSERT_EQ(finished.size(), 1U);
+  EXPECT_EQ(finished[0].reason, EndReason::kCancelled);
+  EXPECT_EQ(finished[0].tokens, 1U);
+  h.Token(0, 0, 2, 2, 11);  // overran
+  h.Finished(0, 2, 2, proto::FINISH_CANCELLED);
+  h.CloseEverywhere(0, 2);
+  EXPECT_THAT(h.All<RequestTokens>(), IsEmpty());
+  EXPECT_EQ(h.All<RequestFinished>().size(), 1U);
+  EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 0U);
+}
+
+// A later stage had reported a token before stage 0, which took the cancel first, counted.
+TEST(CoreRequests, ACancelMayCountFewerTokensThanLaterStagesReported) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  const RequestId id = h.Arrive(1, 9);
+  h.Token(0, 1, 2, 1, 10);
+  h.Do1(ClientGone{id});
+  h.Finished(0, 2, 0, proto::FINISH_CANCELLED);
+  h.CloseEverywhere(0, 2);
+  EXPECT_EQ(h.core.replicas()[0].pipeline.restarts(), 0U);
+  EXPECT_EQ(h.core.replicas()[0].pipeline.state(), PipelineState::kReady);
+  EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 0U);
+}
+
+TEST(CoreRequests, CancelInTheStepOfTheAdmissionComesAfterIt) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  RequestRecord record;
+  record.id = 5;
+  record.prompt = {1};
+  record.max_tokens = 1;
+  std::vector<CoreEvent> events;
+  events.emplace_back(RequestArrived{record});
+  events.emplace_back(ClientGone{5});
+  h.Do(std::move(events));
+  std::vector<proto::ToWorker::BodyCase> to_stage0;
+  for (const auto& send : h.All<SendToWorker>()) {
+    if (send.rank == 0) to_stage0.push_back(send.message.body_case());
+  }
+  EXPECT_THAT(to_stage0, ElementsAre(proto::ToWorker::kAdmit, proto::ToWorker::kCancel));
+}
+
+TEST(CoreRequests, CancelOfAWaitingRequestLeavesTheQueue) {
+  CoreConfig config = SmallConfig();
+  config.max_sequences = 1;
+  CoreHarness h(config);
+  h.BringUp();
+  h.Arrive(1, 1);
+  const RequestId waiting = h.Arrive(1, 1);
+  h.actions.clear();
+  h.Do1(ClientGone{waiting});
+  EXPECT_EQ(h.core.queued(), 0U);
+  ASSERT_EQ(h.All<RequestFinished>().size(), 1U);
+  EXPECT_EQ(h.All<RequestFinished>()[0].tokens, 0U);
+  EXPECT_THAT(h.All<SendToWorker>(), IsEmpty());
+}
+
+TEST(CoreRequests, AStopAfterTheWorkersOwnFinishSendsNoCancel) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  const RequestId id = h.Arrive(1, 2);
+  h.Finished(0, 2, 2);
+  h.Token(0, 0, 2, 1, 10);
+  h.actions.clear();
+  h.Do1(StopRequest{id});
+  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kCancel), IsEmpty());
+  EXPECT_EQ(h.All<RequestFinished>().size(), 1U);
+}
+
+TEST(CoreRequests, TakesTheLeastLoadedPipeline) {
+  CoreConfig config = SmallConfig();
+  config.pipelines = 2;
+  CoreHarness h(config);
+  h.BringUp();
+  for (int i = 0; i < 4; ++i) h.Arrive(1, 20);
+  std::vector<uint32_t> pipelines;
+  for (const auto& action : h.All<RequestAdmitted>()) pipelines.push_back(action.pipeline);
+  EXPECT_THAT(pipelines, ElementsAre(0, 1, 0, 1));
+  EXPECT_EQ(h.core.replicas()[1].sequences.size(), 2U);
+}
+
+TEST(CoreRequests, ABrokenPromiseOfTheWorkerEndsItsJob) {
+  const auto ended = [](auto break_it) {
+    CoreHarness h(SmallConfig());
+    h.BringUp();
+    h.Arrive(1, 2);
+    break_it(&h);
+    EXPECT_EQ(h.All<RequestFailed>().size(), 1U);
+    return h.All<EndPipeline>().size();
+  };
+  EXPECT_EQ(ended([](CoreHarness* h) { h->Finished(0, 2, 3); }), 1U) << "more tokens than asked for";
+  EXPECT_EQ(ended([](CoreHarness* h) {
+              h->Token(0, 0, 2, 1, 10);
+              h->Token(0, 0, 2, 2, 11);
+              h->Finished(0, 2, 1);
+            }),
+            1U)
+      << "fewer than it sent";
+  EXPECT_EQ(ended([](CoreHarness* h) { h->CloseEverywhere(0, 2); }), 1U) << "closed and never finished";
+}
+
+TEST(CoreRequests, LedgerKnowsWatermarkAndBacklogAndFlushesWhatStands) {
+  CoreConfig config = SmallConfig();
+  config.flush_after = std::chrono::seconds(2);
+  CoreHarness h(config);
+  h.BringUp();
+  h.Arrive(10, 20);
+  const auto report = [&](uint32_t watermark, uint32_t backlog) {
+    proto::ToCoordinator message;
+    auto& state = *message.mutable_report()->add_sequences();
+    state.set_sequence(2);
+    state.set_watermark(watermark);
+    state.set_backlog(backlog);
+    h.From(0, 1, message);
+  };
+  report(11, 3);
+  const SequenceKv& kv = h.core.replicas()[0].ledger.sequences().at(2);
+  EXPECT_EQ(kv.stages[1].watermark, 11U);
+  EXPECT_EQ(kv.stages[1].backlog, 3U);
+  EXPECT_EQ(kv.stages[0].backlog, 0U);
+  h.Pass(std::chrono::milliseconds(1500));
+  report(12, 4);  // it moves: no order
+  h.Pass(std::chrono::milliseconds(1500));
+  report(12, 5);
+  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kFlush), IsEmpty());
+  h.Pass(std::chrono::milliseconds(500));
+  for (uint32_t rank = 0; rank < 2; ++rank) {
+    const auto flushes = h.Sent(0, rank, proto::ToWorker::kFlush);
+    ASSERT_EQ(flushes.size(), 1U);
+    EXPECT_THAT(flushes[0].flush().sequence(), ElementsAre(2U));
+  }
+  h.Pass(std::chrono::milliseconds(1500));
+  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kFlush).size(), 1U);
+  h.Pass(std::chrono::milliseconds(500));
+  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kFlush).size(), 2U) << "again, while it stands";
+  h.From(0, 1, [] {
+    proto::ToCoordinator empty;
+    empty.mutable_report();
+    return empty;
+  }());
+  h.Pass(std::chrono::seconds(5));
+  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kFlush).size(), 2U) << "not listed: nothing waits";
+}
+
+}  // namespace
+}  // namespace exeunt

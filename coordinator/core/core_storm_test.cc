@@ -1,0 +1,280 @@
+// A seeded storm of requests, cancels, crashes, overtaking and stale messages, against a model of the rules:
+// every request ends exactly once, tokens come in order and are the request's own, reservations stay within
+// the capacity and return to zero, sequence numbers are never used twice in an epoch.
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+
+#include "coordinator/core/core_harness.h"
+
+namespace exeunt {
+namespace {
+
+constexpr uint32_t kPipelines = 2;
+constexpr uint32_t kStages = 3;
+constexpr uint64_t kPages = 12;
+constexpr uint32_t kPageTokens = 4;
+
+int32_t TokenOf(int32_t request, uint32_t index) { return request * 64 + static_cast<int32_t>(index); }
+
+// One job of one epoch: what its ranks have yet to say, in order for each rank, in any order between ranks.
+struct FakeJob {
+  uint32_t pipeline = 0;
+  uint64_t epoch = 0;
+  bool alive = true;
+  uint32_t connected = 0;
+  std::vector<std::deque<proto::ToCoordinator>> out = std::vector<std::deque<proto::ToCoordinator>>(kStages);
+  std::map<uint64_t, proto::OpenSequence> open;
+  std::map<uint64_t, uint32_t> generated;
+  uint64_t opened = 0;
+  uint64_t progress = 0;
+};
+
+struct ClientView {
+  uint32_t prompt = 0;
+  uint32_t tokens = 0;
+  bool ended = false;
+  bool abandoned = false;
+};
+
+class Storm {
+ public:
+  explicit Storm(uint32_t seed) : rng_(seed), core_(Config()) {}
+
+  void Run(int steps) {
+    for (int i = 0; i < steps; ++i) Turn(/*arrivals=*/true);
+    for (int i = 0; i < 4000 && !Quiet(); ++i) Turn(/*arrivals=*/false);
+    EXPECT_EQ(core_.running() + core_.queued(), 0U);
+    for (const auto& [id, client] : clients_) EXPECT_TRUE(client.ended) << "request " << id << " is lost";
+    for (const Replica& replica : core_.replicas()) EXPECT_EQ(replica.ledger.reserved_pages(), 0U);
+  }
+  // That the storm was one.
+  size_t requests() const { return clients_.size(); }
+  std::map<std::string, int> seen;
+
+ private:
+  static CoreConfig Config() {
+    CoreConfig config;
+    config.pipelines = kPipelines;
+    config.stages = kStages;
+    config.context_length = 60;
+    config.max_queue = 5;
+    config.max_sequences = 3;
+    config.queue_timeout = std::chrono::seconds(20);
+    return config;
+  }
+  uint32_t Draw(uint32_t below) { return static_cast<uint32_t>(rng_() % below); }
+  bool OneIn(uint32_t n) { return Draw(n) == 0; }
+
+  bool Quiet() const {
+    if (core_.running() + core_.queued() > 0) return false;
+    for (const Replica& replica : core_.replicas()) {
+      if (!replica.sequences.empty()) return false;
+    }
+    return true;
+  }
+
+  void Turn(bool arrivals) {
+    now_ = now_ + std::chrono::milliseconds(1 + Draw(200));
+    std::vector<CoreEvent> events;
+    events.emplace_back(Tick{});
+    if (arrivals && OneIn(3)) events.emplace_back(Arrival());
+    if (OneIn(6) && !clients_.empty()) events.emplace_back(Abandon());
+    for (FakeJob& job : jobs_) JobTurn(&job, arrivals, &events);
+    std::erase_if(jobs_, [](const FakeJob& job) {
+      return !job.alive &&
+             std::all_of(job.out.begin(), job.out.end(), [](const auto& q) { return q.empty(); });
+    });
+    for (const CoreAction& action : core_.Step(now_, std::move(events))) {
+      std::visit([this](const auto& a) { On(a); }, action);
+    }
+    for (const Replica& replica : core_.replicas()) {
+      uint64_t sum = 0;
+      for (const auto& [number, kv] : replica.ledger.sequences()) sum += kv.pages;
+      ASSERT_EQ(sum, replica.ledger.reserved_pages());
+      ASSERT_LE(replica.ledger.reserved_pages(), replica.ledger.capacity_pages());
+      ASSERT_LE(replica.sequences.size(), 3U);
+    }
+    ASSERT_LE(core_.queued(), 5U);
+  }
+
+  CoreEvent Arrival() {
+    RequestRecord record;
+    record.id = ++last_id_;
+    // Some larger than the context, some larger than the budget.
+    record.prompt.assign(1 + Draw(40), static_cast<int32_t>(record.id));
+    record.max_tokens = 1 + Draw(24);
+    clients_[record.id].prompt = static_cast<uint32_t>(record.prompt.size());
+    return RequestArrived{std::move(record)};
+  }
+  CoreEvent Abandon() {
+    const RequestId id = 1 + Draw(static_cast<uint32_t>(last_id_));
+    clients_[id].abandoned = true;
+    if (OneIn(2)) return StopRequest{id};
+    return ClientGone{id};
+  }
+
+  void JobTurn(FakeJob* job, bool crashes, std::vector<CoreEvent>* events) {
+    if (job->alive && crashes && OneIn(150)) {
+      job->alive = false;
+      ++seen["crash"];
+      events->emplace_back(PipelineExited{job->pipeline, job->epoch, "signal 9"});
+    }
+    if (job->alive && job->connected < kStages && OneIn(2)) {
+      events->emplace_back(WorkerConnected{job->pipeline, job->epoch, job->connected});
+      proto::ToCoordinator ready;
+      ready.mutable_ready()->set_kv_pages(kPages + Draw(3));
+      ready.mutable_ready()->set_page_tokens(kPageTokens);
+      job->out[job->connected++].push_back(ready);
+    }
+    if (job->alive) Generate(job);
+    for (uint32_t rank = 0; rank < kStages; ++rank) {
+      if (job->alive && rank < job->connected) {
+        proto::ToCoordinator beat;
+        beat.mutable_heartbeat()->set_progress(++job->progress);
+        events->emplace_back(WorkerMessage{job->pipeline, job->epoch, rank, beat});
+      }
+      // A dead job's messages may arrive late: they are stale.
+      for (uint32_t n = Draw(4); n > 0 && !job->out[rank].empty(); --n) {
+        events->emplace_back(
+            WorkerMessage{job->pipeline, job->epoch, rank, std::move(job->out[rank].front())});
+        job->out[rank].pop_front();
+      }
+    }
+  }
+
+  void Generate(FakeJob* job) {
+    std::vector<uint64_t> done;
+    for (const auto& [number, open] : job->open) {
+      for (uint32_t n = Draw(4); n > 0; --n) {
+        const uint32_t index = job->generated[number];
+        const bool stop = index > 0 && OneIn(20);
+        if (index == open.max_tokens() || stop) {
+          Finish(job, number, index, stop ? proto::FINISH_STOP : proto::FINISH_LENGTH);
+          done.push_back(number);
+          break;
+        }
+        Say(job, number, 0, open, index);
+        if (OneIn(10)) Say(job, number, 0, open, Draw(index + 1));  // doubled
+        if (OneIn(10)) Say(job, number, 1, open, index);            // of another generation
+        ++job->generated[number];
+      }
+    }
+    for (const uint64_t number : done) job->open.erase(number);
+  }
+  void Say(FakeJob* job, uint64_t number, uint32_t generation, const proto::OpenSequence& open,
+           uint32_t index) {
+    proto::ToCoordinator message;
+    proto::TokenEvent& event = *message.mutable_tokens()->add_events();
+    event.set_sequence(number);
+    event.set_generation(generation);
+    event.set_position(static_cast<uint32_t>(open.prompt_size()) + index);
+    event.set_token(generation == 0 ? TokenOf(open.prompt(0), index) : -1);
+    job->out[Draw(kStages)].push_back(message);
+  }
+  void Finish(FakeJob* job, uint64_t number, uint32_t tokens, proto::FinishReason reason) {
+    proto::ToCoordinator finished;
+    finished.mutable_finished()->set_sequence(number);
+    finished.mutable_finished()->set_tokens(tokens);
+    finished.mutable_finished()->set_reason(reason);
+    job->out[0].push_back(finished);
+    proto::ToCoordinator closed;
+    closed.mutable_closed()->add_sequence(number);
+    for (auto& queue : job->out) queue.push_back(closed);
+  }
+
+  FakeJob* Find(uint32_t pipeline, uint64_t epoch) {
+    for (FakeJob& job : jobs_) {
+      if (job.pipeline == pipeline && job.epoch == epoch) return &job;
+    }
+    return nullptr;
+  }
+
+  void On(const StartPipeline& start) {
+    ASSERT_TRUE(epochs_.insert(start.epoch).second) << "an epoch is used twice";
+    FakeJob& job = jobs_.emplace_back();
+    job.pipeline = start.pipeline;
+    job.epoch = start.epoch;
+    ++seen["start"];
+  }
+  void On(const EndPipeline& end) { FAIL() << "no job misbehaves here, and yet: " << end.why; }
+  void On(const SendToWorker& send) {
+    FakeJob* job = Find(send.pipeline, send.epoch);
+    if (job == nullptr || !job->alive) return;
+    if (send.message.has_admit()) {
+      ASSERT_EQ(send.rank, 0U);
+      for (const proto::OpenSequence& open : send.message.admit().open()) {
+        ASSERT_TRUE(numbers_.insert({send.pipeline, send.epoch, open.sequence()}).second)
+            << "a number is used twice";
+        job->open[open.sequence()] = open;
+        ++job->opened;
+      }
+    } else if (send.message.has_doorbell()) {
+      ASSERT_EQ(send.message.doorbell().opened(), job->opened);
+    } else if (send.message.has_cancel()) {
+      ASSERT_EQ(send.rank, 0U);
+      for (const uint64_t number : send.message.cancel().sequence()) {
+        ASSERT_TRUE(numbers_.contains({send.pipeline, send.epoch, number}))
+            << "cancelled before it was opened";
+        if (job->open.erase(number) == 1)
+          Finish(job, number, job->generated[number], proto::FINISH_CANCELLED);
+        ++seen["cancel"];
+      }
+    }
+  }
+  void On(const RequestAdmitted& admitted) { ASSERT_FALSE(clients_.at(admitted.id).ended); }
+  void On(const RequestTokens& tokens) {
+    ClientView& client = clients_.at(tokens.id);
+    ASSERT_FALSE(client.ended) << "tokens after the end";
+    for (const proto::TokenEvent& event : tokens.tokens) {
+      ASSERT_EQ(event.position(), client.prompt + client.tokens);
+      ASSERT_EQ(event.token(), TokenOf(static_cast<int32_t>(tokens.id), client.tokens));
+      ++client.tokens;
+    }
+  }
+  void On(const RequestFinished& finished) {
+    ClientView& client = clients_.at(finished.id);
+    ASSERT_FALSE(std::exchange(client.ended, true)) << "ends twice";
+    ASSERT_EQ(finished.tokens, client.tokens);
+    const bool cancelled = finished.reason == EndReason::kCancelled;
+    ASSERT_TRUE(client.abandoned || !cancelled);
+    ++seen[cancelled ? "cancelled" : "finished"];
+  }
+  void On(const RequestFailed& failed) {
+    ASSERT_FALSE(std::exchange(clients_.at(failed.id).ended, true)) << "ends twice";
+    ++seen["failed " + std::to_string(static_cast<int>(failed.kind))];
+  }
+  void On(const Drained&) { FAIL(); }
+
+  std::mt19937 rng_;
+  TimePoint now_{std::chrono::seconds(5)};
+  CoordinatorCore core_;
+  std::vector<FakeJob> jobs_;
+  std::map<RequestId, ClientView> clients_;
+  std::set<uint64_t> epochs_;
+  std::set<std::tuple<uint32_t, uint64_t, uint64_t>> numbers_;
+  RequestId last_id_ = 0;
+};
+
+TEST(CoreStorm, TheRulesHold) {
+  std::map<std::string, int> seen;
+  size_t requests = 0;
+  for (uint32_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Storm storm(seed);
+    storm.Run(1500);
+    for (const auto& [what, count] : storm.seen) seen[what] += count;
+    requests += storm.requests();
+    if (HasFatalFailure()) return;
+  }
+  for (const auto& [what, count] : seen) RecordProperty("seen_" + what, count);
+  EXPECT_GT(requests, 10'000U);
+  for (const char* what : {"crash", "start", "cancel", "cancelled", "finished", "failed 0", "failed 1",
+                           "failed 2", "failed 3", "failed 4"}) {
+    EXPECT_GT(seen[what], 20) << what << " hardly ever happened: the storm tests less than it says";
+  }
+}
+
+}  // namespace
+}  // namespace exeunt

@@ -1,0 +1,33 @@
+// TokenOrder: puts the token events of one sequence into order. Events of different stages overtake each
+// other.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "transport/control.pb.h"
+
+namespace exeunt {
+
+// Not thread-safe. Memory: at most max_tokens events wait.
+class TokenOrder {
+ public:
+  TokenOrder(uint32_t prompt_tokens, uint32_t max_tokens)
+      : first_(prompt_tokens), end_(prompt_tokens + max_tokens), next_(prompt_tokens) {}
+
+  // Takes an event and appends what has become contiguous to `out`. False: dropped, because it is of another
+  // generation, outside the request's positions, or a duplicate.
+  bool Push(proto::TokenEvent event, std::vector<proto::TokenEvent>* out);
+  // Tokens that have come out so far.
+  uint32_t delivered() const { return next_ - first_; }
+
+ private:
+  uint32_t first_;
+  uint32_t end_;
+  uint32_t next_;
+  uint32_t generation_ = 0;
+  std::map<uint32_t, proto::TokenEvent> waiting_;  // by position
+};
+
+}  // namespace exeunt

@@ -1,0 +1,142 @@
+// What CoordinatorCore takes in and gives out: plain data, so that a test or a simulator can drive it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "model/exit_setting.h"
+#include "model/sampling.h"
+#include "transport/control.pb.h"
+
+namespace exeunt {
+
+using RequestId = uint64_t;
+
+// One answer that a client waits for (one prompt, one choice), as one record that could be stored and played
+// again. The text stop strings of a request are not here: who turns tokens into text matches them, and sends
+// StopRequest.
+struct RequestRecord {
+  RequestId id = 0;                         // never used twice
+  std::shared_ptr<const std::string> body;  // canonical JSON; shared by the choices of one call; may be null
+  std::vector<int32_t> prompt;
+  uint32_t max_tokens = 0;
+  SamplingParams sampling;
+  ExitSetting exit;
+  std::vector<int32_t> end_tokens;
+};
+
+enum class PipelineState {
+  kStarting,  // the job was started, not every rank is connected
+  kLoading,   // every rank is connected, not every one is ready
+  kReady,     // every stage is loaded; requests are admitted once a first token has come through
+  kEnding,    // the job was told to end
+  kBackoff,   // waits to be started again
+  kStopped,   // drained
+};
+const char* PipelineStateName(PipelineState state);
+
+enum class EndReason { kStop, kLength, kCancelled };
+
+enum class FailureKind {
+  kContextLength,      // 400: prompt + max_tokens is over the model's context
+  kTooLarge,           // 400: it would not fit into the whole KV budget
+  kQueueFull,          // 429
+  kNoPipeline,         // 503: none is ready
+  kPipelineRestarted,  // 503: the job that ran it ended
+  kQueueTimeout,       // 503: waited too long for a place
+  kShuttingDown,       // 503
+};
+
+// ---- events
+
+struct RequestArrived {
+  RequestRecord record;
+};
+// The client is gone: whatever the request was doing is of no more use. Idempotent; unknown ids are ignored.
+struct ClientGone {
+  RequestId id;
+};
+// The answer is complete (a stop string): the rest is not wanted. Idempotent; unknown ids are ignored.
+struct StopRequest {
+  RequestId id;
+};
+struct WorkerConnected {
+  uint32_t pipeline;
+  uint64_t epoch;
+  uint32_t rank;
+};
+struct WorkerLost {
+  uint32_t pipeline;
+  uint64_t epoch;
+  uint32_t rank;
+  std::string why;
+};
+struct WorkerMessage {
+  uint32_t pipeline;
+  uint64_t epoch;
+  uint32_t rank;
+  proto::ToCoordinator message;
+};
+struct PipelineExited {
+  uint32_t pipeline;
+  uint64_t epoch;
+  std::string status;  // in words: "exit code 1", "signal 9"
+};
+// Time has passed; sent at least every few hundred milliseconds.
+struct Tick {};
+// No new requests; what runs may finish until the drain limit, then everything is ended.
+struct Drain {};
+
+using CoreEvent = std::variant<RequestArrived, ClientGone, StopRequest, WorkerConnected, WorkerLost,
+                               WorkerMessage, PipelineExited, Tick, Drain>;
+
+// ---- actions
+
+struct SendToWorker {
+  uint32_t pipeline;
+  uint64_t epoch;
+  uint32_t rank;
+  proto::ToWorker message;
+};
+struct StartPipeline {
+  uint32_t pipeline;
+  uint64_t epoch;
+};
+// Its links are to be closed and its processes ended; PipelineExited is to follow.
+struct EndPipeline {
+  uint32_t pipeline;
+  uint64_t epoch;
+  std::string why;
+};
+// Left the queue.
+struct RequestAdmitted {
+  RequestId id;
+  uint32_t pipeline;
+};
+// The next tokens, in order of position, no gaps. An end token is among them.
+struct RequestTokens {
+  RequestId id;
+  std::vector<proto::TokenEvent> tokens;
+};
+// Ends a request that was accepted. kCancelled: ClientGone or StopRequest came first.
+struct RequestFinished {
+  RequestId id;
+  EndReason reason;
+  uint32_t tokens;
+};
+// Ends (or refuses) a request with an error.
+struct RequestFailed {
+  RequestId id;
+  FailureKind kind;
+  std::string message;
+};
+// After Drain: every pipeline is stopped.
+struct Drained {};
+
+using CoreAction = std::variant<SendToWorker, StartPipeline, EndPipeline, RequestAdmitted, RequestTokens,
+                                RequestFinished, RequestFailed, Drained>;
+
+}  // namespace exeunt

@@ -1,0 +1,159 @@
+#include "coordinator/driver/driver.h"
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "base/log.h"
+
+namespace exeunt {
+namespace {
+
+constexpr auto kTick = std::chrono::milliseconds(250);
+
+}  // namespace
+
+Driver::Driver(const CoreConfig& config, const Parts& parts)
+    : parts_(parts), core_(config), tick_(*parts.io) {}
+
+Result<std::unique_ptr<Driver>> Driver::Make(const CoreConfig& config, const ControlServerOptions& control,
+                                             const Parts& parts) {
+  auto driver = std::unique_ptr<Driver>(new Driver(config, parts));
+  RETURN_IF_ERROR(driver->Listen(control));
+  return driver;
+}
+
+Status Driver::Listen(const ControlServerOptions& options) {
+  ControlServerHandlers handlers;
+  handlers.connected = [this](const WorkerId& id) { Post(WorkerConnected{id.pipeline, id.epoch, id.rank}); };
+  handlers.message = [this](const WorkerId& id, proto::ToCoordinator message) {
+    if (message.has_report()) parts_.stage_metrics->Report(id.pipeline, id.epoch, id.rank, message.report());
+    Post(WorkerMessage{id.pipeline, id.epoch, id.rank, std::move(message)});
+  };
+  handlers.lost = [this](const WorkerId& id, const std::string& why) {
+    Post(WorkerLost{id.pipeline, id.epoch, id.rank, why});
+  };
+  ASSIGN_OR_RETURN(control_, ControlServer::Listen(parts_.io, options, std::move(handlers)));
+  parts_.launcher->on_exit = [this](uint32_t pipeline, uint64_t epoch, const std::string& status) {
+    spdlog::info("pipeline={} epoch={} exited: {}", pipeline, epoch, status);
+    if (core_.replicas().at(pipeline).pipeline.epoch() == epoch) control_->Drop(pipeline);
+    Post(PipelineExited{pipeline, epoch, status});
+  };
+  return OkStatus();
+}
+
+void Driver::Start() { Tick(); }
+
+void Driver::Tick() {
+  Post(exeunt::Tick{});
+  tick_.expires_after(kTick);
+  tick_.async_wait([this, alive = std::weak_ptr(alive_)](boost::system::error_code error) {
+    if (!alive.expired() && !error) Tick();
+  });
+}
+
+void Driver::Post(CoreEvent event) {
+  events_.push_back(std::move(event));
+  RunSoon();
+}
+
+// Events that come together are one step: their admissions share a message.
+void Driver::RunSoon() {
+  if (std::exchange(scheduled_, true)) return;
+  boost::asio::post(*parts_.io, [this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) Run();
+  });
+}
+
+void Driver::Run() {
+  scheduled_ = false;
+  for (CoreAction& action : core_.Step(MonotonicNow(), std::exchange(events_, {}))) {
+    std::visit([this](auto& a) { Do(a); }, action);
+  }
+  parts_.request_metrics->Waiting(core_.queued(), core_.running());
+}
+
+RequestId Driver::Submit(RequestRecord record, std::shared_ptr<TokenSink> sink) {
+  const RequestId id = ++last_id_;
+  record.id = id;
+  Client& client = clients_[id];
+  client.sink = std::move(sink);
+  client.prompt_tokens = record.prompt.size();
+  client.arrived = MonotonicNow();
+  Post(RequestArrived{std::move(record)});
+  return id;
+}
+
+void Driver::Abandon(RequestId id) {
+  const auto it = clients_.find(id);
+  if (it == clients_.end()) return;
+  it->second.sink = nullptr;
+  Post(ClientGone{id});
+}
+
+void Driver::Stop(RequestId id) {
+  const auto it = clients_.find(id);
+  if (it == clients_.end()) return;
+  it->second.sink = nullptr;
+  it->second.stopped = true;
+  Post(StopRequest{id});
+}
+
+void Driver::Drain(std::function<void()> drained) {
+  drained_ = std::move(drained);
+  Post(exeunt::Drain{});
+}
+
+void Driver::Do(SendToWorker& action) {
+  control_->Send({action.pipeline, action.epoch, action.rank}, action.message);
+}
+
+void Driver::Do(StartPipeline& action) {
+  spdlog::info("pipeline={} epoch={} start", action.pipeline, action.epoch);
+  control_->Expect(action.pipeline, action.epoch, core_.config().stages);
+  parts_.launcher->Start(action.pipeline, action.epoch);
+}
+
+void Driver::Do(EndPipeline& action) {
+  spdlog::warn("pipeline={} epoch={} end: {}", action.pipeline, action.epoch, action.why);
+  control_->Drop(action.pipeline);
+  parts_.launcher->End(action.pipeline, action.epoch);
+}
+
+void Driver::Do(RequestAdmitted& action) {
+  const Client& client = clients_.at(action.id);
+  parts_.request_metrics->Admitted(client.prompt_tokens, MonotonicNow() - client.arrived);
+}
+
+void Driver::Do(RequestTokens& action) {
+  Client& client = clients_.at(action.id);
+  const TimePoint now = MonotonicNow();
+  for (size_t i = 0; i < action.tokens.size(); ++i) {
+    if (client.tokens++ == 0) {
+      parts_.request_metrics->FirstToken(now - client.arrived);
+    } else {
+      parts_.request_metrics->NextToken(now - client.last_token);
+    }
+    client.last_token = now;
+  }
+  if (const auto sink = client.sink) sink->OnTokens(action.tokens);
+}
+
+void Driver::Do(RequestFinished& action) {
+  const auto client = clients_.extract(action.id).mapped();
+  const EndReason counted = client.stopped ? EndReason::kStop : action.reason;
+  parts_.request_metrics->Finished(EndReasonName(counted), action.tokens, MonotonicNow() - client.arrived);
+  if (client.sink != nullptr) client.sink->OnFinished(action.reason, action.tokens);
+}
+
+void Driver::Do(RequestFailed& action) {
+  const auto client = clients_.extract(action.id).mapped();
+  parts_.request_metrics->Finished(FailureKindName(action.kind), client.tokens,
+                                   MonotonicNow() - client.arrived);
+  if (client.sink != nullptr) client.sink->OnFailed(action.kind, action.message);
+}
+
+void Driver::Do(Drained&) {
+  if (const auto drained = std::exchange(drained_, nullptr)) drained();
+}
+
+}  // namespace exeunt

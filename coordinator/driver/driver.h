@@ -1,0 +1,95 @@
+// Driver: runs a CoordinatorCore on an io_context: control server, jobs and clients in, actions out.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "coordinator/core/coordinator_core.h"
+#include "coordinator/driver/job_launcher.h"
+#include "coordinator/metrics/request_metrics.h"
+#include "coordinator/metrics/stage_metrics.h"
+#include "transport/control_server.h"
+
+namespace exeunt {
+
+// Who waits for a request's tokens. Called on the io_context's thread, never from inside Submit; OnFinished
+// or OnFailed is the last call, and comes exactly once unless the request was abandoned first.
+class TokenSink {
+ public:
+  virtual ~TokenSink() = default;
+  virtual void OnTokens(const std::vector<proto::TokenEvent>& tokens) = 0;
+  virtual void OnFinished(EndReason reason, uint32_t tokens) = 0;
+  virtual void OnFailed(FailureKind kind, const std::string& message) = 0;
+};
+
+// One thread: the io_context's. io, launcher and metrics outlive it.
+class Driver {
+ public:
+  struct Parts {
+    boost::asio::io_context* io = nullptr;
+    JobLauncher* launcher = nullptr;
+    RequestMetrics* request_metrics = nullptr;
+    StageMetrics* stage_metrics = nullptr;
+  };
+  static Result<std::unique_ptr<Driver>> Make(const CoreConfig& config, const ControlServerOptions& control,
+                                              const Parts& parts);
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
+
+  // Starts the pipelines; from here on time passes.
+  void Start();
+  uint16_t control_port() const { return control_->port(); }
+  // The record's id is filled in.
+  RequestId Submit(RequestRecord record, std::shared_ptr<TokenSink> sink);
+  // The client has gone (or has all it wanted): its sink hears nothing more. Idempotent.
+  void Abandon(RequestId id);
+  void Stop(RequestId id);
+  // Finishes what runs within the drain limit, ends every pipeline, then calls `drained`.
+  void Drain(std::function<void()> drained);
+  const CoordinatorCore& core() const { return core_; }
+
+ private:
+  struct Client {
+    std::shared_ptr<TokenSink> sink;  // null once abandoned
+    size_t prompt_tokens = 0;
+    TimePoint arrived;
+    TimePoint last_token;
+    uint32_t tokens = 0;
+    bool stopped = false;  // has all it wanted, so its end counts as a stop
+  };
+
+  Driver(const CoreConfig& config, const Parts& parts);
+  Status Listen(const ControlServerOptions& options);
+  void Post(CoreEvent event);
+  void RunSoon();
+  void Run();
+  void Tick();
+
+  void Do(SendToWorker& action);
+  void Do(StartPipeline& action);
+  void Do(EndPipeline& action);
+  void Do(RequestAdmitted& action);
+  void Do(RequestTokens& action);
+  void Do(RequestFinished& action);
+  void Do(RequestFailed& action);
+  void Do(Drained& action);
+
+  const Parts parts_;
+  CoordinatorCore core_;
+  std::unique_ptr<ControlServer> control_;
+  boost::asio::steady_timer tick_;
+  std::vector<CoreEvent> events_;  // for the next step
+  bool scheduled_ = false;
+  std::map<RequestId, Client> clients_;
+  RequestId last_id_ = 0;
+  std::function<void()> drained_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // expires with it
+};
+
+}  // namespace exeunt

@@ -1,0 +1,55 @@
+// ChoiceText: the tokens of one sequence as the client sees them: text, log-probabilities, exit layers.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coordinator/gateway/stop_matcher.h"
+#include "coordinator/openai/response.h"
+#include "model/tokenizer.h"
+#include "transport/control.pb.h"
+
+namespace exeunt {
+
+// Not thread-safe. What Push and Finish add to `out`, joined, is the same however the tokens arrive. End
+// tokens are counted and never shown; nothing of a stop string is shown, nor the log-probabilities of tokens
+// that lie in it.
+class ChoiceText {
+ public:
+  ChoiceText(std::shared_ptr<const Tokenizer> tokenizer, std::vector<int32_t> end_tokens,
+             std::vector<std::string> stops, bool logprobs);
+
+  // Adds what the token lets out: nothing after stopped().
+  void Push(const proto::TokenEvent& token, ChoiceBody* out);
+  // The sequence has ended: adds what was held back.
+  void Finish(ChoiceBody* out);
+  bool stopped() const { return stops_.stopped(); }
+  uint32_t tokens() const { return tokens_; }
+  const std::map<int, uint64_t>& exits_by_layer() const { return exits_by_layer_; }
+
+ private:
+  struct Held {
+    TokenLogprob logprob;
+    size_t offset_bytes;
+  };
+  TokenLogprob LogprobOf(const proto::TokenEvent& token) const;
+  void Show(std::string_view text, bool last, ChoiceBody* out);
+
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::vector<int32_t> end_tokens_;
+  Detokenizer detokenizer_;
+  StopMatcher stops_;
+  bool logprobs_;
+  uint32_t tokens_ = 0;
+  std::map<int, uint64_t> exits_by_layer_;
+  std::deque<Held> held_;  // of tokens whose text is not shown yet
+  size_t read_bytes_ = 0;  // of text that came out of the detokenizer
+  size_t read_chars_ = 0;
+  size_t shown_bytes_ = 0;
+};
+
+}  // namespace exeunt

@@ -1,0 +1,145 @@
+#include "coordinator/gateway/choice_text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "coordinator/testing/fake_tokenizer.h"
+
+namespace exeunt {
+namespace {
+
+using testing::ElementsAre;
+
+// The text cut by the stop strings as its definition has it: the earliest end wins, then the longest string.
+std::string Cut(const std::string& text, const std::vector<std::string>& stops) {
+  for (size_t end = 1; end <= text.size(); ++end) {
+    size_t longest = 0;
+    for (const std::string& stop : stops) {
+      if (text.substr(0, end).ends_with(stop)) longest = std::max(longest, stop.size());
+    }
+    if (longest > 0) return text.substr(0, end - longest);
+  }
+  return text;
+}
+
+TEST(StopMatcher, IsTheSameHoweverTheTextIsCut) {
+  std::mt19937 rng(7);
+  int stopped = 0;
+  for (int round = 0; round < 3000; ++round) {
+    // Few letters, so that prefixes of stop strings come often.
+    const auto word = [&](size_t most) {
+      std::string s(1 + rng() % most, 'a');
+      for (char& c : s) c = static_cast<char>('a' + rng() % 2);
+      return s;
+    };
+    const std::string text = word(30);
+    std::vector<std::string> stops;
+    for (size_t i = 0; i < 1 + rng() % 4; ++i) stops.push_back(word(6));
+    StopMatcher matcher(stops);
+    std::string shown;
+    for (size_t at = 0; at < text.size();) {
+      const size_t n = 1 + rng() % 4;
+      shown += matcher.Push(text.substr(at, n));
+      EXPECT_TRUE(Cut(text, stops).starts_with(shown)) << "a part of a stop string got out";
+      at += n;
+    }
+    shown += matcher.Finish();
+    EXPECT_EQ(shown, Cut(text, stops)) << text;
+    EXPECT_EQ(matcher.stopped(), shown != text || Cut(text + "#", stops) != text + "#");
+    stopped += matcher.stopped() ? 1 : 0;
+  }
+  EXPECT_GT(stopped, 500);
+  EXPECT_LT(stopped, 2900);
+}
+
+TEST(StopMatcher, ShowsWhatCannotBecomeAStop) {
+  StopMatcher matcher({"END"});
+  EXPECT_EQ(matcher.Push("abE"), "ab");
+  EXPECT_EQ(matcher.Push("N"), "");
+  EXPECT_EQ(matcher.Push("x"), "ENx");
+  EXPECT_EQ(matcher.Push("EEND and more"), "E");
+  EXPECT_TRUE(matcher.stopped());
+  EXPECT_EQ(matcher.Push("more"), "");
+  EXPECT_EQ(matcher.Finish(), "");
+}
+
+proto::TokenEvent Token(int32_t token, int exit_layer = 30) {
+  proto::TokenEvent event;
+  event.set_token(token);
+  event.set_exit_layer(exit_layer);
+  event.set_logprob(-0.25F);
+  return event;
+}
+
+std::string PushAll(ChoiceText* text, const std::string& bytes, ChoiceBody* body) {
+  for (const char byte : bytes) text->Push(Token(static_cast<unsigned char>(byte)), body);
+  return body->text;
+}
+
+TEST(ChoiceText, NeverSplitsACharacter) {
+  ChoiceText text(MakeFakeTokenizer(), {kFakeEnd}, {}, false);
+  ChoiceBody body;
+  const std::string smile = "\xF0\x9F\x98\x80";
+  EXPECT_EQ(PushAll(&text, smile.substr(0, 3), &body), "");
+  EXPECT_EQ(PushAll(&text, smile.substr(3), &body), smile);
+  PushAll(&text, "\xC3", &body);
+  EXPECT_EQ(body.text, smile);
+  text.Finish(&body);
+  EXPECT_EQ(body.text, smile + "\xEF\xBF\xBD") << "what stays open at the end is U+FFFD";
+}
+
+TEST(ChoiceText, CountsEndTokensAndDoesNotShowThem) {
+  ChoiceText text(MakeFakeTokenizer(), {kFakeEnd, '!'}, {}, true);
+  ChoiceBody body;
+  PushAll(&text, "hi", &body);
+  text.Push(Token('!', 12), &body);
+  text.Finish(&body);
+  EXPECT_EQ(body.text, "hi");
+  EXPECT_EQ(body.logprobs.size(), 2U);
+  EXPECT_THAT(body.exit_layers, ElementsAre(30, 30, 12));
+  EXPECT_EQ(text.tokens(), 3U);
+  EXPECT_EQ(text.exits_by_layer().at(30), 2U);
+  EXPECT_EQ(text.exits_by_layer().at(12), 1U);
+}
+
+TEST(ChoiceText, AStopStringTakesItsTokensLogprobsWithIt) {
+  ChoiceText text(MakeFakeTokenizer(), {}, {"STOP"}, true);
+  ChoiceBody body;
+  PushAll(&text, "a STO", &body);
+  EXPECT_EQ(body.text, "a ");
+  EXPECT_EQ(body.logprobs.size(), 2U) << "none of a text that is held back";
+  PushAll(&text, "P", &body);
+  EXPECT_TRUE(text.stopped());
+  PushAll(&text, "overran", &body);
+  text.Finish(&body);
+  EXPECT_EQ(body.text, "a ");
+  EXPECT_EQ(body.logprobs.size(), 2U);
+  EXPECT_EQ(text.tokens(), 6U) << "those that came before the end of the stop string";
+}
+
+TEST(ChoiceText, WhatWasHeldComesAtTheEnd) {
+  ChoiceText text(MakeFakeTokenizer(), {}, {"STOP"}, true);
+  ChoiceBody body;
+  PushAll(&text, "a STO", &body);
+  text.Finish(&body);
+  EXPECT_FALSE(text.stopped());
+  EXPECT_EQ(body.text, "a STO");
+  EXPECT_EQ(body.logprobs.size(), 5U);
+}
+
+TEST(ChoiceText, OffsetsCountCharacters) {
+  ChoiceText text(MakeFakeTokenizer(), {}, {}, true);
+  ChoiceBody body;
+  PushAll(&text, "\xC3\xA9x", &body);
+  text.Finish(&body);
+  ASSERT_EQ(body.logprobs.size(), 3U);
+  EXPECT_EQ(body.logprobs[0].text_offset, 0U);
+  EXPECT_EQ(body.logprobs[1].text_offset, 0U);
+  EXPECT_EQ(body.logprobs[2].text_offset, 1U);
+  EXPECT_EQ(body.logprobs[0].piece, "\xC3");
+}
+
+}  // namespace
+}  // namespace exeunt

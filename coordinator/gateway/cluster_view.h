@@ -1,0 +1,12 @@
+// /v1/cluster: the pipelines, their stages, and the KV ledger, as the core knows them now.
+#pragma once
+
+#include <boost/json/object.hpp>
+
+#include "coordinator/core/coordinator_core.h"
+
+namespace exeunt {
+
+boost::json::object ClusterView(TimePoint now, const CoordinatorCore& core);
+
+}  // namespace exeunt

@@ -1,0 +1,207 @@
+#include "coordinator/gateway/gateway.h"
+
+#include <fmt/format.h>
+#include <prometheus/text_serializer.h>
+
+#include <boost/json.hpp>
+#include <charconv>
+
+#include "coordinator/gateway/cluster_view.h"
+#include "coordinator/gateway/generation.h"
+#include "coordinator/gateway/token_routes.h"
+#include "coordinator/openai/json_text.h"
+
+namespace exeunt {
+namespace {
+
+namespace json = boost::json;
+
+// The body of a POST: JSON, whatever else a browser could be made to send.
+ApiResult<json::object> JsonBody(const HttpRequest& request) {
+  const std::string& type = request.content_type;
+  if (!type.empty() && type.find("json") == std::string::npos) {
+    ApiError error = BadRequest("", fmt::format("Content-Type is '{}', it must be application/json", type));
+    error.status = 415;
+    return error;
+  }
+  auto body = ParseRequestJson(request.body);
+  if (!body) return ApiErrorOf(body.error(), "");
+  return std::move(*body);
+}
+
+ApiResult<std::vector<std::vector<int32_t>>> EncodeAll(const ServedModel& model,
+                                                       const GenerationRequest& request) {
+  std::vector<std::vector<int32_t>> prompts;
+  if (request.chat) {
+    auto tokens = EncodeChat(model, request.messages);
+    if (!tokens) return tokens.error();
+    prompts.push_back(std::move(*tokens));
+  }
+  for (const PromptInput& prompt : request.prompts) {
+    auto tokens = EncodePrompt(model, prompt);
+    if (!tokens) return tokens.error();
+    prompts.push_back(std::move(*tokens));
+  }
+  return prompts;
+}
+
+json::object ModelView(const ServedModel& model) {
+  return {{"id", model.id},
+          {"object", "model"},
+          {"created", model.created},
+          {"owned_by", "exeunt"},
+          {"max_model_len", model.context_length},
+          {"exit_layers", json::value_from(model.limits.exit_layers)},
+          {"n_layers", model.limits.n_layers}};
+}
+
+std::string PercentDecoded(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    unsigned char value = 0;
+    const char* digits = text.data() + i + 1;
+    const bool escape = text[i] == '%' && i + 2 < text.size() &&
+                        std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2;
+    out += escape ? static_cast<char>(value) : text[i];
+    if (escape) i += 2;
+  }
+  return out;
+}
+
+}  // namespace
+
+const std::vector<Gateway::Route>& Gateway::Routes() {
+  static const std::vector<Route> routes = {
+      {"/v1/completions", "POST", &Gateway::Completions},
+      {"/v1/chat/completions", "POST", &Gateway::Chat},
+      {"/v1/models", "GET", &Gateway::Models},
+      {"/v1/models/", "GET", &Gateway::Model},
+      {"/v1/cluster", "GET", &Gateway::Cluster},
+      {"/tokenize", "POST", &Gateway::Tokenize},
+      {"/detokenize", "POST", &Gateway::Detokenize},
+      {"/healthz", "GET", &Gateway::Healthz},
+      {"/readyz", "GET", &Gateway::Readyz},
+      {"/metrics", "GET", &Gateway::Metrics},
+  };
+  return routes;
+}
+
+void Gateway::Handle(std::shared_ptr<HttpExchange> exchange) {
+  const HttpRequest& request = exchange->request();
+  for (const Route& route : Routes()) {
+    const std::string_view path = route.path;
+    const bool takes_argument = path.ends_with('/');
+    if (takes_argument ? !request.path.starts_with(path) : request.path != path) continue;
+    if (request.method == route.method) return (this->*route.handler)(exchange, route.path);
+    ApiError error =
+        BadRequest("", fmt::format("{} is for {}, not {}", route.path, route.method, request.method));
+    error.status = 405;
+    HttpResponse response = ErrorResponse(error);
+    response.headers.emplace_back("Allow", route.method);
+    return Reply(exchange.get(), route.path, std::move(response));
+  }
+  ApiError error =
+      BadRequest("", fmt::format("there is no {} {}", request.method, request.path), "unknown_url");
+  error.status = 404;
+  Refuse(exchange.get(), "unknown", error);
+}
+
+void Gateway::Reply(HttpExchange* exchange, const std::string& route, HttpResponse response) {
+  parts_.request_metrics->Http(route, response.status);
+  exchange->Respond(std::move(response));
+}
+
+void Gateway::Refuse(HttpExchange* exchange, const std::string& route, const ApiError& error) {
+  Reply(exchange, route, ErrorResponse(error));
+}
+
+void Gateway::Completions(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+  Generate(exchange, route, /*chat=*/false);
+}
+
+void Gateway::Chat(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+  Generate(exchange, route, /*chat=*/true);
+}
+
+void Gateway::Generate(const std::shared_ptr<HttpExchange>& exchange, const std::string& route, bool chat) {
+  const auto body = JsonBody(exchange->request());
+  if (!body) return Refuse(exchange.get(), route, body.error());
+  const auto request =
+      chat ? ParseChatRequest(*body, model_.limits) : ParseCompletionRequest(*body, model_.limits);
+  if (!request) return Refuse(exchange.get(), route, request.error());
+  if (const auto known = CheckModelName(model_, request->model); !known) {
+    return Refuse(exchange.get(), route, known.error());
+  }
+  auto prompts = EncodeAll(model_, *request);
+  if (!prompts) return Refuse(exchange.get(), route, prompts.error());
+  const GenerationContext context{
+      .driver = parts_.driver, .model = &model_, .on_status = [this, route](int status) {
+        parts_.request_metrics->Http(route, status);
+      }};
+  StartGeneration(context, exchange, *request, std::make_shared<const std::string>(WriteJson(*body)),
+                  std::move(*prompts));
+}
+
+void Gateway::Tokenize(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+  const auto body = JsonBody(exchange->request());
+  if (!body) return Refuse(exchange.get(), route, body.error());
+  const auto reply = TokenizeReply(model_, *body);
+  if (!reply) return Refuse(exchange.get(), route, reply.error());
+  Reply(exchange.get(), route, {.body = WriteJson(*reply)});
+}
+
+void Gateway::Detokenize(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+  const auto body = JsonBody(exchange->request());
+  if (!body) return Refuse(exchange.get(), route, body.error());
+  const auto reply = DetokenizeReply(model_, *body);
+  if (!reply) return Refuse(exchange.get(), route, reply.error());
+  Reply(exchange.get(), route, {.body = WriteJson(*reply)});
+}
+
+void Gateway::Models(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+  const json::object list{{"object", "list"}, {"data", json::array{ModelView(model_)}}};
+  Reply(exchange.get(), route, {.body = WriteJson(list)});
+}
+
+void Gateway::Model(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+  const std::string name = PercentDecoded(std::string_view(exchange->request().path).substr(route.size()));
+  if (const auto known = CheckModelName(model_, name); !known)
+    return Refuse(exchange.get(), route, known.error());
+  Reply(exchange.get(), route, {.body = WriteJson(ModelView(model_))});
+}
+
+void Gateway::Healthz(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+  Reply(exchange.get(), route, {.body = R"({"status":"ok"})"});
+}
+
+void Gateway::Readyz(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+  if (parts_.driver->core().ready()) return Reply(exchange.get(), route, {.body = R"({"status":"ready"})"});
+  std::string states;
+  for (const Replica& replica : parts_.driver->core().replicas()) {
+    const Pipeline& pipeline = replica.pipeline;
+    float loaded = 1.0F;
+    for (const RankHealth& rank : pipeline.ranks()) loaded = std::min(loaded, rank.load_fraction);
+    states += fmt::format("; pipeline {} is {}", pipeline.index(), PipelineStateName(pipeline.state()));
+    if (pipeline.state() == PipelineState::kLoading) states += fmt::format(" ({:.0f} %)", 100 * loaded);
+    if (!pipeline.last_error().empty()) states += fmt::format(", last error: {}", pipeline.last_error());
+  }
+  const bool draining = parts_.driver->core().draining();
+  Refuse(exchange.get(), route,
+         ApiErrorOf(draining ? FailureKind::kShuttingDown : FailureKind::kNoPipeline,
+                    (draining ? "the server is shutting down" : "no pipeline is ready") + states));
+}
+
+void Gateway::Metrics(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+  parts_.stage_metrics->Update(MonotonicNow(), parts_.driver->core());
+  Reply(exchange.get(), route,
+        {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+         .body = prometheus::TextSerializer().Serialize(parts_.registry->Collect())});
+}
+
+void Gateway::Cluster(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+  json::object view = ClusterView(MonotonicNow(), parts_.driver->core());
+  view["model"] = model_.id;
+  Reply(exchange.get(), route, {.body = WriteJson(view)});
+}
+
+}  // namespace exeunt

@@ -1,0 +1,57 @@
+// Gateway: the routes of the REST API over a Driver.
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <memory>
+#include <string>
+
+#include "coordinator/driver/driver.h"
+#include "coordinator/gateway/http.h"
+#include "coordinator/gateway/served_model.h"
+
+namespace exeunt {
+
+// One thread: the driver's. All that is handed in outlives it; it outlives the HTTP server that calls it.
+class Gateway {
+ public:
+  struct Parts {
+    Driver* driver = nullptr;
+    prometheus::Registry* registry = nullptr;
+    RequestMetrics* request_metrics = nullptr;
+    StageMetrics* stage_metrics = nullptr;
+  };
+  Gateway(ServedModel model, const Parts& parts) : model_(std::move(model)), parts_(parts) {}
+
+  // Answers, now or later.
+  void Handle(std::shared_ptr<HttpExchange> exchange);
+
+ private:
+  using Handler = void (Gateway::*)(const std::shared_ptr<HttpExchange>&, const std::string& route);
+  struct Route {
+    const char* path;  // with a '/' at its end: what follows is an argument
+    const char* method;
+    Handler handler;
+  };
+  static const std::vector<Route>& Routes();
+
+  void Completions(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
+  void Chat(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
+  void Generate(const std::shared_ptr<HttpExchange>& exchange, const std::string& route, bool chat);
+  void Tokenize(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
+  void Detokenize(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
+  void Models(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
+  void Model(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
+  void Healthz(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
+  void Readyz(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
+  void Metrics(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
+  void Cluster(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
+
+  void Reply(HttpExchange* exchange, const std::string& route, HttpResponse response);
+  void Refuse(HttpExchange* exchange, const std::string& route, const ApiError& error);
+
+  const ServedModel model_;
+  const Parts parts_;
+};
+
+}  // namespace exeunt

@@ -1,0 +1,261 @@
+// The REST API end to end, plain answers, against fake workers over real control connections.
+#include "coordinator/gateway/gateway.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+
+#include "coordinator/openai/json_text.h"
+#include "coordinator/testing/http_client.h"
+#include "coordinator/testing/test_server.h"
+
+namespace exeunt {
+namespace {
+
+using testing::HasSubstr;
+
+TestServerOptions WithReply(const std::string& reply) {
+  TestServerOptions options;
+  options.cluster.reply = [reply](const std::string&) { return reply; };
+  return options;
+}
+
+// The value at a JSON pointer of the reply, as text.
+std::string At(const HttpReply& reply, const std::string& pointer) {
+  return WriteJson(reply.Json().at_pointer(pointer));
+}
+
+HttpReply Complete(const TestServer& server, const std::string& fields) {
+  return Fetch(server.port(), "POST", "/v1/completions",
+               fmt::format(R"({{"model":"fake","prompt":"Hello",{}}})", fields));
+}
+
+TEST(Gateway, Completion) {
+  TestServer server(WithReply("to you"));
+  const HttpReply reply = Complete(server, R"("max_tokens":20)");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(At(reply, "/object"), R"("text_completion")");
+  EXPECT_EQ(At(reply, "/choices/0/text"), R"("to you")");
+  EXPECT_EQ(At(reply, "/choices/0/finish_reason"), R"("stop")");
+  EXPECT_EQ(At(reply, "/usage/prompt_tokens"), "5");
+  EXPECT_EQ(At(reply, "/usage/completion_tokens"), "7") << "the end token counts";
+  EXPECT_EQ(At(reply, "/usage/exit/by_layer"), R"({"12":4,"30":3})");
+  EXPECT_EQ(At(reply, "/usage/exit/layers_skipped"), "72");
+  EXPECT_EQ(At(reply, "/model"), R"("fake")");
+  EXPECT_FALSE(reply.headers.at("x-request-id").empty());
+}
+
+TEST(Gateway, LengthEndsACompletion) {
+  TestServer server(WithReply(""));
+  const HttpReply reply = Complete(server, R"("max_tokens":3)");
+  EXPECT_EQ(At(reply, "/choices/0/text"), R"("xxx")");
+  EXPECT_EQ(At(reply, "/choices/0/finish_reason"), R"("length")");
+  EXPECT_EQ(At(Complete(server, R"("seed":1)"), "/usage/completion_tokens"), "100") << "the server's default";
+}
+
+TEST(Gateway, Chat) {
+  TestServerOptions options;
+  options.cluster.reply = [](const std::string& prompt) { return prompt; };
+  TestServer server(options);
+  const HttpReply reply = Fetch(server.port(), "POST", "/v1/chat/completions",
+                                R"({"model":"fake","messages":[{"role":"user","content":"hi"}]})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(At(reply, "/object"), R"("chat.completion")");
+  EXPECT_EQ(At(reply, "/choices/0/message/content"), R"("|user:hi\nassistant:")");
+  EXPECT_EQ(At(reply, "/choices/0/message/role"), R"("assistant")");
+}
+
+TEST(Gateway, SeveralPromptsAndChoices) {
+  TestServerOptions options;
+  options.cluster.reply = [](const std::string& prompt) { return fmt::format("<{}>", prompt); };
+  TestServer server(options);
+  const HttpReply reply = Fetch(server.port(), "POST", "/v1/completions",
+                                R"({"model":"fake","prompt":["a","bc"],"n":2,"max_tokens":9})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const char* texts[] = {"<a>", "<a>", "<bc>", "<bc>"};
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(At(reply, fmt::format("/choices/{}/text", i)), fmt::format("\"{}\"", texts[i]));
+    EXPECT_EQ(At(reply, fmt::format("/choices/{}/index", i)), std::to_string(i));
+  }
+  EXPECT_EQ(At(reply, "/usage/prompt_tokens"), "3") << "each prompt once";
+  EXPECT_EQ(At(reply, "/usage/completion_tokens"), "18");
+}
+
+TEST(Gateway, StopStringsEndAndAreNotShown) {
+  TestServer server(WithReply("one two three four"));
+  const HttpReply reply = Complete(server, R"("stop":["zzz"," three"],"logprobs":0)");
+  EXPECT_EQ(At(reply, "/choices/0/text"), R"("one two")");
+  EXPECT_EQ(At(reply, "/choices/0/finish_reason"), R"("stop")");
+  EXPECT_EQ(At(reply, "/usage/completion_tokens"), "13");
+  EXPECT_EQ(reply.Json().at_pointer("/choices/0/logprobs/tokens").as_array().size(), 7U);
+  EXPECT_TRUE(server.WaitCluster("/pipelines/0/kv/pages_reserved", "0"));
+}
+
+TEST(Gateway, LogprobsInBothFormats) {
+  TestServer server(WithReply("ab"));
+  const HttpReply completion = Complete(server, R"("logprobs":2)");
+  EXPECT_EQ(
+      At(completion, "/choices/0/logprobs"),
+      R"({"tokens":["a","b"],"token_logprobs":[-0.5,-0.5],"top_logprobs":[{"a":-1,"b":-2},{"a":-1,"b":-2}],)"
+      R"("text_offset":[0,1]})");
+  const HttpReply chat = Fetch(
+      server.port(), "POST", "/v1/chat/completions",
+      R"({"model":"fake","messages":[{"role":"user","content":"x"}],"logprobs":true,"top_logprobs":1})");
+  EXPECT_EQ(
+      At(chat, "/choices/0/logprobs/content/1"),
+      R"({"token":"b","logprob":-0.5,"bytes":[98],"top_logprobs":[{"token":"a","logprob":-1,"bytes":[97]}]})");
+}
+
+TEST(Gateway, ExitLayersPerToken) {
+  TestServer server(WithReply("abc"));
+  const HttpReply reply = Complete(server, R"("exit":{"per_token":true,"mode":"propagate","threshold":0.5})");
+  EXPECT_EQ(At(reply, "/choices/0/exit_layers"), "[12,30,12,30]");
+  EXPECT_EQ(At(reply, "/usage/exit/mode"), R"("propagate")");
+  EXPECT_EQ(At(reply, "/usage/exit/threshold"), "0.5");
+  EXPECT_EQ(At(reply, "/usage/exit/mean_layers"), "21");
+  EXPECT_FALSE(
+      Complete(server, R"("n":1)").Json().at_pointer("/choices/0").as_object().contains("exit_layers"));
+}
+
+TEST(Gateway, ErrorsNameWhatIsWrong) {
+  TestServer server(WithReply("x"));
+  const auto error = [&](const std::string& fields) { return Complete(server, fields); };
+  EXPECT_EQ(At(error(R"("temperature":9)"), "/error/param"), R"("temperature")");
+  EXPECT_EQ(At(error(R"("exit":{"mode":"verify"})"), "/error/param"), R"("exit.mode")");
+  EXPECT_EQ(At(error(R"("exit":{"what":1})"), "/error/param"), R"("exit.what")");
+  EXPECT_EQ(At(error(R"("tools":[1])"), "/error/type"), R"("invalid_request_error")");
+  const HttpReply context = error(R"("max_tokens":496)");
+  EXPECT_EQ(context.status, 400);
+  EXPECT_EQ(At(context, "/error/code"), R"("context_length_exceeded")");
+  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/completions", R"({"model":"fake","prompt":""})").status, 400);
+  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/completions", "{").status, 400);
+  const HttpReply model =
+      Fetch(server.port(), "POST", "/v1/completions", R"({"model":"gpt-4","prompt":"x"})");
+  EXPECT_EQ(model.status, 404);
+  EXPECT_EQ(At(model, "/error/code"), R"("model_not_found")");
+  EXPECT_EQ(Fetch(server.port(), "GET", "/nothing").status, 404);
+  const HttpReply method = Fetch(server.port(), "GET", "/v1/completions");
+  EXPECT_EQ(method.status, 405);
+  EXPECT_EQ(method.headers.at("allow"), "POST");
+  HttpClient client(server.port());
+  client.Send(
+      "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}");
+  EXPECT_EQ(client.ReadReply().status, 415);
+}
+
+TEST(Gateway, LargerThanTheWholeBudgetIsRefused) {
+  TestServerOptions options = WithReply("x");
+  options.cluster.kv_pages = 4;
+  TestServer server(options);
+  const HttpReply reply = Complete(server, R"("max_tokens":60)");
+  EXPECT_EQ(reply.status, 400);
+  EXPECT_EQ(At(reply, "/error/code"), R"("kv_budget_exceeded")");
+  EXPECT_THAT(reply.body, HasSubstr("holds 64"));
+}
+
+TEST(Gateway, AFullQueueIs429AndQueuedRequestsAreServed) {
+  TestServerOptions options = WithReply("x");
+  options.core.max_sequences = 1;
+  options.core.max_queue = 1;
+  TestServer server(options);
+  server.cluster().generate = false;
+  const std::string body = R"({"model":"fake","prompt":"Hello"})";
+  HttpClient running(server.port()), waiting(server.port());
+  running.SendRequest("POST", "/v1/completions", body);
+  ASSERT_TRUE(server.WaitCluster("/requests/running", "1"));
+  waiting.SendRequest("POST", "/v1/completions", body);
+  ASSERT_TRUE(server.WaitCluster("/requests/waiting", "1"));
+  const HttpReply refused = Fetch(server.port(), "POST", "/v1/completions", body);
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_TRUE(refused.headers.contains("retry-after"));
+  server.cluster().generate = true;
+  EXPECT_EQ(running.ReadReply().status, 200);
+  EXPECT_EQ(waiting.ReadReply().status, 200);
+}
+
+TEST(Gateway, AClientThatGoesCancelsItsRequest) {
+  TestServer server(WithReply(""));
+  server.cluster().generate = false;
+  HttpClient client(server.port());
+  client.SendRequest("POST", "/v1/completions", R"({"model":"fake","prompt":["a","b"],"n":2})");
+  ASSERT_TRUE(server.WaitCluster("/requests/running", "4"));
+  client.Close();
+  EXPECT_TRUE(server.WaitCluster("/requests/running", "0"));
+  EXPECT_TRUE(server.WaitCluster("/pipelines/0/kv/pages_reserved", "0"));
+  EXPECT_EQ(server.cluster().cancels, 4);
+}
+
+TEST(Gateway, NotReadyIs503) {
+  TestServerOptions options = WithReply("x");
+  options.wait_ready = false;
+  options.cluster.load = false;
+  TestServer server(options);
+  EXPECT_EQ(Fetch(server.port(), "GET", "/healthz").status, 200);
+  const HttpReply ready = Fetch(server.port(), "GET", "/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_TRUE(ready.headers.contains("retry-after"));
+  const HttpReply refused = Complete(server, R"("n":1)");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(At(refused, "/error/code"), R"("no_pipeline_ready")");
+  server.cluster().load = true;
+  EXPECT_TRUE(server.WaitCluster("/ready", "true"));
+  EXPECT_EQ(Fetch(server.port(), "GET", "/readyz").status, 200);
+}
+
+TEST(Gateway, ACrashFailsWhatRunsAndThePipelineComesBack) {
+  TestServer server(WithReply("again"));
+  server.cluster().generate = false;
+  HttpClient client(server.port());
+  client.SendRequest("POST", "/v1/completions", R"({"model":"fake","prompt":"Hello"})");
+  ASSERT_TRUE(server.WaitCluster("/requests/running", "1"));
+  server.cluster().Crash();
+  const HttpReply reply = client.ReadReply();
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(At(reply, "/error/code"), R"("pipeline_restarted")");
+  EXPECT_TRUE(reply.headers.contains("retry-after"));
+  server.cluster().generate = true;
+  ASSERT_TRUE(server.WaitCluster("/ready", "true"));
+  EXPECT_EQ(Complete(server, R"("n":1)").status, 200);
+  EXPECT_THAT(Fetch(server.port(), "GET", "/metrics").body,
+              HasSubstr("exeunt_pipeline_restarts_total{replica=\"0\"} 1"));
+}
+
+TEST(Gateway, DrainFinishesWhatRunsAndRefusesTheRest) {
+  TestServer server(WithReply("done"));
+  server.cluster().generate = false;
+  HttpClient client(server.port());
+  client.SendRequest("POST", "/v1/completions", R"({"model":"fake","prompt":"Hello"})");
+  ASSERT_TRUE(server.WaitCluster("/requests/running", "1"));
+  server.Drain();
+  ASSERT_TRUE(server.WaitCluster("/draining", "true"));
+  EXPECT_EQ(Complete(server, R"("n":1)").status, 503);
+  EXPECT_EQ(Fetch(server.port(), "GET", "/readyz").status, 503);
+  server.cluster().generate = true;
+  EXPECT_EQ(client.ReadReply().status, 200);
+  EXPECT_TRUE(server.WaitCluster("/pipelines/0/state", "\"stopped\""));
+}
+
+TEST(Gateway, ModelsTokensAndMetrics) {
+  TestServer server(WithReply("ab"));
+  EXPECT_EQ(At(Fetch(server.port(), "GET", "/v1/models"), "/data/0/id"), R"("fake")");
+  EXPECT_EQ(At(Fetch(server.port(), "GET", "/v1/models/fake"), "/owned_by"), R"("exeunt")");
+  EXPECT_EQ(At(Fetch(server.port(), "GET", "/v1/models/%66ake"), "/max_model_len"), "500");
+  EXPECT_EQ(At(Fetch(server.port(), "GET", "/v1/models/default"), "/id"), R"("fake")");
+  EXPECT_EQ(Fetch(server.port(), "GET", "/v1/models/other").status, 404);
+  EXPECT_EQ(Fetch(server.port(), "POST", "/tokenize", R"({"prompt":"hi","return_token_strs":true})").body,
+            R"({"count":2,"max_model_len":500,"tokens":[104,105],"token_strs":["h","i"]})");
+  EXPECT_EQ(Fetch(server.port(), "POST", "/detokenize", R"({"tokens":[104,105]})").body,
+            R"({"prompt":"hi"})");
+  EXPECT_EQ(Fetch(server.port(), "POST", "/detokenize", R"({"tokens":[1000]})").status, 400);
+  EXPECT_EQ(Complete(server, R"("n":1)").status, 200);
+  const std::string metrics = Fetch(server.port(), "GET", "/metrics").body;
+  EXPECT_THAT(metrics, HasSubstr("exeunt_requests_total{finish_reason=\"stop\"} 1"));
+  EXPECT_THAT(metrics, HasSubstr("exeunt_generated_tokens_total 3"));
+  EXPECT_THAT(metrics, HasSubstr("exeunt_http_requests_total{route=\"/v1/completions\",status=\"200\"} 1"));
+  EXPECT_THAT(metrics, HasSubstr("exeunt_inter_token_seconds_count 2"));
+}
+
+}  // namespace
+}  // namespace exeunt

@@ -1,0 +1,33 @@
+// Generation: one call of /v1/completions or /v1/chat/completions, from its tokens to its answer.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "coordinator/driver/driver.h"
+#include "coordinator/gateway/choice_text.h"
+#include "coordinator/gateway/http.h"
+#include "coordinator/gateway/served_model.h"
+
+namespace exeunt {
+
+// What a generation uses; all of it outlives every generation.
+struct GenerationContext {
+  Driver* driver = nullptr;
+  const ServedModel* model = nullptr;
+  std::function<void(int status)> on_status;  // once, with the status of the answer
+};
+
+// Submits a sequence for each prompt and choice, and answers the exchange, plainly or as a stream, exactly
+// once. It lives as long as the driver has a sequence of it; when the client goes, its sequences are
+// abandoned. The stream's head is sent with the first token, so that a request which fails before has a
+// proper status.
+void StartGeneration(const GenerationContext& context, std::shared_ptr<HttpExchange> exchange,
+                     const GenerationRequest& request, std::shared_ptr<const std::string> canonical_body,
+                     std::vector<std::vector<int32_t>> prompts);
+
+// The answer to a request that failed; Retry-After where it is to be tried again.
+HttpResponse ErrorResponse(const ApiError& error);
+
+}  // namespace exeunt

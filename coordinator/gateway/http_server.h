@@ -1,0 +1,41 @@
+// HttpServer: HTTP/1.1 on TCP, with limits on everything that a client can make it keep or wait for.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "coordinator/gateway/http.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace exeunt {
+
+struct HttpServerOptions {
+  std::string host = "0.0.0.0";
+  uint16_t port = 8080;  // 0: any free one
+  size_t max_header_bytes = 16 << 10;
+  size_t max_body_bytes = size_t{4} << 20;
+  size_t max_queued_bytes = size_t{1} << 20;  // of a stream that the client does not read
+  int max_connections = 1024;
+  Duration idle_timeout = std::chrono::seconds(75);    // between requests of a connection
+  Duration header_timeout = std::chrono::seconds(10);  // from its first byte to its end
+  Duration body_timeout = std::chrono::seconds(30);
+  Duration write_timeout = std::chrono::seconds(30);  // for each write
+};
+
+// One thread: everything happens on the io_context's thread, which outlives the server. Detects that a client
+// has gone while its answer is prepared. Destroying it closes the port and every connection.
+class HttpServer {
+ public:
+  static Result<std::unique_ptr<HttpServer>> Listen(boost::asio::io_context* io,
+                                                    const HttpServerOptions& options, HttpHandler handler);
+  virtual ~HttpServer() = default;
+  virtual uint16_t port() const = 0;
+};
+
+}  // namespace exeunt

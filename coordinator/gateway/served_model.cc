@@ -1,0 +1,51 @@
+#include "coordinator/gateway/served_model.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+namespace exeunt {
+
+ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt) {
+  std::vector<int32_t> tokens;
+  if (const auto* text = std::get_if<std::string>(&prompt)) {
+    tokens = model.tokenizer->Encode(*text, /*add_special=*/true, /*parse_special=*/true);
+  } else {
+    tokens = std::get<std::vector<int32_t>>(prompt);
+  }
+  if (tokens.empty()) return BadRequest("prompt", "'prompt' has no tokens");
+  return tokens;
+}
+
+ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages) {
+  if (model.chat_template == nullptr) {
+    return BadRequest("messages",
+                      fmt::format("the model '{}' has no chat template; use /v1/completions", model.id));
+  }
+  const Tokenizer& tokenizer = *model.tokenizer;
+  const auto text_of = [&](int32_t token) {
+    return token < 0 ? std::string() : tokenizer.Piece(token, /*render_special=*/true);
+  };
+  boost::json::object variables;
+  variables["messages"] = messages;
+  variables["add_generation_prompt"] = true;
+  variables["bos_token"] = text_of(tokenizer.bos());
+  variables["eos_token"] = text_of(tokenizer.end_tokens().empty() ? -1 : tokenizer.end_tokens().front());
+  const auto text = model.chat_template->Render(variables);
+  if (!text) return ApiErrorOf(text.error(), "messages");
+  // The template writes the special tokens itself.
+  auto tokens = tokenizer.Encode(*text, /*add_special=*/false, /*parse_special=*/true);
+  if (tokens.empty()) return BadRequest("messages", "the rendered conversation has no tokens");
+  return tokens;
+}
+
+ApiResult<void> CheckModelName(const ServedModel& model, const std::string& name) {
+  if (name == model.id || name == kDefaultModelName) return {};
+  ApiError error =
+      BadRequest("model", fmt::format("The model '{}' does not exist; there is '{}'.", name, model.id),
+                 "model_not_found");
+  error.status = 404;
+  return error;
+}
+
+}  // namespace exeunt

@@ -1,0 +1,37 @@
+// The model as the gateway needs it: names, sizes, text to tokens.
+#pragma once
+
+#include <boost/json/array.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coordinator/openai/api_error.h"
+#include "coordinator/openai/generation_request.h"
+#include "model/chat_template.h"
+#include "model/tokenizer.h"
+
+namespace exeunt {
+
+// Names whatever model is served.
+inline constexpr const char* kDefaultModelName = "default";
+
+struct ServedModel {
+  std::string id;  // as the API names it
+  int64_t created = 0;
+  uint32_t context_length = 0;
+  uint32_t default_max_tokens = 512;
+  ApiLimits limits;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const ChatTemplate> chat_template;  // null: the model has none
+};
+
+// Tokens of a prompt; of a conversation, rendered with the model's own template and open for the assistant's
+// answer.
+ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt);
+ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages);
+// 404 where it is another model.
+ApiResult<void> CheckModelName(const ServedModel& model, const std::string& name);
+
+}  // namespace exeunt

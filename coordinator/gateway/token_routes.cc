@@ -1,0 +1,63 @@
+#include "coordinator/gateway/token_routes.h"
+
+#include <boost/json.hpp>
+
+#include "coordinator/openai/field_reader.h"
+#include "model/utf8.h"
+
+namespace exeunt {
+namespace {
+
+namespace json = boost::json;
+
+ApiResult<std::vector<int32_t>> TokensOf(const ServedModel& model, FieldReader* fields) {
+  if (fields->Find("messages") != nullptr) {
+    const auto messages = ParseMessages(fields->Find("messages"));
+    if (!messages) return messages.error();
+    return EncodeChat(model, *messages);
+  }
+  auto text = fields->String("prompt");
+  if (!text) text = fields->String("content");
+  if (!text) fields->Fail("prompt", "one of 'prompt', 'messages' and 'content' is needed");
+  const bool add_special = fields->Bool("add_special_tokens", true);
+  if (!fields->ok()) return fields->error();
+  return model.tokenizer->Encode(*text, add_special, /*parse_special=*/true);
+}
+
+}  // namespace
+
+ApiResult<json::object> TokenizeReply(const ServedModel& model, const json::object& body) {
+  FieldReader fields(body);
+  if (const auto name = fields.String("model")) {
+    if (const auto known = CheckModelName(model, *name); !known) return known.error();
+  }
+  const bool strings = fields.Bool("return_token_strs", false);
+  const auto tokens = TokensOf(model, &fields);
+  if (!tokens) return tokens.error();
+  if (!fields.ok()) return fields.error();
+  json::object reply{{"count", tokens->size()},
+                     {"max_model_len", model.context_length},
+                     {"tokens", json::value_from(*tokens)}};
+  if (strings) {
+    json::array pieces;
+    for (const int32_t token : *tokens)
+      pieces.emplace_back(ReplaceIllFormed(model.tokenizer->Piece(token, true)));
+    reply["token_strs"] = std::move(pieces);
+  }
+  return reply;
+}
+
+ApiResult<json::object> DetokenizeReply(const ServedModel& model, const json::object& body) {
+  FieldReader fields(body);
+  const json::value* value = fields.Find("tokens");
+  if (value == nullptr || !value->is_array())
+    return BadRequest("tokens", "'tokens' must be a list of token ids");
+  if (value->get_array().empty()) return json::object{{"prompt", ""}};
+  const auto prompts = ParsePrompts(value, model.limits.vocab_size);
+  const auto* tokens =
+      prompts && prompts->size() == 1 ? std::get_if<std::vector<int32_t>>(&prompts->front()) : nullptr;
+  if (tokens == nullptr) return BadRequest("tokens", "'tokens' must be a list of token ids of this model");
+  return json::object{{"prompt", model.tokenizer->Decode(*tokens, /*render_special=*/true)}};
+}
+
+}  // namespace exeunt

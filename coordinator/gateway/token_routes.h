@@ -1,0 +1,17 @@
+// The bodies of /tokenize and /detokenize, as vLLM has them ("content" for "prompt", as llama.cpp, is
+// understood too).
+#pragma once
+
+#include <boost/json/object.hpp>
+
+#include "coordinator/gateway/served_model.h"
+
+namespace exeunt {
+
+// {prompt | messages | content, add_special_tokens, return_token_strs} -> {count, max_model_len, tokens,
+// token_strs?}
+ApiResult<boost::json::object> TokenizeReply(const ServedModel& model, const boost::json::object& body);
+// {tokens} -> {prompt}
+ApiResult<boost::json::object> DetokenizeReply(const ServedModel& model, const boost::json::object& body);
+
+}  // namespace exeunt

@@ -1,0 +1,190 @@
+// exeunt-coordinator: REST gateway, coordinator core, and one mpirun child per pipeline, on one thread.
+#include <signal.h>
+#include <unistd.h>
+
+#include <boost/asio/signal_set.hpp>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "coordinator/cluster_plan.h"
+#include "coordinator/config.h"
+#include "coordinator/driver/driver.h"
+#include "coordinator/gateway/gateway.h"
+#include "coordinator/gateway/http_server.h"
+#include "coordinator/supervisor/mpirun_launcher.h"
+#include "model/model_source.h"
+
+namespace exeunt {
+namespace {
+
+namespace fs = std::filesystem;
+
+uint64_t MillisecondsSince1970() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+std::string OwnHostName() {
+  char name[256] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "127.0.0.1";
+}
+
+Result<std::string> WorkerBinary(const Config& config) {
+  if (!config.worker_binary.empty()) {
+    if (access(config.worker_binary.c_str(), X_OK) == 0) return fs::absolute(config.worker_binary).string();
+    return NotFound("--worker-binary '{}' cannot be executed", config.worker_binary);
+  }
+  std::error_code error;
+  const fs::path own = fs::read_symlink("/proc/self/exe", error).parent_path();
+  // Installed beside this program; in a build tree, in the next folder.
+  for (const fs::path& path : {own / "exeunt-worker", own.parent_path() / "worker" / "exeunt-worker"}) {
+    if (access(path.c_str(), X_OK) == 0) return path.string();
+  }
+  return NotFound("there is no exeunt-worker in '{}'; name it with --worker-binary", own.string());
+}
+
+Result<std::string> Secret(const Config& config) {
+  if (!config.secret_file.empty()) return ReadControlSecretFile(config.secret_file);
+  auto secret = LoadControlSecret();
+  if (!secret && secret.error().code == ErrorCode::kNotFound) return NewControlSecret();
+  return secret;
+}
+
+// "Qwen2.5-0.5B" of "/models/Qwen2.5-0.5B.gguf" and of "/models/Qwen2.5-0.5B/".
+std::string NameOf(const fs::path& path) {
+  const fs::path last = path.filename().empty() ? path.parent_path().filename() : path.filename();
+  return last.extension() == ".gguf" ? last.stem().string() : last.string();
+}
+
+Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& source,
+                                    const proto::Plan& plan) {
+  ServedModel model;
+  const ModelConfig& shape = source.config();
+  model.id = config.api_model_name;
+  if (model.id.empty()) model.id = NameOf(config.model);
+  model.created = static_cast<int64_t>(MillisecondsSince1970() / 1000);
+  model.context_length = static_cast<uint32_t>(shape.context_length);
+  model.default_max_tokens = config.default_max_tokens;
+  model.limits.n_layers = shape.n_layers;
+  model.limits.exit_layers.assign(plan.exit_layers().begin(), plan.exit_layers().end());
+  model.limits.has_classifier = !config.exits.empty();
+  model.limits.default_exit = DefaultExit(config);
+  model.limits.vocab_size = shape.vocab_size;
+  ASSIGN_OR_RETURN(model.tokenizer, source.directory().empty()
+                                        ? Tokenizer::FromGguf(source.metadata())
+                                        : Tokenizer::FromHfDirectory(source.directory()));
+  if (!model.tokenizer->chat_template().empty()) {
+    auto parsed = ChatTemplate::Parse(model.tokenizer->chat_template());
+    if (!parsed) return Annotate(parsed.error(), "chat template of the model");
+    model.chat_template = std::move(*parsed);
+  }
+  return model;
+}
+
+MpirunOptions MakeMpirunOptions(const Config& config, const std::string& worker) {
+  MpirunOptions options;
+  options.mpirun = config.mpirun;
+  options.worker_binary = worker;
+  options.hostfile = config.hostfile;
+  options.extra_args = config.mpirun_args;
+  options.as_root = geteuid() == 0;
+  options.stages = config.stages;
+  options.control_host = config.control_host;
+  if (options.control_host.empty())
+    options.control_host = config.hostfile.empty() ? "127.0.0.1" : OwnHostName();
+  return options;
+}
+
+// Everything that lives as long as the process, in the order of its making.
+struct Server {
+  boost::asio::io_context io{1};
+  prometheus::Registry registry;
+  RequestMetrics request_metrics{&registry};
+  std::unique_ptr<StageMetrics> stage_metrics;
+  std::unique_ptr<MpirunLauncher> launcher;
+  std::unique_ptr<Driver> driver;
+  std::unique_ptr<Gateway> gateway;
+  std::unique_ptr<HttpServer> http;
+};
+
+Status Open(Config config, Server* server) {
+  config.model = fs::absolute(config.model).string();
+  if (!config.exits.empty()) config.exits = fs::absolute(config.exits).string();
+  ASSIGN_OR_RETURN(const std::string worker, WorkerBinary(config));
+  ASSIGN_OR_RETURN(const std::string secret, Secret(config));
+  ASSIGN_OR_RETURN(const auto source, ModelSource::Open(config.model));
+  ASSIGN_OR_RETURN(const proto::Plan plan, MakePlan(config, source->config()));
+  ASSIGN_OR_RETURN(ServedModel model, MakeServedModel(config, *source, plan));
+  CoreConfig core = MakeCoreConfig(config, source->config(), plan, MillisecondsSince1970());
+  core.canary_token = std::max(0, model.tokenizer->bos());
+  spdlog::info("model={} layers={} context={} stages={} replicas={} threads={}", model.id,
+               source->config().n_layers, core.context_length, core.stages, core.pipelines, plan.threads());
+
+  server->stage_metrics = std::make_unique<StageMetrics>(&server->registry, core.pipelines, core.stages);
+  server->launcher = std::make_unique<MpirunLauncher>(&server->io, MakeMpirunOptions(config, worker), secret);
+  ControlServerOptions control;
+  control.host = config.hostfile.empty() ? "127.0.0.1" : "0.0.0.0";
+  control.port = config.control_port;
+  control.secret = secret;
+  ASSIGN_OR_RETURN(server->driver, Driver::Make(core, control,
+                                                {.io = &server->io,
+                                                 .launcher = server->launcher.get(),
+                                                 .request_metrics = &server->request_metrics,
+                                                 .stage_metrics = server->stage_metrics.get()}));
+  server->launcher->SetControlPort(server->driver->control_port());
+  server->gateway = std::make_unique<Gateway>(std::move(model),
+                                              Gateway::Parts{.driver = server->driver.get(),
+                                                             .registry = &server->registry,
+                                                             .request_metrics = &server->request_metrics,
+                                                             .stage_metrics = server->stage_metrics.get()});
+  HttpServerOptions http;
+  http.host = config.host;
+  http.port = config.port;
+  http.max_body_bytes = config.max_body_bytes;
+  http.max_connections = config.max_connections;
+  ASSIGN_OR_RETURN(server->http, HttpServer::Listen(&server->io, http, [server](auto exchange) {
+                     server->gateway->Handle(std::move(exchange));
+                   }));
+  return OkStatus();
+}
+
+// The first SIGTERM or SIGINT drains, the second leaves at once (every child is killed all the same).
+void WaitSignal(boost::asio::signal_set* signals, Server* server) {
+  signals->async_wait([signals, server](boost::system::error_code error, int signal) {
+    if (error) return;
+    if (server->driver->core().draining()) return server->io.stop();
+    spdlog::info("signal {}: finishing what runs", signal);
+    server->driver->Drain([server] { server->io.stop(); });
+    WaitSignal(signals, server);
+  });
+}
+
+int Main(int argc, const char* const* argv) {
+  const ParsedConfig parsed = ParseConfig(argc, argv);
+  if (!parsed.config) {
+    std::fputs(parsed.text.c_str(), parsed.exit_code == 0 ? stdout : stderr);
+    return parsed.exit_code;
+  }
+  InitLogging("coordinator", parsed.config->log_level);
+  ::signal(SIGPIPE, SIG_IGN);
+  Server server;
+  if (const Status status = Open(*parsed.config, &server); !status) {
+    spdlog::error("{}", status.error().message);
+    return 1;
+  }
+  boost::asio::signal_set signals(server.io, SIGINT, SIGTERM);
+  WaitSignal(&signals, &server);
+  spdlog::info("listening on {}:{}", parsed.config->host, server.http->port());
+  server.driver->Start();
+  server.io.run();
+  spdlog::info("end");
+  return 0;
+}
+
+}  // namespace
+}  // namespace exeunt
+
+int main(int argc, char** argv) { return exeunt::Main(argc, argv); }

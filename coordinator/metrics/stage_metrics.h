@@ -1,0 +1,37 @@
+// StageMetrics: what each pipeline and each of its stages does, for Prometheus, taken from the core when
+// scraped.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/coordinator_core.h"
+
+namespace exeunt {
+
+// The registry outlives it. One thread.
+class StageMetrics {
+ public:
+  StageMetrics(prometheus::Registry* registry, uint32_t pipelines, uint32_t stages);
+  ~StageMetrics();
+  // A stage has reported: its counters (totals since it began) are added to ours, which outlive its restarts.
+  void Report(uint32_t pipeline, uint64_t epoch, uint32_t rank, const proto::StageReport& report);
+  // Before a scrape.
+  void Update(TimePoint now, const CoordinatorCore& core);
+
+ private:
+  struct Families;
+  struct Stage;
+  struct Replica;
+  std::unique_ptr<Families> families_;
+  std::vector<std::vector<Stage>> stages_;  // [pipeline][rank]
+  std::vector<Replica> replicas_;
+};
+
+}  // namespace exeunt

@@ -1,0 +1,39 @@
+// FieldReader: typed, ranged fields out of a JSON object. The first thing that is wrong is kept as the error,
+// so a parser reads all its fields and looks once.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "coordinator/openai/api_error.h"
+
+namespace exeunt {
+
+// The object outlives it. A field that is null counts as absent.
+class FieldReader {
+ public:
+  // `prefix` stands before the key where an error names it, e.g. "exit.".
+  explicit FieldReader(const boost::json::object& object, std::string prefix = "")
+      : object_(object), prefix_(std::move(prefix)) {}
+
+  const boost::json::value* Find(std::string_view key) const;
+  // Both ends are allowed values.
+  std::optional<double> Number(std::string_view key, double low, double high);
+  std::optional<int64_t> Integer(std::string_view key, int64_t low, int64_t high);
+  bool Bool(std::string_view key, bool fallback);
+  std::optional<std::string> String(std::string_view key);
+
+  void Fail(std::string_view key, std::string message, std::string code = "");
+  bool ok() const { return !error_; }
+  const ApiError& error() const { return *error_; }
+
+ private:
+  const boost::json::object& object_;
+  std::string prefix_;
+  std::optional<ApiError> error_;
+};
+
+}  // namespace exeunt

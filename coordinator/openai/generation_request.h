@@ -1,0 +1,74 @@
+// The bodies of /v1/completions and /v1/chat/completions as one plain struct. Pure functions: no model, no
+// sockets.
+#pragma once
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "coordinator/openai/api_error.h"
+#include "model/exit_setting.h"
+#include "model/sampling.h"
+
+namespace exeunt {
+
+// What is asked of the model is checked against these.
+struct ApiLimits {
+  int n_layers = 0;
+  std::vector<int> exit_layers;  // exits are possible after so many layers
+  bool has_classifier = false;   // an exits directory is configured
+  ExitSetting default_exit;      // where a request says nothing
+  int vocab_size = 0;
+  int max_choices = 128;         // prompts times n
+  size_t max_stop_bytes = 1024;  // of one stop string
+};
+
+using PromptInput = std::variant<std::string, std::vector<int32_t>>;
+
+struct GenerationRequest {
+  bool chat = false;
+  std::string model;
+  std::vector<PromptInput> prompts;  // completions
+  boost::json::array messages;       // chat: objects with role and content (text)
+  int n = 1;                         // answers to each prompt
+  std::optional<uint32_t> max_tokens;
+  SamplingParams sampling;  // without choice
+  bool seeded = false;      // the request names a seed; else the caller draws one
+  std::vector<std::string> stop;
+  bool stream = false;
+  bool include_usage = false;
+  ExitSetting exit;
+  bool exit_per_token = false;
+  bool ignore_eos = false;  // as vLLM has it: end tokens end nothing
+};
+
+// Errors name the field in `param`. Unknown fields are ignored; fields of OpenAI's API that are not built are
+// refused, unless they ask for nothing.
+ApiResult<GenerationRequest> ParseCompletionRequest(const boost::json::object& body, const ApiLimits& limits);
+ApiResult<GenerationRequest> ParseChatRequest(const boost::json::object& body, const ApiLimits& limits);
+
+// The extension `exit`: {mode, measure, threshold, min_layer, decay: {tau, n} | null, forced: [{layer,
+// probability}], per_token}. What it leaves out is `limits.default_exit`'s. Unlike elsewhere, an unknown key
+// is an error.
+struct ExitField {
+  ExitSetting setting;
+  bool per_token = false;
+};
+ApiResult<ExitField> ParseExitField(const boost::json::value* value, const ApiLimits& limits);
+
+// Messages of a chat as templates want them: role and content, the parts of a content joined.
+ApiResult<boost::json::array> ParseMessages(const boost::json::value* value);
+// A prompt: a string, token ids, or a list of either.
+ApiResult<std::vector<PromptInput>> ParsePrompts(const boost::json::value* value, int vocab_size);
+
+const char* ExitModeName(ExitMode mode);
+const char* ExitMeasureName(ExitMeasure measure);
+// Of a mode or measure by its name; nothing where there is none.
+std::optional<ExitMode> ExitModeOf(std::string_view name);
+std::optional<ExitMeasure> ExitMeasureOf(std::string_view name);
+
+}  // namespace exeunt

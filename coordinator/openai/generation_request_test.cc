@@ -1,0 +1,253 @@
+#include "coordinator/openai/generation_request.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+
+#include "coordinator/openai/json_text.h"
+
+namespace exeunt {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+ApiLimits Limits() {
+  ApiLimits limits;
+  limits.n_layers = 30;
+  limits.exit_layers = {15, 21};
+  limits.default_exit.mode = ExitMode::kPropagate;
+  limits.default_exit.threshold = 0.9F;
+  limits.default_exit.min_layer = 3;
+  limits.vocab_size = 100;
+  return limits;
+}
+
+ApiResult<GenerationRequest> Completion(const std::string& body) {
+  return ParseCompletionRequest(ParseRequestJson(body).value(), Limits());
+}
+ApiResult<GenerationRequest> Chat(const std::string& body) {
+  return ParseChatRequest(ParseRequestJson(body).value(), Limits());
+}
+// A completion with one more field.
+ApiResult<GenerationRequest> With(const std::string& field) {
+  return Completion(fmt::format(R"({{"model":"m","prompt":"x",{}}})", field));
+}
+
+TEST(ParseCompletion, Defaults) {
+  const auto request = Completion(R"({"model":"m","prompt":"Hello","user":"me","unknown":{"a":1}})").value();
+  EXPECT_EQ(request.model, "m");
+  EXPECT_EQ(std::get<std::string>(request.prompts.at(0)), "Hello");
+  EXPECT_EQ(request.n, 1);
+  EXPECT_FALSE(request.max_tokens);
+  EXPECT_EQ(request.sampling.temperature, 1.0F);
+  EXPECT_EQ(request.sampling.top_p, 1.0F);
+  EXPECT_EQ(request.sampling.top_k, 0);
+  EXPECT_EQ(request.sampling.n_logprobs, -1);
+  EXPECT_FALSE(request.seeded);
+  EXPECT_FALSE(request.stream);
+  EXPECT_EQ(request.exit.mode, ExitMode::kPropagate) << "the server's default";
+  EXPECT_EQ(request.exit.threshold, 0.9F);
+}
+
+TEST(ParseCompletion, EveryField) {
+  const auto request =
+      Completion(R"({"model":"m","prompt":["a","b"],"max_tokens":7,"temperature":0.5,"top_p":0.25,
+      "top_k":5,"min_p":0.125,"seed":-3,"stop":["x","y"],"logprobs":2,"stream":true,
+      "stream_options":{"include_usage":true},"n":2,"echo":false,"suffix":null,"best_of":1,"tools":[],
+      "presence_penalty":0,"frequency_penalty":0.0,"logit_bias":{},"response_format":{"type":"text"}})")
+          .value();
+  EXPECT_EQ(request.prompts.size(), 2U);
+  EXPECT_EQ(request.n, 2);
+  EXPECT_EQ(request.max_tokens, 7U);
+  EXPECT_EQ(request.sampling.temperature, 0.5F);
+  EXPECT_EQ(request.sampling.top_p, 0.25F);
+  EXPECT_EQ(request.sampling.top_k, 5);
+  EXPECT_EQ(request.sampling.min_p, 0.125F);
+  EXPECT_EQ(request.sampling.seed, static_cast<uint64_t>(-3));
+  EXPECT_TRUE(request.seeded);
+  EXPECT_THAT(request.stop, ElementsAre("x", "y"));
+  EXPECT_EQ(request.sampling.n_logprobs, 2);
+  EXPECT_TRUE(request.stream && request.include_usage);
+}
+
+TEST(ParseCompletion, Prompts) {
+  EXPECT_THAT(
+      std::get<std::vector<int32_t>>(Completion(R"({"model":"m","prompt":[1,99]})").value().prompts.at(0)),
+      ElementsAre(1, 99));
+  const auto two = Completion(R"({"model":"m","prompt":[[1],[2,3]]})").value();
+  EXPECT_THAT(std::get<std::vector<int32_t>>(two.prompts.at(1)), ElementsAre(2, 3));
+  for (const char* bad :
+       {R"("model":"m")", R"("model":"m","prompt":null)", R"("model":"m","prompt":[])",
+        R"("model":"m","prompt":[100])", R"("model":"m","prompt":[-1])", R"("model":"m","prompt":[1.5])",
+        R"("model":"m","prompt":5)", R"("model":"m","prompt":["a",5])", R"("model":"m","prompt":[1,"a"])"}) {
+    EXPECT_EQ(Completion(fmt::format("{{{}}}", bad)).error().param, "prompt") << bad;
+  }
+  EXPECT_THAT(Completion(R"({"model":"m","prompt":["a","b"],"n":65})").error().message,
+              HasSubstr("128 choices"));
+}
+
+TEST(ParseCompletion, WhatIsWrongIsNamed) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {R"("temperature":2.1)", "temperature"},
+      {R"("temperature":"hot")", "temperature"},
+      {R"("temperature":-0.1)", "temperature"},
+      {R"("top_p":0)", "top_p"},
+      {R"("top_p":1.1)", "top_p"},
+      {R"("top_k":-2)", "top_k"},
+      {R"("top_k":1.5)", "top_k"},
+      {R"("min_p":1.5)", "min_p"},
+      {R"("seed":"x")", "seed"},
+      {R"("max_tokens":0)", "max_tokens"},
+      {R"("max_tokens":-1)", "max_tokens"},
+      {R"("max_completion_tokens":0)", "max_completion_tokens"},
+      {R"("n":0)", "n"},
+      {R"("n":129)", "n"},
+      {R"("stop":["a","b","c","d","e"])", "stop"},
+      {R"("stop":"")", "stop"},
+      {R"("stop":[1])", "stop"},
+      {R"("stream":1)", "stream"},
+      {R"("stream_options":{})", "stream_options"},
+      {R"("logprobs":21)", "logprobs"},
+      {R"("logprobs":true)", "logprobs"},
+      // Known to OpenAI, not built here.
+      {R"("tools":[{"type":"function"}])", "tools"},
+      {R"("response_format":{"type":"json_object"})", "response_format"},
+      {R"("logit_bias":{"5":1})", "logit_bias"},
+      {R"("presence_penalty":0.5)", "presence_penalty"},
+      {R"("frequency_penalty":-0.5)", "frequency_penalty"},
+      {R"("best_of":2)", "best_of"},
+      {R"("suffix":"x")", "suffix"},
+      {R"("echo":true)", "echo"},
+  };
+  for (const auto& [field, param] : cases) {
+    const auto request = With(field);
+    ASSERT_FALSE(request.has_value()) << field;
+    EXPECT_EQ(request.error().status, 400);
+    EXPECT_EQ(request.error().param, param) << field;
+    EXPECT_THAT(request.error().message, HasSubstr(param)) << field;
+  }
+  EXPECT_EQ(Completion(R"({"prompt":"x"})").error().param, "model");
+}
+
+TEST(ParseChat, Messages) {
+  const auto request = Chat(R"({"model":"m","messages":[{"role":"developer","content":"be brief"},
+      {"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},
+      {"role":"assistant","content":null}],"max_completion_tokens":9,"logprobs":true,"top_logprobs":3})")
+                           .value();
+  EXPECT_EQ(WriteJson(request.messages),
+            R"([{"role":"system","content":"be brief"},{"role":"user","content":"ab"},)"
+            R"({"role":"assistant","content":""}])");
+  EXPECT_EQ(request.max_tokens, 9U);
+  EXPECT_EQ(request.sampling.n_logprobs, 3);
+  EXPECT_EQ(Chat(R"({"model":"m","messages":[{"role":"user","content":"x"}],"logprobs":true})")
+                .value()
+                .sampling.n_logprobs,
+            0);
+}
+
+TEST(ParseChat, WhatIsWrongIsNamed) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {R"("messages":[])", "messages"},
+      {R"("messages":"hi")", "messages"},
+      {R"("messages":["hi"])", "messages[0]"},
+      {R"("messages":[{"role":"user","content":"x"},{"content":"x"}])", "messages[1].role"},
+      {R"("messages":[{"role":"tool","content":"x"}])", "messages[0].role"},
+      {R"("messages":[{"role":"user","content":5}])", "messages[0].content"},
+      {R"("messages":[{"role":"user","content":[{"type":"image_url"}]}])", "messages[0].content"},
+      {R"("messages":[{"role":"user","content":"x"}],"top_logprobs":3)", "top_logprobs"},
+  };
+  for (const auto& [field, param] : cases) {
+    EXPECT_EQ(Chat(fmt::format(R"({{"model":"m",{}}})", field)).error().param, param) << field;
+  }
+}
+
+TEST(ParseExit, EveryKey) {
+  const auto request = With(R"("exit":{"mode":"propagate","measure":"forced","threshold":0.5,"min_layer":12,
+      "decay":{"tau":2,"n":64},"forced":[{"layer":21,"probability":0.25},{"layer":15,"probability":0.5}],
+      "per_token":true})")
+                           .value();
+  EXPECT_EQ(request.exit.measure, ExitMeasure::kForced);
+  EXPECT_EQ(request.exit.threshold, 0.5F);
+  EXPECT_EQ(request.exit.min_layer, 12);
+  EXPECT_EQ(request.exit.decay->tau, 2.0F);
+  EXPECT_EQ(request.exit.decay->n, 64);
+  ASSERT_EQ(request.exit.forced.size(), 2U);
+  EXPECT_EQ(request.exit.forced[0].layer, 15) << "in ascending order";
+  EXPECT_EQ(request.exit.forced[1].probability, 0.25F);
+  EXPECT_TRUE(request.exit_per_token);
+}
+
+TEST(ParseExit, WhatIsLeftOutIsTheDefault) {
+  const auto request = With(R"("exit":{"threshold":0.5,"decay":null})").value();
+  EXPECT_EQ(request.exit.mode, ExitMode::kPropagate);
+  EXPECT_EQ(request.exit.min_layer, 3);
+  EXPECT_EQ(request.exit.threshold, 0.5F);
+  EXPECT_FALSE(request.exit.decay);
+  EXPECT_EQ(With(R"("exit":{"mode":"off"})").value().exit.mode, ExitMode::kOff);
+  EXPECT_EQ(With(R"("exit":null)").value().exit.mode, ExitMode::kPropagate);
+}
+
+TEST(ParseExit, WhatIsWrongIsNamed) {
+  const std::vector<std::tuple<std::string, std::string, std::string>> cases = {
+      {"5", "exit", "object"},
+      {R"({"mode":"verify"})", "exit.mode", "'verify' is not built yet"},
+      {R"({"mode":"exact"})", "exit.mode", "'exact' is not built yet"},
+      {R"({"mode":"fast"})", "exit.mode", "'fast' is unknown"},
+      {R"({"measure":"gut"})", "exit.measure", "'gut' is unknown"},
+      {R"({"measure":"classifier"})", "exit.measure", "needs exits"},
+      {R"({"threshhold":1})", "exit.threshhold", "unknown"},
+      {R"({"threshold":-1})", "exit.threshold", "between"},
+      {R"({"min_layer":31})", "exit.min_layer", "between 0 and 30"},
+      {R"({"decay":5})", "exit.decay", "object or null"},
+      {R"({"decay":{"tau":-1}})", "exit.decay.tau", "between"},
+      {R"({"decay":{"x":1}})", "exit.decay.x", "unknown"},
+      {R"({"forced":[{"layer":16,"probability":1}]})", "exit.forced", "there are exits after 15, 21"},
+      {R"({"forced":[{"layer":15}]})", "exit.forced", "probability"},
+      {R"({"forced":[{"layer":15,"probability":0.6},{"layer":21,"probability":0.6}]})", "exit.forced",
+       "add up"},
+      {R"({"forced":[{"layer":15,"probability":0.1},{"layer":15,"probability":0.1}]})", "exit.forced",
+       "twice"},
+      {R"({"forced":{}})", "exit.forced", "list"},
+      {R"({"per_token":1})", "exit.per_token", "true or false"},
+  };
+  for (const auto& [field, param, message] : cases) {
+    const auto request = With(fmt::format(R"("exit":{})", field));
+    ASSERT_FALSE(request.has_value()) << field;
+    EXPECT_EQ(request.error().param, param) << field;
+    EXPECT_THAT(request.error().message, HasSubstr(message)) << field;
+  }
+}
+
+TEST(WriteJson, ReadsAndWrites) {
+  EXPECT_EQ(
+      WriteJson(
+          ParseRequestJson(R"({"a":[23.5,-0.25,1,1e300,"x\"\n"],"b":{},"c":[],"d":null,"e":true})").value()),
+      R"({"a":[23.5,-0.25,1,1e+300,"x\"\n"],"b":{},"c":[],"d":null,"e":true})");
+  EXPECT_EQ(WriteJson(std::numeric_limits<double>::quiet_NaN()), "null");
+  for (const std::string& bad : {std::string("{"), std::string("[]"), std::string(R"({"a":1} x)"),
+                                 std::string(""), std::string("{\"a\":\"\xff\"}"),
+                                 fmt::format("{{\"a\":{}{}}}", std::string(40, '['), std::string(40, ']'))}) {
+    EXPECT_FALSE(ParseRequestJson(bad).has_value()) << bad;
+  }
+}
+
+TEST(ApiError, Body) {
+  EXPECT_EQ(ErrorBody(BadRequest("", "no")),
+            R"({"error":{"message":"no","type":"invalid_request_error","param":null,"code":null}})");
+  EXPECT_EQ(ErrorBody(BadRequest("p", "no", "c")),
+            R"({"error":{"message":"no","type":"invalid_request_error","param":"p","code":"c"}})");
+  EXPECT_EQ(ApiErrorOf(FailureKind::kQueueFull, "").status, 429);
+  EXPECT_EQ(ApiErrorOf(FailureKind::kContextLength, "").code, "context_length_exceeded");
+  for (const FailureKind kind : {FailureKind::kNoPipeline, FailureKind::kPipelineRestarted,
+                                 FailureKind::kQueueTimeout, FailureKind::kShuttingDown}) {
+    EXPECT_EQ(ApiErrorOf(kind, "").status, 503);
+    EXPECT_GT(ApiErrorOf(kind, "").retry_after_s, 0);
+    EXPECT_LE(ApiErrorOf(kind, "").retry_after_s, 120) << "clients do not wait longer";
+  }
+}
+
+}  // namespace
+}  // namespace exeunt

@@ -1,0 +1,23 @@
+// The command line of a pipeline's job.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace exeunt {
+
+struct MpirunOptions {
+  std::string mpirun = "mpirun";
+  std::string worker_binary;
+  std::string hostfile;                 // "": this machine alone
+  std::vector<std::string> extra_args;  // before the worker's binary; they come last, so they win
+  bool as_root = false;
+  std::string control_host;  // where workers reach the coordinator
+  uint16_t control_port = 0;
+  uint32_t stages = 1;
+};
+
+std::vector<std::string> MpirunCommand(const MpirunOptions& options, uint32_t pipeline, uint64_t epoch);
+
+}  // namespace exeunt

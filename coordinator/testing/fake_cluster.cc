@@ -1,0 +1,192 @@
+#include "coordinator/testing/fake_cluster.h"
+
+#include <boost/asio/post.hpp>
+#include <map>
+
+#include "coordinator/testing/fake_tokenizer.h"
+#include "transport/control_asio_client.h"
+
+namespace exeunt {
+namespace {
+
+using std::chrono::milliseconds;
+
+struct FakeSequence {
+  proto::OpenSequence open;
+  std::string reply;
+  uint32_t generated = 0;
+};
+
+// The ranks of one job, until a channel is lost or `stop`.
+class FakeRanks {
+ public:
+  FakeRanks(const FakeClusterOptions& options, FakeCluster* cluster) : options_(options), cluster_(cluster) {}
+
+  bool Connect(uint32_t pipeline, uint64_t epoch, uint16_t port) {
+    for (uint32_t rank = 0; rank < options_.stages; ++rank) {
+      ControlClientOptions client;
+      client.host = "127.0.0.1";
+      client.port = port;
+      client.id = {pipeline, epoch, rank};
+      client.ranks = options_.stages;
+      client.secret = options_.secret;
+      auto channel = ConnectControl(client);
+      if (!channel) return false;
+      channels_.push_back(std::move(*channel));
+    }
+    return true;
+  }
+  // One turn; false when the coordinator has gone or wants the job to go.
+  bool Turn() {
+    for (auto& channel : channels_) {
+      if (!channel->connected()) return false;
+    }
+    if (!ready_ && cluster_->load) SayReady();
+    std::vector<proto::ToWorker> messages;
+    channels_[0]->Poll(&messages);
+    for (const proto::ToWorker& message : messages) {
+      if (message.has_shutdown()) return false;
+      for (const proto::OpenSequence& open : message.admit().open()) Open(open);
+      for (const uint64_t number : message.cancel().sequence()) Cancel(number);
+    }
+    if (cluster_->generate) Generate();
+    channels_[0]->Wait(open_.empty() ? milliseconds(20) : milliseconds(1));
+    return true;
+  }
+
+ private:
+  void SayReady() {
+    proto::ToCoordinator message;
+    message.mutable_ready()->set_kv_pages(options_.kv_pages);
+    message.mutable_ready()->set_page_tokens(options_.page_tokens);
+    for (auto& channel : channels_) channel->Send(message);
+    ready_ = true;
+  }
+  void Open(const proto::OpenSequence& open) {
+    std::string prompt;
+    for (const int32_t token : open.prompt()) prompt += token < 256 ? static_cast<char>(token) : '|';
+    const bool canary = open.end_tokens().empty();
+    open_[open.sequence()] = {open, canary || !options_.reply ? "" : options_.reply(prompt)};
+  }
+  void Cancel(uint64_t number) {
+    ++cluster_->cancels;
+    const auto it = open_.find(number);
+    if (it == open_.end()) return;
+    Finish(it->second, proto::FINISH_CANCELLED);
+    open_.erase(it);
+  }
+  // Up to three tokens of each sequence, the newest first.
+  void Generate() {
+    for (auto it = open_.begin(); it != open_.end();) {
+      FakeSequence& sequence = it->second;
+      std::vector<proto::TokenEvent> events;
+      bool ended = false;
+      while (!ended && events.size() < 3) {
+        events.push_back(Token(sequence));
+        ended = events.back().token() == kFakeEnd || sequence.generated == sequence.open.max_tokens();
+      }
+      const bool stop = events.back().token() == kFakeEnd;
+      if (ended) Finish(sequence, stop ? proto::FINISH_STOP : proto::FINISH_LENGTH, /*close=*/false);
+      for (auto event = events.rbegin(); event != events.rend(); ++event) {
+        proto::ToCoordinator message;
+        *message.mutable_tokens()->add_events() = *event;
+        channels_[event->position() % channels_.size()]->Send(message);
+      }
+      if (ended) Close(sequence);
+      it = ended ? open_.erase(it) : std::next(it);
+    }
+  }
+  proto::TokenEvent Token(FakeSequence& sequence) {
+    const uint32_t index = sequence.generated++;
+    proto::TokenEvent event;
+    event.set_sequence(sequence.open.sequence());
+    event.set_position(static_cast<uint32_t>(sequence.open.prompt_size()) + index);
+    event.set_exit_layer(options_.exit_layers[index % options_.exit_layers.size()]);
+    event.set_logprob(-0.5F);
+    if (sequence.reply.empty()) {
+      event.set_token('x');
+    } else if (index < sequence.reply.size()) {
+      event.set_token(static_cast<unsigned char>(sequence.reply[index]));
+    } else {
+      event.set_token(sequence.open.end_tokens(0));
+    }
+    for (int i = 0; i < sequence.open.sampling().n_logprobs(); ++i) {
+      proto::TokenLogprob& top = *event.add_top();
+      top.set_token('a' + i);
+      top.set_logprob(-1.0F - static_cast<float>(i));
+    }
+    return event;
+  }
+  void Finish(const FakeSequence& sequence, proto::FinishReason reason, bool close = true) {
+    proto::ToCoordinator message;
+    message.mutable_finished()->set_sequence(sequence.open.sequence());
+    message.mutable_finished()->set_tokens(sequence.generated);
+    message.mutable_finished()->set_reason(reason);
+    channels_[0]->Send(message);
+    if (close) Close(sequence);
+  }
+  void Close(const FakeSequence& sequence) {
+    proto::ToCoordinator message;
+    message.mutable_closed()->add_sequence(sequence.open.sequence());
+    for (auto& channel : channels_) channel->Send(message);
+  }
+
+  const FakeClusterOptions& options_;
+  FakeCluster* cluster_;
+  std::vector<std::unique_ptr<ControlChannel>> channels_;
+  std::map<uint64_t, FakeSequence> open_;
+  bool ready_ = false;
+};
+
+}  // namespace
+
+struct FakeCluster::Job {
+  uint32_t pipeline = 0;
+  uint64_t epoch = 0;
+  std::atomic<const char*> stop{nullptr};  // the status to exit with
+  std::thread thread;
+};
+
+FakeCluster::FakeCluster(boost::asio::io_context* io, FakeClusterOptions options)
+    : load(options.load), io_(io), options_(std::move(options)) {}
+
+FakeCluster::~FakeCluster() {
+  for (auto& job : jobs_) job->stop = "end of the test";
+  for (auto& job : jobs_) job->thread.join();
+}
+
+void FakeCluster::Start(uint32_t pipeline, uint64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  auto& job = jobs_.emplace_back(std::make_unique<Job>());
+  job->pipeline = pipeline;
+  job->epoch = epoch;
+  job->thread = std::thread([this, raw = job.get()] { Run(raw); });
+}
+
+void FakeCluster::Run(Job* job) {
+  {
+    FakeRanks ranks(options_, this);
+    if (ranks.Connect(job->pipeline, job->epoch, port_)) {
+      while (job->stop == nullptr && ranks.Turn()) {
+      }
+    }
+  }
+  const char* status = job->stop != nullptr ? job->stop.load() : "exit code 0";
+  boost::asio::post(*io_, [this, pipeline = job->pipeline, epoch = job->epoch, status] {
+    if (on_exit) on_exit(pipeline, epoch, status);
+  });
+}
+
+void FakeCluster::End(uint32_t pipeline, uint64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  for (auto& job : jobs_) {
+    if (job->pipeline == pipeline && job->epoch == epoch) job->stop = "signal 15";
+  }
+}
+
+void FakeCluster::Crash() {
+  const std::lock_guard lock(mutex_);
+  for (auto& job : jobs_) job->stop = "signal 9";
+}
+
+}  // namespace exeunt

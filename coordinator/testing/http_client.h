@@ -1,0 +1,48 @@
+// A blocking HTTP client for tests, on a plain socket: it can also send what no proper client would. Every
+// wait ends after 30 s with an exception, which fails the test.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/json/value.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace exeunt {
+
+struct HttpReply {
+  int status = 0;
+  std::map<std::string, std::string> headers;  // names in lower case
+  std::string body;                            // chunks joined
+  boost::json::value Json() const;
+  // The data of the events of a stream.
+  std::vector<std::string> Events() const;
+};
+
+class HttpClient {
+ public:
+  explicit HttpClient(uint16_t port);
+  void Send(const std::string& bytes);
+  void SendRequest(const std::string& method, const std::string& path, const std::string& body = "",
+                   const std::string& extra_headers = "");
+  HttpReply ReadReply();
+  // Bytes up to and including `text`.
+  std::string ReadUntil(const std::string& text);
+  // True: the server has closed the connection.
+  bool ReadEnd();
+  void Close() { socket_.close(); }
+
+ private:
+  void ReadMore();
+
+  boost::asio::io_context io_;
+  boost::asio::ip::tcp::socket socket_{io_};
+  std::string buffer_;
+};
+
+// One request on a connection of its own.
+HttpReply Fetch(uint16_t port, const std::string& method, const std::string& path,
+                const std::string& body = "");
+
+}  // namespace exeunt

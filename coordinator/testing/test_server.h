@@ -1,0 +1,46 @@
+// TestServer: gateway, driver and a FakeCluster on a thread of their own, for tests over HTTP.
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <memory>
+#include <thread>
+
+#include "coordinator/driver/driver.h"
+#include "coordinator/gateway/gateway.h"
+#include "coordinator/gateway/http_server.h"
+#include "coordinator/testing/fake_cluster.h"
+
+namespace exeunt {
+
+struct TestServerOptions {
+  CoreConfig core;
+  HttpServerOptions http;
+  FakeClusterOptions cluster;
+  bool wait_ready = true;
+  TestServerOptions();
+};
+
+class TestServer {
+ public:
+  explicit TestServer(TestServerOptions options = {});
+  ~TestServer();
+  uint16_t port() const { return http_->port(); }
+  FakeCluster& cluster() { return cluster_; }
+  void Drain();
+  // Waits (30 s at most) until /v1/cluster has this at a JSON pointer; false if it never has.
+  bool WaitCluster(const std::string& pointer, const std::string& value);
+
+ private:
+  boost::asio::io_context io_;
+  prometheus::Registry registry_;
+  RequestMetrics request_metrics_{&registry_};
+  StageMetrics stage_metrics_;
+  FakeCluster cluster_;
+  std::unique_ptr<Driver> driver_;
+  std::unique_ptr<Gateway> gateway_;
+  std::unique_ptr<HttpServer> http_;
+  std::thread thread_;
+};
+
+}  // namespace exeunt
