@@ -85,24 +85,4 @@ Result<ExitSetting> ExitOptions::Parse(int n_layers) const {
   return setting;
 }
 
-Result<std::vector<int>> ParseExitLayers(const std::string& text, int n_layers) {
-  std::vector<int> layers;
-  if (text.empty()) {
-    for (int percent : {50, 70, 80, 90}) {
-      const int layer = n_layers * percent / 100;
-      if (layer >= 1 && layer < n_layers && (layers.empty() || layers.back() < layer))
-        layers.push_back(layer);
-    }
-    return layers;
-  }
-  if (text == "none") return layers;
-  for (const std::string& part : SplitAtCommas(text)) {
-    ASSIGN_OR_RETURN(const int layer, ParseLayer(part, n_layers));
-    if (!layers.empty() && layer <= layers.back())
-      return InvalidArgument("--exit-layers '{}' are not ascending", text);
-    layers.push_back(layer);
-  }
-  return layers;
-}
-
 }  // namespace exeunt

@@ -24,8 +24,4 @@ struct ExitOptions {
   Result<ExitSetting> Parse(int n_layers) const;
 };
 
-// "6,12,18" to ascending layers in [1, n_layers). "" gives the default: near 50, 70, 80 and 90 % of the
-// layers.
-Result<std::vector<int>> ParseExitLayers(const std::string& text, int n_layers);
-
 }  // namespace exeunt

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "model/chat_template.h"
+#include "model/layer_plan.h"
 #include "model/tokenizer.h"
 #include "tools/exit_options.h"
 #include "worker/local_pipeline.h"
@@ -25,7 +26,8 @@ struct GenerateOptions {
   int max_tokens = 128;
   int stages = 1;
   int threads = 1;
-  std::string exit_layers;
+  std::string split = "auto";
+  std::string exit_layers = "auto";
   std::string exits_directory;
   SamplingParams sampling{.temperature = 0.0F};
   ExitOptions exit;
@@ -91,10 +93,7 @@ Status Generate(const GenerateOptions& options) {
   ASSIGN_OR_RETURN(spec, FromProto(ToProto(spec), {model.context_length, model.vocab_size, model.n_layers}));
 
   LocalPipelineOptions pipeline_options;
-  if (options.stages < 1 || options.stages > model.n_layers) {
-    return InvalidArgument("--stages {} is outside [1, {}]", options.stages, model.n_layers);
-  }
-  pipeline_options.split = EvenSplit(model.n_layers, options.stages);
+  ASSIGN_OR_RETURN(pipeline_options.split, ParseSplit(options.split, options.stages, model.n_layers));
   ASSIGN_OR_RETURN(pipeline_options.exit_layers, ParseExitLayers(options.exit_layers, model.n_layers));
   pipeline_options.exits_directory = options.exits_directory;
   pipeline_options.threads = options.threads;
@@ -145,8 +144,10 @@ void AddGenerate(CLI::App* app, int* status) {
       ->capture_default_str();
   verb->add_option("--stages", options->stages, "pipeline stages")->capture_default_str();
   verb->add_option("--threads", options->threads, "compute threads a stage")->capture_default_str();
-  verb->add_option("--exit-layers", options->exit_layers,
-                   "layers after which tokens may leave: 15,20,25 or none");
+  verb->add_option("--split", options->split, "layers of the stages: auto, or 0-12,12-30")
+      ->capture_default_str();
+  verb->add_option("--exit-layers", options->exit_layers, "exits after these layers: auto, none, or 15,21")
+      ->capture_default_str();
   verb->add_option("--exits", options->exits_directory, "directory with exits.json and exits.safetensors");
   verb->add_option("--temperature", options->sampling.temperature, "0: greedy")->capture_default_str();
   verb->add_option("--top-p", options->sampling.top_p)->capture_default_str();

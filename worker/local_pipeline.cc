@@ -8,13 +8,6 @@
 
 namespace exeunt {
 
-std::vector<LayerSpan> EvenSplit(int n_layers, int stages) {
-  CHECK_GE(n_layers, stages);
-  std::vector<LayerSpan> split;
-  for (int i = 0; i < stages; ++i) split.push_back({n_layers * i / stages, n_layers * (i + 1) / stages});
-  return split;
-}
-
 bool StageHasHead(LayerSpan layers, const std::vector<int>& exit_layers, int n_layers) {
   return layers.end == n_layers || std::any_of(exit_layers.begin(), exit_layers.end(), [&](int exit) {
            return exit > layers.begin && exit <= layers.end;

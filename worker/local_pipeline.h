@@ -8,19 +8,12 @@
 #include <vector>
 
 #include "kernels/cpu/ops.h"
+#include "model/layer_plan.h"
 #include "model/model_source.h"
 #include "transport/loopback_channel.h"
 #include "worker/stage_runner.h"
 
 namespace exeunt {
-
-struct LayerSpan {
-  int begin = 0;
-  int end = 0;
-};
-
-// Layers as evenly as they go, the earlier stages one fewer where they do not.
-std::vector<LayerSpan> EvenSplit(int n_layers, int stages);
 
 struct LocalPipelineOptions {
   std::vector<LayerSpan> split;

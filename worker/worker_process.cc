@@ -3,13 +3,13 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cstring>
 #include <thread>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "model/model_source.h"
 #include "worker/local_pipeline.h"
+#include "worker/logits_digest.h"
 
 namespace exeunt {
 namespace {
@@ -20,17 +20,6 @@ constexpr auto kReportEvery = std::chrono::milliseconds(100);
 constexpr auto kIdleWait = std::chrono::seconds(1);
 constexpr int kYieldTurns = 200;  // turns without work that only yield; then short sleeps
 constexpr auto kBackOff = std::chrono::microseconds(100);
-
-// FNV-1a over the logits' bits: enough to see that two runs differ.
-uint64_t LogitsDigest(const std::vector<float>& logits) {
-  uint64_t hash = 0xCBF29CE484222325U;
-  for (float x : logits) {
-    uint32_t bits = 0;
-    std::memcpy(&bits, &x, 4);
-    hash = (hash ^ bits) * 0x100000001B3U;
-  }
-  return hash;
-}
 
 proto::FinishReason ToProto(Finish reason) {
   switch (reason) {

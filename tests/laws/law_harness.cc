@@ -3,23 +3,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <filesystem>
 #include <random>
 
 #include "base/check.h"
+#include "worker/logits_digest.h"
 
 namespace exeunt {
-
-uint64_t Digest(const std::vector<float>& logits) {
-  uint64_t hash = 0xCBF29CE484222325U;
-  for (float x : logits) {
-    uint32_t bits = 0;
-    std::memcpy(&bits, &x, 4);
-    hash = (hash ^ bits) * 0x100000001B3U;
-  }
-  return hash;
-}
 
 RandomModelSpec TinyThirty(DType dtype) {
   RandomModelSpec spec;
@@ -79,7 +69,7 @@ namespace {
 void Collect(const StageOutputs& out, LawRun* run) {
   for (const TokenOut& t : out.tokens) {
     auto& tokens = run->generated[t.sequence];
-    const GeneratedToken token{t.token, t.exit_layer, Digest(t.logits)};
+    const GeneratedToken token{t.token, t.exit_layer, LogitsDigest(t.logits)};
     tokens.push_back(token);
   }
   for (const SequenceFinishedOut& f : out.finished) {

@@ -58,8 +58,6 @@ struct Schedule {
 LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOptions& options,
               std::vector<SequenceSpec> requests, const Schedule& schedule = {});
 
-uint64_t Digest(const std::vector<float>& logits);
-
 // Exits by layer with probability, for the `forced` measure.
 ExitSetting ForcedExits(std::vector<ForcedExit> exits);
 

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "tests/laws/law_harness.h"
 #include "transport/mpi/mpi_channel.h"
+#include "worker/logits_digest.h"
 
 namespace exeunt {
 namespace {
@@ -90,7 +91,7 @@ Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& s
   for (const SequenceFinishedOut& f : out.finished) (*finished)[f.sequence] = f.reason;
   for (const TokenOut& t : out.tokens) {
     flat.insert(flat.end(), {t.sequence, static_cast<uint64_t>(t.position), static_cast<uint64_t>(t.token),
-                             static_cast<uint64_t>(t.exit_layer), Digest(t.logits)});
+                             static_cast<uint64_t>(t.exit_layer), LogitsDigest(t.logits)});
   }
   CHECK_EQ(runner.stage().pages_used(), 0);
   MPI_Barrier(MPI_COMM_WORLD);

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "tests/laws/law_harness.h"
+#include "worker/logits_digest.h"
 
 namespace exeunt {
 namespace {
@@ -43,7 +44,7 @@ Generated RunThreaded(const std::shared_ptr<const ModelSource>& source, const Lo
             [](const TokenOut& a, const TokenOut& b) { return a.position < b.position; });
   Generated generated;
   for (const TokenOut& t : all.tokens) {
-    generated[t.sequence].push_back({t.token, t.exit_layer, Digest(t.logits)});
+    generated[t.sequence].push_back({t.token, t.exit_layer, LogitsDigest(t.logits)});
   }
   return generated;
 }
