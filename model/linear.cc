@@ -10,9 +10,21 @@ namespace {
 
 bool IsQuantised(const Linear::Part& part) { return Info(part.weight.dtype()).block_elements > 1; }
 
+// Packs all rows of `t` as rows [first, ...), one at a time through F32 where the types differ.
+void Pack(const TensorView& t, int first, cpu::PackedMatrix* matrix) {
+  const int rows = static_cast<int>(t.shape[0]);
+  if (t.dtype == matrix->dtype()) return matrix->PackRows(first, rows, t.bytes.data());
+  const auto k = static_cast<size_t>(matrix->k());
+  std::vector<float> row(k);
+  for (int r = 0; r < rows; ++r) {
+    DequantizeRow(t.dtype, t.bytes.data() + static_cast<size_t>(r) * RowBytes(t.dtype, k), row.data(), k);
+    matrix->PackRows(first + r, 1, reinterpret_cast<const std::byte*>(row.data()));
+  }
+}
+
 }  // namespace
 
-Linear Linear::Load(const ModelSource& source, const std::vector<std::string>& names) {
+Linear Linear::Load(const ModelSource& source, const std::vector<std::string>& names, bool dequantise) {
   std::vector<const TensorView*> tensors;
   bool has_bias = false;
   Linear linear;
@@ -24,19 +36,19 @@ Linear Linear::Load(const ModelSource& source, const std::vector<std::string>& n
     linear.k_ = static_cast<int>(t->shape[1]);
     has_bias |= source.Find(name + ".bias") != nullptr;
   }
+  const auto packed_type = [&](size_t i) { return dequantise ? DType::kF32 : tensors[i]->dtype; };
   int row = 0;
   for (size_t i = 0; i < tensors.size();) {  // runs of one type
     size_t end = i;
     int rows = 0;
-    for (; end < tensors.size() && tensors[end]->dtype == tensors[i]->dtype; ++end) {
+    for (; end < tensors.size() && packed_type(end) == packed_type(i); ++end) {
       rows += static_cast<int>(tensors[end]->shape[0]);
     }
-    Part part{cpu::PackedMatrix(tensors[i]->dtype, rows, linear.k_), row};
+    Part part{cpu::PackedMatrix(packed_type(i), rows, linear.k_), row};
     for (int first = 0; i < end; ++i) {
-      const int count = static_cast<int>(tensors[i]->shape[0]);
-      part.weight.PackRows(first, count, tensors[i]->bytes.data());
+      Pack(*tensors[i], first, &part.weight);
       source.ReleasePages(*tensors[i]);
-      first += count;
+      first += static_cast<int>(tensors[i]->shape[0]);
     }
     linear.parts_.push_back(std::move(part));
     row += rows;

@@ -19,8 +19,9 @@ class Linear {
   };
 
   // Stacks `names` (without ".weight") in order; a ".bias" beside any of them is taken too. Releases the
-  // source's pages.
-  static Linear Load(const ModelSource& source, const std::vector<std::string>& names);
+  // source's pages. `dequantise` packs every matrix as F32, whatever its type.
+  static Linear Load(const ModelSource& source, const std::vector<std::string>& names,
+                     bool dequantise = false);
   // From F32 values; bias may be empty.
   static Linear FromFloats(int n, int k, const float* weight, std::vector<float> bias);
 

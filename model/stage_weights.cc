@@ -18,18 +18,21 @@ std::vector<float> LoadVector(const ModelSource& source, const std::string& name
   return v;
 }
 
-LayerWeights LoadLayer(const ModelSource& source, int layer) {
+LayerWeights LoadLayer(const ModelSource& source, int layer, bool dequantise) {
   const auto name = [layer](const char* part) { return fmt::format("blk.{}.{}", layer, part); };
+  const auto matrix = [&](const std::vector<std::string>& names) {
+    return Linear::Load(source, names, dequantise);
+  };
   LayerWeights w;
   w.attn_norm = LoadVector(source, name("attn_norm.weight"));
   w.ffn_norm = LoadVector(source, name("ffn_norm.weight"));
   w.q_norm = LoadVector(source, name("attn_q_norm.weight"));
   w.k_norm = LoadVector(source, name("attn_k_norm.weight"));
-  w.q = Linear::Load(source, {name("attn_q")});
-  w.kv = Linear::Load(source, {name("attn_k"), name("attn_v")});
-  w.o = Linear::Load(source, {name("attn_output")});
-  w.gate_up = Linear::Load(source, {name("ffn_gate"), name("ffn_up")});
-  w.down = Linear::Load(source, {name("ffn_down")});
+  w.q = matrix({name("attn_q")});
+  w.kv = matrix({name("attn_k"), name("attn_v")});
+  w.o = matrix({name("attn_output")});
+  w.gate_up = matrix({name("ffn_gate"), name("ffn_up")});
+  w.down = matrix({name("ffn_down")});
   return w;
 }
 
@@ -75,12 +78,13 @@ Result<StageWeights> LoadStageWeights(std::shared_ptr<const ModelSource> source,
   const int layers = options.layer_end - options.layer_begin;
   const auto total = static_cast<float>(layers + (options.with_head ? 1 : 0));
   for (int i = 0; i < layers; ++i) {
-    w.layers.push_back(LoadLayer(*w.source, options.layer_begin + i));
+    w.layers.push_back(LoadLayer(*w.source, options.layer_begin + i, options.dequantise));
     progress(static_cast<float>(i + 1) / total);
   }
   if (options.with_head) {
     w.head_norm = LoadVector(*w.source, "output_norm.weight");
-    w.head = Linear::Load(*w.source, {w.source->config().tied_embeddings ? "token_embd" : "output"});
+    w.head = Linear::Load(*w.source, {w.source->config().tied_embeddings ? "token_embd" : "output"},
+                          options.dequantise);
     progress(1.0F);
   }
   return w;

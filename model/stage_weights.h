@@ -43,6 +43,9 @@ struct StageWeightsOptions {
   int layer_begin = 0;
   int layer_end = 0;
   bool with_head = false;
+  // Every matrix is kept as F32: the file's numbers exactly, activations never rounded to 8 bits, at up to 7
+  // times the memory and reading of Q4. For checking numbers, and for judging what a quantisation costs.
+  bool dequantise = false;
 };
 
 // `progress` is called with the fraction of the stage's tensors that are loaded. Layers whose dimensions the

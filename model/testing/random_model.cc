@@ -1,8 +1,10 @@
 #include "model/testing/random_model.h"
 
 #include <cmath>
+#include <span>
 #include <vector>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "model/testing/gguf_writer.h"
@@ -113,8 +115,19 @@ void SetConfig(const RandomModelSpec& spec, GgufWriter& writer) {
   set(".attention.value_length", spec.head_dim);
   set(".rope.dimension_count", spec.head_dim);
   set(".vocab_size", spec.vocab_size);
-  writer.SetFloat32(spec.architecture + ".rope.freq_base", 10000.0F);
-  writer.SetFloat32(spec.architecture + ".attention.layer_norm_rms_epsilon", 1e-5F);
+  writer.SetFloat32(spec.architecture + ".rope.freq_base", spec.rope_theta);
+  writer.SetFloat32(spec.architecture + ".attention.layer_norm_rms_epsilon", spec.norm_eps);
+  if (spec.sliding_window > 0) set(".attention.sliding_window", spec.sliding_window);
+  const RopeScaling& scaling = spec.rope_scaling;
+  if (scaling.kind == RopeScalingKind::kNone) return;
+  const std::string rope = spec.architecture + ".rope.scaling.";
+  writer.SetString(rope + "type", scaling.kind == RopeScalingKind::kYarn ? "yarn" : "linear");
+  writer.SetFloat32(rope + "factor", scaling.factor);
+  if (scaling.kind == RopeScalingKind::kYarn) {
+    set(".rope.scaling.original_context_length", scaling.original_context);
+    writer.SetFloat32(rope + "yarn_beta_fast", scaling.beta_fast);
+    writer.SetFloat32(rope + "yarn_beta_slow", scaling.beta_slow);
+  }
 }
 
 Status AddLayer(const RandomModelSpec& spec, int layer, Builder& builder) {
@@ -144,6 +157,7 @@ Status AddLayer(const RandomModelSpec& spec, int layer, Builder& builder) {
 }  // namespace
 
 Status WriteRandomModel(const RandomModelSpec& spec, const std::string& path) {
+  CHECK_MSG(spec.rope_scaling.kind != RopeScalingKind::kLlama3, "GGUF has it as rope_freq_factors");
   Builder builder(spec);
   SetConfig(spec, builder.writer());
   if (spec.vocab_size >= 259) SetTokenizer(spec, builder.writer());
@@ -152,6 +166,11 @@ Status WriteRandomModel(const RandomModelSpec& spec, const std::string& path) {
   builder.Vector("output_norm.weight", spec.d_model, 1.0F);
   if (!spec.tied) {
     RETURN_IF_ERROR(builder.Matrix("output.weight", spec.embedding_dtype, spec.vocab_size, spec.d_model));
+  }
+  if (!spec.rope_freq_factors.empty()) {
+    const std::vector<float>& factors = spec.rope_freq_factors;
+    builder.writer().AddTensor("rope_freqs.weight", DType::kF32, {static_cast<int64_t>(factors.size())},
+                               std::as_bytes(std::span(factors)));
   }
   return builder.writer().WriteTo(path);
 }

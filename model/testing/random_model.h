@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "kernels/dtype.h"
+#include "model/config.h"
 
 namespace exeunt {
 
@@ -25,6 +27,12 @@ struct RandomModelSpec {
   bool tied = true;
   bool qkv_bias = false;  // always for qwen2
   bool qk_norm = false;   // always for qwen3
+  int sliding_window = 0;
+  float norm_eps = 1e-5F;
+  float rope_theta = 10000.0F;
+  // kLinear and kYarn (its attention_factor aside). GGUF has Llama 3's scaling as frequency factors.
+  RopeScaling rope_scaling;
+  std::vector<float> rope_freq_factors;  // [head_dim / 2] or empty
   uint64_t seed = 1;
 };
 

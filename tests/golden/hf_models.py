@@ -24,8 +24,9 @@ MODELS: dict[str, tuple[type, dict[str, Any], torch.dtype, str]] = {
     "hf_mistral": (transformers.MistralConfig, dict(head_dim=16, sliding_window=33, rms_norm_eps=1e-5),
                    torch.bfloat16, "1GB"),
     "hf_qwen2": (transformers.Qwen2Config,
-                 dict(hidden_size=64, tie_word_embeddings=True, rope_theta=1e4, rms_norm_eps=1e-6,
-                      rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=64)),
+                 dict(hidden_size=64, max_position_embeddings=4096, tie_word_embeddings=True, rope_theta=1e4,
+                      rms_norm_eps=1e-6,
+                      rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=1024)),
                  torch.float16, "1GB"),
     "hf_qwen3": (transformers.Qwen3Config,
                  dict(head_dim=32, tie_word_embeddings=True, rope_theta=1e6, rms_norm_eps=1e-6,
@@ -105,8 +106,8 @@ def as_reference(directory: Path) -> tuple[Config, Weights]:
 def check_reference(directory: Path) -> None:
     """reference.py against transformers: two implementations that share nothing with ours, nor with each other.
 
-    transformers rounds angles to float32 whatever the model's type: 2^-24 of up to 80 radians, 5e-6, which K and Q carry
-    into scores of a few units and those into the logits; 1e-4 is 20 times that. A wrong formula gives 1e-1.
+    transformers rounds angles to float32 whatever the model's type: 2^-24 of up to 80 radians, 5e-6, which K and
+    Q carry into scores of a few units and those into the logits; 1e-4 is 20 times that. A wrong formula gives 1e-1.
     """
     tokens = list(range(0, 128, 2)) + list(range(1, 33, 2))
     theirs = load(directory)(torch.tensor([tokens])).logits[0]

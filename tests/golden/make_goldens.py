@@ -5,7 +5,8 @@
   mkdir /tmp/random && build/tests/golden/write_random_models /tmp/random
   /tmp/venv/bin/python make_goldens.py random /tmp/random
   /tmp/venv/bin/python make_goldens.py hf
-  /tmp/venv/bin/python make_goldens.py default "$(../../deploy/get_model.sh)" TEXTS.jsonl.gz   (10 minutes)
+  /tmp/venv/bin/python make_goldens.py default "$(../../deploy/get_model.sh)" TEXTS.jsonl.gz   (5 minutes)
+  /tmp/venv/bin/python make_goldens.py noise "$(../../deploy/get_model.sh)"                    (5 minutes)
 
 Every golden is computed in float64. `noise` is how far the same computation comes out from it when it rounds as an
 engine does: as float32 sums do, and with the inputs of quantised matrices in 8 bits (reference.py, Numerics).
@@ -27,26 +28,30 @@ from reference import EXACT, F32, INT8, Model, Numerics, Tensor, read_gguf
 DATA = Path(__file__).resolve().parent / "data"
 TOP = 8  # largest logits kept per generated position of the default model
 GENERATED = 32
-NOISE_RUNS = 16  # of a small model: a handful of K/V values that round the other way is what makes its noise
+WIDE_PROMPTS, WIDE_STRIDE = (0, 40), 192  # a chat and a text with a wider look at the vocabulary
+NOISE_RUNS = 16  # of a small model: a few K/V values that round the other way first make its noise, or do not
 Run = Callable[[list[int]], Tensor]  # logits [tokens, vocab] of a fresh sequence
 
 
 class Noise:
-    """Root mean square and largest deviation over the kept logits."""
+    """Root mean square and largest deviation of the kept logits, every row counting the same; and of each logit's
+    distance from its row's first: that is what decides between two tokens, and rounding moves the logits of a row
+    together far more than apart."""
 
     def __init__(self) -> None:
-        self.squares, self.count, self.largest = 0.0, 0, 0.0
+        self.rows: list[Tensor] = []  # deviations
 
     def add(self, exact: Tensor, rounded: Tensor) -> None:
-        """Both [kept logits]."""
-        deviation = (exact.double() - rounded.double()).abs()
-        self.squares += deviation.square().sum().item()
-        self.count += deviation.numel()
-        self.largest = max(self.largest, deviation.max().item())
+        """Both [kept logits] of one row."""
+        self.rows.append(rounded - exact)
 
     def summary(self) -> dict[str, float]:
         """For the golden."""
-        return {"rms": float(f"{(self.squares / self.count) ** 0.5:.4g}"), "max": float(f"{self.largest:.4g}")}
+        result = {}
+        for prefix, rows in (("", self.rows), ("gap_", [row - row[0] for row in self.rows])):
+            result[prefix + "rms"] = torch.stack([row.square().mean() for row in rows]).mean().sqrt().item()
+            result[prefix + "max"] = max(row.abs().max().item() for row in rows)
+        return {name: float(f"{value:.4g}") for name, value in result.items()}
 
 
 def write(name: str, golden: dict[str, Any]) -> None:
@@ -79,10 +84,12 @@ def sampled_golden(model: str, vocab: int, n_tokens: int, exact: Run, noisy: dic
     for name, run in noisy.items():
         noise[name] = Noise()
         for _ in range(NOISE_RUNS):
-            noise[name].add(want[positions][:, ids], run(tokens)[positions][:, ids])
+            got = run(tokens)
+            for p in positions:
+                noise[name].add(want[p, ids], got[p, ids])
     return {
         "model": model,
-        "deviation": round(want[positions][:, ids].std().item(), 3),  # of the logits: what the noise is to be seen against
+        "deviation": round(want[positions][:, ids].std().item(), 3),  # what the noise is to be seen against
         "noise": {name: n.summary() for name, n in noise.items()},
         "sequences": [{"tokens": tokens, "generated": [], "rows": [row(p, ids, want[p], 7) for p in positions]}],
     }
@@ -118,42 +125,42 @@ def make_hf() -> None:
 
 def make_default(path: Path, texts: Path) -> None:
     """Greedy continuations of 50 prompts, and the logits that decided them."""
-    config, weights = read_gguf(str(path))
-    exact = Model(config, weights, EXACT)
-    sequences, kept = [], []
+    exact = Model(*read_gguf(str(path)), EXACT)
+    sequences = []
     for i, (name, tokens) in enumerate(prompts(str(texts), tokenizer_of(str(path)))):
         exact.reset()
         logits = exact.run(tokens, 1)[0]
-        generated, rows, values = [], [], []
+        generated, rows = [], []
         for step in range(GENERATED):
             ids = logits.topk(TOP).indices.tolist()
-            if i in (0, 40) and step % 4 == 0:  # a chat and a text: a wider look at the vocabulary
-                ids += [token for token in range(0, logits.numel(), 48) if token not in ids]
+            if i in WIDE_PROMPTS and step % 4 == 0:
+                ids += [token for token in range(0, logits.numel(), WIDE_STRIDE) if token not in ids]
             rows.append(row(len(tokens) - 1 + step, ids, logits, 5))
-            values.append(logits[ids])
             generated.append(ids[0])
             if step + 1 < GENERATED:
                 logits = exact.run([generated[-1]])[0]
         sequences.append({"name": name, "tokens": tokens, "generated": generated, "rows": rows})
-        kept.append(values)
         print(f"{i}: {name!r}, {len(tokens)} tokens", flush=True)
-    del exact
+    write("default", {"model": path.name, "noise": {}, "sequences": sequences})
+
+
+def make_noise(path: Path) -> None:
+    """Noise of the default model's golden: models that are fed the exact one's tokens."""
+    golden = json.loads((DATA / "default.json").read_text(encoding="utf-8"))
+    config, weights = read_gguf(str(path))
     torch.manual_seed(1)
-    noise = {name: teacher_forced(Model(config, weights, numerics), sequences, kept)
-             for name, numerics in (("f32", F32), ("int8", INT8))}
-    deviation = torch.cat([v for values in kept for v in values if v.numel() > TOP]).std().item()
-    write("default", {"model": path.name, "deviation": round(deviation, 3), "noise": noise, "sequences": sequences})
-
-
-def teacher_forced(model: Model, sequences: list[dict[str, Any]], kept: list[list[Tensor]]) -> dict[str, float]:
-    """Noise of a model that is fed the exact one's tokens."""
-    noise = Noise()
-    for sequence, values in zip(sequences, kept):
-        model.reset()
-        logits = model.run(sequence["tokens"] + sequence["generated"][:-1], GENERATED)
-        for got, golden_row, want in zip(logits, sequence["rows"], values):
-            noise.add(want, got[golden_row["ids"]])
-    return noise.summary()
+    kept: list[float] = []
+    for name, numerics in (("f32", F32), ("int8", INT8)):
+        model, noise = Model(config, weights, numerics), Noise()
+        for sequence in golden["sequences"]:
+            model.reset()
+            logits = model.run(sequence["tokens"] + sequence["generated"][:-1], GENERATED)
+            for got, golden_row in zip(logits, sequence["rows"]):
+                noise.add(torch.tensor(golden_row["logits"], dtype=torch.float64), got[golden_row["ids"]])
+                kept += golden_row["logits"][TOP:]
+        golden["noise"][name] = noise.summary()
+    golden["deviation"] = round(torch.tensor(kept).std().item(), 3)
+    write("default", golden)
 
 
 def main() -> None:
@@ -162,6 +169,7 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("random").add_argument("directory", type=Path)
     verbs.add_parser("hf")
+    verbs.add_parser("noise").add_argument("model", type=Path)
     default = verbs.add_parser("default")
     default.add_argument("model", type=Path)
     default.add_argument("texts", type=Path)
@@ -171,6 +179,8 @@ def main() -> None:
             make_random(arguments.directory)
         elif arguments.verb == "hf":
             make_hf()
+        elif arguments.verb == "noise":
+            make_noise(arguments.model)
         else:
             make_default(arguments.model, arguments.texts)
 

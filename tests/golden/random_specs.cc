@@ -51,10 +51,11 @@ void AddRopeScalings(std::vector<NamedSpec>* specs) {
   linear.rope_scaling.factor = 4.0F;
   specs->push_back({"llama_rope_linear", linear});
 
-  RandomModelSpec yarn = Base();  // pairs 0 to 2 are ramped, 3 to 7 interpolated in full
+  RandomModelSpec yarn = Base();  // pairs 0 to 2 are kept, 9 to 15 interpolated in full, the others ramped
+  yarn.head_dim = 32;
   yarn.rope_scaling.kind = RopeScalingKind::kYarn;
   yarn.rope_scaling.factor = 8.0F;
-  yarn.rope_scaling.original_context = 64;
+  yarn.rope_scaling.original_context = 1024;
   specs->push_back({"llama_rope_yarn", yarn});
 
   RandomModelSpec llama3 = Base();  // as converters write Llama 3.1: 1 for short waves, 8 for long ones

@@ -23,8 +23,8 @@ class Numerics:
 
     f32_sums: every output of a matrix is disturbed as if it had been summed in float32, one product after the other.
     With s_j the sum of the first j of k products, each addition rounds by at most 2^-24 |s_j|; the s_j of a random walk
-    grow as sqrt(j / k) |y|, so the roundings add up to 2^-24 sqrt(k / 2) |y| root mean square, where rounding errors are
-    taken at their largest: twice their mean, which leaves room for the norms, exponentials and dot products between the
+    grow as sqrt(j / k) |y|, so the roundings add up to 2^-24 sqrt(k / 2) |y| root mean square, where each is
+    taken at its largest: twice the mean, which leaves room for the norms, exponentials and dot products between the
     matrices. Where K and V are near the boundary of two F16 values, the disturbance decides, and that counts for most.
     """
 

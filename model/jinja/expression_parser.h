@@ -1,0 +1,52 @@
+// ExpressionParser: the expressions inside {{ }} and {% %}, with Jinja's precedences.
+#pragma once
+
+#include "base/result.h"
+#include "model/jinja/ast.h"
+#include "model/jinja/token_stream.h"
+
+namespace exeunt::jinja {
+
+class ExpressionParser {
+ public:
+  explicit ExpressionParser(TokenStream* tokens) : tokens_(*tokens) {}
+
+  // One expression; `ternary`: `a if b else c` is one too.
+  Result<ExprPtr> ParseExpression(bool ternary = true);
+  // One expression, or several with commas between: a tuple.
+  Result<ExprPtr> ParseTuple(bool ternary = true);
+  // What may be assigned to: names, tuples of them, and (where allowed) namespace.attribute.
+  Result<ExprPtr> ParseTarget(bool with_attributes);
+  // "| name(args)" any number of times; `node` may be null.
+  Result<ExprPtr> ParseFilters(ExprPtr node);
+
+ private:
+  Result<ExprPtr> ParseOr();
+  Result<ExprPtr> ParseAnd();
+  Result<ExprPtr> ParseNot();
+  Result<ExprPtr> ParseCompare();
+  Result<ExprPtr> ParseSum();
+  Result<ExprPtr> ParseConcat();
+  Result<ExprPtr> ParseProduct();
+  Result<ExprPtr> ParsePower();
+  Result<ExprPtr> ParseUnary(bool with_filters);
+  Result<ExprPtr> ParsePrimary();
+  Result<ExprPtr> ParseParentheses();
+  Result<ExprPtr> ParseList();
+  Result<ExprPtr> ParseDict();
+  Result<ExprPtr> ParsePostfix(ExprPtr node);
+  Result<ExprPtr> ParseAfter(ExprPtr node);
+  Result<ExprPtr> ParseSubscript(ExprPtr node);
+  Result<ExprPtr> ParseIndex();
+  Result<ExprPtr> ParseTest(ExprPtr node);
+  Status ParseArguments(Expr* call);
+  Result<ExprPtr> ParseTargetPart(bool with_attributes);
+  // A node over `args`, or an error where it is nested too deep.
+  Result<ExprPtr> Make(ExprKind kind, int line, std::vector<ExprPtr> args, std::string name = "");
+  Status CheckDepth(Expr* node);
+
+  TokenStream& tokens_;
+  int nesting_ = 0;
+};
+
+}  // namespace exeunt::jinja

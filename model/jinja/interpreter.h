@@ -1,0 +1,90 @@
+// Interpreter: renders a parsed template. One per rendering, not thread-safe; the tree outlives it.
+// Steps, output and recursion are bounded, so that a hostile template ends in an error.
+#pragma once
+
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "model/jinja/ast.h"
+#include "model/jinja/value.h"
+
+namespace exeunt::jinja {
+
+struct Arguments {
+  std::vector<Value> positional;
+  std::vector<std::pair<std::string, Value>> keyword;
+};
+
+// The arguments in the order of `names`; undefined where one is not given. Errors name one that is too many.
+Result<std::vector<Value>> Bind(const Arguments& arguments, std::initializer_list<std::string_view> names);
+
+// Names of one scope, on top of those around it. It lives as long as its block runs.
+struct Frame {
+  Frame* parent = nullptr;
+  std::vector<std::pair<std::string, Value>> names = {};
+  void Set(const std::string& name, Value value);
+};
+
+class Interpreter {
+ public:
+  explicit Interpreter(int64_t max_steps, size_t max_output_bytes)
+      : budget_(max_steps), output_left_(max_output_bytes) {}
+
+  // `variables` are what the template's names mean at first.
+  Result<std::string> Render(const Block& block, std::vector<std::pair<std::string, Value>> variables);
+
+  // For filters and tests that apply others by name.
+  Result<Value> ApplyFilter(std::string_view name, const Value& value, const Arguments& arguments);
+  Result<bool> ApplyTest(std::string_view name, const Value& value, const Arguments& arguments);
+  // value[key], then value.key; undefined where it has neither.
+  Result<Value> GetItem(const Value& value, const Value& key);
+  Result<Value> GetAttribute(const Value& value, const std::string& name);
+  // GetItem along "a.b.0".
+  Result<Value> GetPath(const Value& value, const Value& path);
+  Budget* budget() { return &budget_; }
+
+ private:
+  enum class Flow { kNext, kBreak, kContinue };
+
+  Result<Flow> Run(const Block& block, Frame* frame);
+  Result<Flow> RunOne(const Stmt& stmt, Frame* frame);
+  Result<Flow> RunIf(const Stmt& stmt, Frame* frame);
+  Result<Flow> RunFor(const Stmt& stmt, Frame* frame);
+  Result<Flow> RunSetBlock(const Stmt& stmt, Frame* frame);
+  Result<std::string> Capture(const Block& block, Frame* frame);
+  Status Assign(const Expr& target, Value value, Frame* frame);
+  Status Print(std::string_view text);
+
+  Result<Value> Evaluate(const Expr& expr, Frame* frame);
+  Result<Value> EvaluateInner(const Expr& expr, Frame* frame);
+  Result<std::vector<Value>> EvaluateAll(const std::vector<ExprPtr>& exprs, Frame* frame);
+  Result<Value> EvaluateDict(const Expr& expr, Frame* frame);
+  Result<Value> EvaluateGetItem(const Expr& expr, Frame* frame);
+  Result<Value> EvaluateCompare(const Expr& expr, Frame* frame);
+  Result<Value> EvaluateConcat(const Expr& expr, Frame* frame);
+  Result<Value> EvaluateCond(const Expr& expr, Frame* frame);
+  Result<Arguments> EvaluateArguments(const Expr& expr, Frame* frame);
+  Result<Value> Lookup(const std::string& name, const Frame* frame);
+  Result<Value> Call(const Value& callee, const Arguments& arguments);
+  Result<Value> CallMacro(const BoundMacro& bound, const Arguments& arguments);
+
+  Budget budget_;
+  size_t output_left_;
+  std::string* output_ = nullptr;
+  int depth_ = 0;
+  int loop_depth_ = 0;
+};
+
+// The built-in functions (functions.cc), and the methods of strings, dicts and lists (methods.cc).
+Result<Value> CallFunction(Function function, const Arguments& arguments, Budget* budget);
+std::optional<Function> FindFunction(std::string_view name);
+bool HasMethod(const Value& value, std::string_view name);
+Result<Value> CallMethod(const Value& value, std::string_view name, const Arguments& arguments,
+                         Budget* budget);
+
+}  // namespace exeunt::jinja

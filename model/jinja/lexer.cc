@@ -1,0 +1,367 @@
+#include "model/jinja/lexer.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "base/error.h"
+#include "model/utf8.h"
+
+namespace exeunt::jinja {
+namespace {
+
+constexpr std::array<std::string_view, 6> kOperators2 = {"//", "**", "==", "!=", ">=", "<="};
+constexpr std::string_view kOperators1 = "+-/*%~[](){}><=.:|,;";
+
+bool IsAsciiSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+std::string_view RightTrimmed(std::string_view text) {
+  while (!text.empty()) {
+    size_t last = text.size() - 1;
+    while (last > 0 && (static_cast<uint8_t>(text[last]) & 0xC0U) == 0x80U) --last;
+    if (!IsPythonSpace(DecodeUtf8(text.substr(last)).code)) break;
+    text = text.substr(0, last);
+  }
+  return text;
+}
+
+// \r\n and \r become \n, and one newline at the end goes.
+std::string NormalizeNewlines(std::string_view source) {
+  std::string out;
+  out.reserve(source.size());
+  for (size_t i = 0; i < source.size(); ++i) {
+    if (source[i] != '\r') {
+      out += source[i];
+    } else if (i + 1 >= source.size() || source[i + 1] != '\n') {
+      out += '\n';
+    }
+  }
+  if (out.ends_with('\n')) out.pop_back();
+  return out;
+}
+
+class Lexer {
+ public:
+  explicit Lexer(std::string source) : source_(std::move(source)) {}
+  Result<std::vector<Token>> Run();
+
+ private:
+  std::string_view Rest() const { return std::string_view(source_).substr(at_); }
+  bool At(std::string_view text) const { return Rest().starts_with(text); }
+  void Advance(size_t n);
+  void SkipSpace();
+  void SkipOneNewline();
+  void Add(TokenKind kind, std::string text = "") { tokens_.push_back({kind, line_, std::move(text)}); }
+  void AddText(std::string_view text, char sign, bool strips_line);
+  bool SkipEndOf(std::string_view end, bool trims);
+  size_t FindTag() const;
+  Status LexTag();
+  Status LexComment();
+  bool IsRaw(size_t* after) const;
+  Status LexRaw(size_t after);
+  Status LexInside(std::string_view end, TokenKind end_kind);
+  Status LexOne(std::vector<char>* open);
+  Status LexNumber();
+  Status LexString();
+
+  std::string source_;
+  size_t at_ = 0;
+  int line_ = 1;
+  bool line_starting_ = true;  // at_ is just after a newline that a tag swallowed, or at the start
+  std::vector<Token> tokens_;
+};
+
+void Lexer::Advance(size_t n) {
+  line_ += static_cast<int>(std::count(source_.begin() + static_cast<int64_t>(at_),
+                                       source_.begin() + static_cast<int64_t>(at_ + n), '\n'));
+  at_ += n;
+}
+
+void Lexer::SkipSpace() {
+  while (at_ < source_.size()) {
+    const Utf8Char c = DecodeUtf8(Rest());
+    if (!IsPythonSpace(c.code)) break;
+    Advance(c.size);
+  }
+}
+
+void Lexer::SkipOneNewline() {
+  if (At("\n")) Advance(1);
+}
+
+// Text before a tag. `sign` is the tag's '-' or '+', `strips_line` says that the tag is no output.
+void Lexer::AddText(std::string_view text, char sign, bool strips_line) {
+  std::string_view kept = text;
+  if (sign == '-') {
+    kept = RightTrimmed(text);
+  } else if (sign != '+' && strips_line) {
+    const size_t newline = text.rfind('\n');
+    const size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
+    if ((begin > 0 || line_starting_) && RightTrimmed(text.substr(begin)).empty())
+      kept = text.substr(0, begin);
+  }
+  if (!kept.empty()) Add(TokenKind::kText, std::string(kept));
+}
+
+// Skips "-END" with the white space after it, "+END", or "END" with (where it `trims`) a newline.
+bool Lexer::SkipEndOf(std::string_view end, bool trims) {
+  if (At("-") && Rest().substr(1).starts_with(end)) {
+    Advance(1 + end.size());
+    SkipSpace();
+  } else if (trims && At("+") && Rest().substr(1).starts_with(end)) {
+    Advance(1 + end.size());
+  } else if (At(end)) {
+    Advance(end.size());
+    if (trims) SkipOneNewline();
+  } else {
+    return false;
+  }
+  line_starting_ = source_[at_ - 1] == '\n';
+  return true;
+}
+
+size_t Lexer::FindTag() const {
+  for (size_t i = at_; i + 1 < source_.size(); ++i) {
+    if (source_[i] == '{' && (source_[i + 1] == '{' || source_[i + 1] == '%' || source_[i + 1] == '#'))
+      return i;
+  }
+  return source_.size();
+}
+
+Status Lexer::LexComment() {
+  const int line = line_;
+  const size_t end = source_.find("#}", at_);
+  if (end == std::string::npos) return InvalidArgument("line {}: a comment without its end", line);
+  const bool sign = end > at_ && (source_[end - 1] == '-' || source_[end - 1] == '+');
+  Advance((sign ? end - 1 : end) - at_);
+  SkipEndOf("#}", true);
+  return OkStatus();
+}
+
+// Whether the block tag at at_ is {% raw %}, and where its content starts.
+bool Lexer::IsRaw(size_t* after) const {
+  const auto skip_space = [&](size_t i) {
+    while (i < source_.size() && IsAsciiSpace(source_[i])) ++i;
+    return i;
+  };
+  size_t i = at_ + 2;
+  if (i < source_.size() && (source_[i] == '-' || source_[i] == '+')) ++i;
+  i = skip_space(i);
+  if (source_.compare(i, 3, "raw") != 0) return false;
+  i = skip_space(i + 3);
+  const bool strip = source_.compare(i, 3, "-%}") == 0;
+  if (!strip && source_.compare(i, 2, "%}") != 0) return false;
+  *after = strip ? skip_space(i + 3) : i + 2;
+  return true;
+}
+
+Status Lexer::LexRaw(size_t after) {
+  const int line = line_;
+  Advance(after - at_);
+  line_starting_ = source_[at_ - 1] == '\n';
+  for (size_t i = source_.find("{%", at_); i != std::string::npos; i = source_.find("{%", i + 2)) {
+    size_t word = i + 2;
+    const char sign = word < source_.size() ? source_[word] : ' ';
+    if (sign == '-' || sign == '+') ++word;
+    while (word < source_.size() && IsAsciiSpace(source_[word])) ++word;
+    if (source_.compare(word, 6, "endraw") != 0) continue;
+    size_t end = word + 6;
+    while (end < source_.size() && IsAsciiSpace(source_[end])) ++end;
+    AddText(std::string_view(source_).substr(at_, i - at_), sign, true);
+    Advance(end - at_);
+    if (SkipEndOf("%}", true)) return OkStatus();
+  }
+  return InvalidArgument("line {}: raw without its endraw", line);
+}
+
+Status Lexer::LexTag() {
+  const size_t tag = FindTag();
+  const std::string_view text = std::string_view(source_).substr(at_, tag - at_);
+  if (tag == source_.size()) {
+    if (!text.empty()) Add(TokenKind::kText, std::string(text));
+    at_ = source_.size();
+    return OkStatus();
+  }
+  const char kind = source_[tag + 1];
+  const char after = tag + 2 < source_.size() ? source_[tag + 2] : ' ';
+  const char sign = after == '-' || after == '+' ? after : ' ';
+  AddText(text, sign, kind != '{');
+  Advance(tag - at_);
+  size_t raw_after = 0;
+  if (kind == '%' && IsRaw(&raw_after)) return LexRaw(raw_after);
+  const size_t begin_size = sign == ' ' ? 2 : 3;
+  if (kind == '#') {
+    Advance(begin_size);
+    return LexComment();
+  }
+  Add(kind == '{' ? TokenKind::kOutputBegin : TokenKind::kBlockBegin);
+  Advance(begin_size);
+  return kind == '{' ? LexInside("}}", TokenKind::kOutputEnd) : LexInside("%}", TokenKind::kBlockEnd);
+}
+
+Status Lexer::LexInside(std::string_view end, TokenKind end_kind) {
+  std::vector<char> open;  // the closing brackets that are due
+  while (at_ < source_.size()) {
+    const int line = line_;
+    if (open.empty() && SkipEndOf(end, end_kind == TokenKind::kBlockEnd)) {
+      tokens_.push_back({end_kind, line, ""});
+      return OkStatus();
+    }
+    RETURN_IF_ERROR(LexOne(&open));
+  }
+  return InvalidArgument("line {}: '{}' is missing", line_, end);
+}
+
+Status Lexer::LexOne(std::vector<char>* open) {
+  const Utf8Char c = DecodeUtf8(Rest());
+  if (IsPythonSpace(c.code)) {
+    SkipSpace();
+    return OkStatus();
+  }
+  if (c.code < 0x80 && IsDigit(static_cast<char>(c.code))) return LexNumber();
+  if (c.code == '\'' || c.code == '"') return LexString();
+  if (IsWord(c.code)) {
+    size_t size = 0;
+    while (at_ + size < source_.size()) {
+      const Utf8Char next = DecodeUtf8(Rest().substr(size));
+      if (!IsWord(next.code)) break;
+      size += next.size;
+    }
+    Add(TokenKind::kName, std::string(Rest().substr(0, size)));
+    at_ += size;
+    return OkStatus();
+  }
+  const auto two = std::ranges::find_if(kOperators2, [&](std::string_view op) { return At(op); });
+  const std::string_view op = two != kOperators2.end() ? *two : Rest().substr(0, c.size);
+  if (two == kOperators2.end() && kOperators1.find(op) == std::string_view::npos) {
+    return InvalidArgument("line {}: unexpected character '{}'", line_, op);
+  }
+  if (op == "(" || op == "[" || op == "{") open->push_back(op == "(" ? ')' : op == "[" ? ']' : '}');
+  if (op == ")" || op == "]" || op == "}") {
+    if (open->empty() || open->back() != op[0]) return InvalidArgument("line {}: unexpected '{}'", line_, op);
+    open->pop_back();
+  }
+  Add(TokenKind::kOp, std::string(op));
+  at_ += op.size();
+  return OkStatus();
+}
+
+Status Lexer::LexNumber() {
+  std::string digits;
+  const auto take_digits = [&] {
+    while (at_ < source_.size()) {
+      const bool separator = source_[at_] == '_' && at_ + 1 < source_.size() && IsDigit(source_[at_ + 1]);
+      if (!separator && !IsDigit(source_[at_])) break;
+      if (!separator) digits += source_[at_];
+      ++at_;
+    }
+  };
+  const auto digit_at = [&](size_t i) { return i < source_.size() && IsDigit(source_[i]); };
+  const bool after_dot = at_ > 0 && source_[at_ - 1] == '.';
+  take_digits();
+  bool is_float = false;
+  if (!after_dot && At(".") && digit_at(at_ + 1)) {
+    is_float = true;
+    digits += '.';
+    ++at_;
+    take_digits();
+  }
+  if (!after_dot && (At("e") || At("E"))) {
+    const bool sign = at_ + 1 < source_.size() && (source_[at_ + 1] == '-' || source_[at_ + 1] == '+');
+    if (digit_at(at_ + (sign ? 2 : 1))) {
+      is_float = true;
+      digits += source_.substr(at_, sign ? 2 : 1);
+      at_ += sign ? 2 : 1;
+      take_digits();
+    }
+  }
+  if (digits.size() > 64) return InvalidArgument("line {}: a number of {} digits", line_, digits.size());
+  Token token{is_float ? TokenKind::kFloat : TokenKind::kInt, line_, digits};
+  if (is_float) {
+    std::from_chars(digits.data(), digits.data() + digits.size(), token.number);
+  } else {
+    if (digits.size() > 1 && digits[0] == '0' && digits.find_first_not_of('0') != std::string::npos) {
+      return InvalidArgument("line {}: the number {} starts with 0", line_, digits);
+    }
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), token.integer);
+    if (parsed.ec != std::errc())
+      return InvalidArgument("line {}: the number {} is too large", line_, digits);
+  }
+  tokens_.push_back(std::move(token));
+  return OkStatus();
+}
+
+Status Lexer::LexString() {
+  const int line = line_;
+  const char quote = source_[at_];
+  std::string out;
+  size_t i = at_ + 1;
+  const auto code_of = [&](size_t n, int base) -> int64_t {  // n digits at i
+    int64_t code = 0;
+    for (size_t k = 0; k < n; ++k, ++i) {
+      const char c = i < source_.size() ? source_[i] : ' ';
+      const int digit = IsDigit(c)             ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : 99;
+      if (digit >= base) return -1;
+      code = code * base + digit;
+    }
+    return code;
+  };
+  while (i < source_.size() && source_[i] != quote) {
+    if (source_[i] != '\\') {
+      out += source_[i++];
+      continue;
+    }
+    if (++i >= source_.size()) break;
+    const char c = source_[i];
+    static constexpr std::string_view kLetters = "\\'\"abfnrtv";
+    static constexpr std::string_view kMeaning = "\\'\"\a\b\f\n\r\t\v";
+    const size_t simple = kLetters.find(c);
+    if (simple != std::string_view::npos) {
+      out += kMeaning[simple];
+      ++i;
+    } else if (c == '\n') {
+      ++i;
+    } else if (c == 'x' || c == 'u' || c == 'U' || (c >= '0' && c <= '7')) {
+      int64_t code = 0;
+      if (c >= '0' && c <= '7') {
+        size_t n = 1;
+        while (n < 3 && i + n < source_.size() && source_[i + n] >= '0' && source_[i + n] <= '7') ++n;
+        code = code_of(n, 8);
+      } else {
+        ++i;
+        code = code_of(c == 'x' ? 2 : c == 'u' ? 4 : 8, 16);
+      }
+      if (code < 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
+        return InvalidArgument("line {}: a wrong escape in a string", line);
+      }
+      AppendUtf8(static_cast<char32_t>(code), &out);
+    } else {
+      out += '\\';
+    }
+  }
+  if (i >= source_.size()) return InvalidArgument("line {}: a string without its end", line);
+  Add(TokenKind::kString, std::move(out));
+  Advance(i + 1 - at_);
+  return OkStatus();
+}
+
+Result<std::vector<Token>> Lexer::Run() {
+  while (at_ < source_.size()) RETURN_IF_ERROR(LexTag());
+  Add(TokenKind::kEnd);
+  return std::move(tokens_);
+}
+
+}  // namespace
+
+bool IsPythonSpace(char32_t code) { return IsWhitespace(code) || (code >= 0x1C && code <= 0x1F); }
+
+Result<std::vector<Token>> Tokenize(std::string_view source) {
+  return Lexer(NormalizeNewlines(source)).Run();
+}
+
+}  // namespace exeunt::jinja

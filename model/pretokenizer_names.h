@@ -1,0 +1,27 @@
+// The pre-tokenizers that a GGUF file names in tokenizer.ggml.pre. The expressions are the ones of the
+// models' own tokenizer.json files. Names are llama.cpp's.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/normalizer.h"
+#include "model/pretokenizer.h"
+
+namespace exeunt {
+
+inline constexpr std::string_view kGpt2Expression =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+
+struct NamedPreTokenizer {
+  Normalizers normalizers;
+  PreTokenizers steps;         // ends with the mapping of bytes
+  bool ignore_merges = false;  // a piece that is a token is not split
+  bool add_bos = false;        // unless tokenizer.ggml.add_bos_token says otherwise
+};
+
+// InvalidArgument where `name` is unknown.
+Result<NamedPreTokenizer> MakeNamedPreTokenizer(std::string_view name);
+
+}  // namespace exeunt

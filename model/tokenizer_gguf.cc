@@ -1,0 +1,206 @@
+// Tokenizer::FromGguf: the keys tokenizer.ggml.* of a GGUF file, as llama.cpp writes them.
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "base/error.h"
+#include "model/bpe.h"
+#include "model/pretokenizer_names.h"
+#include "model/sentencepiece_bpe.h"
+#include "model/tokenizer_pipeline.h"
+#include "model/utf8.h"
+
+namespace exeunt {
+namespace {
+
+constexpr std::string_view kMetaspace = "\xE2\x96\x81";  // U+2581
+
+// tokenizer.ggml.token_type
+enum TokenType : int64_t {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
+
+// Control tokens that end a turn in the models we know, where the file names only one.
+constexpr std::array<std::string_view, 6> kEndOfTurn = {"<|im_end|>", "<|eot_id|>",    "<|eom_id|>",
+                                                        "<|end|>",    "<end_of_turn>", "<|endoftext|>"};
+
+std::string Key(std::string_view name) { return fmt::format("tokenizer.ggml.{}", name); }
+
+template <typename T>
+Result<const T*> Required(const GgufMetadata& metadata, std::string_view name) {
+  const std::string key = Key(name);
+  const T* value = FindGguf<T>(metadata, key);
+  if (value != nullptr) return value;
+  if (metadata.contains(key)) return InvalidArgument("{} has the wrong type", key);
+  return NotFound("{} is missing", key);
+}
+
+template <typename T>
+Result<T> Optional(const GgufMetadata& metadata, std::string_view name, T otherwise) {
+  const std::string key = Key(name);
+  if (!metadata.contains(key)) return otherwise;
+  const T* value = FindGguf<T>(metadata, key);
+  if (value == nullptr) return InvalidArgument("{} has the wrong type", key);
+  return *value;
+}
+
+struct GgufTokenizer {
+  const GgufMetadata& metadata;
+  std::vector<std::string> tokens = {};
+  std::vector<int64_t> types = {};
+  TokenizerParts parts = {};
+
+  // The token that `name` gives the id of; -1: the key is not there.
+  Result<int32_t> Id(std::string_view name) const {
+    ASSIGN_OR_RETURN(const int64_t id, Optional<int64_t>(metadata, name, -1));
+    if (id < -1 || id >= static_cast<int64_t>(tokens.size())) {
+      return InvalidArgument("{} is {}: there are {} tokens", Key(name), id, tokens.size());
+    }
+    return static_cast<int32_t>(id);
+  }
+  bool IsSpecial(size_t id) const { return types[id] == kControl || types[id] == kUnknown; }
+
+  Status ReadTokens();
+  Status ReadByteLevelBpe(bool* add_bos);
+  Status ReadSentencePieceBpe();
+  Status ReadDecoding(const std::vector<DecoderStep>& steps);
+  Status ReadSpecialTokens(bool add_bos_default);
+};
+
+Status GgufTokenizer::ReadTokens() {
+  ASSIGN_OR_RETURN(const auto* texts, Required<std::vector<std::string>>(metadata, "tokens"));
+  tokens = *texts;
+  types.assign(tokens.size(), kNormal);
+  if (metadata.contains(Key("token_type"))) {
+    ASSIGN_OR_RETURN(const auto* given, Required<std::vector<int64_t>>(metadata, "token_type"));
+    if (given->size() != tokens.size()) {
+      return DataLoss("{} has {} entries for {} tokens", Key("token_type"), given->size(), tokens.size());
+    }
+    types = *given;
+  }
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    if (!IsWellFormed(tokens[id])) return DataLoss("{}[{}] is not UTF-8", Key("tokens"), id);
+  }
+  ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::Make(tokens));
+  parts.vocabulary = std::make_shared<const Vocabulary>(std::move(vocabulary));
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    if (!IsSpecial(id) && types[id] != kUserDefined) continue;
+    if (tokens[id].empty()) continue;
+    RETURN_IF_ERROR(parts.added.Add(
+        {.id = static_cast<int32_t>(id), .text = tokens[id], .special = types[id] != kUserDefined}));
+  }
+  return OkStatus();
+}
+
+Status GgufTokenizer::ReadByteLevelBpe(bool* add_bos) {
+  ASSIGN_OR_RETURN(const std::string name, Optional<std::string>(metadata, "pre", "default"));
+  auto named = MakeNamedPreTokenizer(name);
+  if (!named.has_value()) return Annotate(named.error(), Key("pre"));
+  parts.normalizers = std::move(named->normalizers);
+  parts.pre_tokenizers = std::move(named->steps);
+  *add_bos = named->add_bos;
+  ASSIGN_OR_RETURN(const auto* lines, Required<std::vector<std::string>>(metadata, "merges"));
+  if (lines->size() > static_cast<size_t>(kMaxVocabulary)) {
+    return InvalidArgument("{} has {} entries: at most {}", Key("merges"), lines->size(), kMaxVocabulary);
+  }
+  std::vector<std::pair<std::string, std::string>> merges;
+  merges.reserve(lines->size());
+  for (const std::string& line : *lines) {
+    const size_t space = line.find(' ', 1);
+    if (space == std::string::npos) {
+      return DataLoss("{}[{}] is '{}': two tokens are needed", Key("merges"), merges.size(), line);
+    }
+    merges.emplace_back(line.substr(0, space), line.substr(space + 1));
+  }
+  auto model = Bpe::Make(parts.vocabulary, merges, {.ignore_merges = named->ignore_merges});
+  if (!model.has_value()) return Annotate(model.error(), Key("merges"));
+  parts.model = std::move(model).value();
+  return ReadDecoding({{.kind = DecoderKind::kByteLevel}});
+}
+
+Status GgufTokenizer::ReadSentencePieceBpe() {
+  ASSIGN_OR_RETURN(const auto* given, Required<std::vector<double>>(metadata, "scores"));
+  std::vector<float> scores;
+  for (const double score : *given) scores.push_back(static_cast<float>(score));
+  std::vector<bool> mergeable;
+  for (const int64_t type : types)
+    mergeable.push_back(type == kNormal || type == kUserDefined || type == kUnused);
+  ASSIGN_OR_RETURN(const int32_t unknown, Id("unknown_token_id"));
+  auto model = SentencePieceBpe::Make(parts.vocabulary, std::move(scores), std::move(mergeable), unknown);
+  if (!model.has_value()) return Annotate(model.error(), Key("scores"));
+  parts.model = std::move(model).value();
+  ASSIGN_OR_RETURN(const bool add_space_prefix, Optional<bool>(metadata, "add_space_prefix", true));
+  if (add_space_prefix) parts.normalizers.push_back(MakePrepend(std::string(kMetaspace)));
+  ASSIGN_OR_RETURN(Regex space, Regex::Literal(" "));
+  parts.normalizers.push_back(MakeReplace(std::move(space), std::string(kMetaspace)));
+  ASSIGN_OR_RETURN(Regex metaspace, Regex::Literal(kMetaspace));
+  std::vector<DecoderStep> steps = {
+      {.kind = DecoderKind::kReplace, .pattern = std::move(metaspace), .content = " "},
+      {.kind = DecoderKind::kByteFallback},
+      {.kind = DecoderKind::kFuse}};
+  if (add_space_prefix) steps.push_back({.kind = DecoderKind::kStrip, .content = " ", .start = 1});
+  return ReadDecoding(steps);
+}
+
+Status GgufTokenizer::ReadDecoding(const std::vector<DecoderStep>& steps) {
+  ASSIGN_OR_RETURN(parts.decoding, CompileDecoder(steps, tokens));
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    parts.special.push_back(IsSpecial(id));
+    // Added tokens stand for their own text.
+    if (IsSpecial(id) || types[id] == kUserDefined) parts.decoding.pieces[id] = tokens[id];
+  }
+  return OkStatus();
+}
+
+Status GgufTokenizer::ReadSpecialTokens(bool add_bos_default) {
+  ASSIGN_OR_RETURN(parts.bos, Id("bos_token_id"));
+  ASSIGN_OR_RETURN(const int32_t eos, Id("eos_token_id"));
+  const auto add_end = [&](int32_t id) {
+    if (id >= 0 && !std::ranges::count(parts.end_tokens, id)) parts.end_tokens.push_back(id);
+  };
+  add_end(eos);
+  for (const char* name : {"eot_token_id", "eom_token_id"}) {
+    ASSIGN_OR_RETURN(const int32_t id, Id(name));
+    add_end(id);
+  }
+  for (const std::string_view text : kEndOfTurn) {
+    const int32_t id = parts.vocabulary->Find(text);
+    if (id >= 0 && IsSpecial(static_cast<size_t>(id))) add_end(id);
+  }
+  ASSIGN_OR_RETURN(const bool add_bos,
+                   Optional<bool>(metadata, "add_bos_token", add_bos_default && parts.bos >= 0));
+  ASSIGN_OR_RETURN(const bool add_eos, Optional<bool>(metadata, "add_eos_token", false));
+  if (add_bos && parts.bos < 0)
+    return InvalidArgument("{} is true without a bos_token_id", Key("add_bos_token"));
+  if (add_eos && eos < 0) return InvalidArgument("{} is true without an eos_token_id", Key("add_eos_token"));
+  if (add_bos) parts.prefix.push_back(parts.bos);
+  if (add_eos) parts.suffix.push_back(eos);
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromGguf(const GgufMetadata& metadata) {
+  GgufTokenizer file{.metadata = metadata};
+  ASSIGN_OR_RETURN(const auto* model, Required<std::string>(metadata, "model"));
+  RETURN_IF_ERROR(file.ReadTokens());
+  bool add_bos = true;
+  if (*model == "gpt2") {
+    RETURN_IF_ERROR(file.ReadByteLevelBpe(&add_bos));
+  } else if (*model == "llama") {
+    RETURN_IF_ERROR(file.ReadSentencePieceBpe());
+  } else {
+    return Unimplemented("{} is '{}': 'gpt2' and 'llama' are known", Key("model"), *model);
+  }
+  RETURN_IF_ERROR(file.ReadSpecialTokens(add_bos));
+  if (const auto* text = FindGguf<std::string>(metadata, "tokenizer.chat_template"))
+    file.parts.chat_template = *text;
+  return std::shared_ptr<const Tokenizer>(std::make_shared<TokenizerPipeline>(std::move(file.parts)));
+}
+
+}  // namespace exeunt

@@ -1,0 +1,26 @@
+// tokenizer.json, as the `tokenizers` package writes it, as the parts of a TokenizerPipeline. Not for users
+// of tokenizers: they see tokenizer.h. Errors name the field, its value, and what is needed or known.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/json_fields.h"
+#include "model/tokenizer_pipeline.h"
+
+namespace exeunt {
+
+// All but bos, end_tokens and chat_template, which other files hold.
+Result<TokenizerParts> ReadTokenizerJson(std::string_view text);
+
+// At most this many steps of each kind.
+inline constexpr size_t kMaxTokenizerSteps = 32;
+
+// The steps "normalizer", "pre_tokenizer" and "decoder" (tokenizer_json_steps.cc); a sequence of steps is
+// flattened.
+Status ReadNormalizer(const JsonFields& fields, Normalizers* normalizers);
+Status ReadPreTokenizer(const JsonFields& fields, PreTokenizers* pre_tokenizers);
+Status ReadDecoder(const JsonFields& fields, std::vector<DecoderStep>* steps);
+
+}  // namespace exeunt

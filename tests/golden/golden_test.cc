@@ -1,0 +1,103 @@
+// Small models: one per architecture, RoPE scaling and type of weights, as GGUF files and Hugging Face
+// directories.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "base/testing/temp_dir.h"
+#include "tests/golden/golden.h"
+#include "tests/golden/random_specs.h"
+
+namespace exeunt {
+namespace {
+
+std::shared_ptr<const ModelSource> Open(const std::string& path) {
+  auto source = ModelSource::Open(path);
+  CHECK_MSG(source.has_value(), "{}", source.error().message);
+  return *source;
+}
+
+std::shared_ptr<const ModelSource> WriteAndOpen(const RandomModelSpec& spec) {
+  const TempDir temp;
+  const std::string path = temp / "model.gguf";
+  const Status written = WriteRandomModel(spec, path);
+  CHECK_MSG(written.has_value(), "{}", written.error().message);
+  return Open(path);  // the map keeps the file
+}
+
+Noise Difference(const Golden& golden, Engine* engine) {
+  Differences differences;
+  for (const GoldenSequence& sequence : golden.sequences) {
+    const auto logits = LogitsOfRows(engine, sequence);
+    for (size_t i = 0; i < logits.size(); ++i) differences.Add(sequence.rows[i], logits[i]);
+  }
+  CHECK_GE(differences.count(), size_t{200});
+  return differences.Summary();
+}
+
+void ExpectWithin(const Noise& difference, const Noise& limit, const std::string& what) {
+  fmt::print("{}: rms {:.2e} (limit {:.2e}), max {:.2e} (limit {:.2e})\n", what, difference.rms, limit.rms,
+             difference.max, limit.max);
+  EXPECT_LE(difference.rms, limit.rms) << what;
+  EXPECT_LE(difference.max, limit.max) << what;
+  EXPECT_LE(difference.gap_rms, limit.gap_rms) << what;
+  EXPECT_LE(difference.gap_max, limit.gap_max) << what;
+}
+
+void ExpectGolden(const std::string& name, const std::shared_ptr<const ModelSource>& source) {
+  const Golden golden = LoadGolden(name);
+  Engine f32(source, Weights::kF32);
+  Engine stored(source, Weights::kAsStored);
+  ExpectWithin(Difference(golden, &f32), LimitOf(golden, Weights::kF32), name + " as F32");
+  if (golden.int8) {
+    ExpectWithin(Difference(golden, &stored), LimitOf(golden, Weights::kAsStored), name + " as stored");
+  }
+  // F16 and BF16 are F32 values in fewer bits: not one bit of a logit may depend on how they are kept.
+  const bool same = LogitsOfRows(&f32, golden.sequences[0]) == LogitsOfRows(&stored, golden.sequences[0]);
+  EXPECT_EQ(same, !golden.int8) << name;
+}
+
+class RandomModelGolden : public testing::TestWithParam<NamedSpec> {};
+
+TEST_P(RandomModelGolden, Logits) { ExpectGolden(GetParam().name, WriteAndOpen(GetParam().spec)); }
+
+INSTANTIATE_TEST_SUITE_P(All, RandomModelGolden, testing::ValuesIn(GoldenSpecs()),
+                         [](const auto& info) { return info.param.name; });
+
+class HuggingFaceGolden : public testing::TestWithParam<const char*> {};
+
+TEST_P(HuggingFaceGolden, Logits) {
+  ExpectGolden(GetParam(), Open(std::string(EXEUNT_SOURCE_DIR) + "/tests/golden/data/hf/" + GetParam()));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, HuggingFaceGolden,
+                         testing::Values("hf_llama", "hf_mistral", "hf_qwen2", "hf_qwen3"),
+                         [](const auto& info) { return std::string(info.param); });
+
+// The test can fail: a model that differs by one number of its configuration is outside of the limits.
+TEST(Golden, TellsASlightlyDifferentModel) {
+  RandomModelSpec spec;
+  for (const NamedSpec& named : GoldenSpecs()) {
+    if (named.name == "llama_long_window") spec = named.spec;
+  }
+  const Golden golden = LoadGolden("llama_long_window");
+  const Noise limit = LimitOf(golden, Weights::kF32);
+  const auto rms = [&](const RandomModelSpec& changed) {
+    Engine engine(WriteAndOpen(changed), Weights::kF32);
+    return Difference(golden, &engine).rms;
+  };
+  EXPECT_LE(rms(spec), limit.rms);
+  RandomModelSpec eps = spec;
+  eps.norm_eps = 2e-5F;
+  EXPECT_GT(rms(eps), limit.rms);
+  RandomModelSpec theta = spec;
+  theta.rope_theta *= 1.001F;
+  EXPECT_GT(rms(theta), limit.rms);
+  RandomModelSpec window = spec;
+  window.sliding_window += 1;
+  EXPECT_GT(rms(window), limit.rms);
+}
+
+}  // namespace
+}  // namespace exeunt
