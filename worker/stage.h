@@ -118,8 +118,7 @@ struct StageCounters {
   uint64_t stale_frames = 0;  // frames of another epoch, and rows of an old generation or a closed sequence
   uint64_t largest_batch_rows = 0;
   uint64_t mixed_batches = 0;  // jobs with rows of two or more sequences
-  uint64_t refilled_batches =
-      0;  // of them: jobs of a deeper segment after rows of the batch before had left early
+  0;  // of them: jobs of a deeper segment after rows of the batch before had left early
   int frames_in_flight_max = 0;
   std::map<int, uint64_t> exits;  // tokens that left here, by layers run
 };
@@ -182,14 +181,16 @@ class Stage {
     bool exit = false;  // exits are possible at its end
     std::deque<Row> queue;
   };
-  struct InFlight {
+  // Rows that need the head after a segment.
+  struct HeadRows {
+    std::vector<Row> rows;
+    std::vector<uint8_t> decide;    // rows[i] leaves only if its margin says so
+    std::vector<float> confidence;  // measured before the head
+  };
+  struct InFlight : HeadRows {
     uint64_t id = 0;
     size_t segment = 0;
     bool head = false;
-    std::vector<Row> run;
-    std::vector<Row> fill;
-    std::vector<uint8_t> decide;    // head jobs: run[i] leaves only if its margin says so
-    std::vector<float> confidence;  // head jobs: measured before the head
   };
 
   // stage_events.cc
@@ -208,6 +209,7 @@ class Stage {
   void Finished(Sequence* sequence, Finish reason);
   void DropRows(uint64_t sequence, uint32_t before_generation);
   void SegmentDone(InFlight job, const SegmentResult& result);
+  bool NeedsHead(const Sequence& sequence, const Row& row, size_t index, float signal, HeadRows* head);
   void HeadDone(InFlight job, const HeadResult& result);
   void Leave(Row row, size_t segment, const HeadRowResult& result, float confidence);
   void Continue(Row row, size_t next_segment);
@@ -224,8 +226,7 @@ class Stage {
   void MakePromptRows(int budget);
   std::optional<size_t> PickSegment() const;
   void SubmitBatch(size_t segment);
-  void SubmitHead(size_t segment, std::vector<Row> rows, std::vector<uint8_t> decide,
-                  std::vector<float> confidence);
+  void SubmitHead(size_t segment, HeadRows head);
   bool FillsDue(const std::deque<Row>& rows, size_t count, bool idle) const;
   void Forward();
   void SendReturns();
@@ -258,7 +259,6 @@ class Stage {
   int frames_in_flight_ = 0;
   bool flush_all_ = false;
   bool blocked_ = false;
-  bool left_early_ = false;  // rows of the newest batch left at an exit
   TimePoint now_;
   std::vector<StageAction> actions_;
   StageCounters counters_;

@@ -240,85 +240,60 @@ void Stage::On(JobDone& event) {
 }
 
 void Stage::SegmentDone(InFlight job, const SegmentResult& result) {
-  const Segment& segment = segments_[job.segment];
-  const bool final = segment.end == config_.limits.n_layers;
-  const auto advance = [&](Sequence* sequence, const Row& row) {
+  HeadRows head;
+  size_t run = 0;
+  for (const Row& row : job.rows) {  // in the order of the queue: by position within each sequence
+    const bool is_fill = row.row.kind == RowKind::kFill;
+    const float signal = is_fill || result.signals.empty() ? 0.0F : result.signals[run];
+    run += is_fill ? 0 : 1;
+    Sequence* sequence = Current(row);
+    if (sequence == nullptr) continue;
     int& mark = sequence->watermark[job.segment];
     CHECK_EQ(mark, row.row.position);  // no row runs above a gap
     mark = row.row.position + 1;
-  };
-  // Fills come before the running rows of their sequence, or after those of earlier positions: in row order.
-  std::vector<Row> head_rows;
-  std::vector<uint8_t> decide;
-  std::vector<float> confidence;
-  size_t next_fill = 0;
-  size_t next_run = 0;
-  std::vector<std::pair<Row, bool>> ordered;  // (row, is a fill), by position within each sequence
-  while (next_fill < job.fill.size()) ordered.emplace_back(job.fill[next_fill++], true);
-  while (next_run < job.run.size()) ordered.emplace_back(job.run[next_run++], false);
-  std::stable_sort(ordered.begin(), ordered.end(),
-                   [](const auto& a, const auto& b) { return a.first.row.position < b.first.row.position; });
-  for (auto& [row, is_fill] : ordered) {
-    Sequence* sequence = Current(row);
-    if (sequence == nullptr) continue;
-    advance(sequence, row);
-    if (is_fill || row.row.kind != RowKind::kLive) {
-      Continue(row, job.segment + 1);
-      continue;
-    }
-    if (final) {
-      head_rows.push_back(row);
-      decide.push_back(0);
-      confidence.push_back(0.0F);
-      continue;
-    }
-    if (!segment.exit || !MayExit(sequence->spec->exit, segment.end)) {
-      Continue(row, job.segment + 1);
-      continue;
-    }
-    const bool softmax = sequence->spec->exit.measure == ExitMeasure::kSoftmax;
-    float signal = 0.0F;
-    if (!result.signals.empty()) {
-      const auto at =
-          std::find_if(job.run.begin(), job.run.end(), [&](const Row& r) { return r.slot == row.slot; });
-      signal = result.signals[static_cast<size_t>(at - job.run.begin())];
-    }
-    uint8_t leaves = 0;
-    if (!softmax) {
-      const ExitQuery query = Query(*sequence, row, segment.end, signal);
-      policy_->Decide({&query, 1}, {&leaves, 1});
-    }
-    if (softmax || leaves != 0) {
-      head_rows.push_back(row);
-      decide.push_back(softmax ? 1 : 0);
-      confidence.push_back(signal);
-    } else {
+    if (row.row.kind != RowKind::kLive || !NeedsHead(*sequence, row, job.segment, signal, &head)) {
       Continue(row, job.segment + 1);
     }
   }
-  if (!head_rows.empty())
-    SubmitHead(job.segment, std::move(head_rows), std::move(decide), std::move(confidence));
+  if (!head.rows.empty()) SubmitHead(job.segment, std::move(head));
+}
+
+// Whether the row leaves after the segment, or its measure asks for the head to decide; then it is added to
+// `head`.
+bool Stage::NeedsHead(const Sequence& sequence, const Row& row, size_t index, float signal, HeadRows* head) {
+  const Segment& segment = segments_[index];
+  const ExitSetting& exit = sequence.spec->exit;
+  uint8_t leaves = segment.end == config_.limits.n_layers ? 1 : 0;
+  bool decide = false;
+  if (leaves == 0 && segment.exit && MayExit(exit, segment.end)) {
+    decide = exit.measure == ExitMeasure::kSoftmax;
+    const ExitQuery query = Query(sequence, row, segment.end, signal);
+    if (!decide) policy_->Decide({&query, 1}, {&leaves, 1});
+  }
+  if (leaves == 0 && !decide) return false;
+  head->rows.push_back(row);
+  head->decide.push_back(decide ? 1 : 0);
+  head->confidence.push_back(signal);
+  return true;
 }
 
 void Stage::HeadDone(InFlight job, const HeadResult& result) {
   const Segment& segment = segments_[job.segment];
-  left_early_ = false;
-  for (size_t i = 0; i < job.run.size(); ++i) {
-    Sequence* sequence = Current(job.run[i]);
+  for (size_t i = 0; i < job.rows.size(); ++i) {
+    Sequence* sequence = Current(job.rows[i]);
     if (sequence == nullptr) continue;
     const HeadRowResult& row = result.rows[i];
     uint8_t leaves = 1;
     if (job.decide[i] != 0) {
-      const ExitQuery query = Query(*sequence, job.run[i], segment.end, row.softmax_margin);
+      const ExitQuery query = Query(*sequence, job.rows[i], segment.end, row.softmax_margin);
       policy_->Decide({&query, 1}, {&leaves, 1});
     }
     if (leaves == 0) {
-      Continue(job.run[i], job.segment + 1);
+      Continue(job.rows[i], job.segment + 1);
       continue;
     }
     const bool softmax = sequence->spec->exit.measure == ExitMeasure::kSoftmax;
-    left_early_ |= segment.end != config_.limits.n_layers;
-    Leave(job.run[i], job.segment, row, softmax ? row.softmax_margin : job.confidence[i]);
+    Leave(job.rows[i], job.segment, row, softmax ? row.softmax_margin : job.confidence[i]);
   }
 }
 

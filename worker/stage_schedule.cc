@@ -44,7 +44,8 @@ int Stage::backlog_rows() const {
   };
   auto count = fills(outbox_);
   for (const Segment& segment : segments_) count += fills(segment.queue);
-  return static_cast<int>(count) + (in_flight_ ? static_cast<int>(in_flight_->fill.size()) : 0);
+  if (in_flight_) count += fills({in_flight_->rows.begin(), in_flight_->rows.end()});
+  return static_cast<int>(count);
 }
 
 std::vector<SequenceProgress> Stage::Progress() const {
@@ -54,9 +55,7 @@ std::vector<SequenceProgress> Stage::Progress() const {
   };
   count(outbox_);
   for (const Segment& segment : segments_) count(segment.queue);
-  if (in_flight_) {
-    for (const Row& r : in_flight_->fill) ++backlog[r.row.sequence];
-  }
+  if (in_flight_) count({in_flight_->rows.begin(), in_flight_->rows.end()});
   std::vector<SequenceProgress> progress;
   for (const auto& [id, s] : sequences_) {
     progress.push_back({id, *std::min_element(s->watermark.begin(), s->watermark.end()), backlog[id]});
@@ -167,7 +166,7 @@ void Stage::SubmitBatch(size_t index) {
   std::set<uint64_t> members;
   bool signals = false;
   const size_t limit = static_cast<size_t>(config_.max_batch_rows);
-  while (!segment.queue.empty() && job.run.size() + job.fill.size() < limit) {
+  while (!segment.queue.empty() && job.rows.size() < limit) {
     Row row = segment.queue.front();
     segment.queue.pop_front();
     Sequence* s = Find(row.row.sequence);
@@ -178,7 +177,7 @@ void Stage::SubmitBatch(size_t index) {
     if (row.row.kind == RowKind::kFill) {
       ++counters_.fill_rows;
       work.fill.push_back(layer_row);
-      job.fill.push_back(row);
+      job.rows.push_back(row);
       continue;
     }
     const bool live = row.row.kind == RowKind::kLive;
@@ -188,34 +187,28 @@ void Stage::SubmitBatch(size_t index) {
     work.signals.push_back(measured ? s->spec->exit.measure : ExitMeasure::kForced);
     signals |= work.signals.back() == ExitMeasure::kState || work.signals.back() == ExitMeasure::kClassifier;
     work.run.push_back(layer_row);
-    job.run.push_back(row);
+    job.rows.push_back(row);
   }
   if (!signals) work.signals.clear();
   ++counters_.steps;
-  counters_.largest_batch_rows =
-      std::max<uint64_t>(counters_.largest_batch_rows, job.run.size() + job.fill.size());
+  counters_.largest_batch_rows = std::max<uint64_t>(counters_.largest_batch_rows, job.rows.size());
   counters_.mixed_batches += members.size() > 1 ? 1 : 0;
-  counters_.refilled_batches += members.size() > 1 && left_early_ && index > 0 ? 1 : 0;
   actions_.push_back(SubmitJob{{job.id, std::move(work)}});
   in_flight_ = std::move(job);
 }
 
-void Stage::SubmitHead(size_t segment, std::vector<Row> rows, std::vector<uint8_t> decide,
-                       std::vector<float> confidence) {
-  InFlight job;
+void Stage::SubmitHead(size_t segment, HeadRows head) {
+  InFlight job{std::move(head)};
   job.id = next_job_++;
   job.segment = segment;
   job.head = true;
   HeadJob work{.layer = segments_[segment].end, .rows = {}};
-  for (const Row& row : rows) {
+  for (const Row& row : job.rows) {
     Sequence* s = Find(row.row.sequence);
     ++s->rows_in_jobs;
     work.rows.push_back({row.slot, static_cast<uint32_t>(row.row.position + 1), &s->spec->sampling,
                          (row.row.flags & kWantLogits) != 0});
   }
-  job.run = std::move(rows);
-  job.decide = std::move(decide);
-  job.confidence = std::move(confidence);
   actions_.push_back(SubmitJob{{job.id, std::move(work)}});
   in_flight_ = std::move(job);
 }
