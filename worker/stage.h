@@ -118,7 +118,6 @@ struct StageCounters {
   uint64_t stale_frames = 0;  // frames of another epoch, and rows of an old generation or a closed sequence
   uint64_t largest_batch_rows = 0;
   uint64_t mixed_batches = 0;  // jobs with rows of two or more sequences
-  0;  // of them: jobs of a deeper segment after rows of the batch before had left early
   int frames_in_flight_max = 0;
   std::map<int, uint64_t> exits;  // tokens that left here, by layers run
 };

@@ -291,6 +291,19 @@ TEST(CoreRequests, ACancelMayCountFewerTokensThanLaterStagesReported) {
   EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 0U);
 }
 
+TEST(CoreRequests, ACancelMayOvertakeTokens) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  const RequestId id = h.Arrive(1, 9);
+  h.Do1(ClientGone{id});
+  h.Token(0, 1, 2, 1, 10);
+  h.Token(0, 1, 2, 2, 11);  // on its way to stage 0 when the cancel came there
+  h.Finished(0, 2, 1, proto::FINISH_CANCELLED);
+  EXPECT_THAT(h.All<EndPipeline>(), IsEmpty());
+  h.CloseEverywhere(0, 2);
+  EXPECT_TRUE(h.core.replicas()[0].sequences.empty());
+}
+
 TEST(CoreRequests, CancelInTheStepOfTheAdmissionComesAfterIt) {
   CoreHarness h(SmallConfig());
   h.BringUp();
@@ -366,49 +379,6 @@ TEST(CoreRequests, ABrokenPromiseOfTheWorkerEndsItsJob) {
             1U)
       << "fewer than it sent";
   EXPECT_EQ(ended([](CoreHarness* h) { h->CloseEverywhere(0, 2); }), 1U) << "closed and never finished";
-}
-
-TEST(CoreRequests, LedgerKnowsWatermarkAndBacklogAndFlushesWhatStands) {
-  CoreConfig config = SmallConfig();
-  config.flush_after = std::chrono::seconds(2);
-  CoreHarness h(config);
-  h.BringUp();
-  h.Arrive(10, 20);
-  const auto report = [&](uint32_t watermark, uint32_t backlog) {
-    proto::ToCoordinator message;
-    auto& state = *message.mutable_report()->add_sequences();
-    state.set_sequence(2);
-    state.set_watermark(watermark);
-    state.set_backlog(backlog);
-    h.From(0, 1, message);
-  };
-  report(11, 3);
-  const SequenceKv& kv = h.core.replicas()[0].ledger.sequences().at(2);
-  EXPECT_EQ(kv.stages[1].watermark, 11U);
-  EXPECT_EQ(kv.stages[1].backlog, 3U);
-  EXPECT_EQ(kv.stages[0].backlog, 0U);
-  h.Pass(std::chrono::milliseconds(1500));
-  report(12, 4);  // it moves: no order
-  h.Pass(std::chrono::milliseconds(1500));
-  report(12, 5);
-  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kFlush), IsEmpty());
-  h.Pass(std::chrono::milliseconds(500));
-  for (uint32_t rank = 0; rank < 2; ++rank) {
-    const auto flushes = h.Sent(0, rank, proto::ToWorker::kFlush);
-    ASSERT_EQ(flushes.size(), 1U);
-    EXPECT_THAT(flushes[0].flush().sequence(), ElementsAre(2U));
-  }
-  h.Pass(std::chrono::milliseconds(1500));
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kFlush).size(), 1U);
-  h.Pass(std::chrono::milliseconds(500));
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kFlush).size(), 2U) << "again, while it stands";
-  h.From(0, 1, [] {
-    proto::ToCoordinator empty;
-    empty.mutable_report();
-    return empty;
-  }());
-  h.Pass(std::chrono::seconds(5));
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kFlush).size(), 2U) << "not listed: nothing waits";
 }
 
 }  // namespace

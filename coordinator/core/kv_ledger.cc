@@ -52,13 +52,14 @@ void KvLedger::Report(TimePoint now, uint32_t rank, const proto::StageReport& re
 
 std::vector<uint64_t> KvLedger::TakeOldBacklog(TimePoint now, Duration age) {
   std::vector<uint64_t> old;
-  for (auto& [sequence, kv] : sequences_) {
+  for (auto& entry : sequences_) {
+    SequenceKv& kv = entry.second;
     const bool stands = std::any_of(kv.stages.begin(), kv.stages.end(), [&](const StageKv& stage) {
       return stage.backlog > 0 && now - std::max(stage.backlog_since, kv.flushed_at) >= age;
     });
     if (!stands) continue;
     kv.flushed_at = now;
-    old.push_back(sequence);
+    old.push_back(entry.first);
   }
   return old;
 }

@@ -264,7 +264,7 @@ TEST(Supervision, AnIdlePipelineSingsAndOneThatDoesNotIsEnded) {
   EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kAdmit), IsEmpty());
   h.Pass(milliseconds(1));
   ASSERT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit).size(), 1U);
-  const auto& open = h.Sent(0, 0, proto::ToWorker::kAdmit)[0].admit().open(0);
+  const proto::OpenSequence open = h.Sent(0, 0, proto::ToWorker::kAdmit)[0].admit().open(0);
   EXPECT_EQ(open.max_tokens(), 1U);
   EXPECT_EQ(open.exit().mode(), 0U);
   h.AnswerCanary();
@@ -346,55 +346,6 @@ TEST(Supervision, AFailureTakesDownOneReplicaOnly) {
   h.Arrive(1, 5);
   EXPECT_EQ(h.All<RequestAdmitted>().at(0).pipeline, 1U);
   EXPECT_NE(h.EpochOf(0), h.EpochOf(1)) << "epochs are unique over the replicas";
-}
-
-TEST(Supervision, DrainLetsRunningRequestsFinish) {
-  CoreHarness h(SmallConfig());
-  h.BringUp();
-  h.Arrive(1, 1);
-  h.Do1(Drain{});
-  EXPECT_FALSE(h.core.ready());
-  const RequestId late = h.Arrive(1, 1);
-  EXPECT_EQ(h.All<RequestFailed>().at(0).id, late);
-  EXPECT_EQ(h.All<RequestFailed>().at(0).kind, FailureKind::kShuttingDown);
-  h.Pass(seconds(1));
-  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kShutdown), IsEmpty());
-  h.Token(0, 0, 2, 1, 5);
-  h.Finished(0, 2, 1);
-  EXPECT_EQ(h.All<RequestFinished>().size(), 1U);
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kShutdown).size(), 1U);
-  EXPECT_EQ(h.Sent(0, 1, proto::ToWorker::kShutdown).size(), 1U);
-  EXPECT_THAT(h.All<EndPipeline>(), IsEmpty()) << "they may go by themselves";
-  h.Pass(seconds(3));
-  EXPECT_EQ(h.All<EndPipeline>().size(), 1U);
-  EXPECT_THAT(h.All<Drained>(), IsEmpty());
-  h.Do1(PipelineExited{0, 100, "exit code 0"});
-  EXPECT_EQ(State(h), PipelineState::kStopped);
-  EXPECT_EQ(h.All<Drained>().size(), 1U);
-  h.Pass(seconds(60));
-  EXPECT_EQ(h.All<Drained>().size(), 1U);
-  EXPECT_THAT(h.All<StartPipeline>(), IsEmpty());
-}
-
-TEST(Supervision, DrainHasALimit) {
-  CoreHarness h(SmallConfig());
-  h.BringUp();
-  h.Arrive(1, 5);
-  h.Do1(Drain{});
-  h.Pass(milliseconds(29'999));
-  EXPECT_THAT(h.All<RequestFailed>(), IsEmpty());
-  h.Pass(milliseconds(1));
-  EXPECT_EQ(h.All<RequestFailed>().at(0).kind, FailureKind::kShuttingDown);
-  h.Do1(PipelineExited{0, 100, "exit code 0"});
-  EXPECT_EQ(h.All<Drained>().size(), 1U);
-}
-
-TEST(Supervision, DrainDuringBackoffEndsAtOnce) {
-  CoreHarness h(SmallConfig());
-  h.BringUp();
-  h.Do1(PipelineExited{0, 100, "x"});
-  h.Do1(Drain{});
-  EXPECT_EQ(h.All<Drained>().size(), 1U);
 }
 
 }  // namespace

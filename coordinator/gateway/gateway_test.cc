@@ -93,6 +93,17 @@ TEST(Gateway, StopStringsEndAndAreNotShown) {
   EXPECT_TRUE(server.WaitCluster("/pipelines/0/kv/pages_reserved", "0"));
 }
 
+TEST(Gateway, AStopStringCancelsWhatWouldRunOn) {
+  TestServerOptions options = WithReply("");
+  options.core.context_length = 100'000'000;
+  options.cluster.kv_pages = 100'000'000;
+  TestServer server(options);
+  const HttpReply reply = Complete(server, R"("stop":"xxxx","max_tokens":90000000)");
+  EXPECT_EQ(At(reply, "/choices/0/text"), R"("")");
+  EXPECT_TRUE(server.WaitCluster("/pipelines/0/kv/pages_reserved", "0"));
+  EXPECT_EQ(server.cluster().cancels, 1);
+}
+
 TEST(Gateway, LogprobsInBothFormats) {
   TestServer server(WithReply("ab"));
   const HttpReply completion = Complete(server, R"("logprobs":2)");
