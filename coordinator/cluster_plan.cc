@@ -1,52 +1,14 @@
 #include "coordinator/cluster_plan.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <set>
 #include <thread>
 
 #include "base/error.h"
 #include "coordinator/openai/generation_request.h"
+#include "model/layer_plan.h"
 
 namespace exeunt {
 namespace {
-
-std::vector<std::string_view> Parts(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const size_t at = text.find(separator);
-    parts.push_back(text.substr(0, at));
-    if (at == std::string_view::npos) return parts;
-    text.remove_prefix(at + 1);
-  }
-}
-
-Result<int> Number(const char* option, std::string_view text) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return InvalidArgument("{}: '{}' is not a number", option, text);
-  }
-  return value;
-}
-
-proto::LayerRange Range(int begin, int end) {
-  proto::LayerRange range;
-  range.set_begin(begin);
-  range.set_end(end);
-  return range;
-}
-
-std::vector<proto::LayerRange> EvenSplit(int stages, int n_layers) {
-  std::vector<proto::LayerRange> ranges;
-  for (int i = 0, begin = 0; i < stages; ++i) {
-    const int end = begin + n_layers / stages + (i < n_layers % stages ? 1 : 0);
-    ranges.push_back(Range(begin, end));
-    begin = end;
-  }
-  return ranges;
-}
 
 int ThreadsPerStage(const Config& config) {
   if (config.threads_per_stage > 0) return config.threads_per_stage;
@@ -71,56 +33,16 @@ Duration ProgressTimeout(const Config& config, const ModelConfig& model) {
 
 }  // namespace
 
-Result<std::vector<proto::LayerRange>> SplitLayers(const std::string& split, uint32_t stages, int n_layers) {
-  if (stages > static_cast<uint32_t>(n_layers)) {
-    return InvalidArgument("--stages is {}, the model has {} layers: a stage needs at least one", stages,
-                           n_layers);
-  }
-  if (split == "auto") return EvenSplit(static_cast<int>(stages), n_layers);
-  std::vector<proto::LayerRange> ranges;
-  int next = 0;
-  for (const std::string_view part : Parts(split, ',')) {
-    const auto ends = Parts(part, '-');
-    if (ends.size() != 2) return InvalidArgument("--split: '{}' is not of the form 0-12", part);
-    ASSIGN_OR_RETURN(const int begin, Number("--split", ends[0]));
-    ASSIGN_OR_RETURN(const int end, Number("--split", ends[1]));
-    if (begin != next) return InvalidArgument("--split: '{}' does not begin at layer {}", part, next);
-    if (end <= begin) return InvalidArgument("--split: '{}' has no layer", part);
-    ranges.push_back(Range(begin, end));
-    next = end;
-  }
-  if (next != n_layers) return InvalidArgument("--split ends at layer {}, the model has {}", next, n_layers);
-  if (ranges.size() != stages) {
-    return InvalidArgument("--split has {} stages, --stages is {}", ranges.size(), stages);
-  }
-  return ranges;
-}
-
-Result<std::vector<int>> ExitLayers(const std::string& exit_layers, int n_layers) {
-  if (exit_layers == "none") return std::vector<int>();
-  std::set<int> layers;
-  if (exit_layers == "auto") {
-    for (const double share : {0.5, 0.7, 0.8, 0.9}) {
-      const int layer = static_cast<int>(std::lround(share * n_layers));
-      if (layer >= 1 && layer < n_layers) layers.insert(layer);
-    }
-    return std::vector<int>(layers.begin(), layers.end());
-  }
-  for (const std::string_view part : Parts(exit_layers, ',')) {
-    ASSIGN_OR_RETURN(const int layer, Number("--exit-layers", part));
-    if (layer < 1 || layer >= n_layers) {
-      return InvalidArgument("--exit-layers: {} is outside [1, {})", layer, n_layers);
-    }
-    layers.insert(layer);
-  }
-  return std::vector<int>(layers.begin(), layers.end());
-}
-
 Result<proto::Plan> MakePlan(const Config& config, const ModelConfig& model) {
   proto::Plan plan;
-  ASSIGN_OR_RETURN(const auto ranges, SplitLayers(config.split, config.stages, model.n_layers));
-  for (const proto::LayerRange& range : ranges) *plan.add_stages() = range;
-  ASSIGN_OR_RETURN(const auto exits, ExitLayers(config.exit_layers, model.n_layers));
+  ASSIGN_OR_RETURN(const auto spans,
+                   ParseSplit(config.split, static_cast<int>(config.stages), model.n_layers));
+  for (const LayerSpan& span : spans) {
+    auto* range = plan.add_stages();
+    range->set_begin(span.begin);
+    range->set_end(span.end);
+  }
+  ASSIGN_OR_RETURN(const auto exits, ParseExitLayers(config.exit_layers, model.n_layers));
   plan.mutable_exit_layers()->Add(exits.begin(), exits.end());
   plan.set_model_path(config.model);
   plan.set_exits_path(config.exits);

@@ -12,10 +12,6 @@
 
 namespace exeunt {
 
-// Layers of the stages: contiguous, none empty, all of them. Errors name what is wrong with --split.
-Result<std::vector<proto::LayerRange>> SplitLayers(const std::string& split, uint32_t stages, int n_layers);
-// Ascending, each in [1, n_layers).
-Result<std::vector<int>> ExitLayers(const std::string& exit_layers, int n_layers);
 Result<proto::Plan> MakePlan(const Config& config, const ModelConfig& model);
 // Limits and times; epochs begin at `first_epoch`.
 CoreConfig MakeCoreConfig(const Config& config, const ModelConfig& model, const proto::Plan& plan,

@@ -77,35 +77,6 @@ TEST(Config, WhatIsWrongIsNamed) {
   EXPECT_THAT(Parse({"--help"}).text, HasSubstr("--kv-budget"));
 }
 
-std::vector<std::pair<int, int>> Ranges(const std::string& split, uint32_t stages, int layers) {
-  std::vector<std::pair<int, int>> ranges;
-  for (const auto& range : SplitLayers(split, stages, layers).value())
-    ranges.emplace_back(range.begin(), range.end());
-  return ranges;
-}
-
-TEST(ClusterPlan, SplitsLayers) {
-  EXPECT_THAT(Ranges("auto", 1, 30), ElementsAre(std::pair(0, 30)));
-  EXPECT_THAT(Ranges("auto", 4, 30),
-              ElementsAre(std::pair(0, 8), std::pair(8, 16), std::pair(16, 23), std::pair(23, 30)));
-  EXPECT_EQ(Ranges("auto", 30, 30).back(), std::pair(29, 30));
-  EXPECT_THAT(Ranges("0-12,12-30", 2, 30), ElementsAre(std::pair(0, 12), std::pair(12, 30)));
-  for (const char* bad : {"0-12", "0-12,13-30", "0-0,0-30", "1-12,12-30", "0-12,12-31", "0-12-30,1", "a-b",
-                          "", "0-1,1-2,2-30"}) {
-    EXPECT_EQ(SplitLayers(bad, 2, 30).error().code, ErrorCode::kInvalidArgument) << bad;
-  }
-  EXPECT_THAT(SplitLayers("auto", 31, 30).error().message, HasSubstr("--stages is 31"));
-}
-
-TEST(ClusterPlan, PlacesExits) {
-  EXPECT_THAT(ExitLayers("auto", 30).value(), ElementsAre(15, 21, 24, 27));
-  EXPECT_THAT(ExitLayers("auto", 2).value(), ElementsAre(1));
-  EXPECT_THAT(ExitLayers("auto", 1).value(), IsEmpty());
-  EXPECT_THAT(ExitLayers("none", 30).value(), IsEmpty());
-  EXPECT_THAT(ExitLayers("21,15,15", 30).value(), ElementsAre(15, 21));
-  for (const char* bad : {"0", "30", "x", "15,", ""}) EXPECT_FALSE(ExitLayers(bad, 30).has_value()) << bad;
-}
-
 TEST(ClusterPlan, TellsWorkersAndCore) {
   Config config = Parse({"--stages", "3", "--threads-per-stage", "2", "--max-sequences", "5"}).config.value();
   ModelConfig model;

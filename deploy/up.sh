@@ -37,6 +37,7 @@ url="http://127.0.0.1:$port"
 
 "$root/deploy/install.sh" build run
 say "building (Release)"
+export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
 cmake -S "$root" -B "$root/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER_LAUNCHER=ccache >/dev/null
 ninja -C "$root/build" exeunt exeunt-worker exeunt-coordinator >&2
 [ -n "$model" ] || model="$("$root/deploy/get_model.sh")"

@@ -17,6 +17,9 @@ for arg in "$@"; do
   esac
 done
 
+# A checkout elsewhere finds what this one compiled.
+export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
+
 passed=0 failed=0 skipped=0
 report() { # NAME STATUS
   if [ "$2" -eq 0 ]; then

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "transport/request_message.h"
 
 namespace exeunt {
 namespace {
@@ -54,28 +55,8 @@ proto::OpenSequence ToProto(const SequenceSpec& spec) {
   m.set_sequence(spec.sequence);
   m.mutable_prompt()->Add(spec.prompt.begin(), spec.prompt.end());
   m.set_max_tokens(static_cast<uint32_t>(spec.max_tokens));
-  auto* s = m.mutable_sampling();
-  s->set_temperature(spec.sampling.temperature);
-  s->set_top_p(spec.sampling.top_p);
-  s->set_top_k(spec.sampling.top_k);
-  s->set_min_p(spec.sampling.min_p);
-  s->set_seed(spec.sampling.seed);
-  s->set_choice(spec.sampling.choice);
-  s->set_n_logprobs(spec.sampling.n_logprobs);
-  auto* e = m.mutable_exit();
-  e->set_mode(static_cast<uint32_t>(spec.exit.mode));
-  e->set_measure(static_cast<uint32_t>(spec.exit.measure));
-  e->set_threshold(spec.exit.threshold);
-  e->set_min_layer(spec.exit.min_layer);
-  if (spec.exit.decay) {
-    e->mutable_decay()->set_tau(spec.exit.decay->tau);
-    e->mutable_decay()->set_n(spec.exit.decay->n);
-  }
-  for (const ForcedExit& f : spec.exit.forced) {
-    auto* forced = e->add_forced();
-    forced->set_layer(f.layer);
-    forced->set_probability(f.probability);
-  }
+  *m.mutable_sampling() = ToProto(spec.sampling);
+  *m.mutable_exit() = ToProto(spec.exit);
   m.mutable_end_tokens()->Add(spec.end_tokens.begin(), spec.end_tokens.end());
   m.set_want_logits(spec.want_logits);
   return m;

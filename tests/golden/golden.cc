@@ -67,7 +67,8 @@ Golden LoadGolden(const std::string& name) {
 }
 
 Noise LimitOf(const Golden& golden, Weights weights) {
-  return ReadsInt8(golden, weights) ? Scaled(*golden.int8, 1.5, 2) : Scaled(golden.f32, 3, 2);
+  if (ReadsInt8(golden, weights)) return Scaled(*golden.int8, 1.5, 2);
+  return Scaled(golden.f32, golden.sequences.size() > 1 ? 1.5 : 3, 2);
 }
 
 double NearTie(const Golden& golden, Weights weights) {

@@ -14,10 +14,10 @@
 //
 // Ours is another draw of that noise, so its root mean square comes out near the golden's. In f32 it hangs on
 // a few values that are tipped first: 16 draws of a small model have from 0.2 to 1.9 times the rms of all,
-// and the limit is 3 times. In int8 every input is rounded, but errors are alike within a row, and rows share
-// K/V: some ten independent groups in a small model, 1 / sqrt(2 * 10) = 22 % of deviation, and the limit
-// is 1.5 times the rms. For the largest error it is twice the largest that the golden saw, in as many draws
-// or more.
+// and the limit is 3 times; over the default model's 50 sequences that evens out, and it is 1.5 times. In
+// int8 every input is rounded, but errors are alike within a row, and rows share K/V: some ten independent
+// groups in a small model, 1 / sqrt(2 * 10) = 22 % of deviation, and the limit is 1.5 times the rms. For the
+// largest error it is twice the largest that the golden saw, in as many draws or more.
 //
 // Greedy tokens may differ where the golden's two logits are a near-tie: closer than the error of their
 // distance may be. That error's rms is gap_rms over all rows. Rows of the default model differ in how

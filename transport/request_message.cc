@@ -1,0 +1,35 @@
+#include "transport/request_message.h"
+
+namespace exeunt {
+
+proto::Sampling ToProto(const SamplingParams& params) {
+  proto::Sampling m;
+  m.set_temperature(params.temperature);
+  m.set_top_p(params.top_p);
+  m.set_top_k(params.top_k);
+  m.set_min_p(params.min_p);
+  m.set_seed(params.seed);
+  m.set_choice(params.choice);
+  m.set_n_logprobs(params.n_logprobs);
+  return m;
+}
+
+proto::ExitSetting ToProto(const ExitSetting& setting) {
+  proto::ExitSetting m;
+  m.set_mode(static_cast<uint32_t>(setting.mode));
+  m.set_measure(static_cast<uint32_t>(setting.measure));
+  m.set_threshold(setting.threshold);
+  m.set_min_layer(setting.min_layer);
+  if (setting.decay) {
+    m.mutable_decay()->set_tau(setting.decay->tau);
+    m.mutable_decay()->set_n(setting.decay->n);
+  }
+  for (const ForcedExit& exit : setting.forced) {
+    auto* forced = m.add_forced();
+    forced->set_layer(exit.layer);
+    forced->set_probability(exit.probability);
+  }
+  return m;
+}
+
+}  // namespace exeunt
