@@ -29,6 +29,7 @@ struct GenerateOptions {
   std::string split = "auto";
   std::string exit_layers = "auto";
   std::string exits_directory;
+  bool f32_weights = false;
   SamplingParams sampling{.temperature = 0.0F};
   ExitOptions exit;
   bool show_exits = false;
@@ -97,6 +98,7 @@ Status Generate(const GenerateOptions& options) {
   ASSIGN_OR_RETURN(pipeline_options.exit_layers, ParseExitLayers(options.exit_layers, model.n_layers));
   pipeline_options.exits_directory = options.exits_directory;
   pipeline_options.threads = options.threads;
+  pipeline_options.dequantise = options.f32_weights;
   pipeline_options.kv_pages = spec.positions() / cpu::kPageTokens + 1;
   const bool progress = !options.quiet && isatty(STDERR_FILENO) != 0;
   ASSIGN_OR_RETURN(const auto pipeline, LocalPipeline::Create(source, pipeline_options, [progress](float f) {
@@ -149,6 +151,8 @@ void AddGenerate(CLI::App* app, int* status) {
   verb->add_option("--exit-layers", options->exit_layers, "exits after these layers: auto, none, or 15,21")
       ->capture_default_str();
   verb->add_option("--exits", options->exits_directory, "directory with exits.json and exits.safetensors");
+  verb->add_flag("--f32-weights", options->f32_weights,
+                 "compute with the file's numbers in F32: slow; shows what quantised arithmetic costs");
   verb->add_option("--temperature", options->sampling.temperature, "0: greedy")->capture_default_str();
   verb->add_option("--top-p", options->sampling.top_p)->capture_default_str();
   verb->add_option("--top-k", options->sampling.top_k)->capture_default_str();

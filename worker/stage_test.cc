@@ -253,6 +253,29 @@ TEST_F(StageTest, AFlushSendsFillsOnAnIdleStageAndSoDoesTime) {
   }
 }
 
+// The seats of tokens that left earlier are taken by rows of other sequences: frames that were thinned out by
+// exits are computed together.
+TEST_F(StageTest, RowsOfSeveralFramesFormOneBatch) {
+  Stage stage(Config(1, 2), &policy_);
+  for (uint64_t id = 1; id <= 3; ++id) Step(&stage, {FrameArrived{OpenFrame(id)}});
+  const auto frame = [](uint64_t id) {
+    return FrameArrived{{7, id, {StateRow(id, 0, RowKind::kPrompt)}, {}}, id};
+  };
+  const auto first = Of<SubmitJob>(Step(&stage, {frame(1)}));
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(std::get<SegmentJob>(first[0].job.work).run.size(), 1U);
+  Step(&stage, {frame(2)});
+  Step(&stage, {frame(3)});
+  // The first segment's rows of 2 and 3 wait while the row of 1 goes through the second segment; then they
+  // run as one.
+  auto jobs = Of<SubmitJob>(Step(&stage, {JobDone{first[0].job.id, SegmentResult{}}}));
+  ASSERT_EQ(jobs.size(), 1U);
+  jobs = Of<SubmitJob>(Step(&stage, {JobDone{jobs[0].job.id, SegmentResult{}}}));
+  ASSERT_EQ(jobs.size(), 1U);
+  EXPECT_EQ(std::get<SegmentJob>(jobs[0].job.work).run.size(), 2U);
+  EXPECT_EQ(stage.counters().mixed_batches, 1U);
+}
+
 TEST_F(StageTest, CreditsBoundFramesInFlight) {
   StageConfig config = Config(0, 2);
   config.send_credits = 1;
