@@ -23,27 +23,27 @@ std::string CheckValue(const T& value) {
 
 }  // namespace exeunt::internal
 
-#define CHECK(cond)                                                              \
-  do {                                                                           \
-    if (!(cond)) [[unlikely]]                                                    \
-      ::exeunt::internal::CheckFailed(__FILE__, __LINE__, "CHECK(" #cond ")");   \
+#define CHECK(cond)                                                            \
+  do {                                                                         \
+    if (!(cond)) [[unlikely]]                                                  \
+      ::exeunt::internal::CheckFailed(__FILE__, __LINE__, "CHECK(" #cond ")"); \
   } while (false)
 
 // The message follows fmt: CHECK_MSG(n < limit, "row {} of {}", n, limit).
-#define CHECK_MSG(cond, ...)                                                                                 \
-  do {                                                                                                       \
-    if (!(cond)) [[unlikely]]                                                                                \
+#define CHECK_MSG(cond, ...)                                                                                \
+  do {                                                                                                      \
+    if (!(cond)) [[unlikely]]                                                                               \
       ::exeunt::internal::CheckFailed(__FILE__, __LINE__, "CHECK(" #cond "): " + fmt::format(__VA_ARGS__)); \
   } while (false)
 
-#define EXEUNT_CHECK_OP(op, a, b)                                                                       \
-  do {                                                                                                  \
-    const auto& check_a = (a);                                                                          \
-    const auto& check_b = (b);                                                                          \
-    if (!(check_a op check_b)) [[unlikely]]                                                             \
-      ::exeunt::internal::CheckFailed(                                                                  \
-          __FILE__, __LINE__,                                                                           \
-          fmt::format("CHECK({} {} {}): {} against {}", #a, #op, #b,                                    \
+#define EXEUNT_CHECK_OP(op, a, b)                                                                         \
+  do {                                                                                                    \
+    const auto& check_a = (a);                                                                            \
+    const auto& check_b = (b);                                                                            \
+    if (!(check_a op check_b)) [[unlikely]]                                                               \
+      ::exeunt::internal::CheckFailed(                                                                    \
+          __FILE__, __LINE__,                                                                             \
+          fmt::format("CHECK({} {} {}): {} against {}", #a, #op, #b,                                      \
                       ::exeunt::internal::CheckValue(check_a), ::exeunt::internal::CheckValue(check_b))); \
   } while (false)
 

@@ -9,9 +9,9 @@
 
 namespace exeunt {
 
-#define EXEUNT_ERROR_MAKER(name)                                                  \
-  template <typename... Args>                                                     \
-  Error name(fmt::format_string<Args...> format, Args&&... args) {                \
+#define EXEUNT_ERROR_MAKER(name)                                                   \
+  template <typename... Args>                                                      \
+  Error name(fmt::format_string<Args...> format, Args&&... args) {                 \
     return {ErrorCode::k##name, fmt::format(format, std::forward<Args>(args)...)}; \
   }
 

@@ -47,15 +47,15 @@ inline Status OkStatus() { return {}; }
 #define EXEUNT_CONCAT(a, b) EXEUNT_CONCAT_INNER(a, b)
 
 // Returns the error of `expr` (a Status or Result) from the enclosing function, if it has one.
-#define RETURN_IF_ERROR(expr)                                    \
-  do {                                                           \
-    auto&& return_if_error_result = (expr);                      \
+#define RETURN_IF_ERROR(expr)                                                                  \
+  do {                                                                                         \
+    auto&& return_if_error_result = (expr);                                                    \
     if (!return_if_error_result.has_value()) return std::move(return_if_error_result).error(); \
   } while (false)
 
 // ASSIGN_OR_RETURN(auto x, F()): x = value of F(), or returns its error.
 #define ASSIGN_OR_RETURN(lhs, expr) ASSIGN_OR_RETURN_INNER(EXEUNT_CONCAT(result_, __LINE__), lhs, expr)
-#define ASSIGN_OR_RETURN_INNER(tmp, lhs, expr)          \
-  auto tmp = (expr);                                    \
-  if (!tmp.has_value()) return std::move(tmp).error();  \
+#define ASSIGN_OR_RETURN_INNER(tmp, lhs, expr)         \
+  auto tmp = (expr);                                   \
+  if (!tmp.has_value()) return std::move(tmp).error(); \
   lhs = std::move(tmp).value()

@@ -7,7 +7,8 @@
 
 namespace exeunt {
 
-// Which pairs of a head RoPE rotates: (2i, 2i+1), as GGUF stores Llama; or (i, i + d/2), as Hugging Face and Qwen.
+// Which pairs of a head RoPE rotates: (2i, 2i+1), as GGUF stores Llama; or (i, i + d/2), as Hugging Face and
+// Qwen.
 enum class RopeStyle { kInterleaved, kHalves };
 
 enum class RopeScalingKind { kNone, kLinear, kLlama3, kYarn };
@@ -15,12 +16,12 @@ enum class RopeScalingKind { kNone, kLinear, kLlama3, kYarn };
 struct RopeScaling {
   RopeScalingKind kind = RopeScalingKind::kNone;
   float factor = 1.0F;
-  int original_context = 0;        // tokens the model was trained on (llama3, yarn)
-  float low_freq_factor = 1.0F;    // llama3
-  float high_freq_factor = 4.0F;   // llama3
-  float beta_fast = 32.0F;         // yarn
-  float beta_slow = 1.0F;          // yarn
-  float attention_factor = 0.0F;   // yarn: scales cos and sin; 0 = derived, 0.1 ln(factor) + 1
+  int original_context = 0;       // tokens the model was trained on (llama3, yarn)
+  float low_freq_factor = 1.0F;   // llama3
+  float high_freq_factor = 4.0F;  // llama3
+  float beta_fast = 32.0F;        // yarn
+  float beta_slow = 1.0F;         // yarn
+  float attention_factor = 0.0F;  // yarn: scales cos and sin; 0 = derived, 0.1 ln(factor) + 1
 };
 
 struct ModelConfig {
@@ -38,7 +39,8 @@ struct ModelConfig {
   float rope_theta = 10000.0F;
   RopeStyle rope_style = RopeStyle::kHalves;
   RopeScaling rope_scaling;
-  // Divides each pair's frequency (GGUF's rope_freqs.weight, which holds Llama 3's scaling); empty or [head_dim / 2].
+  // Divides each pair's frequency (GGUF's rope_freqs.weight, which holds Llama 3's scaling); empty or
+  // [head_dim / 2].
   std::vector<float> rope_freq_factors;
   bool tied_embeddings = false;
   int sliding_window = 0;  // positions a row sees, itself included; 0 = all

@@ -10,7 +10,8 @@ namespace exeunt {
 enum class ExitMode : uint8_t { kOff, kPropagate, kExact, kVerify };
 enum class ExitMeasure : uint8_t { kSoftmax, kState, kClassifier, kForced };
 
-// One exit of the `forced` measure: tokens leave after `layer` with `probability`; what remains of 1 runs all layers.
+// One exit of the `forced` measure: tokens leave after `layer` with `probability`; what remains of 1 runs all
+// layers.
 struct ForcedExit {
   int layer = 0;
   float probability = 0.0F;
@@ -25,10 +26,10 @@ struct ExitDecay {
 struct ExitSetting {
   ExitMode mode = ExitMode::kOff;
   ExitMeasure measure = ExitMeasure::kSoftmax;
-  float threshold = 1.0F;            // >= 1: no exits at all, whatever the decay
-  int min_layer = 0;                 // exits after fewer layers are not taken
-  std::optional<ExitDecay> decay;    // none: a flat threshold
-  std::vector<ForcedExit> forced;    // measure kForced only
+  float threshold = 1.0F;          // >= 1: no exits at all, whatever the decay
+  int min_layer = 0;               // exits after fewer layers are not taken
+  std::optional<ExitDecay> decay;  // none: a flat threshold
+  std::vector<ForcedExit> forced;  // measure kForced only
 
   // Whether any token of the request can leave early.
   bool Enabled() const {

@@ -33,7 +33,7 @@ report() { # NAME STATUS
 build() {
   local dir="$1" target="$2"; shift 2
   echo "== build $dir"
-  local log="$dir.log"
+  local log="$dir/build.log"
   mkdir -p "$dir"
   if cmake -S . -B "$dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@" >"$log" 2>&1 && ninja -C "$dir" "$target" >>"$log" 2>&1; then
     report "build $dir" 0
@@ -71,6 +71,7 @@ long=$(wc -l "${sources[@]}" | awk '$2 != "total" && $1 > 1000')
 [ -z "$long" ]
 report "no file over 1000 lines $long" $?
 
+export CC=gcc CXX=g++
 build build all && run_tests build -j2
 if [ "$quick" -eq 0 ]; then
   export CC=clang-14 CXX=clang++-14
