@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/signal_set.hpp>
 #include <chrono>
 #include <cstdio>
@@ -15,6 +16,7 @@
 #include "coordinator/gateway/gateway.h"
 #include "coordinator/gateway/http_server.h"
 #include "coordinator/supervisor/mpirun_launcher.h"
+#include "model/exit_heads_info.h"
 #include "model/model_source.h"
 
 namespace exeunt {
@@ -70,7 +72,11 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
   model.default_max_tokens = config.default_max_tokens;
   model.limits.n_layers = shape.n_layers;
   model.limits.exit_layers.assign(plan.exit_layers().begin(), plan.exit_layers().end());
-  model.limits.has_classifier = !config.exits.empty();
+  if (!config.exits.empty()) {
+    ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(config.exits, shape.n_layers));
+    model.limits.has_classifier = std::any_of(exits.exits.begin(), exits.exits.end(),
+                                              [](const ExitHeadInfo& exit) { return exit.classifier; });
+  }
   model.limits.default_exit = DefaultExit(config);
   model.limits.vocab_size = shape.vocab_size;
   ASSIGN_OR_RETURN(model.tokenizer, source.directory().empty()

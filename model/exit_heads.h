@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/exit_heads_info.h"
 #include "model/linear.h"
 #include "model/model_source.h"
 
@@ -24,19 +25,6 @@ struct ExitHead {
   std::vector<float> classifier;  // [d_model]; empty: none
   float classifier_bias = 0.0F;
 };
-
-// exits.json alone: what the coordinator needs to check requests.
-struct ExitHeadInfo {
-  int layer = 0;
-  bool translator = false;
-  bool classifier = false;
-};
-struct ExitHeadsInfo {
-  std::string model_hash;
-  std::vector<ExitHeadInfo> exits;  // ascending layers, each in [1, n_layers)
-};
-// Errors name file, key, value and limit.
-Result<ExitHeadsInfo> LoadExitHeadsInfo(const std::string& directory, int n_layers);
 
 class ExitHeads {
  public:

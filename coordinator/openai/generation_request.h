@@ -20,7 +20,7 @@ namespace exeunt {
 struct ApiLimits {
   int n_layers = 0;
   std::vector<int> exit_layers;  // exits are possible after so many layers
-  bool has_classifier = false;   // an exits directory is configured
+  bool has_classifier = false;   // an exit with a fitted classifier is configured
   ExitSetting default_exit;      // where a request says nothing
   int vocab_size = 0;
   int max_choices = 128;         // prompts times n

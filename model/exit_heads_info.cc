@@ -1,0 +1,83 @@
+#include "model/exit_heads_info.h"
+
+#include <boost/json.hpp>
+#include <fstream>
+
+#include "base/error.h"
+#include "model/json.h"
+
+namespace exeunt {
+namespace {
+
+constexpr size_t kMaxExitsJsonBytes = size_t{1} << 20;
+
+Result<std::string> ReadSmallFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return NotFound("{}: cannot be opened", path);
+  std::string text(kMaxExitsJsonBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (text.size() > kMaxExitsJsonBytes) return InvalidArgument("{}: over {} bytes", path, kMaxExitsJsonBytes);
+  return text;
+}
+
+Result<ExitHeadInfo> ParseExit(const boost::json::value& value, int n_layers) {
+  const auto* object = value.if_object();
+  if (object == nullptr) return InvalidArgument("key 'exits': {} is not an object", JsonText(value));
+  ExitHeadInfo info;
+  for (const auto& [key, v] : *object) {
+    if (key == "layer" && v.is_int64()) {
+      if (v.get_int64() < 1 || v.get_int64() >= n_layers) {
+        return InvalidArgument("key 'layer': {} is outside [1, {})", v.get_int64(), n_layers);
+      }
+      info.layer = static_cast<int>(v.get_int64());
+    } else if (key == "translator" && v.is_bool()) {
+      info.translator = v.get_bool();
+    } else if (key == "classifier" && v.is_bool()) {
+      info.classifier = v.get_bool();
+    } else {
+      return InvalidArgument("exit has unknown key or wrong value: '{}': {}", std::string(key), JsonText(v));
+    }
+  }
+  if (info.layer == 0) return InvalidArgument("exit {} has no 'layer'", JsonText(value));
+  return info;
+}
+
+Result<ExitHeadsInfo> ParseInfo(const std::string& text, int n_layers) {
+  ASSIGN_OR_RETURN(const auto json, ParseJsonObject(text));
+  ExitHeadsInfo info;
+  bool format_known = false;
+  for (const auto& [key, value] : json) {
+    if (key == "format" && value.is_int64()) {
+      if (value.get_int64() != 1) return Unimplemented("key 'format': {} is not 1", value.get_int64());
+      format_known = true;
+    } else if (key == "model" && value.is_string()) {
+      info.model_hash = std::string(value.get_string());
+    } else if (key == "exits" && value.is_array()) {
+      for (const auto& e : value.get_array()) {
+        ASSIGN_OR_RETURN(const ExitHeadInfo exit, ParseExit(e, n_layers));
+        if (!info.exits.empty() && exit.layer <= info.exits.back().layer) {
+          return InvalidArgument("key 'layer': {} does not follow {} in ascending order", exit.layer,
+                                 info.exits.back().layer);
+        }
+        info.exits.push_back(exit);
+      }
+    } else {
+      return InvalidArgument("unknown key or wrong value: '{}': {}", std::string(key), JsonText(value));
+    }
+  }
+  if (!format_known) return InvalidArgument("key 'format' is missing");
+  return info;
+}
+
+}  // namespace
+
+Result<ExitHeadsInfo> LoadExitHeadsInfo(const std::string& directory, int n_layers) {
+  const std::string path = directory + "/exits.json";
+  ASSIGN_OR_RETURN(const std::string text, ReadSmallFile(path));
+  auto info = ParseInfo(text, n_layers);
+  if (!info.has_value()) return Annotate(info.error(), path);
+  return info;
+}
+
+}  // namespace exeunt

@@ -1,0 +1,24 @@
+// exits.json alone: which exits were fitted, and to which model. What the coordinator needs to check
+// requests, without the tensors (exit_heads.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace exeunt {
+
+struct ExitHeadInfo {
+  int layer = 0;
+  bool translator = false;
+  bool classifier = false;
+};
+struct ExitHeadsInfo {
+  std::string model_hash;
+  std::vector<ExitHeadInfo> exits;  // ascending layers, each in [1, n_layers)
+};
+// Errors name file, key, value and limit.
+Result<ExitHeadsInfo> LoadExitHeadsInfo(const std::string& directory, int n_layers);
+
+}  // namespace exeunt
