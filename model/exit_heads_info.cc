@@ -43,7 +43,9 @@ Result<ExitHeadInfo> ParseExit(const boost::json::value& value, int n_layers) {
   return info;
 }
 
-Result<ExitHeadsInfo> ParseInfo(const std::string& text, int n_layers) {
+}  // namespace
+
+Result<ExitHeadsInfo> ParseExitHeadsInfo(const std::string& text, int n_layers) {
   ASSIGN_OR_RETURN(const auto json, ParseJsonObject(text));
   ExitHeadsInfo info;
   bool format_known = false;
@@ -70,12 +72,10 @@ Result<ExitHeadsInfo> ParseInfo(const std::string& text, int n_layers) {
   return info;
 }
 
-}  // namespace
-
 Result<ExitHeadsInfo> LoadExitHeadsInfo(const std::string& directory, int n_layers) {
   const std::string path = directory + "/exits.json";
   ASSIGN_OR_RETURN(const std::string text, ReadSmallFile(path));
-  auto info = ParseInfo(text, n_layers);
+  auto info = ParseExitHeadsInfo(text, n_layers);
   if (!info.has_value()) return Annotate(info.error(), path);
   return info;
 }

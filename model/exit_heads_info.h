@@ -18,6 +18,8 @@ struct ExitHeadsInfo {
   std::string model_hash;
   std::vector<ExitHeadInfo> exits;  // ascending layers, each in [1, n_layers)
 };
+// The text of an exits.json. Errors name key, value and limit.
+Result<ExitHeadsInfo> ParseExitHeadsInfo(const std::string& text, int n_layers);
 // Errors name file, key, value and limit.
 Result<ExitHeadsInfo> LoadExitHeadsInfo(const std::string& directory, int n_layers);
 

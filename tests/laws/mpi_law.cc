@@ -140,6 +140,7 @@ std::vector<Scenario> TinyScenarios(int ranks) {
   mix.sampled = true;
   mix.exit = ForcedExits({{1, 0.1F}, {6, 0.3F}, {15, 0.3F}});
   add("forced exits, sampled, 2 threads", EvenSplit(30, ranks), mix, 2);
+  scenarios.back().options.prefill_chunk_tokens = 500;  // prompts in one piece
   add("random arrivals and cancels", EvenSplit(30, ranks), mix, 1);
   scenarios.back().cancels = true;
   mix.count = 5;
@@ -201,6 +202,7 @@ int Main(int argc, char** argv) {
     if (mpi.rank() != 0) continue;
     LocalPipelineOptions one = scenario.options;
     one.split = EvenSplit(30, 1);
+    one.isa = cpu::SupportedIsas().back();  // EXEUNT_ISA is for the stages
     const Generated want = RunLaw(source, one, scenario.requests).generated;
     const auto cancelled = std::count_if(finished.begin(), finished.end(),
                                          [](const auto& f) { return f.second == Finish::kCancelled; });
