@@ -49,7 +49,6 @@ struct Frame {
 };
 
 inline constexpr size_t kMaxFrameRows = 8192;
-inline constexpr size_t kMaxFrameHeaderBytes = size_t{8} << 20;
 
 std::vector<std::byte> EncodeFrame(const Frame& frame);
 // Everything is bounded and checked before it is used; the error names field, value and limit.

@@ -57,7 +57,6 @@ inline constexpr int kMaxHeadDim = 256;
 // Positions that are reduced together before chunks are merged in ascending order: part of the result's
 // definition.
 inline constexpr int kAttentionChunk = 512;
-inline constexpr int kMaxGqaGroup = 16;
 
 // Vocabulary reductions run over chunks of this many logits, merged in ascending order.
 inline constexpr int kVocabChunk = 512;
