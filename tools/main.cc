@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/log.h"
+#include "tools/bench.h"
 #include "tools/generate.h"
 
 int main(int argc, char** argv) {
@@ -9,6 +10,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int status = 0;
   exeunt::InitLogging("exeunt", "warn");
+  exeunt::AddBench(&app, &status);
   exeunt::AddGenerate(&app, &status);
   CLI11_PARSE(app, argc, argv);
   return status;

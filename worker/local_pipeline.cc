@@ -4,7 +4,6 @@
 #include <iterator>
 
 #include "base/check.h"
-#include "worker/cpu_executor.h"
 
 namespace exeunt {
 
@@ -13,6 +12,27 @@ bool StageHasHead(LayerSpan layers, const std::vector<int>& exit_layers, int n_l
            return exit > layers.begin && exit <= layers.end;
          });
 }
+
+namespace {
+
+StageWork WorkOf(const StageWeights& weights) {
+  const auto macs = [](const Linear& l) { return static_cast<double>(l.n()) * l.k(); };
+  const auto layers = static_cast<double>(weights.layers.size());
+  StageWork work;
+  for (const LayerWeights& w : weights.layers) {
+    for (const Linear* l : {&w.q, &w.kv, &w.o, &w.gate_up, &w.down}) {
+      work.layer_bytes += static_cast<double>(l->bytes()) / layers;
+      work.layer_macs += macs(*l) / layers;
+    }
+    work.fill_bytes += static_cast<double>(w.kv.bytes()) / layers;
+    work.fill_macs += macs(w.kv) / layers;
+  }
+  work.head_bytes = static_cast<double>(weights.head.bytes());
+  work.head_macs = macs(weights.head);
+  return work;
+}
+
+}  // namespace
 
 Result<CpuStage> BuildCpuStage(const StageBuild& build) {
   const ModelConfig& config = build.source->config();
@@ -32,6 +52,7 @@ Result<CpuStage> BuildCpuStage(const StageBuild& build) {
   CpuStage stage;
   stage.weight_bytes = weights.bytes();
   stage.head_bytes = weights.head.bytes();
+  stage.work = WorkOf(weights);
   stage.executor =
       std::make_unique<CpuExecutor>(std::move(weights), std::move(exits), std::move(cache),
                                     CpuExecutorOptions{build.isa, build.threads, build.progress});
@@ -54,7 +75,8 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
       progress((static_cast<float>(rank) + f) / static_cast<float>(stages));
     };
     ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
-    if (options.wrap_executor) stage.executor = options.wrap_executor(std::move(stage.executor));
+    std::unique_ptr<Executor> executor = std::move(stage.executor);
+    if (options.wrap_executor) executor = options.wrap_executor(std::move(executor));
     StageConfig config;
     config.rank = rank;
     config.ranks = stages;
@@ -68,7 +90,7 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
     config.max_batch_rows = options.max_batch_rows;
     config.eager_forwarding = options.eager_forwarding;
     pipeline->runners_.push_back(std::make_unique<StageRunner>(
-        config, pipeline->policy_.get(), std::move(stage.executor), pipeline->hub_->channel(rank)));
+        config, pipeline->policy_.get(), std::move(executor), pipeline->hub_->channel(rank)));
   }
   return pipeline;
 }

@@ -11,6 +11,7 @@
 #include "model/layer_plan.h"
 #include "model/model_source.h"
 #include "transport/loopback_channel.h"
+#include "worker/cpu_executor.h"
 #include "worker/stage_runner.h"
 
 namespace exeunt {
@@ -66,10 +67,21 @@ struct StageBuild {
   std::function<void()> progress = [] {};  // between layers, while running
   std::function<void(float)> load_progress = [](float) {};
 };
+// What a stage's weights are to its kernels, per layer (their mean) and for the head: bytes that one pass
+// reads, and multiply-accumulates of one row.
+struct StageWork {
+  double layer_bytes = 0;
+  double fill_bytes = 0;  // K and V only
+  double head_bytes = 0;
+  double layer_macs = 0;
+  double fill_macs = 0;
+  double head_macs = 0;
+};
 struct CpuStage {
-  std::unique_ptr<Executor> executor;
+  std::unique_ptr<CpuExecutor> executor;
   size_t weight_bytes = 0;  // resident
   size_t head_bytes = 0;    // of them, the vocabulary head
+  StageWork work;
 };
 Result<CpuStage> BuildCpuStage(const StageBuild& build);
 // Whether tokens may leave at this stage: it is the last, or an exit lies in it.

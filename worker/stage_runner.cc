@@ -4,6 +4,24 @@
 #include "base/error.h"
 
 namespace exeunt {
+namespace {
+
+StepSpan Describe(const Job& job) {
+  StepSpan span;
+  if (const auto* segment = std::get_if<SegmentJob>(&job.work)) {
+    span.layer_begin = segment->layer_begin;
+    span.layer_end = segment->layer_end;
+    span.run_rows = static_cast<int32_t>(segment->run.size());
+    span.fill_rows = static_cast<int32_t>(segment->fill.size());
+  } else {
+    const auto& head = std::get<HeadJob>(job.work);
+    span.layer_begin = span.layer_end = head.layer;
+    span.run_rows = static_cast<int32_t>(head.rows.size());
+  }
+  return span;
+}
+
+}  // namespace
 
 StageRunner::StageRunner(const StageConfig& config, const ExitPolicy* policy,
                          std::unique_ptr<Executor> executor, DataChannel* channel)
@@ -29,17 +47,22 @@ Status StageRunner::Receive(std::vector<StageEvent>* events) {
   }
 }
 
+void StageRunner::Compute(std::vector<StageEvent>* events) {
+  std::vector<JobDone> done;
+  span_.begin = MonotonicNow();
+  executor_->Poll(&done);
+  span_.end = MonotonicNow();
+  job_submitted_ = done.empty();
+  if (!done.empty() && trace_ != nullptr) trace_->Add(span_);
+  for (JobDone& d : done) events->push_back(std::move(d));
+}
+
 bool StageRunner::Turn(TimePoint now, std::vector<StageEvent> events, StageOutputs* out) {
   if (const Status received = Receive(&events); !received.has_value()) {
     out->failed = received.error();
     return false;
   }
-  if (job_submitted_) {
-    std::vector<JobDone> done;
-    executor_->Poll(&done);
-    job_submitted_ = done.empty();
-    for (JobDone& d : done) events.push_back(std::move(d));
-  }
+  if (job_submitted_) Compute(&events);
   const bool had_events = !events.empty();
   auto actions = stage_.Step(now, std::move(events));
   const bool acted = !actions.empty();
@@ -64,6 +87,7 @@ void StageRunner::Act(StageAction action, StageOutputs* out) {
   } else if (auto* grow = std::get_if<GrowSlots>(&action)) {
     executor_->EnsureSlots(grow->count);
   } else if (auto* submit = std::get_if<SubmitJob>(&action)) {
+    span_ = Describe(submit->job);
     executor_->Submit(std::move(submit->job));
     job_submitted_ = true;
   } else if (auto* token = std::get_if<TokenOut>(&action)) {

@@ -10,6 +10,7 @@
 #include "transport/data_channel.h"
 #include "worker/executor.h"
 #include "worker/stage.h"
+#include "worker/step_trace.h"
 
 namespace exeunt {
 
@@ -31,6 +32,9 @@ class StageRunner {
   // True: something happened, so another turn is worth while at once.
   bool Turn(TimePoint now, std::vector<StageEvent> events, StageOutputs* out);
 
+  // Every job from here on is noted in `trace`, which outlives the runner; nullptr: none.
+  void set_trace(StepTrace* trace) { trace_ = trace; }
+
   const Stage& stage() const { return stage_; }
   Executor& executor() { return *executor_; }
   bool Idle() const { return stage_.Idle() && !job_submitted_ && channel_->Idle(); }
@@ -40,6 +44,7 @@ class StageRunner {
  private:
   Status Receive(std::vector<StageEvent>* events);
   void Act(StageAction action, StageOutputs* out);
+  void Compute(std::vector<StageEvent>* events);
 
   SequenceLimits limits_;
   Stage stage_;
@@ -48,6 +53,8 @@ class StageRunner {
   std::map<uint64_t, std::vector<std::byte>> payloads_;  // of the frames of this turn
   uint64_t next_payload_ = 1;
   bool job_submitted_ = false;
+  StepTrace* trace_ = nullptr;
+  StepSpan span_;  // of the job that is submitted
   uint64_t bytes_sent_ = 0;
   uint64_t bytes_received_ = 0;
 };

@@ -7,6 +7,7 @@
 #include "kernels/cpu/elementwise_impl.h"
 #include "kernels/cpu/matmul_impl.h"
 #include "kernels/cpu/ops.h"
+#include "kernels/cpu/peak_impl.h"
 
 namespace exeunt::cpu {
 
@@ -29,7 +30,9 @@ constexpr Ops MakeOps() {
           .attention = Attention<V>,
           .vocab_stats = ComputeVocabStats<V>,
           .dot = Dot<V>,
-          .exp_scaled = ExpScaled<V>};
+          .exp_scaled = ExpScaled<V>,
+          .read_floats = ReadFloats<V>,
+          .int_dots = IntDots<V>};
 }
 
 }  // namespace

@@ -97,6 +97,10 @@ struct Ops {
   float (*dot)(const float* a, const float* b, int n);
   // y = exp((x - shift) * scale); [n].
   void (*exp_scaled)(const float* x, int n, float shift, float scale, float* y);
+  // For measuring the machine (machine_peak.h): the sum of n floats, read as fast as it goes; and
+  // `iterations` of integer dot products on registers, which returns the number of multiply-accumulates.
+  float (*read_floats)(const float* x, size_t n);
+  double (*int_dots)(int iterations);
 };
 
 const Ops& OpsFor(Isa isa);

@@ -1,10 +1,9 @@
 // The pipeline law over real mpirun: every rank is a stage over the MPI channel; what the ranks generate
 // together must be, bit for bit, what one stage generates in one process. Run as: mpirun -n P mpi_law
 // [model.gguf]. Prints a line per scenario; exits non-zero where one fails.
-#include <mpi.h>
-
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <map>
 #include <random>
 #include <thread>
@@ -12,6 +11,7 @@
 #include "base/check.h"
 #include "tests/laws/law_harness.h"
 #include "transport/mpi/mpi_channel.h"
+#include "transport/mpi/mpi_collective.h"
 #include "worker/logits_digest.h"
 
 namespace exeunt {
@@ -94,19 +94,18 @@ Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& s
                              static_cast<uint64_t>(t.exit_layer), LogitsDigest(t.logits)});
   }
   CHECK_EQ(runner.stage().pages_used(), 0);
-  MPI_Barrier(MPI_COMM_WORLD);
+  MpiBarrier();
   return flat;
 }
 
-Flat Gather(const Flat& own, int rank, int ranks) {
-  int count = static_cast<int>(own.size());
-  std::vector<int> counts(static_cast<size_t>(ranks));
-  MPI_Gather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, 0, MPI_COMM_WORLD);
-  std::vector<int> at(counts.size());
-  for (size_t i = 1; i < at.size(); ++i) at[i] = at[i - 1] + counts[i - 1];
-  Flat all(rank == 0 ? static_cast<size_t>(at.back() + counts.back()) : 0);
-  MPI_Gatherv(own.data(), count, MPI_UINT64_T, all.data(), counts.data(), at.data(), MPI_UINT64_T, 0,
-              MPI_COMM_WORLD);
+Flat Gather(const Flat& own) {
+  const auto* bytes = reinterpret_cast<const std::byte*>(own.data());
+  Flat all;
+  for (const auto& rank : MpiGather({bytes, bytes + own.size() * sizeof(uint64_t)})) {
+    const size_t at = all.size();
+    all.resize(at + rank.size() / sizeof(uint64_t));
+    std::memcpy(all.data() + at, rank.data(), rank.size());
+  }
   return all;
 }
 
@@ -198,7 +197,7 @@ int Main(int argc, char** argv) {
   for (const Scenario& scenario : scenarios) {
     std::map<uint64_t, Finish> finished;
     const Flat own = RunRank(source, scenario, mpi.rank(), mpi.ranks(), seed, &finished);
-    const Flat all = Gather(own, mpi.rank(), mpi.ranks());
+    const Flat all = Gather(own);
     if (mpi.rank() != 0) continue;
     LocalPipelineOptions one = scenario.options;
     one.split = EvenSplit(30, 1);
@@ -212,8 +211,7 @@ int Main(int argc, char** argv) {
                 scenario.name, all.size() / 5, cancelled);
     failures += same ? 0 : 1;
   }
-  MPI_Bcast(&failures, 1, MPI_INT, 0, MPI_COMM_WORLD);
-  return failures == 0 ? 0 : 1;
+  return MpiBroadcast(failures) == 0 ? 0 : 1;
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "transport/mpi/mpi_channel.h"
 
-#include <mpi.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,31 +11,15 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "transport/mpi/mpi_check.h"
 
 namespace exeunt {
 namespace {
-
-#define EXEUNT_MPI(call)                                                        \
-  do {                                                                          \
-    const int mpi_code = (call);                                                \
-    CHECK_MSG(mpi_code == MPI_SUCCESS, "{}", ::exeunt::MpiErrorText(mpi_code)); \
-  } while (false)
 
 constexpr int kHeaderTag = 1;
 constexpr int kPayloadTag = 2;
 constexpr int kTokenTag = 3;
 constexpr unsigned kFinaliseSeconds = 10;
-
-}  // namespace
-
-static std::string MpiErrorText(int code) {
-  char text[MPI_MAX_ERROR_STRING];
-  int length = 0;
-  MPI_Error_string(code, text, &length);
-  return {text, static_cast<size_t>(length)};
-}
-
-namespace {
 
 class MpiChannel : public DataChannel {
  public:

@@ -1,0 +1,316 @@
+#include "tools/bench.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <memory>
+
+#include "base/error.h"
+#include "kernels/cpu/machine_peak.h"
+#include "model/layer_plan.h"
+#include "tools/bench_report.h"
+#include "tools/exit_options.h"
+#include "transport/mpi/mpi_channel.h"
+#include "transport/mpi/mpi_collective.h"
+#include "worker/local_pipeline.h"
+
+namespace exeunt {
+namespace {
+
+struct BenchOptions {
+  std::string model;
+  std::vector<std::string> workloads = {"prefill:512", "decode:1", "decode:8", "decode:32"};
+  int threads = 1;
+  int repeat = 1;
+  int prefill_chunk = 256;
+  std::string split = "auto";
+  std::string exit_layers = "none";
+  std::string exits_directory;
+  ExitOptions exit;
+  std::string trace;
+  bool json = false;
+};
+
+constexpr auto kRunDeadline = std::chrono::minutes(10);
+constexpr size_t kLeastPeakBytes = size_t{64} << 20;
+
+// What of a rank's record has a fixed size: gathered in front of its tokens and spans.
+struct RankHeader {
+  StageWork work;
+  double read_bandwidth = 0;
+  double int_dot_peak = 0;
+  uint64_t tokens = 0;
+  uint64_t spans = 0;
+};
+
+template <typename T>
+void Append(std::vector<std::byte>* bytes, const T* values, size_t count) {
+  const auto* begin = reinterpret_cast<const std::byte*>(values);
+  bytes->insert(bytes->end(), begin, begin + count * sizeof(T));
+}
+
+template <typename T>
+void Take(const std::byte** from, T* values, size_t count) {
+  if (count > 0) std::memcpy(values, *from, count * sizeof(T));
+  *from += count * sizeof(T);
+}
+
+// This rank's record to rank 0; all of them there.
+std::vector<BenchRank> GatherRanks(const BenchRank& own) {
+  std::vector<std::byte> bytes;
+  const RankHeader header{own.work, own.read_bandwidth, own.int_dot_peak, own.tokens.size(),
+                          own.spans.size()};
+  Append(&bytes, &header, 1);
+  Append(&bytes, own.tokens.data(), own.tokens.size());
+  Append(&bytes, own.spans.data(), own.spans.size());
+  std::vector<BenchRank> ranks;
+  for (const auto& from : MpiGather(bytes)) {
+    const std::byte* at = from.data();
+    RankHeader h;
+    Take(&at, &h, 1);
+    BenchRank rank{h.work, h.read_bandwidth, h.int_dot_peak, {}, {}};
+    rank.tokens.resize(h.tokens);
+    rank.spans.resize(h.spans);
+    Take(&at, rank.tokens.data(), rank.tokens.size());
+    Take(&at, rank.spans.data(), rank.spans.size());
+    ranks.push_back(std::move(rank));
+  }
+  return ranks;
+}
+
+// One rank of the benchmark: its stage, kept over all workloads.
+class Bench {
+ public:
+  Bench(const BenchOptions& options, const MpiSession& mpi) : options_(options), mpi_(mpi) {}
+  Status Run();
+
+ private:
+  Status Load();
+  void MeasurePeaks(size_t weight_bytes);
+  Result<int64_t> RunOnce(const BenchWorkload& workload);
+  Result<BenchFigures> Measure(const BenchWorkload& workload);
+  void Print(const BenchWorkload& workload, const BenchFigures& figures) const;
+  Status WriteTrace() const;
+
+  const BenchOptions& options_;
+  const MpiSession& mpi_;
+  std::vector<BenchWorkload> workloads_;
+  ExitSetting exit_;
+  std::vector<LayerSpan> split_;
+  int vocab_size_ = 0;
+  CalmExitPolicy policy_;
+  std::unique_ptr<DataChannel> channel_;
+  std::unique_ptr<StageRunner> runner_;
+  StepTrace trace_;
+  Duration clock_offset_{0};
+  BenchRank own_;
+  std::vector<BenchRank> last_;  // rank 0: what the last run recorded
+  uint64_t next_sequence_ = 1;
+};
+
+Status Bench::Load() {
+  ASSIGN_OR_RETURN(const auto source, ModelSource::Open(options_.model));
+  const ModelConfig& model = source->config();
+  vocab_size_ = model.vocab_size;
+  int pages = 1;
+  for (const std::string& text : options_.workloads) {
+    ASSIGN_OR_RETURN(BenchWorkload workload, ParseWorkload(text, model.context_length));
+    const int positions = workload.prompt_tokens + workload.tokens;
+    pages = std::max(pages, workload.streams * (positions / cpu::kPageTokens + 1));
+    workloads_.push_back(std::move(workload));
+  }
+  ASSIGN_OR_RETURN(exit_, options_.exit.Parse(model.n_layers));
+  ASSIGN_OR_RETURN(split_, ParseSplit(options_.split, mpi_.ranks(), model.n_layers));
+  StageBuild build;
+  build.source = source;
+  build.layers = split_[static_cast<size_t>(mpi_.rank())];
+  ASSIGN_OR_RETURN(build.exit_layers, ParseExitLayers(options_.exit_layers, model.n_layers));
+  build.exits_directory = options_.exits_directory;
+  build.kv_pages = pages;
+  build.threads = options_.threads;
+  build.progress = [this] { channel_->Progress(); };
+  ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
+  StageConfig config;
+  config.rank = mpi_.rank();
+  config.ranks = mpi_.ranks();
+  config.epoch = 1;
+  config.limits = {model.context_length, model.vocab_size, model.n_layers};
+  config.layer_begin = build.layers.begin;
+  config.layer_end = build.layers.end;
+  config.exit_layers = build.exit_layers;
+  config.kv_pages = pages;
+  config.prefill_chunk_tokens = options_.prefill_chunk;
+  own_.work = stage.work;
+  MeasurePeaks(stage.weight_bytes);
+  runner_ = std::make_unique<StageRunner>(config, &policy_, std::move(stage.executor), channel_.get());
+  runner_->set_trace(&trace_);
+  return OkStatus();
+}
+
+// All ranks at once: they share the machine in the runs, too.
+void Bench::MeasurePeaks(size_t weight_bytes) {
+  cpu::ThreadPool pool(options_.threads);
+  MpiBarrier();
+  own_.read_bandwidth = cpu::MeasureReadBandwidth(std::max(weight_bytes, kLeastPeakBytes), &pool);
+  MpiBarrier();
+  own_.int_dot_peak = cpu::MeasureIntDotPeak(cpu::OpsFor(cpu::DefaultIsa()), &pool);
+  MpiBarrier();
+}
+
+// Runs the workload to its end; returns when it was admitted. Tokens and spans are left in own_.
+Result<int64_t> Bench::RunOnce(const BenchWorkload& workload) {
+  auto requests = MakeBenchRequests(workload, exit_, vocab_size_, next_sequence_);
+  next_sequence_ += requests.size();
+  const uint64_t opened = next_sequence_ - 1;
+  own_.tokens.clear();
+  trace_.Clear();
+  MpiBarrier();
+  const TimePoint begin = MonotonicNow();
+  std::vector<StageEvent> events;
+  if (mpi_.rank() == 0) events.push_back(AdmitSequences{std::move(requests)});
+  while (!events.empty() || runner_->stage().opened() < opened || !runner_->Idle()) {
+    StageOutputs out;
+    const bool worked = runner_->Turn(MonotonicNow(), std::exchange(events, {}), &out);
+    if (out.failed) return *out.failed;
+    const TimePoint now = MonotonicNow();
+    for (const TokenOut& t : out.tokens) {
+      own_.tokens.push_back(
+          {t.sequence, t.position, t.exit_layer, (now + clock_offset_).since_start.count()});
+    }
+    if (worked) continue;
+    if (now - begin > kRunDeadline) {
+      return DeadlineExceeded("workload {} is not done within {} min", workload.name, kRunDeadline.count());
+    }
+    sched_yield();
+  }
+  own_.spans = trace_.spans();
+  for (StepSpan& s : own_.spans) {
+    s.begin = s.begin + clock_offset_;
+    s.end = s.end + clock_offset_;
+  }
+  return begin.since_start.count();
+}
+
+// The run with the median rate, at rank 0.
+Result<BenchFigures> Bench::Measure(const BenchWorkload& workload) {
+  std::vector<BenchFigures> runs;
+  for (int i = 0; i < options_.repeat; ++i) {
+    ASSIGN_OR_RETURN(const int64_t begin, RunOnce(workload));
+    last_ = GatherRanks(own_);
+    if (mpi_.rank() == 0) runs.push_back(ComputeFigures(workload, begin, last_));
+  }
+  if (runs.empty()) return BenchFigures{};
+  std::sort(runs.begin(), runs.end(), [](const BenchFigures& a, const BenchFigures& b) {
+    return a.tokens_per_second < b.tokens_per_second;
+  });
+  return runs[runs.size() / 2];
+}
+
+void Bench::Print(const BenchWorkload& workload, const BenchFigures& f) const {
+  if (options_.json) {
+    boost::json::object json = ToJson(workload, f);
+    json["threads"] = options_.threads;
+    json["stages"] = mpi_.ranks();
+    json["isa"] = std::string(cpu::IsaName(cpu::DefaultIsa()));
+    json["repeat"] = options_.repeat;
+    std::puts(boost::json::serialize(json).c_str());
+    std::fflush(stdout);
+    return;
+  }
+  fmt::print(
+      "{:<16} {:>9.1f} tokens/s   first token {:.1f} ms (p99 {:.1f}), between tokens {:.2f} ms (p99 "
+      "{:.2f})\n",
+      workload.name, f.tokens_per_second, f.ttft_p50_ms, f.ttft_p99_ms, f.inter_token_p50_ms,
+      f.inter_token_p99_ms);
+  if (exit_.Enabled()) fmt::print("    mean layers {:.2f}\n", f.mean_layers);
+  for (size_t i = 0; i < f.stages.size(); ++i) {
+    const BenchStageFigures& s = f.stages[i];
+    fmt::print(
+        "    stage {} ({}-{}): busy {:.1f} %, {:.1f} rows a step; while busy: {:.1f} % of read bandwidth, "
+        "{:.1f} % of the integer-dot peak\n",
+        i, split_[i].begin, split_[i].end, 100 * s.busy, s.rows_per_step, 100 * s.read_share,
+        100 * s.dot_share);
+  }
+  std::fflush(stdout);
+}
+
+Status Bench::WriteTrace() const {
+  std::ofstream file(options_.trace);
+  file << boost::json::serialize(boost::json::object{{"traceEvents", ChromeTrace(last_)}}) << '\n';
+  file.close();
+  if (!file) return Unavailable("--trace: cannot write {}", options_.trace);
+  return OkStatus();
+}
+
+Status Bench::Run() {
+  channel_ = MakeMpiChannel();
+  clock_offset_ = MpiClockOffset();
+  RETURN_IF_ERROR(Load());
+  const auto peaks = GatherRanks(own_);
+  if (!options_.json) {
+    for (size_t i = 0; i < peaks.size(); ++i) {
+      fmt::print(
+          "stage {}: layers {}-{}, {} thread(s), {}; reads {:.1f} GB/s, {:.0f} G integer multiply-adds/s\n",
+          i, split_[i].begin, split_[i].end, options_.threads, cpu::IsaName(cpu::DefaultIsa()),
+          peaks[i].read_bandwidth * 1e-9, peaks[i].int_dot_peak * 1e-9);
+    }
+  }
+  BenchWorkload warm_up;
+  warm_up.name = "warm-up";
+  warm_up.tokens = 8;
+  ASSIGN_OR_RETURN(const int64_t begin, RunOnce(warm_up));
+  static_cast<void>(begin);
+  for (const BenchWorkload& workload : workloads_) {
+    ASSIGN_OR_RETURN(const BenchFigures figures, Measure(workload));
+    if (mpi_.rank() == 0) Print(workload, figures);
+  }
+  if (mpi_.rank() == 0 && !options_.trace.empty()) return WriteTrace();
+  return OkStatus();
+}
+
+int Main(const BenchOptions& options) {
+  MpiSession mpi(nullptr, nullptr);
+  const Status result = Bench(options, mpi).Run();
+  if (result.has_value()) return 0;
+  std::fprintf(stderr, "exeunt bench: rank %d: %s\n", mpi.rank(), result.error().message.c_str());
+  // The other ranks may wait for this one: mpirun ends them.
+  std::fflush(nullptr);
+  std::_Exit(1);
+}
+
+}  // namespace
+
+void AddBench(CLI::App* app, int* status) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App* verb = app->add_subcommand(
+      "bench", "Measure prefill, decode and pipelines; a stage per rank: mpirun -n 2 exeunt bench MODEL");
+  verb->add_option("model", options->model, "GGUF file or Hugging Face directory")->required();
+  verb->add_option("--workload", options->workloads,
+                   "prefill:TOKENS, decode:STREAMS[xTOKENS], context:TOKENS; several may be given")
+      ->capture_default_str();
+  verb->add_option("--threads", options->threads, "compute threads a stage")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  verb->add_option("--repeat", options->repeat, "runs of each workload; the median is printed")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  verb->add_option("--prefill-chunk", options->prefill_chunk, "prompt tokens a step")
+      ->check(CLI::Range(1, 8192))
+      ->capture_default_str();
+  verb->add_option("--split", options->split, "layers of the stages: auto, or 0-12,12-30")
+      ->capture_default_str();
+  verb->add_option("--exit-layers", options->exit_layers, "exits after these layers: auto, none, or 15,21")
+      ->capture_default_str();
+  verb->add_option("--exits", options->exits_directory, "directory with exits.json and exits.safetensors");
+  options->exit.AddTo(verb);
+  verb->add_option("--trace", options->trace,
+                   "write the last workload's steps to FILE, for chrome://tracing or ui.perfetto.dev");
+  verb->add_flag("--json", options->json, "one JSON object a workload");
+  verb->callback([options, status] { *status = Main(*options); });
+}
+
+}  // namespace exeunt

@@ -1,0 +1,25 @@
+// The project's one macro around MPI calls: an error ends the process with MPI's own text.
+#pragma once
+
+#include <mpi.h>
+
+#include <string>
+
+#include "base/check.h"
+
+namespace exeunt {
+
+inline std::string MpiErrorText(int code) {
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  return {text, static_cast<size_t>(length)};
+}
+
+}  // namespace exeunt
+
+#define EXEUNT_MPI(call)                                                        \
+  do {                                                                          \
+    const int mpi_code = (call);                                                \
+    CHECK_MSG(mpi_code == MPI_SUCCESS, "{}", ::exeunt::MpiErrorText(mpi_code)); \
+  } while (false)
