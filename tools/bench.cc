@@ -33,6 +33,7 @@ struct BenchOptions {
   ExitOptions exit;
   std::string trace;
   bool json = false;
+  bool operations = false;
 };
 
 constexpr auto kRunDeadline = std::chrono::minutes(10);
@@ -94,6 +95,7 @@ class Bench {
   Result<int64_t> RunOnce(const BenchWorkload& workload);
   Result<BenchFigures> Measure(const BenchWorkload& workload);
   void Print(const BenchWorkload& workload, const BenchFigures& figures) const;
+  void PrintOperations(const CpuOpSeconds& before) const;
   Status WriteTrace() const;
 
   const BenchOptions& options_;
@@ -104,6 +106,7 @@ class Bench {
   int vocab_size_ = 0;
   CalmExitPolicy policy_;
   std::unique_ptr<DataChannel> channel_;
+  CpuExecutor* executor_ = nullptr;  // the runner's
   std::unique_ptr<StageRunner> runner_;
   StepTrace trace_;
   Duration clock_offset_{0};
@@ -146,6 +149,7 @@ Status Bench::Load() {
   config.prefill_chunk_tokens = options_.prefill_chunk;
   own_.work = stage.work;
   MeasurePeaks(stage.weight_bytes);
+  executor_ = stage.executor.get();
   runner_ = std::make_unique<StageRunner>(config, &policy_, std::move(stage.executor), channel_.get());
   runner_->set_trace(&trace_);
   return OkStatus();
@@ -238,6 +242,18 @@ void Bench::Print(const BenchWorkload& workload, const BenchFigures& f) const {
   std::fflush(stdout);
 }
 
+// Of rank 0's stage, over all runs of the workload, prompts included.
+void Bench::PrintOperations(const CpuOpSeconds& before) const {
+  const CpuOpSeconds& after = executor_->op_seconds();
+  double all = 0;
+  for (size_t i = 0; i < after.size(); ++i) all += after[i] - before[i];
+  fmt::print("    stage 0 spends");
+  for (size_t i = 0; i < after.size(); ++i) {
+    fmt::print(" {} {:.1f} %{}", CpuOpName(static_cast<CpuOp>(i)), 100 * (after[i] - before[i]) / all,
+               i + 1 < after.size() ? "," : "\n");
+  }
+}
+
 Status Bench::WriteTrace() const {
   std::ofstream file(options_.trace);
   file << boost::json::serialize(boost::json::object{{"traceEvents", ChromeTrace(last_)}}) << '\n';
@@ -265,8 +281,10 @@ Status Bench::Run() {
   ASSIGN_OR_RETURN(const int64_t begin, RunOnce(warm_up));
   static_cast<void>(begin);
   for (const BenchWorkload& workload : workloads_) {
+    const CpuOpSeconds before = executor_->op_seconds();
     ASSIGN_OR_RETURN(const BenchFigures figures, Measure(workload));
     if (mpi_.rank() == 0) Print(workload, figures);
+    if (mpi_.rank() == 0 && options_.operations) PrintOperations(before);
   }
   if (mpi_.rank() == 0 && !options_.trace.empty()) return WriteTrace();
   return OkStatus();
@@ -309,6 +327,7 @@ void AddBench(CLI::App* app, int* status) {
   options->exit.AddTo(verb);
   verb->add_option("--trace", options->trace,
                    "write the last workload's steps to FILE, for chrome://tracing or ui.perfetto.dev");
+  verb->add_flag("--operations", options->operations, "also print where the first stage's time goes");
   verb->add_flag("--json", options->json, "one JSON object a workload");
   verb->callback([options, status] { *status = Main(*options); });
 }

@@ -12,8 +12,8 @@
 #include "kernels/cpu/thread_pool.h"
 #include "model/exit_heads.h"
 #include "model/kv_cache.h"
-#include "model/rope.h"
 #include "model/stage_weights.h"
+#include "worker/cpu_layers.h"
 #include "worker/executor.h"
 
 namespace exeunt {
@@ -21,6 +21,7 @@ namespace exeunt {
 struct CpuExecutorOptions {
   cpu::Isa isa = cpu::DefaultIsa();
   int threads = 1;
+  std::vector<int> cpus;  // one per thread to pin them to, or empty
   // Called between layers: transports need it to make progress, watchdogs to see some.
   std::function<void()> progress = [] {};
 };
@@ -28,7 +29,6 @@ struct CpuExecutorOptions {
 class CpuExecutor : public Executor {
  public:
   CpuExecutor(StageWeights weights, ExitHeads exits, KvCache cache, CpuExecutorOptions options);
-  ~CpuExecutor() override;
 
   void Submit(Job job) override { jobs_.push_back(std::move(job)); }
   void Poll(std::vector<JobDone>* done) override;
@@ -39,21 +39,16 @@ class CpuExecutor : public Executor {
 
   const StageWeights& weights() const { return weights_; }
   const KvCache& cache() const { return cache_; }
-  const cpu::AttentionShape& attention_shape() const { return attention_; }
+  const cpu::AttentionShape& attention_shape() const { return layers_.attention_shape(); }
+  // Where the time of all jobs so far went.
+  const CpuOpSeconds& op_seconds() { return *layers_.op_seconds(); }
 
  private:
-  struct Batch;
-  struct Scratch;
-
   SegmentResult RunSegment(const SegmentJob& job);
   HeadResult RunHead(const HeadJob& job);
   void RunHeadBlock(const HeadJob& job, size_t first, size_t count, HeadResult* result);
-  void RunLayer(int layer, Batch* batch);
-  void Attend(int layer, Batch* batch);
-  // out[rows, out_stride] = linear of `in` [rows, k] (rows contiguous), bias included.
-  void Apply(const Linear& linear, const float* in, int rows, float* out, size_t out_stride);
-  void Normalise(const float* x, const std::vector<float>& weight, int rows, float* out);
-  void AddRows(const float* x, size_t count, float* y);
+  void Translate(const ExitHead& head, int rows);
+  void Gather(const SegmentJob& job, const CpuBatch& batch);
   float* slot(int32_t s) { return slots_[static_cast<size_t>(s) / kSlotChunk].get() + ChunkOffset(s); }
   size_t ChunkOffset(int32_t s) const;
 
@@ -64,12 +59,18 @@ class CpuExecutor : public Executor {
   CpuExecutorOptions options_;
   const cpu::Ops& ops_;
   const ModelConfig& config_;
-  cpu::AttentionShape attention_;
-  Rope rope_;
   cpu::ThreadPool pool_;
+  CpuLayers layers_;
   std::deque<Job> jobs_;
   std::vector<std::unique_ptr<float[]>> slots_;
-  std::unique_ptr<Scratch> scratch_;
+  // Buffers that grow to the largest batch and are kept.
+  std::vector<LayerRow> rows_;
+  std::vector<float> x_;            // [rows, d_model]
+  std::vector<float> before_last_;  // [run, d_model]: states before the segment's last layer
+  std::vector<float> logits_;       // [head rows, vocab]
+  std::vector<cpu::VocabStats> stats_;
+  MatmulRows head_rows_;
+  MatmulRows translator_rows_;
 };
 
 }  // namespace exeunt

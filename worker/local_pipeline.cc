@@ -55,7 +55,7 @@ Result<CpuStage> BuildCpuStage(const StageBuild& build) {
   stage.work = WorkOf(weights);
   stage.executor =
       std::make_unique<CpuExecutor>(std::move(weights), std::move(exits), std::move(cache),
-                                    CpuExecutorOptions{build.isa, build.threads, build.progress});
+                                    CpuExecutorOptions{build.isa, build.threads, build.cpus, build.progress});
   return stage;
 }
 
@@ -69,8 +69,9 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
   pipeline->hub_ = std::make_unique<LoopbackHub>(stages);
   for (int rank = 0; rank < stages; ++rank) {
     const LayerSpan layers = options.split[static_cast<size_t>(rank)];
-    StageBuild build{source,           layers,      options.exit_layers, options.exits_directory,
-                     options.kv_pages, options.isa, options.threads,     options.dequantise};
+    StageBuild build{
+        source,          layers, options.exit_layers, options.exits_directory, options.kv_pages, options.isa,
+        options.threads, {},     options.dequantise};
     build.load_progress = [&](float f) {
       progress((static_cast<float>(rank) + f) / static_cast<float>(stages));
     };

@@ -63,6 +63,7 @@ struct StageBuild {
   int kv_pages = 0;
   cpu::Isa isa = cpu::DefaultIsa();
   int threads = 1;
+  std::vector<int> cpus;                   // to pin the threads to, or empty
   bool dequantise = false;                 // see StageWeightsOptions
   std::function<void()> progress = [] {};  // between layers, while running
   std::function<void(float)> load_progress = [](float) {};

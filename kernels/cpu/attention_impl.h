@@ -9,6 +9,7 @@
 
 #include "kernels/cpu/elementwise_impl.h"
 #include "kernels/cpu/ops.h"
+#include "kernels/cpu/unroll.h"
 
 namespace exeunt::cpu {
 namespace {
@@ -41,11 +42,11 @@ template <class V, int G>
 void TileScores(const uint16_t* k_tile, const float* q, int head_dim, float scale, float* scores,
                 size_t stride) {
   typename V::F acc[G][2];
-  for (auto& a : acc) a[0] = a[1] = V::Zero();
+  EXEUNT_UNROLL for (int h = 0; h < G; ++h) acc[h][0] = acc[h][1] = V::Zero();
   for (int d = 0; d < head_dim; ++d) {
     const auto k0 = V::FromHalf(k_tile + d * kPageTokens);
     const auto k1 = V::FromHalf(k_tile + d * kPageTokens + 16);
-    for (int h = 0; h < G; ++h) {
+    EXEUNT_UNROLL for (int h = 0; h < G; ++h) {
       const auto qd = V::Set1(q[h * head_dim + d]);
       acc[h][0] = V::Fma(qd, k0, acc[h][0]);
       acc[h][1] = V::Fma(qd, k1, acc[h][1]);
@@ -57,131 +58,200 @@ void TileScores(const uint16_t* k_tile, const float* q, int head_dim, float scal
   }
 }
 
+// The largest of scores[begin, end); whole vectors around them can be read.
+template <class V>
+float MaxOfVectors(const float* scores, int begin, int end) {
+  auto max = V::Set1(-__builtin_inff());
+  for (int i = begin / 16 * 16; i < end; i += 16) {
+    auto x = V::Load(scores + i);
+    if (i < begin || i + 16 > end) x = V::KeepLanes(x, begin - i, end - i, -__builtin_inff());
+    max = V::Max(max, x);
+  }
+  return V::ReduceMax(max);
+}
+
 // scores[begin, end) becomes exp(score - max), everything else of the span 0; returns the sum, lane tree over
 // the span.
 template <class V>
 float SoftmaxSpan(float* scores, int begin, int end, float max) {
-  float sum_lanes[16] = {};
-  auto sum = V::Load(sum_lanes);
+  auto sum = V::Zero();
   for (int i = begin / 16 * 16; i < end; i += 16) {
-    float p[16];
-    V::Store(p, ExpV<V>(V::Sub(V::Load(scores + i), V::Set1(max))));
-    for (int j = 0; j < 16; ++j) {
-      if (i + j < begin || i + j >= end) p[j] = 0.0F;
-    }
-    V::Store(scores + i, V::Load(p));
-    sum = V::Add(sum, V::Load(p));
+    auto p = ExpV<V>(V::Sub(V::Load(scores + i), V::Set1(max)));
+    if (i < begin || i + 16 > end) p = V::KeepLanes(p, begin - i, end - i, 0.0F);
+    V::Store(scores + i, p);
+    sum = V::Add(sum, p);
   }
   return V::ReduceAdd(sum);
 }
 
-// out[h][d] += sum over [begin, end) of p[h][j] * v[j][d], ascending j, for one tile.
-template <class V, int G>
+// out[h][d] += sum over [begin, end) of p[h][j] * v[j][d], ascending j, for one tile. D vectors of 16
+// dimensions at once: enough accumulators to hide the latency of one.
+template <class V, int G, int D>
 void TileValues(const uint16_t* v_tile, const float* p, size_t stride, int begin, int end, int head_dim,
                 float* out) {
-  for (int d = 0; d < head_dim; d += 16) {
-    typename V::F acc[G];
-    for (int h = 0; h < G; ++h) acc[h] = V::Load(out + h * head_dim + d);
-    for (int j = begin; j < end; ++j) {
-      const auto v = V::FromHalf(v_tile + j * head_dim + d);
-      for (int h = 0; h < G; ++h) {
-        acc[h] = V::Fma(V::Set1(p[static_cast<size_t>(h) * stride + static_cast<size_t>(j)]), v, acc[h]);
-      }
+  typename V::F acc[G][D];
+  EXEUNT_UNROLL for (int h = 0; h < G; ++h) {
+    EXEUNT_UNROLL for (int i = 0; i < D; ++i) acc[h][i] = V::Load(out + h * head_dim + 16 * i);
+  }
+  for (int j = begin; j < end; ++j) {
+    typename V::F v[D];
+    EXEUNT_UNROLL for (int i = 0; i < D; ++i) v[i] = V::FromHalf(v_tile + j * head_dim + 16 * i);
+    EXEUNT_UNROLL for (int h = 0; h < G; ++h) {
+      const auto weight = V::Set1(p[static_cast<size_t>(h) * stride + static_cast<size_t>(j)]);
+      EXEUNT_UNROLL for (int i = 0; i < D; ++i) acc[h][i] = V::Fma(weight, v[i], acc[h][i]);
     }
-    for (int h = 0; h < G; ++h) V::Store(out + h * head_dim + d, acc[h]);
+  }
+  EXEUNT_UNROLL for (int h = 0; h < G; ++h) {
+    EXEUNT_UNROLL for (int i = 0; i < D; ++i) V::Store(out + h * head_dim + 16 * i, acc[h][i]);
   }
 }
 
-// Running softmax of a head over the chunks so far.
-struct RunningSoftmax {
+// One chunk's part of the softmax of a head: out[d] = sum of exp(score - max) * v[d].
+struct SoftmaxPart {
   float max = 0.0F;
   float sum = 0.0F;
 };
 
-// G query heads that share KV head `kv_head`.
-template <class V, int G>
-void AttendGroup(const AttentionShape& s, const KvLayerView& kv, int position, int kv_head, const float* q,
-                 float* out) {
-  alignas(64) float scores[G * kAttentionChunk];
-  alignas(64) float partial[G * kMaxHeadDim];
-  RunningSoftmax run[G];
+// The positions of a chunk that a row sees: [begin, end) of [0, kAttentionChunk); empty where it sees none.
+struct ChunkSpan {
+  int begin = 0;
+  int end = 0;
+};
+inline ChunkSpan SpanOf(const AttentionShape& s, int position, int chunk) {
+  const int start = chunk * kAttentionChunk;
   const int first =
       s.sliding_window > 0 && position >= s.sliding_window ? position - s.sliding_window + 1 : 0;
+  const int end = position + 1 - start < kAttentionChunk ? position + 1 - start : kAttentionChunk;
+  return {first > start ? first - start : 0, end};
+}
+
+// G query heads that share KV head `kv_head`, over the positions of one chunk. out: [G, head_dim].
+template <class V, int G>
+void AttendChunk(const AttentionShape& s, const KvLayerView& kv, int position, int kv_head, int chunk,
+                 const float* q, SoftmaxPart* part, float* out) {
+  alignas(64) float scores[G * kAttentionChunk];
+  const ChunkSpan span = SpanOf(s, position, chunk);
+  const int start = chunk * kAttentionChunk;
   const int dim = s.head_dim;
   const size_t v_offset = static_cast<size_t>(dim) * kPageTokens;
-  bool started = false;
-  for (int chunk = first / kAttentionChunk * kAttentionChunk; chunk <= position; chunk += kAttentionChunk) {
-    const int begin = first > chunk ? first - chunk : 0;
-    const int end = position - chunk + 1 < kAttentionChunk ? position - chunk + 1 : kAttentionChunk;
-    const int first_tile = begin / kPageTokens * kPageTokens;
-    for (int t = first_tile; t < end; t += kPageTokens) {
-      TileScores<V, G>(KvTile(s, kv, chunk + t, kv_head), q, dim, s.scale, scores + t, kAttentionChunk);
-    }
-    float sums[G];
-    float maxima[G];
-    for (int h = 0; h < G; ++h) {
-      maxima[h] = MaxOf<V>(scores + h * kAttentionChunk, begin, end);
-      sums[h] = SoftmaxSpan<V>(scores + h * kAttentionChunk, begin, end, maxima[h]);
-    }
-    for (int i = 0; i < G * dim; ++i) partial[i] = 0.0F;
-    for (int t = first_tile; t < end; t += kPageTokens) {
-      const int tile_begin = begin > t ? begin - t : 0;
-      const int tile_end = end - t < kPageTokens ? end - t : kPageTokens;
-      TileValues<V, G>(KvTile(s, kv, chunk + t, kv_head) + v_offset, scores + t, kAttentionChunk, tile_begin,
-                       tile_end, dim, partial);
-    }
-    for (int h = 0; h < G; ++h) {
-      float* o = out + h * dim;
-      if (!started) {
-        run[h] = {maxima[h], sums[h]};
-        for (int d = 0; d < dim; d += 16) V::Store(o + d, V::Load(partial + h * dim + d));
-        continue;
-      }
-      const float max = run[h].max > maxima[h] ? run[h].max : maxima[h];
-      const auto old_scale = ExpV<V>(V::Set1(run[h].max - max));
-      const auto new_scale = ExpV<V>(V::Set1(maxima[h] - max));
-      float a[16];
-      V::Store(a, V::Add(V::Mul(V::Set1(run[h].sum), old_scale), V::Mul(V::Set1(sums[h]), new_scale)));
-      run[h] = {max, a[0]};
-      for (int d = 0; d < dim; d += 16) {
-        const auto scaled = V::Mul(V::Load(o + d), old_scale);
-        V::Store(o + d, V::Fma(V::Load(partial + h * dim + d), new_scale, scaled));
-      }
-    }
-    started = true;
+  const int first_tile = span.begin / kPageTokens * kPageTokens;
+  for (int t = first_tile; t < span.end; t += kPageTokens) {
+    TileScores<V, G>(KvTile(s, kv, start + t, kv_head), q, dim, s.scale, scores + t, kAttentionChunk);
   }
   for (int h = 0; h < G; ++h) {
-    const auto inverse = V::Set1(1.0F / run[h].sum);
-    for (int d = 0; d < dim; d += 16)
-      V::Store(out + h * dim + d, V::Mul(V::Load(out + h * dim + d), inverse));
+    part[h].max = MaxOfVectors<V>(scores + h * kAttentionChunk, span.begin, span.end);
+    part[h].sum = SoftmaxSpan<V>(scores + h * kAttentionChunk, span.begin, span.end, part[h].max);
+  }
+  for (int i = 0; i < G * dim; i += 16) V::Store(out + i, V::Zero());
+  for (int t = first_tile; t < span.end; t += kPageTokens) {
+    const int begin = span.begin > t ? span.begin - t : 0;
+    const int end = span.end - t < kPageTokens ? span.end - t : kPageTokens;
+    const uint16_t* v_tile = KvTile(s, kv, start + t, kv_head) + v_offset;
+    int d = 0;
+    for (; d + 32 <= dim; d += 32) {
+      TileValues<V, G, 2>(v_tile + d, scores + t, kAttentionChunk, begin, end, dim, out + d);
+    }
+    if (d < dim) TileValues<V, G, 1>(v_tile + d, scores + t, kAttentionChunk, begin, end, dim, out + d);
   }
 }
 
-// Query heads are taken in runs of up to four: more would not fit the registers.
+// Adds the next chunk's part to a head's running softmax.
+template <class V>
+void MergePart(int dim, const SoftmaxPart& next, const float* next_out, SoftmaxPart* run, float* out) {
+  const float max = run->max > next.max ? run->max : next.max;
+  const auto old_scale = ExpV<V>(V::Set1(run->max - max));
+  const auto new_scale = ExpV<V>(V::Set1(next.max - max));
+  float sums[16];
+  V::Store(sums, V::Add(V::Mul(V::Set1(run->sum), old_scale), V::Mul(V::Set1(next.sum), new_scale)));
+  *run = {max, sums[0]};
+  for (int d = 0; d < dim; d += 16) {
+    const auto scaled = V::Mul(V::Load(out + d), old_scale);
+    V::Store(out + d, V::Fma(V::Load(next_out + d), new_scale, scaled));
+  }
+}
+
+template <class V>
+void DivideBySum(int dim, const SoftmaxPart& run, float* out) {
+  const auto inverse = V::Set1(1.0F / run.sum);
+  for (int d = 0; d < dim; d += 16) V::Store(out + d, V::Mul(V::Load(out + d), inverse));
+}
+
+// Calls body.template operator()<G>(first head) for runs of up to four query heads: more would not fit the
+// registers.
+template <typename Body>
+void ForHeadGroups(int heads, Body body) {
+  for (int h = 0; h < heads; h += 4) {
+    switch (heads - h) {
+      case 1:
+        body.template operator()<1>(h);
+        break;
+      case 2:
+        body.template operator()<2>(h);
+        break;
+      case 3:
+        body.template operator()<3>(h);
+        break;
+      default:
+        body.template operator()<4>(h);
+        break;
+    }
+  }
+}
+
 template <class V>
 void Attention(const AttentionShape& s, const KvLayerView& kv, int position, int kv_head, const float* q,
                float* out) {
-  const int group = s.n_heads / s.n_kv_heads;
-  for (int h = 0; h < group;) {
-    const int at = (kv_head * group + h) * s.head_dim;
-    switch (group - h) {
-      case 1:
-        AttendGroup<V, 1>(s, kv, position, kv_head, q + at, out + at);
-        h += 1;
-        break;
-      case 2:
-        AttendGroup<V, 2>(s, kv, position, kv_head, q + at, out + at);
-        h += 2;
-        break;
-      case 3:
-        AttendGroup<V, 3>(s, kv, position, kv_head, q + at, out + at);
-        h += 3;
-        break;
-      default:
-        AttendGroup<V, 4>(s, kv, position, kv_head, q + at, out + at);
-        h += 4;
-        break;
+  const int heads = s.n_heads / s.n_kv_heads;
+  const auto [first, last] = AttentionChunks(s, position);
+  ForHeadGroups(heads, [&]<int G>(int h) {
+    const int at = (kv_head * heads + h) * s.head_dim;
+    SoftmaxPart run[G];
+    AttendChunk<V, G>(s, kv, position, kv_head, first, q + at, run, out + at);
+    for (int chunk = first + 1; chunk <= last; ++chunk) {
+      alignas(64) float partial[G * kMaxHeadDim];
+      SoftmaxPart next[G];
+      AttendChunk<V, G>(s, kv, position, kv_head, chunk, q + at, next, partial);
+      for (int i = 0; i < G; ++i) {
+        MergePart<V>(s.head_dim, next[i], partial + i * s.head_dim, &run[i], out + at + i * s.head_dim);
+      }
     }
+    for (int i = 0; i < G; ++i) DivideBySum<V>(s.head_dim, run[i], out + at + i * s.head_dim);
+  });
+}
+
+template <class V>
+void AttentionChunk(const AttentionShape& s, const KvLayerView& kv, int position, int kv_head, int chunk,
+                    const float* q, float* part) {
+  const int heads = s.n_heads / s.n_kv_heads;
+  float* statistics = part + heads * s.head_dim;  // [heads] maxima, [heads] sums
+  ForHeadGroups(heads, [&]<int G>(int h) {
+    SoftmaxPart parts[G];
+    AttendChunk<V, G>(s, kv, position, kv_head, chunk, q + (kv_head * heads + h) * s.head_dim, parts,
+                      part + h * s.head_dim);
+    for (int i = 0; i < G; ++i) {
+      statistics[h + i] = parts[i].max;
+      statistics[heads + h + i] = parts[i].sum;
+    }
+  });
+}
+
+template <class V>
+void AttentionMerge(const AttentionShape& s, int kv_head, int chunks, const float* parts, float* out) {
+  const int heads = s.n_heads / s.n_kv_heads;
+  const size_t stride = AttentionPartFloats(s);
+  const auto part = [&](int chunk, int h) {
+    const float* statistics = parts + static_cast<size_t>(chunk) * stride + heads * s.head_dim;
+    return SoftmaxPart{statistics[h], statistics[heads + h]};
+  };
+  for (int h = 0; h < heads; ++h) {
+    float* o = out + (kv_head * heads + h) * s.head_dim;
+    const float* from = parts + h * s.head_dim;
+    for (int d = 0; d < s.head_dim; d += 16) V::Store(o + d, V::Load(from + d));
+    SoftmaxPart run = part(0, h);
+    for (int c = 1; c < chunks; ++c) {
+      MergePart<V>(s.head_dim, part(c, h), from + static_cast<size_t>(c) * stride, &run, o);
+    }
+    DivideBySum<V>(s.head_dim, run, o);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/ops.h"
+#include "kernels/cpu/quant_rows.h"
 
 namespace exeunt::cpu {
 namespace {
@@ -76,12 +77,17 @@ void Add(const float* x, int n, float* y) {
   });
 }
 
+// silu(gate) * up.
+template <class V>
+typename V::F SwiGluV(typename V::F gate, typename V::F up) {
+  const auto sigmoid_inverse = V::Add(V::Set1(1.0F), ExpV<V>(V::Sub(V::Zero(), gate)));
+  return V::Mul(V::Div(gate, sigmoid_inverse), up);
+}
+
 template <class V>
 void SwiGlu(const float* gate, const float* up, int n, float* y) {
   ForVectors(n, [&](int i, int lanes) {
-    const auto g = LoadLanes<V>(gate + i, lanes);
-    const auto sigmoid_inverse = V::Add(V::Set1(1.0F), ExpV<V>(V::Sub(V::Zero(), g)));
-    StoreLanes<V>(y + i, V::Mul(V::Div(g, sigmoid_inverse), LoadLanes<V>(up + i, lanes)), lanes);
+    StoreLanes<V>(y + i, SwiGluV<V>(LoadLanes<V>(gate + i, lanes), LoadLanes<V>(up + i, lanes)), lanes);
   });
 }
 
@@ -94,37 +100,56 @@ void ExpScaled(const float* x, int n, float shift, float scale, float* y) {
 }
 
 template <class V>
-void QuantizeRow(const float* x, int n, int8_t* q, float* d, int32_t* sum16) {
-  for (int block = 0; block < n / 32; ++block) {
-    const auto x0 = V::Load(x + 32 * block);
-    const auto x1 = V::Load(x + 32 * block + 16);
+void Quantize(const float* x, int n, int block, const QuantSlot& slot) {
+  const auto rows = static_cast<size_t>(slot.tile_rows);
+  const auto row = static_cast<size_t>(slot.row);
+  uint8_t* p = slot.tile + static_cast<size_t>(block) * rows * kQuantBlockBytes;
+  for (int i = 0; i < n; i += 32, p += rows * kQuantBlockBytes) {
+    // The members of QuantBlock<rows>, in order.
+    auto* q = reinterpret_cast<int8_t*>(p) + 32 * row;
+    auto* d = reinterpret_cast<float*>(p + 32 * rows) + row;
+    float* ds = d + rows;
+    auto* n128 = reinterpret_cast<int32_t*>(ds + rows);
+    int32_t* n32 = n128 + rows;
+    const auto x0 = V::Load(x + i);
+    const auto x1 = V::Load(x + i + 16);
     const float amax = V::ReduceMax(V::Max(V::Abs(x0), V::Abs(x1)));
     const auto inverse = V::Set1(amax > 0.0F ? 127.0F / amax : 0.0F);
     const auto q0 = V::ToInt(V::Mul(x0, inverse));
     const auto q1 = V::ToInt(V::Mul(x1, inverse));
-    V::StoreS8(q + 32 * block, q0);
-    V::StoreS8(q + 32 * block + 16, q1);
-    d[block] = amax / 127.0F;
-    sum16[2 * block] = V::ReduceAddInt(q0);
-    sum16[2 * block + 1] = V::ReduceAddInt(q1);
+    V::StoreS8(q, q0);
+    V::StoreS8(q + 16, q1);
+    const int32_t sum0 = V::ReduceAddInt(q0);
+    const int32_t sum1 = V::ReduceAddInt(q1);
+    *d = amax / 127.0F;
+    *ds = *d * static_cast<float>(sum0 + sum1);
+    *n128 = -128 * (sum0 + sum1);
+    n32[0] = -32 * sum0;
+    n32[rows] = -32 * sum1;
   }
 }
 
-inline void RotatePair(float* a, float* b, float cos, float sin) {
-  const float x = *a;
-  const float y = *b;
-  *a = x * cos - y * sin;
-  *b = x * sin + y * cos;
-}
-
+// y_i = x_i cos_i + x_partner(i) sin_i; the sign of sin belongs to the lane.
 template <class V>
 void RopeInterleaved(float* x, const float* cos, const float* sin, int head_dim) {
-  for (int i = 0; i < head_dim / 2; ++i) RotatePair(x + 2 * i, x + 2 * i + 1, cos[i], sin[i]);
+  for (int i = 0; i < head_dim; i += 16) {
+    const auto v = V::Load(x + i);
+    V::Store(x + i, V::Add(V::Mul(v, V::Load(cos + i)), V::Mul(V::SwapPairs(v), V::Load(sin + i))));
+  }
 }
 
 template <class V>
 void RopeHalves(float* x, const float* cos, const float* sin, int head_dim) {
-  for (int i = 0; i < head_dim / 2; ++i) RotatePair(x + i, x + i + head_dim / 2, cos[i], sin[i]);
+  const int half = head_dim / 2;
+  ForVectors(half, [&](int i, int lanes) {
+    const auto a = LoadLanes<V>(x + i, lanes);
+    const auto b = LoadLanes<V>(x + half + i, lanes);
+    const auto c = LoadLanes<V>(cos + i, lanes);  // the same in both halves
+    const auto rotated_a = V::Add(V::Mul(a, c), V::Mul(b, LoadLanes<V>(sin + i, lanes)));
+    const auto rotated_b = V::Add(V::Mul(b, c), V::Mul(a, LoadLanes<V>(sin + half + i, lanes)));
+    StoreLanes<V>(x + i, rotated_a, lanes);
+    StoreLanes<V>(x + half + i, rotated_b, lanes);
+  });
 }
 
 template <class V>
@@ -156,13 +181,38 @@ VocabStats ComputeVocabStats(const float* logits, int begin, int end) {
   s.top2 = before > after ? before : after;
   auto acc = V::Zero();
   ForVectors(end - begin, [&](int i, int lanes) {
-    const auto x = LoadLanes<V>(logits + begin + i, lanes);
-    float kept[16] = {};  // lanes past the end add nothing
-    StoreLanes<V>(kept, ExpV<V>(V::Sub(x, V::Set1(s.top1))), lanes);
-    acc = V::Add(acc, V::Load(kept));
+    const auto e = ExpV<V>(V::Sub(LoadLanes<V>(logits + begin + i, lanes), V::Set1(s.top1)));
+    acc = V::Add(acc, lanes == 16 ? e : V::KeepLanes(e, 0, lanes, 0.0F));  // lanes past the end add nothing
   });
   s.sum_exp = V::ReduceAdd(acc);
   return s;
+}
+
+template <class V>
+VocabStats MergeVocabStats(const VocabStats* chunks, int n) {
+  VocabStats all = chunks[0];
+  for (int c = 1; c < n; ++c) {
+    const VocabStats& s = chunks[c];
+    if (s.top1 > all.top1) {
+      all.top2 = all.top1 > s.top2 ? all.top1 : s.top2;
+      all.top1 = s.top1;
+      all.argmax = s.argmax;
+    } else {
+      all.top2 = all.top2 > s.top1 ? all.top2 : s.top1;
+    }
+  }
+  auto acc = V::Zero();
+  ForVectors(n, [&](int i, int lanes) {
+    float top[16] = {};
+    float sum[16] = {};
+    for (int j = 0; j < lanes; ++j) {
+      top[j] = chunks[i + j].top1;
+      sum[j] = chunks[i + j].sum_exp;
+    }
+    acc = V::Fma(V::Load(sum), ExpV<V>(V::Sub(V::Load(top), V::Set1(all.top1))), acc);
+  });
+  all.sum_exp = V::ReduceAdd(acc);
+  return all;
 }
 
 }  // namespace

@@ -19,8 +19,10 @@ namespace {
 
 template <class V>
 constexpr Ops MakeOps() {
-  return {.matmul = Matmul<V>,
-          .quantize_row = QuantizeRow<V>,
+  return {.row_tile = V::kRowTile,
+          .matmul = Matmul<V>,
+          .gate_up = GateUp<V>,
+          .quantize = Quantize<V>,
           .rms_norm = RmsNorm<V>,
           .add = Add<V>,
           .swiglu = SwiGlu<V>,
@@ -28,7 +30,10 @@ constexpr Ops MakeOps() {
           .rope_halves = RopeHalves<V>,
           .store_kv = StoreKv<V>,
           .attention = Attention<V>,
+          .attention_chunk = AttentionChunk<V>,
+          .attention_merge = AttentionMerge<V>,
           .vocab_stats = ComputeVocabStats<V>,
+          .merge_vocab_stats = MergeVocabStats<V>,
           .dot = Dot<V>,
           .exp_scaled = ExpScaled<V>,
           .read_floats = ReadFloats<V>,

@@ -5,90 +5,83 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
+#include "kernels/cpu/elementwise_impl.h"
 #include "kernels/cpu/ops.h"
+#include "kernels/cpu/quant_rows.h"
+#include "kernels/cpu/unroll.h"
 
 namespace exeunt::cpu {
 namespace {
 
 inline constexpr size_t kNibbles = 256;  // bytes of 16 columns x 32 nibbles
 
-// A tile's rows of the quantised input, at the current block.
-template <int R>
-struct QuantRows {
-  const int8_t* q[R];
-  const float* d[R];
-  const int32_t* s[R];  // two sums of 16 per block
-};
-
 template <class V>
 typename V::F HalfVector(const uint8_t* p) {
   return V::FromHalf(reinterpret_cast<const uint16_t*>(p));
 }
 
-// dots[r][c] = sum over 32 k of nibble(k, c) * a[r][k].
+// dots[r][c] = sum over 32 k of nibble(k, c) * q[r][k].
 template <class V, int R>
-void DotNibbles(const uint8_t* q, const QuantRows<R>& in, size_t block, typename V::I* dots) {
-  for (int r = 0; r < R; ++r) dots[r] = V::SetInt(0);
-  for (size_t j = 0; j < 4; ++j) {
-    const auto packed = V::LoadB(q + 64 * j);
+void DotNibbles(const uint8_t* p, const QuantBlock<R>& in, typename V::I* dots) {
+  typename V::SmallDot sums[R];
+  EXEUNT_UNROLL for (int r = 0; r < R; ++r) sums[r] = V::SmallZero();
+  EXEUNT_UNROLL for (int j = 0; j < 4; ++j) {
+    const auto packed = V::LoadB(p + 64 * j);
     const auto low = V::LowNibble(packed);
     const auto high = V::HighNibble(packed);
-    for (int r = 0; r < R; ++r) {
-      const int8_t* a = in.q[r] + 32 * block + 4 * j;
-      dots[r] = V::Dot(V::Dot(dots[r], low, a), high, a + 16);
+    EXEUNT_UNROLL for (int r = 0; r < R; ++r) {
+      const int8_t* a = in.q[r] + 4 * j;
+      sums[r] = V::DotSmall(V::DotSmall(sums[r], low, a), high, a + 16);
     }
+  }
+  EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::SmallSum(sums[r]);
+}
+
+// acc[r] += dots[r] * (d * scale of row r's block).
+template <class V, int R>
+void AddScaled(const typename V::I* dots, typename V::F d, const QuantBlock<R>& in, typename V::F* acc) {
+  EXEUNT_UNROLL for (int r = 0; r < R; ++r) {
+    acc[r] = V::Fma(V::FromInt(dots[r]), V::Mul(d, V::Set1(in.d[r])), acc[r]);
   }
 }
 
-inline int32_t Sum32(const int32_t* s, size_t block) { return s[2 * block] + s[2 * block + 1]; }
-
-// Each format adds one stored block of 16 columns to acc[R]; `block` counts blocks of 32 k.
+// Each format adds one stored block of 16 columns to acc[R]; `in` is the first of the block's 32s.
 struct FormatQ8_0 {
   static constexpr size_t kBlocks32 = 1;
   template <class V, int R>
-  static void Add(const uint8_t* p, const QuantRows<R>& in, size_t block, typename V::F* acc) {
+  static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     typename V::I dots[R];
-    for (int r = 0; r < R; ++r) dots[r] = V::InitBiased(Sum32(in.s[r], block));
-    for (size_t j = 0; j < 8; ++j) {
+    EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::InitBiased(in->n128[r]);
+    EXEUNT_UNROLL for (int j = 0; j < 8; ++j) {
       const auto w = V::LoadB(p + 32 + 64 * j);
-      for (int r = 0; r < R; ++r) dots[r] = V::DotBiased(dots[r], w, in.q[r] + 32 * block + 4 * j);
+      EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::DotBiased(dots[r], w, in->q[r] + 4 * j);
     }
-    const auto d = HalfVector<V>(p);
-    for (int r = 0; r < R; ++r) {
-      acc[r] = V::Fma(V::FromInt(dots[r]), V::Mul(d, V::Set1(in.d[r][block])), acc[r]);
-    }
+    AddScaled<V, R>(dots, HalfVector<V>(p), *in, acc);
   }
 };
 
 struct FormatQ4_0 {
   static constexpr size_t kBlocks32 = 1;
   template <class V, int R>
-  static void Add(const uint8_t* p, const QuantRows<R>& in, size_t block, typename V::F* acc) {
+  static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     typename V::I dots[R];
-    DotNibbles<V, R>(p + 32, in, block, dots);
-    const auto d = HalfVector<V>(p);
-    for (int r = 0; r < R; ++r) {
-      const auto dot = V::AddInt(dots[r], V::SetInt(-8 * Sum32(in.s[r], block)));
-      acc[r] = V::Fma(V::FromInt(dot), V::Mul(d, V::Set1(in.d[r][block])), acc[r]);
-    }
+    DotNibbles<V, R>(p + 32, *in, dots);
+    // -8 * sum of q, for weights stored + 8
+    EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::AddInt(dots[r], V::SetInt(in->n128[r] >> 4));
+    AddScaled<V, R>(dots, HalfVector<V>(p), *in, acc);
   }
 };
 
 struct FormatQ4_1 {
   static constexpr size_t kBlocks32 = 1;
   template <class V, int R>
-  static void Add(const uint8_t* p, const QuantRows<R>& in, size_t block, typename V::F* acc) {
+  static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     typename V::I dots[R];
-    DotNibbles<V, R>(p + 64, in, block, dots);
-    const auto d = HalfVector<V>(p);
+    DotNibbles<V, R>(p + 64, *in, dots);
+    AddScaled<V, R>(dots, HalfVector<V>(p), *in, acc);
     const auto m = HalfVector<V>(p + 32);
-    for (int r = 0; r < R; ++r) {
-      const float da = in.d[r][block];
-      acc[r] = V::Fma(V::FromInt(dots[r]), V::Mul(d, V::Set1(da)), acc[r]);
-      acc[r] = V::Fma(m, V::Set1(da * static_cast<float>(Sum32(in.s[r], block))), acc[r]);
-    }
+    EXEUNT_UNROLL for (int r = 0; r < R; ++r) acc[r] = V::Fma(m, V::Set1(in->ds[r]), acc[r]);
   }
 };
 
@@ -99,31 +92,28 @@ struct FormatQ45K {
   static constexpr size_t kNibbleOffset = 64 + 8 * 32;
 
   template <class V, int R, int J>
-  static void DotHigh(typename V::B high, const int8_t* const* a, typename V::I* dots) {
+  static void DotHigh(typename V::B high, const QuantBlock<R>& in, typename V::SmallDot* sums) {
     const auto bit = V::template Bits<J, 1, 4>(high);
-    for (int r = 0; r < R; ++r) dots[r] = V::Dot(dots[r], bit, a[r] + 4 * J);
-    if constexpr (J + 1 < 8) DotHigh<V, R, J + 1>(high, a, dots);
+    EXEUNT_UNROLL for (int r = 0; r < R; ++r) sums[r] = V::DotSmall(sums[r], bit, in.q[r] + 4 * J);
+    if constexpr (J + 1 < 8) DotHigh<V, R, J + 1>(high, in, sums);
   }
 
   template <class V, int R>
-  static void Add(const uint8_t* p, const QuantRows<R>& in, size_t block, typename V::F* acc) {
+  static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     const auto d = HalfVector<V>(p);
     const auto dmin = HalfVector<V>(p + 32);
     for (size_t sub = 0; sub < 8; ++sub) {
       typename V::I dots[R];
-      DotNibbles<V, R>(p + kNibbleOffset + sub * kNibbles, in, block + sub, dots);
+      DotNibbles<V, R>(p + kNibbleOffset + sub * kNibbles, in[sub], dots);
       if constexpr (kFive) {
-        const int8_t* a[R];
-        for (int r = 0; r < R; ++r) a[r] = in.q[r] + 32 * (block + sub);
-        DotHigh<V, R, 0>(V::LoadB(p + kNibbleOffset + 8 * kNibbles + sub * 64), a, dots);
+        typename V::SmallDot sums[R];
+        EXEUNT_UNROLL for (int r = 0; r < R; ++r) sums[r] = V::SmallZero();
+        DotHigh<V, R, 0>(V::LoadB(p + kNibbleOffset + 8 * kNibbles + sub * 64), in[sub], sums);
+        EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::AddInt(dots[r], V::SmallSum(sums[r]));
       }
-      const auto scale = V::Mul(d, V::FromU8(p + 64 + sub * 16));
+      AddScaled<V, R>(dots, V::Mul(d, V::FromU8(p + 64 + sub * 16)), in[sub], acc);
       const auto min = V::Sub(V::Zero(), V::Mul(dmin, V::FromU8(p + 64 + 128 + sub * 16)));
-      for (int r = 0; r < R; ++r) {
-        const float da = in.d[r][block + sub];
-        acc[r] = V::Fma(V::FromInt(dots[r]), V::Mul(scale, V::Set1(da)), acc[r]);
-        acc[r] = V::Fma(min, V::Set1(da * static_cast<float>(Sum32(in.s[r], block + sub))), acc[r]);
-      }
+      EXEUNT_UNROLL for (int r = 0; r < R; ++r) acc[r] = V::Fma(min, V::Set1(in[sub].ds[r]), acc[r]);
     }
   }
 };
@@ -134,78 +124,97 @@ struct FormatQ6K {
   static constexpr size_t kNibbleOffset = 32 + 16 * 16;
 
   template <class V, int R, int J>
-  static void DotHalf(const uint8_t* q, typename V::B high, bool second, const int8_t* const* a,
+  static void DotHalf(const uint8_t* p, typename V::B high, int half, const QuantBlock<R>& in,
                       typename V::I* dots) {
-    const auto packed = V::LoadB(q + 64 * J);
-    const auto low = second ? V::HighNibble(packed) : V::LowNibble(packed);
+    const auto packed = V::LoadB(p + 64 * J);
+    const auto low = half != 0 ? V::HighNibble(packed) : V::LowNibble(packed);
     const auto w = V::OrB(low, V::template Bits<2 * J, 3, 4>(high));
-    for (int r = 0; r < R; ++r) dots[r] = V::Dot(dots[r], w, a[r] + 4 * J);
-    if constexpr (J + 1 < 4) DotHalf<V, R, J + 1>(q, high, second, a, dots);
+    EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::Dot(dots[r], w, in.q[r] + 16 * half + 4 * J);
+    if constexpr (J + 1 < 4) DotHalf<V, R, J + 1>(p, high, half, in, dots);
   }
 
   template <class V, int R>
-  static void Add(const uint8_t* p, const QuantRows<R>& in, size_t block, typename V::F* acc) {
+  static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     const auto d = HalfVector<V>(p);
-    for (size_t half = 0; half < 16; ++half) {
-      const size_t sub = half / 2;
-      const bool second = half % 2 != 0;
-      const auto high = V::LoadB(p + kNibbleOffset + 8 * kNibbles + half * 64);
-      typename V::I dots[R];
-      const int8_t* a[R];
-      for (int r = 0; r < R; ++r) {
-        dots[r] = V::SetInt(-32 * in.s[r][2 * block + half]);
-        a[r] = in.q[r] + 32 * block + 16 * half;
-      }
-      DotHalf<V, R, 0>(p + kNibbleOffset + sub * kNibbles, high, second, a, dots);
-      const auto scale = V::Mul(d, V::FromS8(reinterpret_cast<const int8_t*>(p + 32 + half * 16)));
-      for (int r = 0; r < R; ++r) {
-        acc[r] = V::Fma(V::FromInt(dots[r]), V::Mul(scale, V::Set1(in.d[r][block + sub])), acc[r]);
+    for (size_t sub = 0; sub < 8; ++sub) {
+      EXEUNT_UNROLL for (int half = 0; half < 2; ++half) {
+        const size_t part = 2 * sub + static_cast<size_t>(half);
+        const auto high = V::LoadB(p + kNibbleOffset + 8 * kNibbles + part * 64);
+        typename V::I dots[R];
+        EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::SetInt(in[sub].n32[half][r]);
+        DotHalf<V, R, 0>(p + kNibbleOffset + sub * kNibbles, high, half, in[sub], dots);
+        const auto scale = V::Mul(d, V::FromS8(reinterpret_cast<const int8_t*>(p + 32 + part * 16)));
+        AddScaled<V, R>(dots, scale, in[sub], acc);
       }
     }
   }
 };
 
-template <class V>
-void StoreGroup(const PackedMatrix& w, int g, typename V::F acc, float* row_out) {
-  const int left = w.n() - kGroupColumns * g;
-  if (left >= kGroupColumns) {
-    V::Store(row_out + kGroupColumns * g, acc);
-  } else {
-    V::StoreN(row_out + kGroupColumns * g, acc, left);
-  }
-}
-
+// acc[r] = the 16 columns of group g for the R rows of a tile that begins at `row`.
 template <class V, class Format, int R>
-void QuantTile(const PackedMatrix& w, const MatmulInput& in, int row, int g, float* out, size_t out_stride) {
-  const auto k = static_cast<size_t>(w.k());
-  QuantRows<R> rows;
-  typename V::F acc[R];
-  for (int r = 0; r < R; ++r) {
-    const auto at = static_cast<size_t>(row + r);
-    rows.q[r] = in.q + at * k;
-    rows.d[r] = in.d + at * (k / 32);
-    rows.s[r] = in.sum16 + at * (k / 16);
-    acc[r] = V::Zero();
-  }
+void Accumulate(const PackedMatrix& w, const MatmulInput& in, int row, int g, typename V::F* acc) {
+  const auto blocks = static_cast<size_t>(w.k() / 32);
+  const auto* x = reinterpret_cast<const QuantBlock<R>*>(in.quantised + static_cast<size_t>(row) * blocks *
+                                                                            kQuantBlockBytes);
+  EXEUNT_UNROLL for (int r = 0; r < R; ++r) acc[r] = V::Zero();
   const uint8_t* p = w.group(g);
-  for (size_t block = 0; block < k / 32; block += Format::kBlocks32, p += w.block_bytes()) {
-    Format::template Add<V, R>(p, rows, block, acc);
+  for (size_t b = 0; b < blocks; b += Format::kBlocks32, x += Format::kBlocks32, p += w.block_bytes()) {
+    Format::template Add<V, R>(p, x, acc);
   }
-  for (int r = 0; r < R; ++r) StoreGroup<V>(w, g, acc[r], out + static_cast<size_t>(row + r) * out_stride);
 }
 
-template <class V, class Format, int R>
-int QuantTiles(const PackedMatrix& w, const MatmulInput& in, int row, int g, float* out, size_t out_stride) {
-  for (; row + R <= in.rows; row += R) QuantTile<V, Format, R>(w, in, row, g, out, out_stride);
-  if constexpr (R > 1) row = QuantTiles<V, Format, R / 2>(w, in, row, g, out, out_stride);
-  return row;
+// What becomes of a group's columns of one row: they are the output, or are added to it, or, as gate with the
+// up projection beside it, pass through SwiGLU.
+template <class V>
+void StoreGroup(const MatmulOutput& out, int row, int g, int columns, typename V::F x) {
+  float* to = out.data + static_cast<size_t>(row) * out.stride + static_cast<size_t>(kGroupColumns * g);
+  const int lanes = columns - kGroupColumns * g < kGroupColumns ? columns - kGroupColumns * g : kGroupColumns;
+  if (out.add) x = V::Add(LoadLanes<V>(to, lanes), x);
+  StoreLanes<V>(to, x, lanes);
+}
+
+// The rows of a matmul in tiles; body.template operator()<R>(first row).
+template <class V, typename Body>
+void ForTiles(const MatmulInput& in, Body body) {
+  for (int row = 0; row < in.rows;) {
+    const RowTile tile = TileFrom(row, row < in.split ? in.split : in.rows, V::kRowTile);
+    row += tile.rows;
+    if constexpr (V::kRowTile >= 8) {
+      if (tile.rows == 8) body.template operator()<8>(tile.first);
+    }
+    if constexpr (V::kRowTile >= 4) {
+      if (tile.rows == 4) body.template operator()<4>(tile.first);
+    }
+    if (tile.rows == 2) body.template operator()<2>(tile.first);
+    if (tile.rows == 1) body.template operator()<1>(tile.first);
+  }
 }
 
 template <class V, class Format>
-void QuantMatmul(const PackedMatrix& w, const MatmulInput& in, float* out, size_t out_stride, int g0,
-                 int g1) {
-  for (int g = g0; g < g1; ++g) QuantTiles<V, Format, V::kRowTile>(w, in, 0, g, out, out_stride);
-}
+struct QuantKernel {
+  static void Matmul(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g0, int g1) {
+    for (int g = g0; g < g1; ++g) {
+      ForTiles<V>(in, [&]<int R>(int row) {
+        typename V::F acc[R];
+        Accumulate<V, Format, R>(w, in, row, g, acc);
+        EXEUNT_UNROLL for (int r = 0; r < R; ++r) StoreGroup<V>(out, row + r, g, w.n(), acc[r]);
+      });
+    }
+  }
+
+  static void GateUp(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g0, int g1) {
+    const int groups = w.groups() / 2;
+    for (int g = g0; g < g1; ++g) {
+      ForTiles<V>(in, [&]<int R>(int row) {
+        typename V::F gate[R];
+        typename V::F up[R];
+        Accumulate<V, Format, R>(w, in, row, g, gate);
+        Accumulate<V, Format, R>(w, in, row, g + groups, up);
+        for (int r = 0; r < R; ++r) StoreGroup<V>(out, row + r, g, w.n() / 2, SwiGluV<V>(gate[r], up[r]));
+      });
+    }
+  }
+};
 
 struct LoadF32 {
   static constexpr size_t kBytes = 4;
@@ -229,67 +238,110 @@ struct LoadBf16 {
   }
 };
 
-// R rows times G groups: several groups at once hide the latency of the one accumulator that each output has.
-template <class V, class Loader, int R, int G>
-void FloatTile(const PackedMatrix& w, const MatmulInput& in, int row, int g, float* out, size_t out_stride) {
-  const auto k = static_cast<size_t>(w.k());
-  typename V::F acc[R][G];
-  for (auto& accs : acc) {
-    for (auto& a : accs) a = V::Zero();
-  }
-  for (size_t i = 0; i < k; ++i) {
-    typename V::F weight[G];
-    for (int j = 0; j < G; ++j)
-      weight[j] = Loader::template Load<V>(w.group(g + j) + i * 16 * Loader::kBytes);
-    for (int r = 0; r < R; ++r) {
-      const auto x = V::Set1(in.x[static_cast<size_t>(row + r) * k + i]);
-      for (int j = 0; j < G; ++j) acc[r][j] = V::Fma(x, weight[j], acc[r][j]);
-    }
-  }
-  for (int r = 0; r < R; ++r) {
-    for (int j = 0; j < G; ++j) {
-      StoreGroup<V>(w, g + j, acc[r][j], out + static_cast<size_t>(row + r) * out_stride);
-    }
-  }
-}
-
-template <class V, class Loader, int G>
-void FloatGroups(const PackedMatrix& w, const MatmulInput& in, int g, float* out, size_t out_stride) {
-  int row = 0;
-  for (; row + 2 <= in.rows; row += 2) FloatTile<V, Loader, 2, G>(w, in, row, g, out, out_stride);
-  if (row < in.rows) FloatTile<V, Loader, 1, G>(w, in, row, g, out, out_stride);
-}
-
+// Floating weights: tiles of R rows times G groups; several groups at once hide the latency of the one
+// accumulator that each output has, and several rows share a conversion.
 template <class V, class Loader>
-void FloatMatmul(const PackedMatrix& w, const MatmulInput& in, float* out, size_t out_stride, int g0,
-                 int g1) {
-  int g = g0;
-  for (; g + 3 <= g1; g += 3) FloatGroups<V, Loader, 3>(w, in, g, out, out_stride);
-  for (; g < g1; ++g) FloatGroups<V, Loader, 1>(w, in, g, out, out_stride);
+struct FloatKernel {
+  template <int R, int G>
+  static void Accumulate(const PackedMatrix& w, const MatmulInput& in, int row, const int (&groups)[G],
+                         typename V::F (&acc)[R][G]) {
+    const auto k = static_cast<size_t>(w.k());
+    const float* x = in.x + static_cast<size_t>(row) * k;
+    const uint8_t* p[G];
+    EXEUNT_UNROLL for (int j = 0; j < G; ++j) {
+      p[j] = w.group(groups[j]);
+      EXEUNT_UNROLL for (int r = 0; r < R; ++r) acc[r][j] = V::Zero();
+    }
+    for (size_t i = 0; i < k; ++i) {
+      typename V::F weight[G];
+      EXEUNT_UNROLL for (int j = 0; j < G; ++j) {
+        weight[j] = Loader::template Load<V>(p[j] + i * 16 * Loader::kBytes);
+      }
+      EXEUNT_UNROLL for (int r = 0; r < R; ++r) {
+        const auto broadcast = V::Set1(x[static_cast<size_t>(r) * k + i]);
+        EXEUNT_UNROLL for (int j = 0; j < G; ++j) acc[r][j] = V::Fma(broadcast, weight[j], acc[r][j]);
+      }
+    }
+  }
+
+  template <int R, int G>
+  static void Tile(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int row, int g) {
+    int groups[G];
+    EXEUNT_UNROLL for (int j = 0; j < G; ++j) groups[j] = g + j;
+    typename V::F acc[R][G];
+    Accumulate<R, G>(w, in, row, groups, acc);
+    for (int r = 0; r < R; ++r) {
+      for (int j = 0; j < G; ++j) StoreGroup<V>(out, row + r, g + j, w.n(), acc[r][j]);
+    }
+  }
+
+  template <int G>
+  static void Groups(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g) {
+    int row = 0;
+    for (; row + V::kFloatRows <= in.rows; row += V::kFloatRows) Tile<V::kFloatRows, G>(w, in, out, row, g);
+    for (; row < in.rows; ++row) Tile<1, G>(w, in, out, row, g);
+  }
+
+  static void Matmul(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g0, int g1) {
+    int g = g0;
+    for (; g + V::kFloatGroups <= g1; g += V::kFloatGroups) Groups<V::kFloatGroups>(w, in, out, g);
+    for (; g < g1; ++g) Groups<1>(w, in, out, g);
+  }
+
+  static void GateUp(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g0, int g1) {
+    constexpr int R = V::kFloatRows;
+    for (int g = g0; g < g1; ++g) {
+      const int groups[2] = {g, g + w.groups() / 2};
+      int row = 0;
+      for (; row + R <= in.rows; row += R) GateUpTile<R>(w, in, out, row, groups);
+      for (; row < in.rows; ++row) GateUpTile<1>(w, in, out, row, groups);
+    }
+  }
+
+  template <int R>
+  static void GateUpTile(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int row,
+                         const int (&groups)[2]) {
+    typename V::F acc[R][2];
+    Accumulate<R, 2>(w, in, row, groups, acc);
+    for (int r = 0; r < R; ++r) {
+      StoreGroup<V>(out, row + r, groups[0], w.n() / 2, SwiGluV<V>(acc[r][0], acc[r][1]));
+    }
+  }
+};
+
+// Calls body.template operator()<Kernel>() with the kernel of the type.
+template <class V, typename Body>
+void WithKernel(DType dtype, Body body) {
+  switch (dtype) {
+    case DType::kF32:
+      return body.template operator()<FloatKernel<V, LoadF32>>();
+    case DType::kF16:
+      return body.template operator()<FloatKernel<V, LoadF16>>();
+    case DType::kBF16:
+      return body.template operator()<FloatKernel<V, LoadBf16>>();
+    case DType::kQ8_0:
+      return body.template operator()<QuantKernel<V, FormatQ8_0>>();
+    case DType::kQ4_0:
+      return body.template operator()<QuantKernel<V, FormatQ4_0>>();
+    case DType::kQ4_1:
+      return body.template operator()<QuantKernel<V, FormatQ4_1>>();
+    case DType::kQ4_K:
+      return body.template operator()<QuantKernel<V, FormatQ45K<false>>>();
+    case DType::kQ5_K:
+      return body.template operator()<QuantKernel<V, FormatQ45K<true>>>();
+    case DType::kQ6_K:
+      return body.template operator()<QuantKernel<V, FormatQ6K>>();
+  }
 }
 
 template <class V>
-void Matmul(const PackedMatrix& w, const MatmulInput& in, float* out, size_t out_stride, int g0, int g1) {
-  switch (w.dtype()) {
-    case DType::kF32:
-      return FloatMatmul<V, LoadF32>(w, in, out, out_stride, g0, g1);
-    case DType::kF16:
-      return FloatMatmul<V, LoadF16>(w, in, out, out_stride, g0, g1);
-    case DType::kBF16:
-      return FloatMatmul<V, LoadBf16>(w, in, out, out_stride, g0, g1);
-    case DType::kQ8_0:
-      return QuantMatmul<V, FormatQ8_0>(w, in, out, out_stride, g0, g1);
-    case DType::kQ4_0:
-      return QuantMatmul<V, FormatQ4_0>(w, in, out, out_stride, g0, g1);
-    case DType::kQ4_1:
-      return QuantMatmul<V, FormatQ4_1>(w, in, out, out_stride, g0, g1);
-    case DType::kQ4_K:
-      return QuantMatmul<V, FormatQ45K<false>>(w, in, out, out_stride, g0, g1);
-    case DType::kQ5_K:
-      return QuantMatmul<V, FormatQ45K<true>>(w, in, out, out_stride, g0, g1);
-    case DType::kQ6_K:
-      return QuantMatmul<V, FormatQ6K>(w, in, out, out_stride, g0, g1);
-  }
+void Matmul(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g0, int g1) {
+  WithKernel<V>(w.dtype(), [&]<class Kernel>() { Kernel::Matmul(w, in, out, g0, g1); });
+}
+
+template <class V>
+void GateUp(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g0, int g1) {
+  WithKernel<V>(w.dtype(), [&]<class Kernel>() { Kernel::GateUp(w, in, out, g0, g1); });
 }
 
 }  // namespace

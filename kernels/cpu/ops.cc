@@ -72,16 +72,4 @@ const Ops& OpsFor(Isa isa) {
 
 float Exp(float x) { return ExpV<VecScalar>(VecScalar::Set1(x)).v[0]; }
 
-VocabStats MergeVocabStats(const VocabStats& a, const VocabStats& b) {
-  if (a.argmax < 0) return b;
-  if (b.argmax < 0) return a;
-  const bool first = a.top1 >= b.top1;
-  const VocabStats& high = first ? a : b;
-  const VocabStats& low = first ? b : a;
-  VocabStats merged = high;
-  merged.top2 = high.top2 > low.top1 ? high.top2 : low.top1;
-  merged.sum_exp = high.sum_exp + low.sum_exp * Exp(low.top1 - high.top1);
-  return merged;
-}
-
 }  // namespace exeunt::cpu

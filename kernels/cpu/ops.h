@@ -23,13 +23,26 @@ std::vector<Isa> SupportedIsas();
 // The fastest that is supported, or what EXEUNT_ISA (scalar, avx2, avx512) asks for.
 Isa DefaultIsa();
 
-// Input rows of a matmul. Quantised per block of 32: x ~ d * q, q in [-127, 127], sum16 = sum of q over 16.
+// Input rows of a matmul.
 struct MatmulInput {
   int rows = 0;
-  const float* x = nullptr;        // [rows, k], for F32, F16 and BF16 weights
-  const int8_t* q = nullptr;       // [rows, k], for quantised weights
-  const float* d = nullptr;        // [rows, k / 32]
-  const int32_t* sum16 = nullptr;  // [rows, k / 16]
+  int split = 0;                       // no tile holds rows on both sides of it; at most rows
+  const float* x = nullptr;            // [rows, k], for F32, F16 and BF16 weights
+  const uint8_t* quantised = nullptr;  // for quantised weights: tiles of QuantBlocks (quant_rows.h)
+};
+
+// out[r, c] = or += what was computed.
+struct MatmulOutput {
+  float* data = nullptr;  // [rows, stride]
+  size_t stride = 0;
+  bool add = false;
+};
+
+// Where a quantised row goes: row `row` of the tile of `tile_rows` at `tile`.
+struct QuantSlot {
+  uint8_t* tile = nullptr;
+  int tile_rows = 1;
+  int row = 0;
 };
 
 // K/V of one sequence in one layer. A page holds kPageTokens positions: per KV head, K
@@ -58,6 +71,22 @@ inline constexpr int kMaxHeadDim = 256;
 // definition.
 inline constexpr int kAttentionChunk = 512;
 
+// The first and the last chunk that a row at `position` attends to.
+struct ChunkRange {
+  int first = 0;
+  int last = 0;
+  int count() const { return last - first + 1; }
+};
+constexpr ChunkRange AttentionChunks(const AttentionShape& shape, int position) {
+  const bool slides = shape.sliding_window > 0 && position >= shape.sliding_window;
+  return {(slides ? position - shape.sliding_window + 1 : 0) / kAttentionChunk, position / kAttentionChunk};
+}
+// Floats of one chunk's part of the query heads of a KV head: outputs, maxima, sums.
+constexpr size_t AttentionPartFloats(const AttentionShape& shape) {
+  const auto heads = static_cast<size_t>(shape.n_heads / shape.n_kv_heads);
+  return (heads * static_cast<size_t>(shape.head_dim) + 2 * heads + 15) / 16 * 16;
+}
+
 // Vocabulary reductions run over chunks of this many logits, merged in ascending order.
 inline constexpr int kVocabChunk = 512;
 
@@ -70,18 +99,23 @@ struct VocabStats {
 };
 
 struct Ops {
-  // out[r, 16g ..] = sum over k of in[r, k] * w[16g .., k], for groups [g0, g1) and all rows. out: [rows,
-  // out_stride].
-  void (*matmul)(const PackedMatrix& w, const MatmulInput& in, float* out, size_t out_stride, int g0, int g1);
-  // Quantises n (a multiple of 32) floats.
-  void (*quantize_row)(const float* x, int n, int8_t* q, float* d, int32_t* sum16);
+  // Most rows that a tile of a quantised input has; a power of two.
+  int row_tile = 1;
+  // out[r, c] = sum over k of in[r, k] * w[c, k], for the columns of groups [g0, g1) and all rows.
+  void (*matmul)(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g0, int g1);
+  // w: gate, then up, each of d_ff rows, d_ff a multiple of kGroupColumns. out[r, c] = silu(gate) * up for
+  // the columns of gate's groups [g0, g1).
+  void (*gate_up)(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g0, int g1);
+  // Quantises n (a multiple of 32) floats, blocks [block, block + n / 32) of their row.
+  void (*quantize)(const float* x, int n, int block, const QuantSlot& slot);
   // y = x / sqrt(mean(x^2) + eps) * weight; [n]. y may be x.
   void (*rms_norm)(const float* x, const float* weight, int n, float eps, float* y);
   // y += x; [n].
   void (*add)(const float* x, int n, float* y);
   // y = silu(gate) * up; [n].
   void (*swiglu)(const float* gate, const float* up, int n, float* y);
-  // Rotates one head vector in place; cos, sin: [head_dim / 2].
+  // Rotates one head vector in place: y_i = x_i cos_i + x_partner sin_i, where the partner of i is i ^ 1, or
+  // i +- head_dim / 2; sin is negative for the first of a pair. cos, sin: [head_dim].
   void (*rope_interleaved)(float* x, const float* cos, const float* sin, int head_dim);
   void (*rope_halves)(float* x, const float* cos, const float* sin, int head_dim);
   // Stores one position's k and v ([n_kv_heads * head_dim] each) as F16.
@@ -91,8 +125,16 @@ struct Ops {
   // positions 0 .. position (or the window). q, out: [n_heads * head_dim].
   void (*attention)(const AttentionShape& shape, const KvLayerView& kv, int position, int kv_head,
                     const float* q, float* out);
+  // The same in two steps, for splitting one row over threads: the part of each chunk of AttentionChunks,
+  // then their merge, in ascending order. part: [AttentionPartFloats]; parts: [chunks, AttentionPartFloats].
+  void (*attention_chunk)(const AttentionShape& shape, const KvLayerView& kv, int position, int kv_head,
+                          int chunk, const float* q, float* part);
+  void (*attention_merge)(const AttentionShape& shape, int kv_head, int chunks, const float* parts,
+                          float* out);
   // Statistics of logits [begin, end) of one row, within one vocabulary chunk.
   VocabStats (*vocab_stats)(const float* logits, int begin, int end);
+  // Of the whole row from its n >= 1 chunks, in ascending order.
+  VocabStats (*merge_vocab_stats)(const VocabStats* chunks, int n);
   // Dot product of two vectors; [n].
   float (*dot)(const float* a, const float* b, int n);
   // y = exp((x - shift) * scale); [n].
@@ -105,8 +147,6 @@ struct Ops {
 
 const Ops& OpsFor(Isa isa);
 
-// Merges statistics of ascending ranges. exp is the kernels' own.
-VocabStats MergeVocabStats(const VocabStats& a, const VocabStats& b);
 // The kernels' own exp, lane for lane what every instruction set computes. Flushes to 0 below -87.
 float Exp(float x);
 

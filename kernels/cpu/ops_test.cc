@@ -8,6 +8,7 @@
 #include <random>
 #include <string>
 
+#include "kernels/cpu/quant_rows.h"
 #include "kernels/dequantize.h"
 
 namespace exeunt::cpu {
@@ -73,24 +74,37 @@ std::vector<std::byte> RandomMatrix(DType type, int n, int k, uint32_t seed) {
   return bytes;
 }
 
+// Rows of a matmul, quantised as the kernels of `ops` want them.
 struct Input {
-  Input(const Ops& ops, int rows, int k, uint32_t seed)
-      : x(RandomFloats(static_cast<size_t>(rows) * static_cast<size_t>(k), seed)),
-        q(x.size()),
-        d(x.size() / 32 + 1),
-        sum16(x.size() / 16 + 1) {
+  Input(const Ops& ops, std::vector<float> floats, int rows, int split, int k)
+      : x(std::move(floats)), quantised(static_cast<size_t>(rows) * QuantRowBytes(k)) {
     for (int r = 0; k % 32 == 0 && r < rows; ++r) {
-      const auto at = static_cast<size_t>(r) * static_cast<size_t>(k);
-      ops.quantize_row(&x[at], k, &q[at], &d[at / 32], &sum16[at / 16]);
+      const bool front = r < split;
+      const RowTile tile = TileOf(front ? r : r - split, front ? split : rows - split, ops.row_tile);
+      const int first = tile.first + (front ? 0 : split);
+      uint8_t* at = quantised.data() + static_cast<size_t>(first) * QuantRowBytes(k);
+      ops.quantize(&x[static_cast<size_t>(r * k)], k, 0, {at, tile.rows, r - first});
     }
-    view = {rows, x.data(), q.data(), d.data(), sum16.data()};
+    view = {rows, split, x.data(), quantised.data()};
   }
+  Input(const Ops& ops, int rows, int k, uint32_t seed, int split = 0)
+      : Input(ops, RandomFloats(static_cast<size_t>(rows) * static_cast<size_t>(k), seed), rows, split, k) {}
   std::vector<float> x;
-  std::vector<int8_t> q;
-  std::vector<float> d;
-  std::vector<int32_t> sum16;
+  std::vector<uint8_t> quantised;
   MatmulInput view;
 };
+
+// One row on its own, quantised by the scalar kernels.
+struct QuantisedRow {
+  explicit QuantisedRow(const float* x, int k) : bytes(QuantRowBytes(k)) {
+    OpsFor(Isa::kScalar).quantize(x, k, 0, {bytes.data(), 1, 0});
+  }
+  const QuantBlock<1>& block(int i) const { return reinterpret_cast<const QuantBlock<1>*>(bytes.data())[i]; }
+  double value(int i) const { return double{block(i / 32).d[0]} * block(i / 32).q[0][i % 32]; }
+  std::vector<uint8_t> bytes;
+};
+
+MatmulOutput Into(std::vector<float>* out, int n) { return {out->data(), static_cast<size_t>(n), false}; }
 
 class EveryIsa : public testing::TestWithParam<Isa> {
  protected:
@@ -142,7 +156,9 @@ TEST_P(EveryIsa, MatmulMatchesADoubleLoopForEveryTypeAndRemainder) {
       for (int rows : {1, 2, 3, 4, 5, 7, 8, 9, 17}) {
         const Input in(ops(), rows, k, 3);
         std::vector<float> out(static_cast<size_t>(rows * n) + 16, 42.0F);
-        ops().matmul(w, in.view, out.data(), static_cast<size_t>(n), 0, w.groups());
+        ops().matmul(w, in.view, Into(&out, n), 0, w.groups());
+        std::vector<QuantisedRow> quantised;
+        for (int r = 0; r < rows; ++r) quantised.emplace_back(&in.x[static_cast<size_t>(r * k)], k);
         std::vector<float> weights(static_cast<size_t>(k));
         for (int c = 0; c < n; ++c) {
           w.UnpackRow(c, weights.data());
@@ -151,7 +167,8 @@ TEST_P(EveryIsa, MatmulMatchesADoubleLoopForEveryTypeAndRemainder) {
             double magnitude = 0;
             for (int i = 0; i < k; ++i) {
               const auto at = static_cast<size_t>(r * k + i);
-              const double x = IsQuantised(type) ? double{in.d[at / 32]} * in.q[at] : double{in.x[at]};
+              const double x =
+                  IsQuantised(type) ? quantised[static_cast<size_t>(r)].value(i) : double{in.x[at]};
               sum += x * weights[static_cast<size_t>(i)];
               magnitude += std::abs(x * weights[static_cast<size_t>(i)]);
             }
@@ -179,25 +196,56 @@ TEST_P(EveryIsa, MatmulBitsDoNotDependOnRowsNeighboursOrInstructionSet) {
     const auto bytes = RandomMatrix(type, n, k, 11);
     PackedMatrix w(type, n, k);
     w.PackRows(0, n, bytes.data());
-    const Input in(OpsFor(Isa::kScalar), rows, k, 5);
+    const Input scalar_in(OpsFor(Isa::kScalar), rows, k, 5);
     std::vector<float> want(static_cast<size_t>(rows * n));
     std::vector<float> got(want.size());
-    OpsFor(Isa::kScalar).matmul(w, in.view, want.data(), static_cast<size_t>(n), 0, w.groups());
-    ops().matmul(w, in.view, got.data(), static_cast<size_t>(n), 0, w.groups());
-    ASSERT_EQ(std::memcmp(want.data(), got.data(), want.size() * 4), 0) << Info(type).name;
+    OpsFor(Isa::kScalar).matmul(w, scalar_in.view, Into(&want, n), 0, w.groups());
+    for (int split : {0, 1, 6, 8, 13, rows}) {
+      const Input in(ops(), rows, k, 5, split);
+      ops().matmul(w, in.view, Into(&got, n), 0, w.groups());
+      ASSERT_EQ(std::memcmp(want.data(), got.data(), want.size() * 4), 0) << Info(type).name << " " << split;
+      // The front rows alone; what was there is added to.
+      std::fill(got.begin(), got.end(), 1.0F);
+      MatmulInput front = in.view;
+      front.rows = split;
+      MatmulOutput add = Into(&got, n);
+      add.add = true;
+      ops().matmul(w, front, add, 0, w.groups());
+      for (size_t i = 0; i < got.size(); ++i) {
+        ASSERT_EQ(got[i], i < static_cast<size_t>(split * n) ? 1.0F + want[i] : 1.0F) << Info(type).name;
+      }
+    }
     for (int r = 0; r < rows; ++r) {  // one row, one group at a time
-      MatmulInput one = in.view;
-      const auto at = static_cast<size_t>(r * k);
-      one.rows = 1;
-      one.x += at;
-      one.q += at;
-      one.d += at / 32;
-      one.sum16 += at / 16;
+      const auto at = scalar_in.x.begin() + r * k;
+      const Input one(ops(), {at, at + k}, 1, 0, k);
       std::vector<float> alone(static_cast<size_t>(n));
-      for (int g = 0; g < w.groups(); ++g)
-        ops().matmul(w, one, alone.data(), static_cast<size_t>(n), g, g + 1);
+      for (int g = 0; g < w.groups(); ++g) ops().matmul(w, one.view, Into(&alone, n), g, g + 1);
       ASSERT_EQ(std::memcmp(alone.data(), &want[static_cast<size_t>(r * n)], alone.size() * 4), 0)
           << Info(type).name;
+    }
+  }
+}
+
+TEST_P(EveryIsa, GateAndUpInOneGoAreTheMatmulThenSwiGlu) {
+  for (DType type : kTypes) {
+    const int k = 256;
+    const int d_ff = 48;
+    const auto bytes = RandomMatrix(type, 2 * d_ff, k, 12);
+    PackedMatrix w(type, 2 * d_ff, k);
+    w.PackRows(0, 2 * d_ff, bytes.data());
+    for (int rows : {1, 3, 8, 15}) {
+      const Input in(ops(), rows, k, 13);
+      std::vector<float> both(static_cast<size_t>(rows * 2 * d_ff));
+      std::vector<float> want(static_cast<size_t>(rows * d_ff));
+      std::vector<float> got(want.size(), 42.0F);
+      ops().matmul(w, in.view, Into(&both, 2 * d_ff), 0, w.groups());
+      for (int r = 0; r < rows; ++r) {
+        const float* gate = &both[static_cast<size_t>(r * 2 * d_ff)];
+        ops().swiglu(gate, gate + d_ff, d_ff, &want[static_cast<size_t>(r * d_ff)]);
+      }
+      ops().gate_up(w, in.view, Into(&got, d_ff), 0, 2);
+      ops().gate_up(w, in.view, Into(&got, d_ff), 2, 3);
+      ASSERT_EQ(std::memcmp(want.data(), got.data(), want.size() * 4), 0) << Info(type).name << " " << rows;
     }
   }
 }
@@ -231,21 +279,25 @@ TEST_P(EveryIsa, QuantisedRowsAreWithinHalfAStepAndEqualTheScalarOnes) {
   const int n = 320;
   auto x = RandomFloats(n, 8, 2.0F);
   std::fill(x.begin() + 64, x.begin() + 96, 0.0F);  // a block of zeros
-  std::vector<int8_t> q(n), want_q(n);
-  std::vector<float> d(n / 32), want_d(n / 32);
-  std::vector<int32_t> s(n / 16), want_s(n / 16);
-  ops().quantize_row(x.data(), n, q.data(), d.data(), s.data());
-  OpsFor(Isa::kScalar).quantize_row(x.data(), n, want_q.data(), want_d.data(), want_s.data());
-  EXPECT_EQ(q, want_q);
-  EXPECT_EQ(d, want_d);
-  EXPECT_EQ(s, want_s);
-  for (size_t i = 0; i < n; ++i) {
-    EXPECT_LE(std::abs(x[i] - d[i / 32] * q[i]), d[i / 32] * 0.5001F);
-    if (i % 16 == 0) {
-      int32_t sum = 0;
-      for (size_t j = i; j < i + 16; ++j) sum += q[j];
-      EXPECT_EQ(s[i / 16], sum);
+  std::vector<uint8_t> bytes(QuantRowBytes(n));
+  ops().quantize(x.data(), 96, 0, {bytes.data(), 1, 0});  // in two pieces
+  ops().quantize(x.data() + 96, n - 96, 3, {bytes.data(), 1, 0});
+  const QuantisedRow row(x.data(), n);
+  EXPECT_EQ(bytes, row.bytes);
+  for (int i = 0; i < n; ++i) {
+    const QuantBlock<1>& block = row.block(i / 32);
+    EXPECT_LE(std::abs(x[static_cast<size_t>(i)] - row.value(i)), block.d[0] * 0.5001F);
+    if (i % 32 != 0) continue;
+    int32_t low = 0;
+    int32_t high = 0;
+    for (int j = 0; j < 16; ++j) {
+      low += block.q[0][j];
+      high += block.q[0][16 + j];
     }
+    EXPECT_EQ(block.ds[0], block.d[0] * static_cast<float>(low + high));
+    EXPECT_EQ(block.n128[0], -128 * (low + high));
+    EXPECT_EQ(block.n32[0][0], -32 * low);
+    EXPECT_EQ(block.n32[1][0], -32 * high);
   }
 }
 
@@ -264,10 +316,14 @@ TEST_P(EveryIsa, VocabStatsOverChunksEqualTheNaiveSoftmax) {
   auto logits = RandomFloats(static_cast<size_t>(n), 21, 4.0F);
   logits[700] = logits[900] = 30.0F;  // a tie in one chunk, and with 1600 across chunks: the lowest id wins
   logits[1600] = 30.0F;
-  VocabStats all;
+  std::vector<VocabStats> chunks;
   for (int begin = 0; begin < n; begin += kVocabChunk) {
-    all = MergeVocabStats(all, ops().vocab_stats(logits.data(), begin, std::min(n, begin + kVocabChunk)));
+    chunks.push_back(ops().vocab_stats(logits.data(), begin, std::min(n, begin + kVocabChunk)));
   }
+  const VocabStats all = ops().merge_vocab_stats(chunks.data(), static_cast<int>(chunks.size()));
+  const VocabStats scalar =
+      OpsFor(Isa::kScalar).merge_vocab_stats(chunks.data(), static_cast<int>(chunks.size()));
+  EXPECT_EQ(std::memcmp(&all, &scalar, sizeof all), 0);
   double sum = 0;
   for (float x : logits) sum += std::exp(double{x} - 30.0);
   EXPECT_EQ(all.argmax, 700);
@@ -315,6 +371,17 @@ TEST_P(EveryIsa, AttentionMatchesADoubleLoopAndTheScalarBits) {
         OpsFor(Isa::kScalar).attention(shape, kv.view, position, h, q.data(), want.data());
       }
       ASSERT_EQ(std::memcmp(out.data(), want.data(), out.size() * 4), 0) << "position " << position;
+      const ChunkRange range = AttentionChunks(shape, position);  // chunk by chunk
+      const size_t floats = AttentionPartFloats(shape);
+      for (int h = 0; h < shape.n_kv_heads; ++h) {
+        std::vector<float> parts(floats * static_cast<size_t>(range.count()));
+        for (int c = 0; c < range.count(); ++c) {
+          ops().attention_chunk(shape, kv.view, position, h, range.first + c, q.data(),
+                                &parts[floats * static_cast<size_t>(c)]);
+        }
+        ops().attention_merge(shape, h, range.count(), parts.data(), out.data());
+      }
+      ASSERT_EQ(std::memcmp(out.data(), want.data(), out.size() * 4), 0) << "in chunks, " << position;
       const int first = shape.sliding_window > 0 ? std::max(0, position - shape.sliding_window + 1) : 0;
       for (int h = 0; h < shape.n_heads; ++h) {
         const int kv_head = h / (shape.n_heads / shape.n_kv_heads);
@@ -344,21 +411,34 @@ TEST_P(EveryIsa, AttentionMatchesADoubleLoopAndTheScalarBits) {
   }
 }
 
-TEST_P(EveryIsa, RopeRotatesPairsAndKeepsTheirLength) {
-  const int dim = 32;
-  const auto x = RandomFloats(dim, 4);
-  std::vector<float> c(dim / 2), s(dim / 2);
-  for (size_t i = 0; i < dim / 2; ++i) {
-    c[i] = std::cos(0.1F * static_cast<float>(i + 1));
-    s[i] = std::sin(0.1F * static_cast<float>(i + 1));
-  }
-  auto interleaved = x;
-  auto halves = x;
-  ops().rope_interleaved(interleaved.data(), c.data(), s.data(), dim);
-  ops().rope_halves(halves.data(), c.data(), s.data(), dim);
-  for (size_t i = 0; i < dim / 2; ++i) {
-    EXPECT_EQ(interleaved[2 * i], x[2 * i] * c[i] - x[2 * i + 1] * s[i]);
-    EXPECT_EQ(halves[i + dim / 2], x[i] * s[i] + x[i + dim / 2] * c[i]);
+TEST_P(EveryIsa, RopeRotatesPairs) {
+  for (size_t dim : {16U, 32U, 48U}) {
+    const auto x = RandomFloats(dim, 4);
+    std::vector<float> c(dim / 2), s(dim / 2);
+    for (size_t i = 0; i < dim / 2; ++i) {
+      c[i] = std::cos(0.1F * static_cast<float>(i + 1));
+      s[i] = std::sin(0.1F * static_cast<float>(i + 1));
+    }
+    for (const bool by_halves : {false, true}) {
+      std::vector<float> cos(dim), sin(dim);
+      auto rotated = x;
+      const auto pair = [&](size_t i) {
+        return by_halves ? std::pair{i, i + dim / 2} : std::pair{2 * i, 2 * i + 1};
+      };
+      for (size_t i = 0; i < dim / 2; ++i) {
+        const auto [a, b] = pair(i);
+        cos[a] = cos[b] = c[i];
+        sin[a] = -s[i];
+        sin[b] = s[i];
+      }
+      (by_halves ? ops().rope_halves : ops().rope_interleaved)(rotated.data(), cos.data(), sin.data(),
+                                                               static_cast<int>(dim));
+      for (size_t i = 0; i < dim / 2; ++i) {
+        const auto [a, b] = pair(i);
+        EXPECT_EQ(rotated[a], x[a] * c[i] - x[b] * s[i]);
+        EXPECT_EQ(rotated[b], x[a] * s[i] + x[b] * c[i]);
+      }
+    }
   }
 }
 

@@ -27,7 +27,8 @@ double IntDots(int iterations) {
   alignas(64) const uint8_t weights[64] = {1, 2, 3};
   const int8_t activations[4] = {1, -1, 2, -2};
   typename V::I acc[kChains];
-  EXEUNT_UNROLL for (int c = 0; c < kChains; ++c) acc[c] = V::SetInt(c);  // all different: one is not computed for all
+  EXEUNT_UNROLL for (int c = 0; c < kChains; ++c) acc[c] =
+      V::SetInt(c);  // all different: one is not computed for all
   const auto w = V::LoadB(weights);
   for (int i = 0; i < iterations; ++i) {
     EXEUNT_UNROLL for (int c = 0; c < kChains; ++c) acc[c] = V::Dot(acc[c], w, activations);

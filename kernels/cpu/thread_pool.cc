@@ -1,5 +1,8 @@
 #include "kernels/cpu/thread_pool.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #include <algorithm>
 
 #include "base/check.h"
@@ -7,51 +10,75 @@
 namespace exeunt::cpu {
 namespace {
 
-constexpr int kSpins = 2000;  // some tens of microseconds: as long as a barrier between two kernels takes
+constexpr int kSpins = 4000;  // some tens of microseconds: as long as a barrier between two kernels takes
+constexpr int kSpinsBeforeYield = 1000;  // then the core may belong to someone who is waited for
+constexpr int kPiecesPerThread = 4;
 
 void Pause() { __builtin_ia32_pause(); }
 
+void Pin(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);  // advice: without it threads migrate
+}
+
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads, const std::vector<int>& cpus) {
   CHECK_GE(threads, 1);
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { WorkerLoop(); });
+  const bool pinned = cpus.size() == static_cast<size_t>(threads);
+  if (pinned) Pin(cpus[0]);
+  for (int i = 1; i < threads; ++i) {
+    workers_.emplace_back([this, cpu = pinned ? cpus[static_cast<size_t>(i)] : -1] {
+      if (cpu >= 0) Pin(cpu);
+      WorkerLoop();
+    });
+  }
 }
 
 ThreadPool::~ThreadPool() {
   {
     std::lock_guard lock(mutex_);
-    stop_ = true;
+    stop_.store(true);
     job_.fetch_add(1);
   }
   wake_.notify_all();
   for (auto& worker : workers_) worker.join();
 }
 
-void ThreadPool::Take(const std::function<void(int)>& task, int n) {
+void ThreadPool::Take(const FunctionRef<void(int)>& task, int n) {
   for (int i = next_.fetch_add(1); i < n; i = next_.fetch_add(1)) task(i);
 }
 
-void ThreadPool::Run(int n, const std::function<void(int)>& task) {
+void ThreadPool::Run(int n, FunctionRef<void(int)> task) {
   if (workers_.empty() || n <= 1) {
     for (int i = 0; i < n; ++i) task(i);
     return;
   }
-  {
-    std::lock_guard lock(mutex_);
-    task_ = &task;
-    n_ = n;
-    next_.store(0);
-    active_.store(static_cast<int>(workers_.size()));
-    job_.fetch_add(1);
+  // No worker is in an older job: the last Run waited for all of them.
+  task_ = &task;
+  n_ = n;
+  next_.store(0);
+  active_.store(static_cast<int>(workers_.size()));
+  job_.fetch_add(1);
+  if (sleeping_.load() > 0) {
+    { std::lock_guard lock(mutex_); }  // a worker that saw no job is in wait() now
+    wake_.notify_all();
   }
-  wake_.notify_all();
   Take(task, n);
-  while (active_.load() != 0) std::this_thread::yield();
+  for (int spin = 0; active_.load() != 0; ++spin) {
+    if (spin < kSpinsBeforeYield) {
+      Pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
 }
 
-void ThreadPool::RunRanges(int n, int grain, const std::function<void(int, int)>& task) {
-  const int pieces = std::clamp(n / std::max(grain, 1), 1, workers_.empty() ? 1 : 2 * threads());
+void ThreadPool::RunRanges(int n, int grain, FunctionRef<void(int, int)> task) {
+  const int pieces =
+      std::clamp(n / std::max(grain, 1), 1, workers_.empty() ? 1 : kPiecesPerThread * threads());
   Run(pieces, [&](int i) {
     const auto at = [&](int piece) { return static_cast<int>(static_cast<int64_t>(n) * piece / pieces); };
     task(at(i), at(i + 1));
@@ -59,25 +86,32 @@ void ThreadPool::RunRanges(int n, int grain, const std::function<void(int, int)>
 }
 
 void ThreadPool::WorkerLoop() {
-  uint64_t seen = 0;
-  for (;;) {
+  for (uint64_t seen = 0;;) {
     for (int spin = 0; spin < kSpins && job_.load() == seen; ++spin) Pause();
     if (job_.load() == seen) {
       std::unique_lock lock(mutex_);
+      sleeping_.fetch_add(1);
       wake_.wait(lock, [&] { return job_.load() != seen; });
+      sleeping_.fetch_sub(1);
     }
-    const std::function<void(int)>* task = nullptr;
-    int n = 0;
-    {
-      std::lock_guard lock(mutex_);
-      if (stop_) return;
-      seen = job_.load();
-      task = task_;
-      n = n_;
-    }
-    Take(*task, n);
+    if (stop_.load()) return;
+    ++seen;  // Run waits for this worker, so it has missed none
+    Take(*task_, n_);
     active_.fetch_sub(1);
   }
+}
+
+std::vector<int> CpusToPin(int index, int processes, int threads) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) < processes * threads) return {};
+  std::vector<int> cpus;
+  for (int cpu = 0, seen = 0; cpu < CPU_SETSIZE && static_cast<int>(cpus.size()) < threads; ++cpu) {
+    if (!CPU_ISSET(cpu, &set)) continue;
+    if (seen >= index * threads) cpus.push_back(cpu);
+    ++seen;
+  }
+  return cpus;
 }
 
 }  // namespace exeunt::cpu

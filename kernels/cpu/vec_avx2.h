@@ -11,7 +11,9 @@ namespace exeunt::cpu {
 namespace {
 
 struct VecAvx2 {
-  static constexpr int kRowTile = 3;
+  static constexpr int kRowTile = 4;
+  static constexpr int kFloatRows = 2;
+  static constexpr int kFloatGroups = 2;
   struct F {
     __m256 a, b;
   };
@@ -39,6 +41,17 @@ struct VecAvx2 {
     Store(t, x);
     for (int i = 0; i < n; ++i) p[i] = t[i];
   }
+  static __m256 InRange(int first, int from, int to) {  // lanes first .. first + 7
+    const __m256i lane =
+        _mm256_add_epi32(_mm256_set1_epi32(first), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    const __m256i above = _mm256_cmpgt_epi32(lane, _mm256_set1_epi32(from - 1));
+    return _mm256_castsi256_ps(_mm256_and_si256(above, _mm256_cmpgt_epi32(_mm256_set1_epi32(to), lane)));
+  }
+  static F KeepLanes(F x, int from, int to, float fill) {
+    const __m256 f = _mm256_set1_ps(fill);
+    return {_mm256_blendv_ps(f, x.a, InRange(0, from, to)), _mm256_blendv_ps(f, x.b, InRange(8, from, to))};
+  }
+  static F SwapPairs(F x) { return {_mm256_permute_ps(x.a, 0xB1), _mm256_permute_ps(x.b, 0xB1)}; }
   static F Add(F x, F y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
   static F Sub(F x, F y) { return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)}; }
   static F Mul(F x, F y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
@@ -134,6 +147,19 @@ struct VecAvx2 {
   static I Dot(I acc, B w, const int8_t* a) {
     const __m256i b = Broadcast4(a);
     return {Dot8(acc.a, w.a, b), Dot8(acc.b, w.b, b)};
+  }
+  struct SmallDot {  // pairs of products, as int16: eight of 2 * 16 * 127 at most still fit
+    __m256i a, b;
+  };
+  static SmallDot SmallZero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  static SmallDot DotSmall(SmallDot acc, B w, const int8_t* a) {
+    const __m256i b = Broadcast4(a);
+    return {_mm256_add_epi16(acc.a, _mm256_maddubs_epi16(w.a, b)),
+            _mm256_add_epi16(acc.b, _mm256_maddubs_epi16(w.b, b))};
+  }
+  static I SmallSum(SmallDot x) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    return {_mm256_madd_epi16(x.a, ones), _mm256_madd_epi16(x.b, ones)};
   }
   static I InitBiased(int32_t) { return SetInt(0); }
   static I DotBiased(I acc, B w, const int8_t* a) {

@@ -11,6 +11,8 @@ namespace {
 
 struct VecAvx512 {
   static constexpr int kRowTile = 8;
+  static constexpr int kFloatRows = 4;
+  static constexpr int kFloatGroups = 3;
   using F = __m512;
   using I = __m512i;
   struct B {
@@ -24,6 +26,12 @@ struct VecAvx512 {
   static F LoadN(const float* p, int n) { return _mm512_maskz_loadu_ps(First(n), p); }
   static void Store(float* p, F x) { _mm512_storeu_ps(p, x); }
   static void StoreN(float* p, F x, int n) { _mm512_mask_storeu_ps(p, First(n), x); }
+  static uint32_t Below(int lane) { return lane <= 0 ? 0U : lane >= 16 ? 0xFFFFU : (1U << lane) - 1U; }
+  static F KeepLanes(F x, int from, int to, float fill) {
+    const auto kept = static_cast<__mmask16>(Below(to) & ~Below(from));
+    return _mm512_mask_mov_ps(Set1(fill), kept, x);
+  }
+  static F SwapPairs(F x) { return _mm512_permute_ps(x, 0xB1); }
   static F Add(F x, F y) { return _mm512_add_ps(x, y); }
   static F Sub(F x, F y) { return _mm512_sub_ps(x, y); }
   static F Mul(F x, F y) { return _mm512_mul_ps(x, y); }
@@ -87,7 +95,11 @@ struct VecAvx512 {
     return _mm512_set1_epi32(x);
   }
   static I Dot(I acc, B w, const int8_t* a) { return _mm512_dpbusd_epi32(acc, w.v, Broadcast4(a)); }
-  static I InitBiased(int32_t sum) { return _mm512_set1_epi32(-128 * sum); }
+  using SmallDot = I;
+  static SmallDot SmallZero() { return _mm512_setzero_si512(); }
+  static SmallDot DotSmall(SmallDot acc, B w, const int8_t* a) { return Dot(acc, w, a); }
+  static I SmallSum(SmallDot x) { return x; }
+  static I InitBiased(int32_t n128) { return _mm512_set1_epi32(n128); }
   static I DotBiased(I acc, B w, const int8_t* a) { return Dot(acc, w, a); }
 };
 

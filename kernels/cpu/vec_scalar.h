@@ -6,12 +6,15 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace exeunt::cpu {
 namespace {
 
 struct VecScalar {
-  static constexpr int kRowTile = 2;  // rows that a matmul tile holds beside each other
+  static constexpr int kRowTile = 2;  // rows that a quantised matmul's tile holds beside each other, at most
+  static constexpr int kFloatRows = 2;    // tiles of floating weights: rows,
+  static constexpr int kFloatGroups = 1;  // times groups of 16 columns
   struct F {
     float v[16];
   };
@@ -39,6 +42,18 @@ struct VecScalar {
     return r;
   }
   static void Store(float* p, F x) { std::memcpy(p, x.v, sizeof x.v); }
+  // Lanes [from, to) of x; `fill` in all others. from and to may lie outside [0, 16].
+  static F KeepLanes(F x, int from, int to, float fill) {
+    for (int i = 0; i < 16; ++i) {
+      if (i < from || i >= to) x.v[i] = fill;
+    }
+    return x;
+  }
+  // Lanes 2i and 2i + 1 exchanged.
+  static F SwapPairs(F x) {
+    for (int i = 0; i < 16; i += 2) std::swap(x.v[i], x.v[i + 1]);
+    return x;
+  }
   static void StoreN(float* p, F x, int n) {
     for (int i = 0; i < n; ++i) p[i] = x.v[i];
   }
@@ -231,8 +246,13 @@ struct VecScalar {
     }
     return acc;
   }
-  // The same for 8-bit weights stored as w + 128; with InitBiased(sum of a) as the first accumulator the
-  // result is the sum over signed w.
+  // The same for up to eight products of w at most 16, which some CPUs sum more cheaply.
+  using SmallDot = I;
+  static SmallDot SmallZero() { return SetInt(0); }
+  static SmallDot DotSmall(SmallDot acc, B w, const int8_t* a) { return Dot(acc, w, a); }
+  static I SmallSum(SmallDot x) { return x; }
+  // The same for 8-bit weights stored as w + 128; with InitBiased(-128 * sum of a) as the first accumulator
+  // the result is the sum over signed w.
   static I InitBiased(int32_t) { return SetInt(0); }
   static I DotBiased(I acc, B w, const int8_t* a) {
     for (int c = 0; c < 16; ++c) {

@@ -1,0 +1,46 @@
+// How the rows that a quantised matmul reads are laid out: quantised per block of 32 (x ~ d * q, q in [-127,
+// 127]), and cut into tiles of rows that a kernel multiplies together. A tile of R rows is one QuantBlock<R>
+// per block, so that a kernel walks one pointer and finds the sums that its format needs beside the numbers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace exeunt::cpu {
+
+template <int R>
+struct QuantBlock {
+  int8_t q[R][32];
+  float d[R];         // scale
+  float ds[R];        // d * sum of q: what a weight's minimum is multiplied with
+  int32_t n128[R];    // -128 * sum of q: turns a product with weights stored + 128 into one with the weights
+  int32_t n32[2][R];  // -32 * sum of q over each half, the same for Q6_K
+};
+// Bytes of one block of one row: the same in every tile.
+inline constexpr size_t kQuantBlockBytes = sizeof(QuantBlock<1>);
+static_assert(sizeof(QuantBlock<8>) == 8 * kQuantBlockBytes && alignof(QuantBlock<8>) == 4);
+
+constexpr size_t QuantRowBytes(int k) { return static_cast<size_t>(k / 32) * kQuantBlockBytes; }
+
+// Rows [first, first + rows).
+struct RowTile {
+  int first = 0;
+  int rows = 0;
+};
+
+// The tile that begins at row `first` of rows that end at `end`: `largest` rows (a power of two), or the
+// largest power of two that is left.
+constexpr RowTile TileFrom(int first, int end, int largest) {
+  int rows = largest;
+  while (rows > end - first) rows /= 2;
+  return {first, rows};
+}
+
+// The tile that holds `row` of rows [0, end).
+constexpr RowTile TileOf(int row, int end, int largest) {
+  RowTile tile = TileFrom(row / largest * largest, end, largest);
+  while (row >= tile.first + tile.rows) tile = TileFrom(tile.first + tile.rows, end, largest);
+  return tile;
+}
+
+}  // namespace exeunt::cpu

@@ -1,0 +1,60 @@
+// MatmulRows: rows of F32 on their way into a matmul, quantised where its weights want that. Keeps its
+// memory. Rows may be filled from several threads at once, each row by one.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/cpu/ops.h"
+#include "kernels/cpu/quant_rows.h"
+#include "model/linear.h"
+
+namespace exeunt {
+
+class MatmulRows {
+ public:
+  explicit MatmulRows(const cpu::Ops& ops) : ops_(ops) {}
+
+  // `rows` rows of k numbers, also quantised where `quantised`; the first `split` may be multiplied alone.
+  void Reset(int rows, int split, int k, bool quantised) {
+    rows_ = rows;
+    split_ = split;
+    k_ = k;
+    quantised_ = quantised;
+    const size_t floats = Size(rows) * Size(k);
+    if (x_.size() < floats) x_.resize(floats);
+    const size_t bytes = quantised ? Size(rows) * cpu::QuantRowBytes(k) : 0;
+    if (quant_.size() < bytes) quant_.resize(bytes);
+  }
+  // For the input of `consumer`.
+  void Reset(int rows, const Linear& consumer) { Reset(rows, rows, consumer.k(), consumer.quantised()); }
+
+  float* row(int r) { return x_.data() + Size(r) * Size(k_); }
+  // Row r is complete, or its columns [column, column + n), both multiples of 32, are.
+  void Ready(int r) { Ready(r, 0, k_); }
+  void Ready(int r, int column, int n) {
+    if (!quantised_) return;
+    const bool front = r < split_;
+    const cpu::RowTile tile =
+        cpu::TileOf(front ? r : r - split_, front ? split_ : rows_ - split_, ops_.row_tile);
+    const int first = front ? tile.first : split_ + tile.first;
+    uint8_t* at = quant_.data() + Size(first) * cpu::QuantRowBytes(k_);
+    ops_.quantize(row(r) + column, n, column / 32, {at, tile.rows, r - first});
+  }
+
+  cpu::MatmulInput all() const { return {rows_, split_, x_.data(), quant_.data()}; }
+  cpu::MatmulInput front() const { return {split_, split_, x_.data(), quant_.data()}; }
+
+ private:
+  static size_t Size(int n) { return static_cast<size_t>(n); }
+
+  const cpu::Ops& ops_;
+  int rows_ = 0;
+  int split_ = 0;
+  int k_ = 0;
+  bool quantised_ = false;
+  std::vector<float> x_;
+  std::vector<uint8_t> quant_;
+};
+
+}  // namespace exeunt
