@@ -10,14 +10,15 @@ namespace {
 
 bool IsQuantised(const Linear::Part& part) { return Info(part.weight.dtype()).block_elements > 1; }
 
-// Packs all rows of `t` as rows [first, ...), one at a time through F32 where the types differ.
-void Pack(const TensorView& t, int first, cpu::PackedMatrix* matrix) {
-  const int rows = static_cast<int>(t.shape[0]);
-  if (t.dtype == matrix->dtype()) return matrix->PackRows(first, rows, t.bytes.data());
+// Packs rows [from, from + count) of `t` as rows [first, ...), one at a time through F32 where the types
+// differ.
+void Pack(const TensorView& t, int from, int count, int first, cpu::PackedMatrix* matrix) {
   const auto k = static_cast<size_t>(matrix->k());
+  const std::byte* src = t.bytes.data() + static_cast<size_t>(from) * RowBytes(t.dtype, k);
+  if (t.dtype == matrix->dtype()) return matrix->PackRows(first, count, src);
   std::vector<float> row(k);
-  for (int r = 0; r < rows; ++r) {
-    DequantizeRow(t.dtype, t.bytes.data() + static_cast<size_t>(r) * RowBytes(t.dtype, k), row.data(), k);
+  for (int r = 0; r < count; ++r, src += RowBytes(t.dtype, k)) {
+    DequantizeRow(t.dtype, src, row.data(), k);
     matrix->PackRows(first + r, 1, reinterpret_cast<const std::byte*>(row.data()));
   }
 }
@@ -46,9 +47,10 @@ Linear Linear::Load(const ModelSource& source, const std::vector<std::string>& n
     }
     Part part{cpu::PackedMatrix(packed_type(i), rows, linear.k_), row};
     for (int first = 0; i < end; ++i) {
-      Pack(*tensors[i], first, &part.weight);
+      const int count = static_cast<int>(tensors[i]->shape[0]);
+      Pack(*tensors[i], 0, count, first, &part.weight);
       source.ReleasePages(*tensors[i]);
-      first += static_cast<int>(tensors[i]->shape[0]);
+      first += count;
     }
     linear.parts_.push_back(std::move(part));
     row += rows;
@@ -62,6 +64,29 @@ Linear Linear::Load(const ModelSource& source, const std::vector<std::string>& n
       if (bias != nullptr) DequantizeRow(bias->dtype, bias->bytes.data(), linear.bias_.data() + at, n);
     }
   }
+  return linear;
+}
+
+Linear Linear::LoadGateUp(const ModelSource& source, const std::string& gate, const std::string& up,
+                          bool dequantise) {
+  const TensorView* tensors[] = {source.Find(gate + ".weight"), source.Find(up + ".weight")};
+  const bool biased = source.Find(gate + ".bias") != nullptr || source.Find(up + ".bias") != nullptr;
+  const int rows = static_cast<int>(tensors[0]->shape[0]);
+  if (biased || (!dequantise && tensors[0]->dtype != tensors[1]->dtype) || rows % cpu::kGroupColumns != 0) {
+    return Load(source, {gate, up}, dequantise);
+  }
+  Linear linear;
+  linear.n_ = 2 * rows;
+  linear.k_ = static_cast<int>(tensors[0]->shape[1]);
+  linear.gate_up_in_turns_ = true;
+  Part part{cpu::PackedMatrix(dequantise ? DType::kF32 : tensors[0]->dtype, linear.n_, linear.k_), 0};
+  for (int first = 0; first < rows; first += cpu::kGroupColumns) {
+    for (int i = 0; i < 2; ++i) {
+      Pack(*tensors[i], first, cpu::kGroupColumns, 2 * first + i * cpu::kGroupColumns, &part.weight);
+    }
+  }
+  for (const TensorView* t : tensors) source.ReleasePages(*t);
+  linear.parts_.push_back(std::move(part));
   return linear;
 }
 

@@ -22,6 +22,10 @@ class Linear {
   // source's pages. `dequantise` packs every matrix as F32, whatever its type.
   static Linear Load(const ModelSource& source, const std::vector<std::string>& names,
                      bool dequantise = false);
+  // Gate and up as one matrix for Ops::gate_up, their groups of columns taking turns, where they are of one
+  // type, without bias and of whole groups; else stacked as Load does.
+  static Linear LoadGateUp(const ModelSource& source, const std::string& gate, const std::string& up,
+                           bool dequantise = false);
   // From F32 values; bias may be empty.
   static Linear FromFloats(int n, int k, const float* weight, std::vector<float> bias);
 
@@ -29,8 +33,9 @@ class Linear {
   int k() const { return k_; }
   const std::vector<Part>& parts() const { return parts_; }
   const std::vector<float>& bias() const { return bias_; }  // empty or [n]
-  bool quantised() const;                                   // whether any part reads quantised inputs
-  bool floating() const;                                    // whether any part reads F32 inputs
+  bool gate_up_in_turns() const { return gate_up_in_turns_; }
+  bool quantised() const;  // whether any part reads quantised inputs
+  bool floating() const;   // whether any part reads F32 inputs
   size_t bytes() const;
 
  private:
@@ -38,6 +43,7 @@ class Linear {
   int k_ = 0;
   std::vector<Part> parts_;
   std::vector<float> bias_;
+  bool gate_up_in_turns_ = false;
 };
 
 }  // namespace exeunt

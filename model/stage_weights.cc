@@ -31,7 +31,7 @@ LayerWeights LoadLayer(const ModelSource& source, int layer, bool dequantise) {
   w.q = matrix({name("attn_q")});
   w.kv = matrix({name("attn_k"), name("attn_v")});
   w.o = matrix({name("attn_output")});
-  w.gate_up = matrix({name("ffn_gate"), name("ffn_up")});
+  w.gate_up = Linear::LoadGateUp(source, name("ffn_gate"), name("ffn_up"), dequantise);
   w.down = matrix({name("ffn_down")});
   return w;
 }

@@ -21,7 +21,7 @@ struct LayerWeights {
   Linear q;        // [d_q, d_model]
   Linear kv;       // [2 d_kv, d_model]: K, then V
   Linear o;        // [d_model, d_q]
-  Linear gate_up;  // [2 d_ff, d_model]: gate, then up
+  Linear gate_up;  // [2 d_ff, d_model]: see Linear::LoadGateUp
   Linear down;     // [d_model, d_ff]
   size_t bytes() const;
 };

@@ -15,11 +15,6 @@ float* Sized(std::vector<float>* v, size_t n) {
   return v->data();
 }
 
-// The gate and up projections are one matrix: SwiGLU can be applied to a tile while it is in registers.
-bool Fusable(const Linear& gate_up) {
-  return gate_up.parts().size() == 1 && gate_up.bias().empty() && gate_up.n() % (2 * cpu::kGroupColumns) == 0;
-}
-
 }  // namespace
 
 const char* CpuOpName(CpuOp op) {
@@ -128,53 +123,46 @@ void CpuLayers::RotateAndStore(const LayerWeights& w, int local_layer, const Cpu
   });
 }
 
-// Attention of the running rows, into the output projection's input.
+// Attention of the running rows, into the output projection's input. A task is a row; where there are few
+// rows, a KV head of one; where they are long, a chunk.
 void CpuLayers::Attend(const LayerWeights& w, int local_layer, const CpuBatch& batch) {
   attended_.Reset(batch.run, w.o);
-  const int heads_dim = config_.d_q() / config_.n_kv_heads;  // columns that one KV head's queries write
-  const bool by_head = heads_dim % 32 == 0;
+  const int kv_heads = config_.n_kv_heads;
+  const bool few = batch.run < 4 * pool_->threads() && pool_->threads() > 1;
   int longest = 0;
   for (int r = 0; r < batch.run; ++r) longest = std::max(longest, batch.row[Size(r)].position);
-  const int tasks = batch.run * config_.n_kv_heads;
-  const bool in_chunks =
-      pool_->threads() > 1 && tasks < 4 * pool_->threads() && longest >= cpu::kAttentionChunk;
-  if (in_chunks) {
-    AttendInChunks(local_layer, batch);
+  if (few && longest >= cpu::kAttentionChunk) return AttendInChunks(local_layer, batch);
+  const auto attend = [&](int r, const cpu::HeadRange& heads) {
+    const LayerRow& row = batch.row[Size(r)];
+    ops_.attention(attention_, cache_.Layer(local_layer, *row.pages), row.position, heads,
+                   &q_[Size(r * config_.d_q())], attended_.row(r));
+  };
+  if (few) {
+    pool_->Run(batch.run * kv_heads, [&](int i) { attend(i / kv_heads, {i % kv_heads, i % kv_heads + 1}); });
+    for (int r = 0; r < batch.run; ++r) attended_.Ready(r);
   } else {
-    pool_->RunRanges(tasks, 1, [&](int begin, int end) {
-      for (int i = begin; i < end; ++i) {
-        const int r = i / config_.n_kv_heads;
-        const int head = i % config_.n_kv_heads;
-        const LayerRow& row = batch.row[Size(r)];
-        ops_.attention(attention_, cache_.Layer(local_layer, *row.pages), row.position, head,
-                       &q_[Size(r * config_.d_q())], attended_.row(r));
-        if (by_head) attended_.Ready(r, head * heads_dim, heads_dim);
+    pool_->RunRanges(batch.run, 1, [&](int begin, int end) {
+      for (int r = begin; r < end; ++r) {
+        attend(r, {0, kv_heads});
+        attended_.Ready(r);
       }
     });
-    if (by_head) return;
   }
-  for (int r = 0; r < batch.run; ++r) attended_.Ready(r);
 }
 
-// A few long rows: every chunk of positions is a task of its own.
 void CpuLayers::AttendInChunks(int local_layer, const CpuBatch& batch) {
   const size_t floats = cpu::AttentionPartFloats(attention_);
   for (int r = 0; r < batch.run; ++r) {
     const LayerRow& row = batch.row[Size(r)];
     const cpu::KvLayerView kv = cache_.Layer(local_layer, *row.pages);
     const cpu::ChunkRange range = cpu::AttentionChunks(attention_, row.position);
-    const int chunks = range.count();
-    const float* q = &q_[Size(r * config_.d_q())];
-    float* parts = Sized(&parts_, Size(chunks * config_.n_kv_heads) * floats);
-    pool_->RunRanges(chunks * config_.n_kv_heads, 1, [&](int begin, int end) {
-      for (int i = begin; i < end; ++i) {
-        ops_.attention_chunk(attention_, kv, row.position, i / chunks, range.first + i % chunks, q,
-                             parts + Size(i) * floats);
-      }
+    float* parts = Sized(&parts_, Size(range.count()) * floats);
+    pool_->Run(range.count(), [&](int i) {
+      ops_.attention_chunk(attention_, kv, row.position, range.first + i, &q_[Size(r * config_.d_q())],
+                           parts + Size(i) * floats);
     });
-    for (int h = 0; h < config_.n_kv_heads; ++h) {
-      ops_.attention_merge(attention_, h, chunks, parts + Size(h * chunks) * floats, attended_.row(r));
-    }
+    ops_.attention_merge(attention_, range.count(), parts, attended_.row(r));
+    attended_.Ready(r);
   }
 }
 
@@ -184,14 +172,14 @@ void CpuLayers::RunFfn(const LayerWeights& w, const CpuBatch& batch) {
   CpuOpTimer timer(&op_seconds_);
   activated_.Reset(run, w.down);
   const cpu::MatmulOutput ffn{activated_.row(0), Size(d_ff), false};
-  if (Fusable(w.gate_up)) {
+  const bool fused = w.gate_up.gate_up_in_turns();
+  if (fused) {
     const cpu::PackedMatrix& weight = w.gate_up.parts()[0].weight;
     pool_->RunRanges(weight.groups() / 2, kGroupsPerTask,
                      [&](int g0, int g1) { ops_.gate_up(weight, normed_.all(), ffn, g0, g1); });
   } else {
     Apply(w.gate_up, normed_.all(), {Sized(&gate_up_, Size(run * 2 * d_ff)), Size(2 * d_ff), false});
   }
-  const bool fused = Fusable(w.gate_up);
   pool_->RunRanges(run, 4, [&](int begin, int end) {
     for (int r = begin; r < end; ++r) {
       const float* gate = gate_up_.data() + Size(r * 2 * d_ff);

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "kernels/cpu/elementwise_impl.h"
 #include "kernels/cpu/ops.h"
@@ -14,25 +15,26 @@
 namespace exeunt::cpu {
 namespace {
 
-// Where KV head `kv_head` of the page that holds `position` lies: K, then V.
-inline uint16_t* KvTile(const AttentionShape& s, const KvLayerView& kv, int position, int kv_head) {
+// The tile of KV head `kv_head` in the page that holds `position`: K [head_dim][kPageTokens], V
+// [kPageTokens][head_dim].
+inline size_t TileAt(const AttentionShape& s, const KvLayerView& kv, int position, int kv_head) {
   const auto page = static_cast<size_t>(kv.pages[position / kPageTokens]);
-  const size_t tile = 2 * static_cast<size_t>(kPageTokens) * static_cast<size_t>(s.head_dim);
-  return kv.base + page * kv.page_stride + static_cast<size_t>(kv_head) * tile;
+  return page * kv.page_stride + static_cast<size_t>(kv_head * s.head_dim) * kPageTokens;
 }
 
 template <class V>
 void StoreKv(const AttentionShape& s, const KvLayerView& kv, int position, const float* k, const float* v) {
   const auto dim = static_cast<size_t>(s.head_dim);
   const auto at = static_cast<size_t>(position % kPageTokens);
-  for (int h = 0; h < s.n_kv_heads; ++h) {
-    uint16_t* k_tile = KvTile(s, kv, position, h);
-    uint16_t* v_row = k_tile + dim * kPageTokens + at * dim;
+  for (int h = 0; h < s.n_kv_heads; ++h, k += dim, v += dim) {
+    const size_t tile = TileAt(s, kv, position, h);
+    uint16_t* k_tile = kv.k + tile;
+    uint16_t* v_row = kv.v + tile + at * dim;
     for (size_t d = 0; d < dim; d += 16) {
       uint16_t half[16];
-      V::ToHalf(half, V::Load(k + static_cast<size_t>(h) * dim + d));
+      V::ToHalf(half, V::Load(k + d));
       for (size_t i = 0; i < 16; ++i) k_tile[(d + i) * kPageTokens + at] = half[i];
-      V::ToHalf(v_row + d, V::Load(v + static_cast<size_t>(h) * dim + d));
+      V::ToHalf(v_row + d, V::Load(v + d));
     }
   }
 }
@@ -125,33 +127,88 @@ inline ChunkSpan SpanOf(const AttentionShape& s, int position, int chunk) {
   return {first > start ? first - start : 0, end};
 }
 
-// G query heads that share KV head `kv_head`, over the positions of one chunk. out: [G, head_dim].
-template <class V, int G>
-void AttendChunk(const AttentionShape& s, const KvLayerView& kv, int position, int kv_head, int chunk,
-                 const float* q, SoftmaxPart* part, float* out) {
-  alignas(64) float scores[G * kAttentionChunk];
+// Up to four query heads that share a KV head: more would not fit the registers.
+struct HeadRun {
+  int kv_head = 0;
+  int head = 0;  // the first query head
+  int count = 0;
+};
+inline constexpr int kMaxRuns = 8;  // that go over a chunk together
+
+// body.template operator()<G>(), G = count.
+template <typename Body>
+void WithCount(int count, Body body) {
+  switch (count) {
+    case 1:
+      return body.template operator()<1>();
+    case 2:
+      return body.template operator()<2>();
+    case 3:
+      return body.template operator()<3>();
+    default:
+      return body.template operator()<4>();
+  }
+}
+
+// Calls body(runs, n) over the query heads of the KV heads, up to kMaxRuns at a time.
+template <typename Body>
+void ForRuns(const AttentionShape& s, const HeadRange& heads, Body body) {
+  HeadRun runs[kMaxRuns];
+  int n = 0;
+  const int group = s.n_heads / s.n_kv_heads;
+  for (int kv_head = heads.begin; kv_head < heads.end; ++kv_head) {
+    for (int h = 0; h < group; h += 4) {
+      runs[n++] = {kv_head, kv_head * group + h, group - h < 4 ? group - h : 4};
+      if (n == kMaxRuns) body(runs, std::exchange(n, 0));
+    }
+  }
+  if (n > 0) body(runs, n);
+}
+
+// The runs' heads over the positions of one chunk. K, then V are read in the order of memory, all heads of a
+// page before the next page. q: [n_heads, head_dim]; part, out of run i's head h: part[4i + h], out + (4i +
+// h) dim.
+template <class V>
+void AttendChunk(const AttentionShape& s, const KvLayerView& kv, int position, int chunk, const HeadRun* runs,
+                 int n, const float* q, SoftmaxPart* part, float* out) {
+  alignas(64) float scores[4 * kMaxRuns * kAttentionChunk];
   const ChunkSpan span = SpanOf(s, position, chunk);
   const int start = chunk * kAttentionChunk;
   const int dim = s.head_dim;
-  const size_t v_offset = static_cast<size_t>(dim) * kPageTokens;
   const int first_tile = span.begin / kPageTokens * kPageTokens;
   for (int t = first_tile; t < span.end; t += kPageTokens) {
-    TileScores<V, G>(KvTile(s, kv, start + t, kv_head), q, dim, s.scale, scores + t, kAttentionChunk);
+    for (int i = 0; i < n; ++i) {
+      const uint16_t* tile = kv.k + TileAt(s, kv, start + t, runs[i].kv_head);
+      WithCount(runs[i].count, [&]<int G>() {
+        TileScores<V, G>(tile, q + runs[i].head * dim, dim, s.scale, scores + 4 * i * kAttentionChunk + t,
+                         kAttentionChunk);
+      });
+    }
   }
-  for (int h = 0; h < G; ++h) {
-    part[h].max = MaxOfVectors<V>(scores + h * kAttentionChunk, span.begin, span.end);
-    part[h].sum = SoftmaxSpan<V>(scores + h * kAttentionChunk, span.begin, span.end, part[h].max);
+  for (int i = 0; i < n; ++i) {
+    for (int h = 4 * i; h < 4 * i + runs[i].count; ++h) {
+      float* row = scores + h * kAttentionChunk;
+      part[h].max = MaxOfVectors<V>(row, span.begin, span.end);
+      part[h].sum = SoftmaxSpan<V>(row, span.begin, span.end, part[h].max);
+      for (int d = 0; d < dim; d += 16) V::Store(out + h * dim + d, V::Zero());
+    }
   }
-  for (int i = 0; i < G * dim; i += 16) V::Store(out + i, V::Zero());
   for (int t = first_tile; t < span.end; t += kPageTokens) {
     const int begin = span.begin > t ? span.begin - t : 0;
     const int end = span.end - t < kPageTokens ? span.end - t : kPageTokens;
-    const uint16_t* v_tile = KvTile(s, kv, start + t, kv_head) + v_offset;
-    int d = 0;
-    for (; d + 32 <= dim; d += 32) {
-      TileValues<V, G, 2>(v_tile + d, scores + t, kAttentionChunk, begin, end, dim, out + d);
+    for (int i = 0; i < n; ++i) {
+      const uint16_t* tile = kv.v + TileAt(s, kv, start + t, runs[i].kv_head);
+      const float* p = scores + 4 * i * kAttentionChunk + t;
+      float* o = out + 4 * i * dim;
+      WithCount(runs[i].count, [&]<int G>() {
+        constexpr int D = V::kValueVectors;
+        int d = 0;
+        for (; d + 16 * D <= dim; d += 16 * D) {
+          TileValues<V, G, D>(tile + d, p, kAttentionChunk, begin, end, dim, o + d);
+        }
+        for (; d < dim; d += 16) TileValues<V, G, 1>(tile + d, p, kAttentionChunk, begin, end, dim, o + d);
+      });
     }
-    if (d < dim) TileValues<V, G, 1>(v_tile + d, scores + t, kAttentionChunk, begin, end, dim, out + d);
   }
 }
 
@@ -171,87 +228,76 @@ void MergePart(int dim, const SoftmaxPart& next, const float* next_out, SoftmaxP
 }
 
 template <class V>
-void DivideBySum(int dim, const SoftmaxPart& run, float* out) {
+void DivideBySum(int dim, const SoftmaxPart& run, const float* sum, float* out) {
   const auto inverse = V::Set1(1.0F / run.sum);
-  for (int d = 0; d < dim; d += 16) V::Store(out + d, V::Mul(V::Load(out + d), inverse));
-}
-
-// Calls body.template operator()<G>(first head) for runs of up to four query heads: more would not fit the
-// registers.
-template <typename Body>
-void ForHeadGroups(int heads, Body body) {
-  for (int h = 0; h < heads; h += 4) {
-    switch (heads - h) {
-      case 1:
-        body.template operator()<1>(h);
-        break;
-      case 2:
-        body.template operator()<2>(h);
-        break;
-      case 3:
-        body.template operator()<3>(h);
-        break;
-      default:
-        body.template operator()<4>(h);
-        break;
-    }
-  }
+  for (int d = 0; d < dim; d += 16) V::Store(out + d, V::Mul(V::Load(sum + d), inverse));
 }
 
 template <class V>
-void Attention(const AttentionShape& s, const KvLayerView& kv, int position, int kv_head, const float* q,
-               float* out) {
-  const int heads = s.n_heads / s.n_kv_heads;
-  const auto [first, last] = AttentionChunks(s, position);
-  ForHeadGroups(heads, [&]<int G>(int h) {
-    const int at = (kv_head * heads + h) * s.head_dim;
-    SoftmaxPart run[G];
-    AttendChunk<V, G>(s, kv, position, kv_head, first, q + at, run, out + at);
-    for (int chunk = first + 1; chunk <= last; ++chunk) {
-      alignas(64) float partial[G * kMaxHeadDim];
-      SoftmaxPart next[G];
-      AttendChunk<V, G>(s, kv, position, kv_head, chunk, q + at, next, partial);
-      for (int i = 0; i < G; ++i) {
-        MergePart<V>(s.head_dim, next[i], partial + i * s.head_dim, &run[i], out + at + i * s.head_dim);
+void Attention(const AttentionShape& s, const KvLayerView& kv, int position, const HeadRange& heads,
+               const float* q, float* out) {
+  const ChunkRange range = AttentionChunks(s, position);
+  const int dim = s.head_dim;
+  ForRuns(s, heads, [&](const HeadRun* runs, int n) {
+    SoftmaxPart run[4 * kMaxRuns];
+    SoftmaxPart next[4 * kMaxRuns];
+    alignas(64) float sum[4 * kMaxRuns * kMaxHeadDim];
+    alignas(64) float partial[4 * kMaxRuns * kMaxHeadDim];
+    AttendChunk<V>(s, kv, position, range.first, runs, n, q, run, sum);
+    for (int chunk = range.first + 1; chunk <= range.last; ++chunk) {
+      AttendChunk<V>(s, kv, position, chunk, runs, n, q, next, partial);
+      for (int i = 0; i < n; ++i) {
+        for (int h = 4 * i; h < 4 * i + runs[i].count; ++h) {
+          MergePart<V>(dim, next[h], partial + h * dim, &run[h], sum + h * dim);
+        }
       }
     }
-    for (int i = 0; i < G; ++i) DivideBySum<V>(s.head_dim, run[i], out + at + i * s.head_dim);
-  });
-}
-
-template <class V>
-void AttentionChunk(const AttentionShape& s, const KvLayerView& kv, int position, int kv_head, int chunk,
-                    const float* q, float* part) {
-  const int heads = s.n_heads / s.n_kv_heads;
-  float* statistics = part + heads * s.head_dim;  // [heads] maxima, [heads] sums
-  ForHeadGroups(heads, [&]<int G>(int h) {
-    SoftmaxPart parts[G];
-    AttendChunk<V, G>(s, kv, position, kv_head, chunk, q + (kv_head * heads + h) * s.head_dim, parts,
-                      part + h * s.head_dim);
-    for (int i = 0; i < G; ++i) {
-      statistics[h + i] = parts[i].max;
-      statistics[heads + h + i] = parts[i].sum;
+    for (int i = 0; i < n; ++i) {
+      for (int h = 0; h < runs[i].count; ++h) {
+        DivideBySum<V>(dim, run[4 * i + h], sum + (4 * i + h) * dim, out + (runs[i].head + h) * dim);
+      }
     }
   });
 }
 
 template <class V>
-void AttentionMerge(const AttentionShape& s, int kv_head, int chunks, const float* parts, float* out) {
-  const int heads = s.n_heads / s.n_kv_heads;
+void AttentionChunk(const AttentionShape& s, const KvLayerView& kv, int position, int chunk, const float* q,
+                    float* part) {
+  const int dim = s.head_dim;
+  float* statistics = part + s.n_heads * dim;  // [n_heads] maxima, [n_heads] sums
+  ForRuns(s, {0, s.n_kv_heads}, [&](const HeadRun* runs, int n) {
+    SoftmaxPart parts[4 * kMaxRuns];
+    alignas(64) float out[4 * kMaxRuns * kMaxHeadDim];
+    AttendChunk<V>(s, kv, position, chunk, runs, n, q, parts, out);
+    for (int i = 0; i < n; ++i) {
+      for (int h = 0; h < runs[i].count; ++h) {
+        const int head = runs[i].head + h;
+        for (int d = 0; d < dim; d += 16)
+          V::Store(part + head * dim + d, V::Load(out + (4 * i + h) * dim + d));
+        statistics[head] = parts[4 * i + h].max;
+        statistics[s.n_heads + head] = parts[4 * i + h].sum;
+      }
+    }
+  });
+}
+
+template <class V>
+void AttentionMerge(const AttentionShape& s, int chunks, const float* parts, float* out) {
+  const int dim = s.head_dim;
   const size_t stride = AttentionPartFloats(s);
   const auto part = [&](int chunk, int h) {
-    const float* statistics = parts + static_cast<size_t>(chunk) * stride + heads * s.head_dim;
-    return SoftmaxPart{statistics[h], statistics[heads + h]};
+    const float* statistics = parts + static_cast<size_t>(chunk) * stride + s.n_heads * dim;
+    return SoftmaxPart{statistics[h], statistics[s.n_heads + h]};
   };
-  for (int h = 0; h < heads; ++h) {
-    float* o = out + (kv_head * heads + h) * s.head_dim;
-    const float* from = parts + h * s.head_dim;
-    for (int d = 0; d < s.head_dim; d += 16) V::Store(o + d, V::Load(from + d));
+  for (int h = 0; h < s.n_heads; ++h) {
+    float* o = out + h * dim;
+    const float* from = parts + h * dim;
+    for (int d = 0; d < dim; d += 16) V::Store(o + d, V::Load(from + d));
     SoftmaxPart run = part(0, h);
     for (int c = 1; c < chunks; ++c) {
-      MergePart<V>(s.head_dim, part(c, h), from + static_cast<size_t>(c) * stride, &run, o);
+      MergePart<V>(dim, part(c, h), from + static_cast<size_t>(c) * stride, &run, o);
     }
-    DivideBySum<V>(s.head_dim, run, o);
+    DivideBySum<V>(dim, run, o, o);
   }
 }
 

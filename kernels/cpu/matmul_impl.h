@@ -203,13 +203,12 @@ struct QuantKernel {
   }
 
   static void GateUp(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g0, int g1) {
-    const int groups = w.groups() / 2;
     for (int g = g0; g < g1; ++g) {
       ForTiles<V>(in, [&]<int R>(int row) {
         typename V::F gate[R];
         typename V::F up[R];
-        Accumulate<V, Format, R>(w, in, row, g, gate);
-        Accumulate<V, Format, R>(w, in, row, g + groups, up);
+        Accumulate<V, Format, R>(w, in, row, 2 * g, gate);
+        Accumulate<V, Format, R>(w, in, row, 2 * g + 1, up);
         for (int r = 0; r < R; ++r) StoreGroup<V>(out, row + r, g, w.n() / 2, SwiGluV<V>(gate[r], up[r]));
       });
     }
@@ -291,7 +290,7 @@ struct FloatKernel {
   static void GateUp(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g0, int g1) {
     constexpr int R = V::kFloatRows;
     for (int g = g0; g < g1; ++g) {
-      const int groups[2] = {g, g + w.groups() / 2};
+      const int groups[2] = {2 * g, 2 * g + 1};
       int row = 0;
       for (; row + R <= in.rows; row += R) GateUpTile<R>(w, in, out, row, groups);
       for (; row < in.rows; ++row) GateUpTile<1>(w, in, out, row, groups);
@@ -304,7 +303,7 @@ struct FloatKernel {
     typename V::F acc[R][2];
     Accumulate<R, 2>(w, in, row, groups, acc);
     for (int r = 0; r < R; ++r) {
-      StoreGroup<V>(out, row + r, groups[0], w.n() / 2, SwiGluV<V>(acc[r][0], acc[r][1]));
+      StoreGroup<V>(out, row + r, groups[0] / 2, w.n() / 2, SwiGluV<V>(acc[r][0], acc[r][1]));
     }
   }
 };

@@ -45,19 +45,27 @@ struct QuantSlot {
   int row = 0;
 };
 
-// K/V of one sequence in one layer. A page holds kPageTokens positions: per KV head, K
-// [head_dim][kPageTokens] then V [kPageTokens][head_dim], all F16.
+// K/V of one sequence in one layer, F16. A page holds kPageTokens positions, in two places: K
+// [n_kv_heads][head_dim][kPageTokens] and V [n_kv_heads][kPageTokens][head_dim]. A reader goes through all K
+// of a chunk of pages, then through its V: memory is fast in long runs only.
 inline constexpr int kPageTokens = 32;
 
 struct KvLayerView {
-  uint16_t* base = nullptr;        // page p starts at base + p * page_stride
+  uint16_t* k = nullptr;           // page p starts at k + p * page_stride
+  uint16_t* v = nullptr;           // and at v + p * page_stride
   size_t page_stride = 0;          // elements
   const int32_t* pages = nullptr;  // [ceil(positions / kPageTokens)]: position / kPageTokens to page
 };
 
+// Of K, and of V.
 constexpr size_t KvPageElements(int n_kv_heads, int head_dim) {
-  return static_cast<size_t>(n_kv_heads) * 2 * kPageTokens * static_cast<size_t>(head_dim);
+  return static_cast<size_t>(n_kv_heads) * kPageTokens * static_cast<size_t>(head_dim);
 }
+
+struct HeadRange {
+  int begin = 0;
+  int end = 0;
+};
 
 struct AttentionShape {
   int n_heads = 0;
@@ -81,9 +89,9 @@ constexpr ChunkRange AttentionChunks(const AttentionShape& shape, int position) 
   const bool slides = shape.sliding_window > 0 && position >= shape.sliding_window;
   return {(slides ? position - shape.sliding_window + 1 : 0) / kAttentionChunk, position / kAttentionChunk};
 }
-// Floats of one chunk's part of the query heads of a KV head: outputs, maxima, sums.
+// Floats of one chunk's part of all heads: outputs, maxima, sums.
 constexpr size_t AttentionPartFloats(const AttentionShape& shape) {
-  const auto heads = static_cast<size_t>(shape.n_heads / shape.n_kv_heads);
+  const auto heads = static_cast<size_t>(shape.n_heads);
   return (heads * static_cast<size_t>(shape.head_dim) + 2 * heads + 15) / 16 * 16;
 }
 
@@ -103,8 +111,8 @@ struct Ops {
   int row_tile = 1;
   // out[r, c] = sum over k of in[r, k] * w[c, k], for the columns of groups [g0, g1) and all rows.
   void (*matmul)(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g0, int g1);
-  // w: gate, then up, each of d_ff rows, d_ff a multiple of kGroupColumns. out[r, c] = silu(gate) * up for
-  // the columns of gate's groups [g0, g1).
+  // w: a group of gate's columns, then the same of up's, in turns. out[r, c] = silu(gate) * up for the
+  // columns of gate's groups [g0, g1).
   void (*gate_up)(const PackedMatrix& w, const MatmulInput& in, const MatmulOutput& out, int g0, int g1);
   // Quantises n (a multiple of 32) floats, blocks [block, block + n / 32) of their row.
   void (*quantize)(const float* x, int n, int block, const QuantSlot& slot);
@@ -121,16 +129,15 @@ struct Ops {
   // Stores one position's k and v ([n_kv_heads * head_dim] each) as F16.
   void (*store_kv)(const AttentionShape& shape, const KvLayerView& kv, int position, const float* k,
                    const float* v);
-  // out[h * head_dim ..] for the query heads of KV head `kv_head`: attention of one row at `position` over
-  // positions 0 .. position (or the window). q, out: [n_heads * head_dim].
-  void (*attention)(const AttentionShape& shape, const KvLayerView& kv, int position, int kv_head,
+  // out = attention of one row at `position` over positions 0 .. position (or the window), for the query
+  // heads of KV heads `heads`. q, out: [n_heads, head_dim].
+  void (*attention)(const AttentionShape& shape, const KvLayerView& kv, int position, const HeadRange& heads,
                     const float* q, float* out);
-  // The same in two steps, for splitting one row over threads: the part of each chunk of AttentionChunks,
-  // then their merge, in ascending order. part: [AttentionPartFloats]; parts: [chunks, AttentionPartFloats].
-  void (*attention_chunk)(const AttentionShape& shape, const KvLayerView& kv, int position, int kv_head,
-                          int chunk, const float* q, float* part);
-  void (*attention_merge)(const AttentionShape& shape, int kv_head, int chunks, const float* parts,
-                          float* out);
+  // The same of all heads in two steps, for splitting one row over threads: the part of each chunk of
+  // AttentionChunks, then their merge. part: [AttentionPartFloats]; parts: [chunks, AttentionPartFloats].
+  void (*attention_chunk)(const AttentionShape& shape, const KvLayerView& kv, int position, int chunk,
+                          const float* q, float* part);
+  void (*attention_merge)(const AttentionShape& shape, int chunks, const float* parts, float* out);
   // Statistics of logits [begin, end) of one row, within one vocabulary chunk.
   VocabStats (*vocab_stats)(const float* logits, int begin, int end);
   // Of the whole row from its n >= 1 chunks, in ascending order.

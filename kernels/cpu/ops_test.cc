@@ -239,9 +239,9 @@ TEST_P(EveryIsa, GateAndUpInOneGoAreTheMatmulThenSwiGlu) {
       std::vector<float> want(static_cast<size_t>(rows * d_ff));
       std::vector<float> got(want.size(), 42.0F);
       ops().matmul(w, in.view, Into(&both, 2 * d_ff), 0, w.groups());
-      for (int r = 0; r < rows; ++r) {
-        const float* gate = &both[static_cast<size_t>(r * 2 * d_ff)];
-        ops().swiglu(gate, gate + d_ff, d_ff, &want[static_cast<size_t>(r * d_ff)]);
+      for (int i = 0; i < rows * d_ff / 16; ++i) {
+        const float* gate = &both[static_cast<size_t>(32 * i)];
+        ops().swiglu(gate, gate + 16, 16, &want[static_cast<size_t>(16 * i)]);
       }
       ops().gate_up(w, in.view, Into(&got, d_ff), 0, 2);
       ops().gate_up(w, in.view, Into(&got, d_ff), 2, 3);
@@ -336,10 +336,11 @@ struct KvFixture {
   KvFixture(const Ops& ops, AttentionShape s, int positions) : shape(s), d_kv(s.n_kv_heads * s.head_dim) {
     const int pages_needed = (positions + kPageTokens - 1) / kPageTokens;
     view.page_stride = KvPageElements(s.n_kv_heads, s.head_dim);
-    memory.assign(view.page_stride * static_cast<size_t>(pages_needed),
-                  0x7E00);  // NaN where nothing was written
+    const size_t elements = view.page_stride * static_cast<size_t>(pages_needed);
+    memory.assign(2 * elements, 0x7E00);  // NaN where nothing was written
     for (int p = 0; p < pages_needed; ++p) pages.push_back(pages_needed - 1 - p);
-    view.base = memory.data();
+    view.k = memory.data();
+    view.v = memory.data() + elements;
     view.pages = pages.data();
     k = RandomFloats(static_cast<size_t>(positions * d_kv), 31);
     v = RandomFloats(static_cast<size_t>(positions * d_kv), 32);
@@ -355,9 +356,9 @@ struct KvFixture {
 };
 
 TEST_P(EveryIsa, AttentionMatchesADoubleLoopAndTheScalarBits) {
-  for (const AttentionShape shape :
-       {AttentionShape{9, 3, 64, 0, 0.125F}, AttentionShape{4, 4, 16, 0, 0.25F},
-        AttentionShape{8, 1, 32, 0, 0.2F}, AttentionShape{10, 2, 48, 40, 0.2F}}) {
+  for (const AttentionShape shape : {AttentionShape{9, 3, 64, 0, 0.125F}, AttentionShape{4, 4, 16, 0, 0.25F},
+                                     AttentionShape{8, 1, 32, 0, 0.2F}, AttentionShape{10, 2, 48, 40, 0.2F},
+                                     AttentionShape{20, 10, 16, 600, 0.25F}}) {
     const int positions = 1200;
     const KvFixture kv(ops(), shape, positions);
     const KvFixture scalar_kv(OpsFor(Isa::kScalar), shape, positions);
@@ -367,20 +368,18 @@ TEST_P(EveryIsa, AttentionMatchesADoubleLoopAndTheScalarBits) {
     for (int position : {0, 1, 15, 31, 32, 39, 40, 100, 511, 512, 513, 1199}) {
       std::vector<float> out(static_cast<size_t>(d_q)), want(out.size());
       for (int h = 0; h < shape.n_kv_heads; ++h) {
-        ops().attention(shape, kv.view, position, h, q.data(), out.data());
-        OpsFor(Isa::kScalar).attention(shape, kv.view, position, h, q.data(), want.data());
+        ops().attention(shape, kv.view, position, {h, h + 1}, q.data(), out.data());
       }
+      OpsFor(Isa::kScalar).attention(shape, kv.view, position, {0, shape.n_kv_heads}, q.data(), want.data());
       ASSERT_EQ(std::memcmp(out.data(), want.data(), out.size() * 4), 0) << "position " << position;
       const ChunkRange range = AttentionChunks(shape, position);  // chunk by chunk
       const size_t floats = AttentionPartFloats(shape);
-      for (int h = 0; h < shape.n_kv_heads; ++h) {
-        std::vector<float> parts(floats * static_cast<size_t>(range.count()));
-        for (int c = 0; c < range.count(); ++c) {
-          ops().attention_chunk(shape, kv.view, position, h, range.first + c, q.data(),
-                                &parts[floats * static_cast<size_t>(c)]);
-        }
-        ops().attention_merge(shape, h, range.count(), parts.data(), out.data());
+      std::vector<float> parts(floats * static_cast<size_t>(range.count()));
+      for (int c = 0; c < range.count(); ++c) {
+        ops().attention_chunk(shape, kv.view, position, range.first + c, q.data(),
+                              &parts[floats * static_cast<size_t>(c)]);
       }
+      ops().attention_merge(shape, range.count(), parts.data(), out.data());
       ASSERT_EQ(std::memcmp(out.data(), want.data(), out.size() * 4), 0) << "in chunks, " << position;
       const int first = shape.sliding_window > 0 ? std::max(0, position - shape.sliding_window + 1) : 0;
       for (int h = 0; h < shape.n_heads; ++h) {

@@ -14,6 +14,7 @@ struct VecAvx2 {
   static constexpr int kRowTile = 4;
   static constexpr int kFloatRows = 2;
   static constexpr int kFloatGroups = 2;
+  static constexpr int kValueVectors = 2;
   struct F {
     __m256 a, b;
   };

@@ -13,6 +13,7 @@ struct VecAvx512 {
   static constexpr int kRowTile = 8;
   static constexpr int kFloatRows = 4;
   static constexpr int kFloatGroups = 3;
+  static constexpr int kValueVectors = 4;
   using F = __m512;
   using I = __m512i;
   struct B {

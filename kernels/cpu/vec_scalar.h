@@ -13,8 +13,9 @@ namespace {
 
 struct VecScalar {
   static constexpr int kRowTile = 2;  // rows that a quantised matmul's tile holds beside each other, at most
-  static constexpr int kFloatRows = 2;    // tiles of floating weights: rows,
-  static constexpr int kFloatGroups = 1;  // times groups of 16 columns
+  static constexpr int kFloatRows = 2;     // tiles of floating weights: rows,
+  static constexpr int kFloatGroups = 1;   // times groups of 16 columns
+  static constexpr int kValueVectors = 1;  // of a V row that attention sums at once
   struct F {
     float v[16];
   };

@@ -94,13 +94,13 @@ class CopiesKv : public PassThrough {
                            const cpu::KvLayerView& to, int position) {
     const auto dim = static_cast<size_t>(s.head_dim);
     const auto at = static_cast<size_t>(position % cpu::kPageTokens);
-    const size_t tile = 2 * cpu::kPageTokens * dim;
     for (size_t h = 0; h < static_cast<size_t>(s.n_kv_heads); ++h) {
       const auto page = static_cast<size_t>(from.pages[position / cpu::kPageTokens]);
-      const uint16_t* a = from.base + page * from.page_stride + h * tile;
-      uint16_t* b = to.base + page * to.page_stride + h * tile;
-      for (size_t d = 0; d < dim; ++d) b[d * cpu::kPageTokens + at] = a[d * cpu::kPageTokens + at];
-      std::memcpy(b + dim * cpu::kPageTokens + at * dim, a + dim * cpu::kPageTokens + at * dim, dim * 2);
+      const size_t tile = page * from.page_stride + h * cpu::kPageTokens * dim;
+      for (size_t d = 0; d < dim; ++d) {
+        to.k[tile + d * cpu::kPageTokens + at] = from.k[tile + d * cpu::kPageTokens + at];
+      }
+      std::memcpy(to.v + tile + at * dim, from.v + tile + at * dim, dim * 2);
     }
   }
   SegmentJob job_;
