@@ -25,7 +25,8 @@ void Pack(const TensorView& t, int from, int count, int first, cpu::PackedMatrix
 
 }  // namespace
 
-Linear Linear::Load(const ModelSource& source, const std::vector<std::string>& names, bool dequantise) {
+Linear Linear::Load(const ModelSource& source, const std::vector<std::string>& names, bool dequantise,
+                    cpu::PackedArena* arena) {
   std::vector<const TensorView*> tensors;
   bool has_bias = false;
   Linear linear;
@@ -45,7 +46,7 @@ Linear Linear::Load(const ModelSource& source, const std::vector<std::string>& n
     for (; end < tensors.size() && packed_type(end) == packed_type(i); ++end) {
       rows += static_cast<int>(tensors[end]->shape[0]);
     }
-    Part part{cpu::PackedMatrix(packed_type(i), rows, linear.k_), row};
+    Part part{cpu::PackedMatrix(packed_type(i), rows, linear.k_, arena), row};
     for (int first = 0; i < end; ++i) {
       const int count = static_cast<int>(tensors[i]->shape[0]);
       Pack(*tensors[i], 0, count, first, &part.weight);
@@ -68,18 +69,18 @@ Linear Linear::Load(const ModelSource& source, const std::vector<std::string>& n
 }
 
 Linear Linear::LoadGateUp(const ModelSource& source, const std::string& gate, const std::string& up,
-                          bool dequantise) {
+                          bool dequantise, cpu::PackedArena* arena) {
   const TensorView* tensors[] = {source.Find(gate + ".weight"), source.Find(up + ".weight")};
   const bool biased = source.Find(gate + ".bias") != nullptr || source.Find(up + ".bias") != nullptr;
   const int rows = static_cast<int>(tensors[0]->shape[0]);
   if (biased || (!dequantise && tensors[0]->dtype != tensors[1]->dtype) || rows % cpu::kGroupColumns != 0) {
-    return Load(source, {gate, up}, dequantise);
+    return Load(source, {gate, up}, dequantise, arena);
   }
   Linear linear;
   linear.n_ = 2 * rows;
   linear.k_ = static_cast<int>(tensors[0]->shape[1]);
   linear.gate_up_in_turns_ = true;
-  Part part{cpu::PackedMatrix(dequantise ? DType::kF32 : tensors[0]->dtype, linear.n_, linear.k_), 0};
+  Part part{cpu::PackedMatrix(dequantise ? DType::kF32 : tensors[0]->dtype, linear.n_, linear.k_, arena), 0};
   for (int first = 0; first < rows; first += cpu::kGroupColumns) {
     for (int i = 0; i < 2; ++i) {
       Pack(*tensors[i], first, cpu::kGroupColumns, 2 * first + i * cpu::kGroupColumns, &part.weight);
@@ -95,7 +96,8 @@ Linear Linear::FromFloats(int n, int k, const float* weight, std::vector<float> 
   linear.n_ = n;
   linear.k_ = k;
   linear.bias_ = std::move(bias);
-  Part part{cpu::PackedMatrix(DType::kF32, n, k), 0};
+  cpu::PackedArena arena;
+  Part part{cpu::PackedMatrix(DType::kF32, n, k, &arena), 0};
   part.weight.PackRows(0, n, reinterpret_cast<const std::byte*>(weight));
   linear.parts_.push_back(std::move(part));
   return linear;

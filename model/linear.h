@@ -20,12 +20,12 @@ class Linear {
 
   // Stacks `names` (without ".weight") in order; a ".bias" beside any of them is taken too. Releases the
   // source's pages. `dequantise` packs every matrix as F32, whatever its type.
-  static Linear Load(const ModelSource& source, const std::vector<std::string>& names,
-                     bool dequantise = false);
+  static Linear Load(const ModelSource& source, const std::vector<std::string>& names, bool dequantise,
+                     cpu::PackedArena* arena);
   // Gate and up as one matrix for Ops::gate_up, their groups of columns taking turns, where they are of one
   // type, without bias and of whole groups; else stacked as Load does.
   static Linear LoadGateUp(const ModelSource& source, const std::string& gate, const std::string& up,
-                           bool dequantise = false);
+                           bool dequantise, cpu::PackedArena* arena);
   // From F32 values; bias may be empty.
   static Linear FromFloats(int n, int k, const float* weight, std::vector<float> bias);
 

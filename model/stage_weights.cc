@@ -18,10 +18,10 @@ std::vector<float> LoadVector(const ModelSource& source, const std::string& name
   return v;
 }
 
-LayerWeights LoadLayer(const ModelSource& source, int layer, bool dequantise) {
+LayerWeights LoadLayer(const ModelSource& source, int layer, bool dequantise, cpu::PackedArena* arena) {
   const auto name = [layer](const char* part) { return fmt::format("blk.{}.{}", layer, part); };
   const auto matrix = [&](const std::vector<std::string>& names) {
-    return Linear::Load(source, names, dequantise);
+    return Linear::Load(source, names, dequantise, arena);
   };
   LayerWeights w;
   w.attn_norm = LoadVector(source, name("attn_norm.weight"));
@@ -31,7 +31,7 @@ LayerWeights LoadLayer(const ModelSource& source, int layer, bool dequantise) {
   w.q = matrix({name("attn_q")});
   w.kv = matrix({name("attn_k"), name("attn_v")});
   w.o = matrix({name("attn_output")});
-  w.gate_up = Linear::LoadGateUp(source, name("ffn_gate"), name("ffn_up"), dequantise);
+  w.gate_up = Linear::LoadGateUp(source, name("ffn_gate"), name("ffn_up"), dequantise, arena);
   w.down = matrix({name("ffn_down")});
   return w;
 }
@@ -77,14 +77,15 @@ Result<StageWeights> LoadStageWeights(std::shared_ptr<const ModelSource> source,
   w.layer_begin = options.layer_begin;
   const int layers = options.layer_end - options.layer_begin;
   const auto total = static_cast<float>(layers + (options.with_head ? 1 : 0));
+  cpu::PackedArena arena;
   for (int i = 0; i < layers; ++i) {
-    w.layers.push_back(LoadLayer(*w.source, options.layer_begin + i, options.dequantise));
+    w.layers.push_back(LoadLayer(*w.source, options.layer_begin + i, options.dequantise, &arena));
     progress(static_cast<float>(i + 1) / total);
   }
   if (options.with_head) {
     w.head_norm = LoadVector(*w.source, "output_norm.weight");
     w.head = Linear::Load(*w.source, {w.source->config().tied_embeddings ? "token_embd" : "output"},
-                          options.dequantise);
+                          options.dequantise, &arena);
     progress(1.0F);
   }
   return w;

@@ -201,6 +201,10 @@ Result<int64_t> Bench::RunOnce(const BenchWorkload& workload) {
 
 // The run with the median rate, at rank 0.
 Result<BenchFigures> Bench::Measure(const BenchWorkload& workload) {
+  BenchWorkload warm_up = workload;
+  warm_up.tokens = std::min(warm_up.tokens, 4);
+  ASSIGN_OR_RETURN(const int64_t warmed, RunOnce(warm_up));
+  static_cast<void>(warmed);
   std::vector<BenchFigures> runs;
   for (int i = 0; i < options_.repeat; ++i) {
     ASSIGN_OR_RETURN(const int64_t begin, RunOnce(workload));
@@ -275,11 +279,6 @@ Status Bench::Run() {
           peaks[i].read_bandwidth * 1e-9, peaks[i].int_dot_peak * 1e-9);
     }
   }
-  BenchWorkload warm_up;
-  warm_up.name = "warm-up";
-  warm_up.tokens = 8;
-  ASSIGN_OR_RETURN(const int64_t begin, RunOnce(warm_up));
-  static_cast<void>(begin);
   for (const BenchWorkload& workload : workloads_) {
     const CpuOpSeconds before = executor_->op_seconds();
     ASSIGN_OR_RETURN(const BenchFigures figures, Measure(workload));

@@ -129,7 +129,8 @@ TEST_P(EveryIsa, PackedRowsReadBackAsTheReferenceDequantisesThem) {
     const int k = 512;
     const int n = 21;
     const auto bytes = RandomMatrix(type, n, k, 7);
-    PackedMatrix w(type, n, k);
+    PackedArena arena;
+    PackedMatrix w(type, n, k, &arena);
     w.PackRows(0, 10, bytes.data());
     w.PackRows(10, n - 10, bytes.data() + 10 * RowBytes(type, k));
     std::vector<float> want(k);
@@ -151,7 +152,8 @@ TEST_P(EveryIsa, MatmulMatchesADoubleLoopForEveryTypeAndRemainder) {
     const int k = Info(type).block_elements == 256 ? 512 : 96;
     for (int n : {1, 15, 16, 17, 50, 64}) {
       const auto bytes = RandomMatrix(type, n, k, static_cast<uint32_t>(n));
-      PackedMatrix w(type, n, k);
+      PackedArena arena;
+      PackedMatrix w(type, n, k, &arena);
       w.PackRows(0, n, bytes.data());
       for (int rows : {1, 2, 3, 4, 5, 7, 8, 9, 17}) {
         const Input in(ops(), rows, k, 3);
@@ -194,7 +196,8 @@ TEST_P(EveryIsa, MatmulBitsDoNotDependOnRowsNeighboursOrInstructionSet) {
     const int n = 70;
     const int rows = 19;
     const auto bytes = RandomMatrix(type, n, k, 11);
-    PackedMatrix w(type, n, k);
+    PackedArena arena;
+    PackedMatrix w(type, n, k, &arena);
     w.PackRows(0, n, bytes.data());
     const Input scalar_in(OpsFor(Isa::kScalar), rows, k, 5);
     std::vector<float> want(static_cast<size_t>(rows * n));
@@ -231,7 +234,8 @@ TEST_P(EveryIsa, GateAndUpInOneGoAreTheMatmulThenSwiGlu) {
     const int k = 256;
     const int d_ff = 48;
     const auto bytes = RandomMatrix(type, 2 * d_ff, k, 12);
-    PackedMatrix w(type, 2 * d_ff, k);
+    PackedArena arena;
+    PackedMatrix w(type, 2 * d_ff, k, &arena);
     w.PackRows(0, 2 * d_ff, bytes.data());
     for (int rows : {1, 3, 8, 15}) {
       const Input in(ops(), rows, k, 13);

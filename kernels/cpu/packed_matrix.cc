@@ -2,7 +2,7 @@
 
 #include <sys/mman.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
@@ -217,24 +217,42 @@ void UnpackBlock(DType dtype, const uint8_t* p, size_t c, float* dst) {
 }
 
 constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kBlockBytes = size_t{64} << 20;
+constexpr size_t kAlign = 64;
+
+constexpr size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+struct Unmap {
+  size_t bytes;
+  void operator()(uint8_t* p) const { munmap(p, bytes); }
+};
 
 }  // namespace
 
-PackedMatrix::PackedMatrix(DType dtype, int n, int k) : dtype_(dtype), n_(n), k_(k) {
+std::shared_ptr<uint8_t> PackedArena::Allocate(size_t bytes) {
+  bytes = RoundUp(bytes, kAlign);
+  if (block_ == nullptr || used_ + bytes > size_) {
+    size_ = RoundUp(std::max(bytes, kBlockBytes), kHugePage);
+    // Zeroed, and resident only where it is touched; aligned by hand for huge pages.
+    void* mapped = mmap(nullptr, size_ + kHugePage, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK_MSG(mapped != MAP_FAILED, "cannot map {} bytes for weights", size_);
+    block_.reset(static_cast<uint8_t*>(mapped), Unmap{size_ + kHugePage});
+    used_ = RoundUp(reinterpret_cast<uintptr_t>(mapped), kHugePage) - reinterpret_cast<uintptr_t>(mapped);
+    size_ += kHugePage;
+    madvise(block_.get() + used_, size_ - used_, MADV_HUGEPAGE);  // advice: without it the kernels are slower
+  }
+  uint8_t* at = block_.get() + used_;
+  used_ += bytes;
+  return {block_, at};
+}
+
+PackedMatrix::PackedMatrix(DType dtype, int n, int k, PackedArena* arena) : dtype_(dtype), n_(n), k_(k) {
   CHECK_EQ(k % Info(dtype).block_elements, 0);
   block_bytes_ = BlockBytes(dtype);
   group_bytes_ = block_bytes_ * static_cast<size_t>(k / Info(dtype).block_elements);
-  const bool large = bytes() >= kHugePage;
-  const size_t align = large ? kHugePage : 64;
-  const size_t size = (bytes() + align - 1) / align * align;
-  data_.reset(static_cast<uint8_t*>(std::aligned_alloc(align, size)));
-  CHECK(data_ != nullptr);
-  if (large)
-    madvise(data_.get(), size, MADV_HUGEPAGE);  // advice: without it the kernels are slower, not wrong
-  std::memset(data_.get(), 0, bytes());
+  data_ = arena->Allocate(bytes());
 }
-
-void PackedMatrix::Free::operator()(uint8_t* p) const { std::free(p); }
 
 void PackedMatrix::PackRows(int first, int count, const std::byte* src) {
   CHECK_LE(first + count, n_);

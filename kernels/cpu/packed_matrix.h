@@ -22,11 +22,25 @@ namespace exeunt::cpu {
 
 inline constexpr int kGroupColumns = 16;
 
+// Memory for the matrices of a stage, side by side in the order of their allocation, on huge pages: a step
+// reads them in that order, and memory is fast in long runs. A block of it lives as long as any matrix in it.
+// Not thread-safe.
+class PackedArena {
+ public:
+  // Zeroed; aligned for the kernels.
+  std::shared_ptr<uint8_t> Allocate(size_t bytes);
+
+ private:
+  std::shared_ptr<uint8_t> block_;
+  size_t size_ = 0;
+  size_t used_ = 0;
+};
+
 class PackedMatrix {
  public:
   PackedMatrix() = default;
   // n output columns of k inputs; k is a multiple of the type's block. Filled with PackRows.
-  PackedMatrix(DType dtype, int n, int k);
+  PackedMatrix(DType dtype, int n, int k, PackedArena* arena);
 
   // Packs rows [first, first + count) of the matrix from `src`: count rows of RowBytes(dtype, k) bytes.
   // Rows of several tensors may be stacked: Q, K and V become one matrix.
@@ -45,15 +59,12 @@ class PackedMatrix {
   void UnpackRow(int row, float* dst) const;
 
  private:
-  struct Free {
-    void operator()(uint8_t* p) const;
-  };
   DType dtype_ = DType::kF32;
   int n_ = 0;
   int k_ = 0;
   size_t block_bytes_ = 0;
   size_t group_bytes_ = 0;
-  std::unique_ptr<uint8_t[], Free> data_;
+  std::shared_ptr<uint8_t> data_;
 };
 
 }  // namespace exeunt::cpu

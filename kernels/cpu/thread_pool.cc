@@ -25,14 +25,16 @@ void Pin(int cpu) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads, const std::vector<int>& cpus) {
+ThreadPool::ThreadPool(int threads, const std::vector<int>& cpus)
+    : shares_(static_cast<size_t>(std::max(threads, 1))) {
   CHECK_GE(threads, 1);
   const bool pinned = cpus.size() == static_cast<size_t>(threads);
   if (pinned) Pin(cpus[0]);
   for (int i = 1; i < threads; ++i) {
-    workers_.emplace_back([this, cpu = pinned ? cpus[static_cast<size_t>(i)] : -1] {
+    const auto thread = static_cast<size_t>(i);
+    workers_.emplace_back([this, thread, cpu = pinned ? cpus[thread] : -1] {
       if (cpu >= 0) Pin(cpu);
-      WorkerLoop();
+      WorkerLoop(thread);
     });
   }
 }
@@ -47,8 +49,11 @@ ThreadPool::~ThreadPool() {
   for (auto& worker : workers_) worker.join();
 }
 
-void ThreadPool::Take(const FunctionRef<void(int)>& task, int n) {
-  for (int i = next_.fetch_add(1); i < n; i = next_.fetch_add(1)) task(i);
+void ThreadPool::Take(size_t thread, const FunctionRef<void(int)>& task) {
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    Share& share = shares_[(thread + i) % shares_.size()];
+    for (int at = share.next.fetch_add(1); at < share.end; at = share.next.fetch_add(1)) task(at);
+  }
 }
 
 void ThreadPool::Run(int n, FunctionRef<void(int)> task) {
@@ -58,15 +63,20 @@ void ThreadPool::Run(int n, FunctionRef<void(int)> task) {
   }
   // No worker is in an older job: the last Run waited for all of them.
   task_ = &task;
-  n_ = n;
-  next_.store(0);
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    const auto at = [&](size_t thread) {
+      return static_cast<int>(static_cast<size_t>(n) * thread / shares_.size());
+    };
+    shares_[i].next.store(at(i));
+    shares_[i].end = at(i + 1);
+  }
   active_.store(static_cast<int>(workers_.size()));
   job_.fetch_add(1);
   if (sleeping_.load() > 0) {
     { std::lock_guard lock(mutex_); }  // a worker that saw no job is in wait() now
     wake_.notify_all();
   }
-  Take(task, n);
+  Take(0, task);
   for (int spin = 0; active_.load() != 0; ++spin) {
     if (spin < kSpinsBeforeYield) {
       Pause();
@@ -85,7 +95,7 @@ void ThreadPool::RunRanges(int n, int grain, FunctionRef<void(int, int)> task) {
   });
 }
 
-void ThreadPool::WorkerLoop() {
+void ThreadPool::WorkerLoop(size_t thread) {
   for (uint64_t seen = 0;;) {
     for (int spin = 0; spin < kSpins && job_.load() == seen; ++spin) Pause();
     if (job_.load() == seen) {
@@ -96,7 +106,7 @@ void ThreadPool::WorkerLoop() {
     }
     if (stop_.load()) return;
     ++seen;  // Run waits for this worker, so it has missed none
-    Take(*task_, n_);
+    Take(thread, *task_);
     active_.fetch_sub(1);
   }
 }

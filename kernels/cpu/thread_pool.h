@@ -1,7 +1,8 @@
 // ThreadPool: runs one function over task numbers on a fixed set of threads, the caller's among them. Workers
 // spin briefly for the next job, then sleep. Which thread runs which task is not fixed: tasks must be
-// independent. Run is called from one thread at a time; it returns when every task has ended, and allocates
-// nothing. Tasks must not throw.
+// independent. Each thread has a contiguous share of the numbers and helps others when it is done with it, so
+// that a thread reads memory in long runs, and the same memory job after job. Run is called from one thread
+// at a time; it returns when every task has ended, and allocates nothing. Tasks must not throw.
 #pragma once
 
 #include <atomic>
@@ -31,14 +32,18 @@ class ThreadPool {
   void RunRanges(int n, int grain, FunctionRef<void(int, int)> task);
 
  private:
-  void WorkerLoop();
-  void Take(const FunctionRef<void(int)>& task, int n);
+  // A thread's share of the current job.
+  struct alignas(64) Share {
+    std::atomic<int> next{0};
+    int end = 0;
+  };
+  void WorkerLoop(size_t thread);
+  void Take(size_t thread, const FunctionRef<void(int)>& task);
 
   std::vector<std::thread> workers_;
-  std::atomic<uint64_t> job_{0};  // number of the newest job; published after task_, n_ and next_
+  std::atomic<uint64_t> job_{0};  // number of the newest job; published after task_ and shares_
   const FunctionRef<void(int)>* task_ = nullptr;
-  int n_ = 0;
-  std::atomic<int> next_{0};
+  std::vector<Share> shares_;
   std::atomic<int> active_{0};  // workers that have not left the current job
   std::atomic<bool> stop_{false};
   std::mutex mutex_;  // for sleeping only
