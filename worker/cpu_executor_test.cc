@@ -101,8 +101,7 @@ TEST_F(CpuExecutorTest, FillsProjectEachLayersOwnKeysAndValues) {
     const auto wv = Tensor(prefix + "attn_v.weight");
     const auto view = cpu.cache().Layer(layer, pages_);
     for (size_t head = 0; head < 2; ++head) {
-      const uint16_t* tile =
-          view.base + static_cast<size_t>(pages_[1]) * view.page_stride + head * 2 * 32 * 16;
+      const size_t tile = static_cast<size_t>(pages_[1]) * view.page_stride + head * 32 * 16;
       for (size_t d = 0; d < 16; ++d) {
         const size_t pair = d / 2;
         const double angle =
@@ -113,8 +112,9 @@ TEST_F(CpuExecutorTest, FillsProjectEachLayersOwnKeysAndValues) {
                                       : a * std::sin(angle) + b * std::cos(angle);
         const double value = Dot(&wv[(head * 16 + d) * kD], x.data(), kD);
         // Half precision: 11 bits of mantissa.
-        EXPECT_NEAR(HalfToFloat(tile[d * 32 + 1]), key, std::abs(key) / 1024 + 1e-4) << "layer " << layer;
-        EXPECT_NEAR(HalfToFloat(tile[16 * 32 + 16 + d]), value, std::abs(value) / 1024 + 1e-4)
+        EXPECT_NEAR(HalfToFloat(view.k[tile + d * 32 + 1]), key, std::abs(key) / 1024 + 1e-4)
+            << "layer " << layer;
+        EXPECT_NEAR(HalfToFloat(view.v[tile + 16 + d]), value, std::abs(value) / 1024 + 1e-4)
             << "layer " << layer;
       }
     }

@@ -7,12 +7,23 @@ namespace exeunt {
 namespace {
 
 constexpr int kGroupsPerTask = 4;  // column groups of a matmul that a thread takes at least
+constexpr int kRowsPerTask = 4;  // rows whose attention a thread takes at least: a prompt's share their loads
 
 size_t Size(int n) { return static_cast<size_t>(n); }
 
 float* Sized(std::vector<float>* v, size_t n) {
   if (v->size() < n) v->resize(n);
   return v->data();
+}
+
+// How many rows from r on follow each other in one sequence.
+int RowsOfOnePrompt(const CpuBatch& batch, int r, int end) {
+  int n = 1;
+  while (r + n < end && batch.row[Size(r + n)].pages == batch.row[Size(r)].pages &&
+         batch.row[Size(r + n)].position == batch.row[Size(r)].position + n) {
+    ++n;
+  }
+  return n;
 }
 
 }  // namespace
@@ -123,8 +134,8 @@ void CpuLayers::RotateAndStore(const LayerWeights& w, int local_layer, const Cpu
   });
 }
 
-// Attention of the running rows, into the output projection's input. A task is a row; where there are few
-// rows, a KV head of one; where they are long, a chunk.
+// Attention of the running rows, into the output projection's input. A task is some rows; where there are
+// few, a KV head of one; where they are long, a chunk.
 void CpuLayers::Attend(const LayerWeights& w, int local_layer, const CpuBatch& batch) {
   attended_.Reset(batch.run, w.o);
   const int kv_heads = config_.n_kv_heads;
@@ -132,22 +143,25 @@ void CpuLayers::Attend(const LayerWeights& w, int local_layer, const CpuBatch& b
   int longest = 0;
   for (int r = 0; r < batch.run; ++r) longest = std::max(longest, batch.row[Size(r)].position);
   if (few && longest >= cpu::kAttentionChunk) return AttendInChunks(local_layer, batch);
-  const auto attend = [&](int r, const cpu::HeadRange& heads) {
+  const auto attend = [&](int r, int rows, const cpu::HeadRange& heads) {
     const LayerRow& row = batch.row[Size(r)];
-    ops_.attention(attention_, cache_.Layer(local_layer, *row.pages), row.position, heads,
+    ops_.attention(attention_, cache_.Layer(local_layer, *row.pages), row.position, rows, heads,
                    &q_[Size(r * config_.d_q())], attended_.row(r));
   };
   if (few) {
-    pool_->Run(batch.run * kv_heads, [&](int i) { attend(i / kv_heads, {i % kv_heads, i % kv_heads + 1}); });
-    for (int r = 0; r < batch.run; ++r) attended_.Ready(r);
-  } else {
-    pool_->RunRanges(batch.run, 1, [&](int begin, int end) {
-      for (int r = begin; r < end; ++r) {
-        attend(r, {0, kv_heads});
-        attended_.Ready(r);
-      }
+    pool_->Run(batch.run * kv_heads, [&](int i) {
+      attend(i / kv_heads, 1, {i % kv_heads, i % kv_heads + 1});
     });
+    for (int r = 0; r < batch.run; ++r) attended_.Ready(r);
+    return;
   }
+  pool_->RunRanges(batch.run, kRowsPerTask, [&](int begin, int end) {
+    for (int r = begin; r < end;) {
+      const int next = r + RowsOfOnePrompt(batch, r, end);
+      attend(r, next - r, {0, kv_heads});
+      for (; r < next; ++r) attended_.Ready(r);
+    }
+  });
 }
 
 void CpuLayers::AttendInChunks(int local_layer, const CpuBatch& batch) {

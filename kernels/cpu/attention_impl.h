@@ -1,4 +1,4 @@
-// Paged attention for one row, written once over the vector V. K is stored with positions in lanes, V with
+// Paged attention, written once over the vector V. K is stored with positions in lanes, V with
 // head dimensions in lanes, so that no dot product is summed across lanes. Positions are reduced in chunks at
 // absolute positions, and chunks merged in ascending order: the result does not depend on threads, batch,
 // pages or row kind. Included by the per-instruction-set translation units only.
@@ -127,87 +127,118 @@ inline ChunkSpan SpanOf(const AttentionShape& s, int position, int chunk) {
   return {first > start ? first - start : 0, end};
 }
 
-// Up to four query heads that share a KV head: more would not fit the registers.
-struct HeadRun {
+// Queries that share a KV head and so every load of it: the query heads of one row, or of a few rows of a
+// prompt.
+struct QueryRun {
   int kv_head = 0;
-  int head = 0;  // the first query head
-  int count = 0;
+  int first = 0;  // of QueryBatch
+  int count = 0;  // at most V::kQueries: more would not fit the registers
 };
-inline constexpr int kMaxRuns = 8;  // that go over a chunk together
+
+// The queries that go over a chunk together: query heads of rows that follow each other in one sequence.
+struct QueryBatch {
+  static constexpr int kMax = 32;
+  int n = 0;
+  int row[kMax];   // from the first row
+  int head[kMax];  // query head
+  int runs = 0;
+  QueryRun run[kMax];
+};
 
 // body.template operator()<G>(), G = count.
-template <typename Body>
+template <class V, int G = 1, typename Body>
 void WithCount(int count, Body body) {
-  switch (count) {
-    case 1:
-      return body.template operator()<1>();
-    case 2:
-      return body.template operator()<2>();
-    case 3:
-      return body.template operator()<3>();
-    default:
-      return body.template operator()<4>();
+  if constexpr (G <= V::kQueries) {
+    if (count == G) return body.template operator()<G>();
+    WithCount<V, G + 1>(count, body);
   }
 }
 
-// Calls body(runs, n) over the query heads of the KV heads, up to kMaxRuns at a time.
-template <typename Body>
-void ForRuns(const AttentionShape& s, const HeadRange& heads, Body body) {
-  HeadRun runs[kMaxRuns];
-  int n = 0;
+// Calls body(batch) over the query heads of KV heads `heads` of `rows` rows.
+template <class V, typename Body>
+void ForBatches(const AttentionShape& s, int rows, const HeadRange& heads, Body body) {
+  QueryBatch batch;
   const int group = s.n_heads / s.n_kv_heads;
   for (int kv_head = heads.begin; kv_head < heads.end; ++kv_head) {
-    for (int h = 0; h < group; h += 4) {
-      runs[n++] = {kv_head, kv_head * group + h, group - h < 4 ? group - h : 4};
-      if (n == kMaxRuns) body(runs, std::exchange(n, 0));
+    for (int h = 0; h < group; h += V::kQueries) {
+      const int together = group - h < V::kQueries ? group - h : V::kQueries;
+      if (batch.n + rows * together > QueryBatch::kMax) {
+        body(batch);
+        batch = {};
+      }
+      batch.run[batch.runs++] = {kv_head, batch.n, rows * together};
+      for (int r = 0; r < rows; ++r) {
+        for (int i = 0; i < together; ++i, ++batch.n) {
+          batch.row[batch.n] = r;
+          batch.head[batch.n] = kv_head * group + h + i;
+        }
+      }
     }
   }
-  if (n > 0) body(runs, n);
+  if (batch.n > 0) body(batch);
 }
 
-// The runs' heads over the positions of one chunk. K, then V are read in the order of memory, all heads of a
-// page before the next page. q: [n_heads, head_dim]; part, out of run i's head h: part[4i + h], out + (4i +
-// h) dim.
+// The values of one tile, for a run's queries that see the same of it.
+template <class V, int G>
+void RunValues(const uint16_t* tile, const float* p, int begin, int end, int dim, float* out) {
+  constexpr int D = G <= 4 ? V::kValueVectors : 2;  // as many accumulators as fit
+  int d = 0;
+  for (; d + 16 * D <= dim; d += 16 * D) {
+    TileValues<V, G, D>(tile + d, p, kAttentionChunk, begin, end, dim, out + d);
+  }
+  for (; d < dim; d += 16) TileValues<V, G, 1>(tile + d, p, kAttentionChunk, begin, end, dim, out + d);
+}
+
+// The batch over the positions of one chunk; its first row is at `position`. K, then V are read in the order
+// of memory, all heads of a page before the next page. q, out: [batch.n, head_dim]; part: [batch.n].
 template <class V>
-void AttendChunk(const AttentionShape& s, const KvLayerView& kv, int position, int chunk, const HeadRun* runs,
-                 int n, const float* q, SoftmaxPart* part, float* out) {
-  alignas(64) float scores[4 * kMaxRuns * kAttentionChunk];
-  const ChunkSpan span = SpanOf(s, position, chunk);
+void AttendChunk(const AttentionShape& s, const KvLayerView& kv, int position, int chunk,
+                 const QueryBatch& batch, const float* q, SoftmaxPart* part, float* out) {
+  alignas(64) float scores[QueryBatch::kMax * kAttentionChunk];
   const int start = chunk * kAttentionChunk;
   const int dim = s.head_dim;
-  const int first_tile = span.begin / kPageTokens * kPageTokens;
-  for (int t = first_tile; t < span.end; t += kPageTokens) {
-    for (int i = 0; i < n; ++i) {
-      const uint16_t* tile = kv.k + TileAt(s, kv, start + t, runs[i].kv_head);
-      WithCount(runs[i].count, [&]<int G>() {
-        TileScores<V, G>(tile, q + runs[i].head * dim, dim, s.scale, scores + 4 * i * kAttentionChunk + t,
+  ChunkSpan span[QueryBatch::kMax];
+  for (int i = 0; i < batch.n; ++i) span[i] = SpanOf(s, position + batch.row[i], chunk);
+  const int first_tile =
+      span[0].begin / kPageTokens * kPageTokens;  // rows ascend: the first sees the earliest,
+  const int end = span[batch.n - 1].end;          // and the last the latest
+  for (int t = first_tile; t < end; t += kPageTokens) {
+    for (int i = 0; i < batch.runs; ++i) {
+      const QueryRun& run = batch.run[i];
+      const uint16_t* tile = kv.k + TileAt(s, kv, start + t, run.kv_head);
+      WithCount<V>(run.count, [&]<int G>() {
+        TileScores<V, G>(tile, q + run.first * dim, dim, s.scale, scores + run.first * kAttentionChunk + t,
                          kAttentionChunk);
       });
     }
   }
-  for (int i = 0; i < n; ++i) {
-    for (int h = 4 * i; h < 4 * i + runs[i].count; ++h) {
-      float* row = scores + h * kAttentionChunk;
-      part[h].max = MaxOfVectors<V>(row, span.begin, span.end);
-      part[h].sum = SoftmaxSpan<V>(row, span.begin, span.end, part[h].max);
-      for (int d = 0; d < dim; d += 16) V::Store(out + h * dim + d, V::Zero());
-    }
+  for (int i = 0; i < batch.n; ++i) {
+    float* row = scores + i * kAttentionChunk;
+    part[i].max = MaxOfVectors<V>(row, span[i].begin, span[i].end);
+    part[i].sum = SoftmaxSpan<V>(row, span[i].begin, span[i].end, part[i].max);
+    for (int d = 0; d < dim; d += 16) V::Store(out + i * dim + d, V::Zero());
   }
-  for (int t = first_tile; t < span.end; t += kPageTokens) {
-    const int begin = span.begin > t ? span.begin - t : 0;
-    const int end = span.end - t < kPageTokens ? span.end - t : kPageTokens;
-    for (int i = 0; i < n; ++i) {
-      const uint16_t* tile = kv.v + TileAt(s, kv, start + t, runs[i].kv_head);
-      const float* p = scores + 4 * i * kAttentionChunk + t;
-      float* o = out + 4 * i * dim;
-      WithCount(runs[i].count, [&]<int G>() {
-        constexpr int D = V::kValueVectors;
-        int d = 0;
-        for (; d + 16 * D <= dim; d += 16 * D) {
-          TileValues<V, G, D>(tile + d, p, kAttentionChunk, begin, end, dim, o + d);
+  for (int t = first_tile; t < end; t += kPageTokens) {
+    const auto seen = [&](int i) {
+      return ChunkSpan{span[i].begin > t ? span[i].begin - t : 0,
+                       span[i].end - t < kPageTokens ? span[i].end - t : kPageTokens};
+    };
+    for (int r = 0; r < batch.runs; ++r) {
+      const QueryRun& run = batch.run[r];
+      const uint16_t* tile = kv.v + TileAt(s, kv, start + t, run.kv_head);
+      for (int i = run.first; i < run.first + run.count;) {
+        const ChunkSpan in_tile = seen(i);
+        int n = 1;
+        while (i + n < run.first + run.count && seen(i + n).begin == in_tile.begin &&
+               seen(i + n).end == in_tile.end) {
+          ++n;
         }
-        for (; d < dim; d += 16) TileValues<V, G, 1>(tile + d, p, kAttentionChunk, begin, end, dim, o + d);
-      });
+        WithCount<V>(n, [&]<int G>() {
+          RunValues<V, G>(tile, scores + i * kAttentionChunk + t, in_tile.begin, in_tile.end, dim,
+                          out + i * dim);
+        });
+        i += n;
+      }
     }
   }
 }
@@ -233,31 +264,52 @@ void DivideBySum(int dim, const SoftmaxPart& run, const float* sum, float* out) 
   for (int d = 0; d < dim; d += 16) V::Store(out + d, V::Mul(V::Load(sum + d), inverse));
 }
 
+// The batch's queries side by side. from: [rows, n_heads, head_dim]; to: [batch.n, head_dim].
 template <class V>
-void Attention(const AttentionShape& s, const KvLayerView& kv, int position, const HeadRange& heads,
-               const float* q, float* out) {
+void GatherQueries(const AttentionShape& s, const QueryBatch& batch, const float* from, float* to) {
+  for (int i = 0; i < batch.n; ++i, to += s.head_dim) {
+    const float* q = from + (batch.row[i] * s.n_heads + batch.head[i]) * s.head_dim;
+    for (int d = 0; d < s.head_dim; d += 16) V::Store(to + d, V::Load(q + d));
+  }
+}
+
+// Rows that attend to the same chunks.
+template <class V>
+void AttendRows(const AttentionShape& s, const KvLayerView& kv, int position, int rows,
+                const HeadRange& heads, const float* q, float* out) {
   const ChunkRange range = AttentionChunks(s, position);
   const int dim = s.head_dim;
-  ForRuns(s, heads, [&](const HeadRun* runs, int n) {
-    SoftmaxPart run[4 * kMaxRuns];
-    SoftmaxPart next[4 * kMaxRuns];
-    alignas(64) float sum[4 * kMaxRuns * kMaxHeadDim];
-    alignas(64) float partial[4 * kMaxRuns * kMaxHeadDim];
-    AttendChunk<V>(s, kv, position, range.first, runs, n, q, run, sum);
+  ForBatches<V>(s, rows, heads, [&](const QueryBatch& batch) {
+    alignas(64) float queries[QueryBatch::kMax * kMaxHeadDim];
+    alignas(64) float sum[QueryBatch::kMax * kMaxHeadDim];
+    alignas(64) float partial[QueryBatch::kMax * kMaxHeadDim];
+    SoftmaxPart run[QueryBatch::kMax];
+    SoftmaxPart next[QueryBatch::kMax];
+    GatherQueries<V>(s, batch, q, queries);
+    AttendChunk<V>(s, kv, position, range.first, batch, queries, run, sum);
     for (int chunk = range.first + 1; chunk <= range.last; ++chunk) {
-      AttendChunk<V>(s, kv, position, chunk, runs, n, q, next, partial);
-      for (int i = 0; i < n; ++i) {
-        for (int h = 4 * i; h < 4 * i + runs[i].count; ++h) {
-          MergePart<V>(dim, next[h], partial + h * dim, &run[h], sum + h * dim);
-        }
-      }
+      AttendChunk<V>(s, kv, position, chunk, batch, queries, next, partial);
+      for (int i = 0; i < batch.n; ++i) MergePart<V>(dim, next[i], partial + i * dim, &run[i], sum + i * dim);
     }
-    for (int i = 0; i < n; ++i) {
-      for (int h = 0; h < runs[i].count; ++h) {
-        DivideBySum<V>(dim, run[4 * i + h], sum + (4 * i + h) * dim, out + (runs[i].head + h) * dim);
-      }
+    for (int i = 0; i < batch.n; ++i) {
+      DivideBySum<V>(dim, run[i], sum + i * dim, out + (batch.row[i] * s.n_heads + batch.head[i]) * dim);
     }
   });
+}
+
+template <class V>
+void Attention(const AttentionShape& s, const KvLayerView& kv, int position, int rows, const HeadRange& heads,
+               const float* q, float* out) {
+  const int group = s.n_heads / s.n_kv_heads;
+  const int most = group < V::kQueries ? V::kQueries / group : 1;
+  for (int r = 0; r < rows;) {
+    const ChunkRange range = AttentionChunks(s, position + r);
+    int n = 1;
+    while (n < most && r + n < rows && AttentionChunks(s, position + r + n) == range) ++n;
+    const int at = r * s.n_heads * s.head_dim;
+    AttendRows<V>(s, kv, position + r, n, heads, q + at, out + at);
+    r += n;
+  }
 }
 
 template <class V>
@@ -265,18 +317,17 @@ void AttentionChunk(const AttentionShape& s, const KvLayerView& kv, int position
                     float* part) {
   const int dim = s.head_dim;
   float* statistics = part + s.n_heads * dim;  // [n_heads] maxima, [n_heads] sums
-  ForRuns(s, {0, s.n_kv_heads}, [&](const HeadRun* runs, int n) {
-    SoftmaxPart parts[4 * kMaxRuns];
-    alignas(64) float out[4 * kMaxRuns * kMaxHeadDim];
-    AttendChunk<V>(s, kv, position, chunk, runs, n, q, parts, out);
-    for (int i = 0; i < n; ++i) {
-      for (int h = 0; h < runs[i].count; ++h) {
-        const int head = runs[i].head + h;
-        for (int d = 0; d < dim; d += 16)
-          V::Store(part + head * dim + d, V::Load(out + (4 * i + h) * dim + d));
-        statistics[head] = parts[4 * i + h].max;
-        statistics[s.n_heads + head] = parts[4 * i + h].sum;
-      }
+  ForBatches<V>(s, 1, {0, s.n_kv_heads}, [&](const QueryBatch& batch) {
+    alignas(64) float queries[QueryBatch::kMax * kMaxHeadDim];
+    alignas(64) float out[QueryBatch::kMax * kMaxHeadDim];
+    SoftmaxPart parts[QueryBatch::kMax];
+    GatherQueries<V>(s, batch, q, queries);
+    AttendChunk<V>(s, kv, position, chunk, batch, queries, parts, out);
+    for (int i = 0; i < batch.n; ++i) {
+      const int head = batch.head[i];
+      for (int d = 0; d < dim; d += 16) V::Store(part + head * dim + d, V::Load(out + i * dim + d));
+      statistics[head] = parts[i].max;
+      statistics[s.n_heads + head] = parts[i].sum;
     }
   });
 }

@@ -84,6 +84,7 @@ struct ChunkRange {
   int first = 0;
   int last = 0;
   int count() const { return last - first + 1; }
+  friend bool operator==(const ChunkRange&, const ChunkRange&) = default;
 };
 constexpr ChunkRange AttentionChunks(const AttentionShape& shape, int position) {
   const bool slides = shape.sliding_window > 0 && position >= shape.sliding_window;
@@ -129,12 +130,13 @@ struct Ops {
   // Stores one position's k and v ([n_kv_heads * head_dim] each) as F16.
   void (*store_kv)(const AttentionShape& shape, const KvLayerView& kv, int position, const float* k,
                    const float* v);
-  // out = attention of one row at `position` over positions 0 .. position (or the window), for the query
-  // heads of KV heads `heads`. q, out: [n_heads, head_dim].
-  void (*attention)(const AttentionShape& shape, const KvLayerView& kv, int position, const HeadRange& heads,
-                    const float* q, float* out);
-  // The same of all heads in two steps, for splitting one row over threads: the part of each chunk of
-  // AttentionChunks, then their merge. part: [AttentionPartFloats]; parts: [chunks, AttentionPartFloats].
+  // out = attention of the rows at position, position + 1, ... of one sequence, each over the positions up to
+  // its own (or the window), for the query heads of KV heads `heads`. q, out: [rows, n_heads, head_dim].
+  void (*attention)(const AttentionShape& shape, const KvLayerView& kv, int position, int rows,
+                    const HeadRange& heads, const float* q, float* out);
+  // The same of one row and all heads in two steps, for splitting one row over threads: the part of each
+  // chunk of AttentionChunks, then their merge. part: [AttentionPartFloats]; parts: [chunks,
+  // AttentionPartFloats].
   void (*attention_chunk)(const AttentionShape& shape, const KvLayerView& kv, int position, int chunk,
                           const float* q, float* part);
   void (*attention_merge)(const AttentionShape& shape, int chunks, const float* parts, float* out);

@@ -372,9 +372,10 @@ TEST_P(EveryIsa, AttentionMatchesADoubleLoopAndTheScalarBits) {
     for (int position : {0, 1, 15, 31, 32, 39, 40, 100, 511, 512, 513, 1199}) {
       std::vector<float> out(static_cast<size_t>(d_q)), want(out.size());
       for (int h = 0; h < shape.n_kv_heads; ++h) {
-        ops().attention(shape, kv.view, position, {h, h + 1}, q.data(), out.data());
+        ops().attention(shape, kv.view, position, 1, {h, h + 1}, q.data(), out.data());
       }
-      OpsFor(Isa::kScalar).attention(shape, kv.view, position, {0, shape.n_kv_heads}, q.data(), want.data());
+      OpsFor(Isa::kScalar)
+          .attention(shape, kv.view, position, 1, {0, shape.n_kv_heads}, q.data(), want.data());
       ASSERT_EQ(std::memcmp(out.data(), want.data(), out.size() * 4), 0) << "position " << position;
       const ChunkRange range = AttentionChunks(shape, position);  // chunk by chunk
       const size_t floats = AttentionPartFloats(shape);
@@ -409,6 +410,28 @@ TEST_P(EveryIsa, AttentionMatchesADoubleLoopAndTheScalarBits) {
           if (!(std::abs(got - o) <= 2e-5))
             FAIL() << "position " << position << ": " << got << " against " << o;
         }
+      }
+    }
+  }
+}
+
+TEST_P(EveryIsa, AttentionOfManyRowsIsThatOfEachAlone) {
+  for (const AttentionShape shape :
+       {AttentionShape{9, 3, 64, 0, 0.125F}, AttentionShape{4, 4, 16, 0, 0.25F},
+        AttentionShape{26, 2, 16, 0, 0.2F}, AttentionShape{10, 2, 48, 40, 0.2F}}) {
+    const KvFixture kv(ops(), shape, 1100);
+    const auto d_q = static_cast<size_t>(shape.n_heads * shape.head_dim);
+    for (int rows : {1, 2, 3, 5, 13, 70}) {
+      const auto q = RandomFloats(static_cast<size_t>(rows) * d_q, 34);
+      for (int position : {0, 30, 500, 1020}) {
+        std::vector<float> got(q.size());
+        std::vector<float> want(q.size());
+        ops().attention(shape, kv.view, position, rows, {0, shape.n_kv_heads}, q.data(), got.data());
+        for (size_t r = 0; r < static_cast<size_t>(rows); ++r) {
+          ops().attention(shape, kv.view, position + static_cast<int>(r), 1, {0, shape.n_kv_heads},
+                          &q[r * d_q], &want[r * d_q]);
+        }
+        ASSERT_EQ(std::memcmp(got.data(), want.data(), got.size() * 4), 0) << rows << " rows at " << position;
       }
     }
   }

@@ -15,6 +15,7 @@ struct VecAvx2 {
   static constexpr int kFloatRows = 2;
   static constexpr int kFloatGroups = 2;
   static constexpr int kValueVectors = 2;
+  static constexpr int kQueries = 4;
   struct F {
     __m256 a, b;
   };

@@ -14,6 +14,7 @@ struct VecAvx512 {
   static constexpr int kFloatRows = 4;
   static constexpr int kFloatGroups = 3;
   static constexpr int kValueVectors = 4;
+  static constexpr int kQueries = 12;
   using F = __m512;
   using I = __m512i;
   struct B {

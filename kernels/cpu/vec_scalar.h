@@ -16,6 +16,7 @@ struct VecScalar {
   static constexpr int kFloatRows = 2;     // tiles of floating weights: rows,
   static constexpr int kFloatGroups = 1;   // times groups of 16 columns
   static constexpr int kValueVectors = 1;  // of a V row that attention sums at once
+  static constexpr int kQueries = 4;       // of attention that share each load of K and V
   struct F {
     float v[16];
   };
