@@ -23,7 +23,7 @@ typename V::F HalfVector(const uint8_t* p) {
 
 // dots[r][c] = sum over 32 k of nibble(k, c) * q[r][k].
 template <class V, int R>
-void DotNibbles(const uint8_t* p, const QuantBlock<R>& in, typename V::I* dots) {
+EXEUNT_INLINE void DotNibbles(const uint8_t* p, const QuantBlock<R>& in, typename V::I* dots) {
   typename V::SmallDot sums[R];
   EXEUNT_UNROLL for (int r = 0; r < R; ++r) sums[r] = V::SmallZero();
   EXEUNT_UNROLL for (int j = 0; j < 4; ++j) {
@@ -40,7 +40,8 @@ void DotNibbles(const uint8_t* p, const QuantBlock<R>& in, typename V::I* dots) 
 
 // acc[r] += dots[r] * (d * scale of row r's block).
 template <class V, int R>
-void AddScaled(const typename V::I* dots, typename V::F d, const QuantBlock<R>& in, typename V::F* acc) {
+EXEUNT_INLINE void AddScaled(const typename V::I* dots, typename V::F d, const QuantBlock<R>& in,
+                             typename V::F* acc) {
   EXEUNT_UNROLL for (int r = 0; r < R; ++r) {
     acc[r] = V::Fma(V::FromInt(dots[r]), V::Mul(d, V::Set1(in.d[r])), acc[r]);
   }
@@ -49,8 +50,9 @@ void AddScaled(const typename V::I* dots, typename V::F d, const QuantBlock<R>& 
 // Each format adds one stored block of 16 columns to acc[R]; `in` is the first of the block's 32s.
 struct FormatQ8_0 {
   static constexpr size_t kBlocks32 = 1;
+  static constexpr size_t kBytes = 32 + 512;
   template <class V, int R>
-  static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
+  EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     typename V::I dots[R];
     EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::InitBiased(in->n128[r]);
     EXEUNT_UNROLL for (int j = 0; j < 8; ++j) {
@@ -63,8 +65,9 @@ struct FormatQ8_0 {
 
 struct FormatQ4_0 {
   static constexpr size_t kBlocks32 = 1;
+  static constexpr size_t kBytes = 32 + kNibbles;
   template <class V, int R>
-  static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
+  EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     typename V::I dots[R];
     DotNibbles<V, R>(p + 32, *in, dots);
     // -8 * sum of q, for weights stored + 8
@@ -75,8 +78,9 @@ struct FormatQ4_0 {
 
 struct FormatQ4_1 {
   static constexpr size_t kBlocks32 = 1;
+  static constexpr size_t kBytes = 64 + kNibbles;
   template <class V, int R>
-  static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
+  EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     typename V::I dots[R];
     DotNibbles<V, R>(p + 64, *in, dots);
     AddScaled<V, R>(dots, HalfVector<V>(p), *in, acc);
@@ -90,16 +94,17 @@ template <bool kFive>
 struct FormatQ45K {
   static constexpr size_t kBlocks32 = 8;
   static constexpr size_t kNibbleOffset = 64 + 8 * 32;
+  static constexpr size_t kBytes = kNibbleOffset + 8 * kNibbles + (kFive ? 8 * 64 : 0);
 
   template <class V, int R, int J>
-  static void DotHigh(typename V::B high, const QuantBlock<R>& in, typename V::SmallDot* sums) {
+  EXEUNT_INLINE static void DotHigh(typename V::B high, const QuantBlock<R>& in, typename V::SmallDot* sums) {
     const auto bit = V::template Bits<J, 1, 4>(high);
     EXEUNT_UNROLL for (int r = 0; r < R; ++r) sums[r] = V::DotSmall(sums[r], bit, in.q[r] + 4 * J);
     if constexpr (J + 1 < 8) DotHigh<V, R, J + 1>(high, in, sums);
   }
 
   template <class V, int R>
-  static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
+  EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     const auto d = HalfVector<V>(p);
     const auto dmin = HalfVector<V>(p + 32);
     for (size_t sub = 0; sub < 8; ++sub) {
@@ -122,10 +127,11 @@ struct FormatQ45K {
 struct FormatQ6K {
   static constexpr size_t kBlocks32 = 8;
   static constexpr size_t kNibbleOffset = 32 + 16 * 16;
+  static constexpr size_t kBytes = kNibbleOffset + 8 * kNibbles + 16 * 64;
 
   template <class V, int R, int J>
-  static void DotHalf(const uint8_t* p, typename V::B high, int half, const QuantBlock<R>& in,
-                      typename V::I* dots) {
+  EXEUNT_INLINE static void DotHalf(const uint8_t* p, typename V::B high, int half, const QuantBlock<R>& in,
+                                    typename V::I* dots) {
     const auto packed = V::LoadB(p + 64 * J);
     const auto low = half != 0 ? V::HighNibble(packed) : V::LowNibble(packed);
     const auto w = V::OrB(low, V::template Bits<2 * J, 3, 4>(high));
@@ -134,7 +140,7 @@ struct FormatQ6K {
   }
 
   template <class V, int R>
-  static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
+  EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     const auto d = HalfVector<V>(p);
     for (size_t sub = 0; sub < 8; ++sub) {
       EXEUNT_UNROLL for (int half = 0; half < 2; ++half) {
@@ -150,17 +156,41 @@ struct FormatQ6K {
   }
 };
 
-// acc[r] = the 16 columns of group g for the R rows of a tile that begins at `row`.
-template <class V, class Format, int R>
-void Accumulate(const PackedMatrix& w, const MatmulInput& in, int row, int g, typename V::F* acc) {
+// acc[r] = the 16 columns of group g for the R rows of a tile that begins at `row`. kFetch: also fetches the
+// weights `ahead` bytes on. Not inlined: a caller's registers would be spilled within the loop.
+template <class V, class Format, int R, bool kFetch>
+__attribute__((noinline)) void AccumulateTile(const PackedMatrix& w, const MatmulInput& in, int row, int g,
+                                              size_t ahead, typename V::F* out) {
   const auto blocks = static_cast<size_t>(w.k() / 32);
   const auto* x = reinterpret_cast<const QuantBlock<R>*>(in.quantised + static_cast<size_t>(row) * blocks *
                                                                             kQuantBlockBytes);
+  typename V::F acc[R];
   EXEUNT_UNROLL for (int r = 0; r < R; ++r) acc[r] = V::Zero();
   const uint8_t* p = w.group(g);
-  for (size_t b = 0; b < blocks; b += Format::kBlocks32, x += Format::kBlocks32, p += w.block_bytes()) {
+  for (size_t b = 0; b < blocks; b += Format::kBlocks32, x += Format::kBlocks32, p += Format::kBytes) {
+    if constexpr (kFetch) {
+      EXEUNT_UNROLL for (size_t line = 0; line < Format::kBytes; line += 64) {
+        __builtin_prefetch(p + ahead + line, 0, 2);
+      }
+    }
     Format::template Add<V, R>(p, x, acc);
   }
+  EXEUNT_UNROLL for (int r = 0; r < R; ++r) out[r] = acc[r];
+}
+
+// The weights of a group come from memory in its first tile and from the cache in all others: one full tile,
+// not the first where there are more, fetches what comes `stride` groups later meanwhile. Measured: 10 to 14
+// % at 8 rows and more; with fewer rows the hardware's own prefetching is better left alone.
+template <class V, class Format, int R>
+void Accumulate(const PackedMatrix& w, const MatmulInput& in, int row, int g, int stride,
+                typename V::F* acc) {
+  const size_t ahead = static_cast<size_t>(stride) * w.group_bytes();
+  if constexpr (R == V::kRowTile) {
+    if (row == (in.rows >= 2 * R ? R : 0)) {
+      return AccumulateTile<V, Format, R, true>(w, in, row, g, ahead, acc);
+    }
+  }
+  AccumulateTile<V, Format, R, false>(w, in, row, g, 0, acc);
 }
 
 // What becomes of a group's columns of one row: they are the output, or are added to it, or, as gate with the
@@ -196,7 +226,7 @@ struct QuantKernel {
     for (int g = g0; g < g1; ++g) {
       ForTiles<V>(in, [&]<int R>(int row) {
         typename V::F acc[R];
-        Accumulate<V, Format, R>(w, in, row, g, acc);
+        Accumulate<V, Format, R>(w, in, row, g, 1, acc);
         EXEUNT_UNROLL for (int r = 0; r < R; ++r) StoreGroup<V>(out, row + r, g, w.n(), acc[r]);
       });
     }
@@ -207,8 +237,8 @@ struct QuantKernel {
       ForTiles<V>(in, [&]<int R>(int row) {
         typename V::F gate[R];
         typename V::F up[R];
-        Accumulate<V, Format, R>(w, in, row, 2 * g, gate);
-        Accumulate<V, Format, R>(w, in, row, 2 * g + 1, up);
+        Accumulate<V, Format, R>(w, in, row, 2 * g, 2, gate);
+        Accumulate<V, Format, R>(w, in, row, 2 * g + 1, 2, up);
         for (int r = 0; r < R; ++r) StoreGroup<V>(out, row + r, g, w.n() / 2, SwiGluV<V>(gate[r], up[r]));
       });
     }
