@@ -17,7 +17,8 @@ struct SampledToken {
 };
 
 // logits: [n]; stats: of the whole row. `position` is that of the token that is drawn. Order of cuts:
-// temperature, top_k, top_p, min_p.
+// temperature, top_k, top_p, min_p; of two equals the lower token is the likelier. A row whose largest logit
+// is not finite gives stats.argmax. Thread-safe; a thread keeps its buffers from row to row.
 SampledToken Sample(const cpu::Ops& ops, const float* logits, int n, const cpu::VocabStats& stats,
                     const SamplingParams& params, uint32_t position);
 
