@@ -24,19 +24,18 @@ Duration FromSeconds(double seconds) {
 // step takes at 4 GFLOP/s a thread: a tenth of what a slow core does.
 Duration ProgressTimeout(const Config& config, const ModelConfig& model) {
   if (config.progress_timeout_s > 0) return FromSeconds(config.progress_timeout_s);
-  const double d = model.d_model;
-  const double weights = d * (2.0 * model.d_q() + 2.0 * model.d_kv() + 3.0 * model.d_ff);
-  const double head = d * model.vocab_size;
+  const LayerCosts costs = EstimateLayerCosts(model);
   const double rows = std::max(config.prefill_chunk, config.max_batch_rows);
-  return FromSeconds(10 + 2 * std::max(weights, head) * rows / (4e9 * ThreadsPerStage(config)));
+  return FromSeconds(10 + 2 * std::max(costs.layer, costs.head) * rows / (4e9 * ThreadsPerStage(config)));
 }
 
 }  // namespace
 
 Result<proto::Plan> MakePlan(const Config& config, const ModelConfig& model) {
   proto::Plan plan;
-  ASSIGN_OR_RETURN(const auto spans,
-                   ParseSplit(config.split, static_cast<int>(config.stages), model.n_layers));
+  ASSIGN_OR_RETURN(const auto spans, ParseSplit(config.split, {.stages = static_cast<int>(config.stages),
+                                                               .n_layers = model.n_layers,
+                                                               .costs = EstimateLayerCosts(model)}));
   for (const LayerSpan& span : spans) {
     auto* range = plan.add_stages();
     range->set_begin(span.begin);

@@ -1,5 +1,8 @@
 #include "model/layer_plan.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <set>
@@ -39,12 +42,83 @@ std::vector<LayerSpan> EvenSplit(int n_layers, int stages) {
   return spans;
 }
 
-Result<std::vector<LayerSpan>> ParseSplit(std::string_view text, int stages, int n_layers) {
+LayerCosts EstimateLayerCosts(const ModelConfig& config) {
+  const double d = config.d_model;
+  LayerCosts costs;
+  costs.fill = 2 * d * config.d_kv();
+  costs.layer = costs.fill + 2 * d * config.d_q() + 3 * d * config.d_ff;
+  costs.head = d * config.vocab_size;
+  return costs;
+}
+
+double StageCost(const SplitRequest& request, LayerSpan layers) {
+  const LayerCosts& costs = request.costs;
+  double cost = 0;
+  double left = 0;  // share that leaves anywhere
+  for (const ForcedExit& exit : request.profile) {
+    left += double{exit.probability};
+    if (exit.layer > layers.begin && exit.layer <= layers.end) cost += double{exit.probability} * costs.head;
+  }
+  if (layers.end == request.n_layers) cost += (1 - left) * costs.head;
+  for (int layer = layers.begin; layer < layers.end; ++layer) {
+    double left_before = 0;  // share of tokens that have left when this layer begins
+    for (const ForcedExit& exit : request.profile) {
+      if (exit.layer <= layer) left_before += double{exit.probability};
+    }
+    cost += (1 - left_before) * costs.layer + left_before * costs.fill;
+  }
+  return cost;
+}
+
+std::vector<LayerSpan> BalancedSplit(const SplitRequest& request) {
+  CHECK_GE(request.stages, 1);
+  CHECK_GE(request.n_layers, request.stages);
+  const auto n = static_cast<size_t>(request.n_layers);
+  const auto stages = static_cast<size_t>(request.stages);
+  // worst[s][e]: the costliest of s stages that hold layers [0, e), at best; from[s][e]: where the last
+  // begins.
+  std::vector<std::vector<double>> worst(stages + 1, std::vector<double>(n + 1, HUGE_VAL));
+  std::vector<std::vector<size_t>> from(stages + 1, std::vector<size_t>(n + 1, 0));
+  worst[0][0] = 0;
+  for (size_t s = 1; s <= stages; ++s) {
+    for (size_t end = s; end <= n; ++end) {
+      for (size_t begin = s - 1; begin < end; ++begin) {
+        if (worst[s - 1][begin] >= worst[s][end]) continue;
+        const double cost = std::max(worst[s - 1][begin],
+                                     StageCost(request, {static_cast<int>(begin), static_cast<int>(end)}));
+        if (cost < worst[s][end]) {
+          worst[s][end] = cost;
+          from[s][end] = begin;
+        }
+      }
+    }
+  }
+  std::vector<LayerSpan> spans(stages);
+  size_t end = n;
+  for (size_t s = stages; s > 0; --s) {
+    spans[s - 1] = {static_cast<int>(from[s][end]), static_cast<int>(end)};
+    end = from[s][end];
+  }
+  return spans;
+}
+
+std::string SplitText(const std::vector<LayerSpan>& split) {
+  std::string text;
+  for (const LayerSpan& span : split) {
+    text += fmt::format("{}{}-{}", text.empty() ? "" : ",", span.begin, span.end);
+  }
+  return text;
+}
+
+Result<std::vector<LayerSpan>> ParseSplit(std::string_view text, const SplitRequest& request) {
+  const int stages = request.stages;
+  const int n_layers = request.n_layers;
   if (stages < 1 || stages > n_layers) {
     return InvalidArgument("--stages is {}, the model has {} layers: a stage needs at least one", stages,
                            n_layers);
   }
-  if (text == "auto") return EvenSplit(n_layers, stages);
+  if (text == "auto") return BalancedSplit(request);
+  if (text == "even") return EvenSplit(n_layers, stages);
   std::vector<LayerSpan> spans;
   int next = 0;
   for (const std::string_view part : Parts(text, ',')) {

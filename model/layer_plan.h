@@ -2,10 +2,13 @@
 // project.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "model/config.h"
+#include "model/exit_setting.h"
 
 namespace exeunt {
 
@@ -15,10 +18,34 @@ struct LayerSpan {
   int end = 0;
 };
 
-// Layers as evenly as they go. 1 <= stages <= n_layers.
+// What a row costs, in any one unit.
+struct LayerCosts {
+  double layer = 1;  // run through one layer
+  double fill = 0;   // K/V projected for one layer, where its token has left before
+  double head = 0;   // norm, vocabulary head and sampling
+};
+
+// Estimated as multiply-adds of the matrices. `exeunt plan` measures instead.
+LayerCosts EstimateLayerCosts(const ModelConfig& config);
+
+struct SplitRequest {
+  int stages = 1;  // 1 <= stages <= n_layers
+  int n_layers = 0;
+  LayerCosts costs;
+  std::vector<ForcedExit> profile;  // the share of tokens that is expected to leave after a layer
+};
+
+// Layers as evenly as they go, whatever they cost.
 std::vector<LayerSpan> EvenSplit(int n_layers, int stages);
-// "auto": EvenSplit; else "0-12,12-30": contiguous, none empty, all layers, as many as there are stages.
-Result<std::vector<LayerSpan>> ParseSplit(std::string_view text, int stages, int n_layers);
+// What a token costs a stage, on average over the profile.
+double StageCost(const SplitRequest& request, LayerSpan layers);
+// The split whose costliest stage costs least; among those the one with fewer layers in earlier stages.
+std::vector<LayerSpan> BalancedSplit(const SplitRequest& request);
+// "auto": BalancedSplit; "even": EvenSplit; else "0-12,12-30": contiguous, none empty, all layers, as many as
+// there are stages.
+Result<std::vector<LayerSpan>> ParseSplit(std::string_view text, const SplitRequest& request);
+// "0-12,12-30".
+std::string SplitText(const std::vector<LayerSpan>& split);
 // "auto": near 50, 70, 80 and 90 % of the layers; "none"; or "15,21": each in [1, n_layers). Ascending,
 // without doubles.
 Result<std::vector<int>> ParseExitLayers(std::string_view text, int n_layers);

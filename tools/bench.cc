@@ -16,6 +16,7 @@
 #include "tools/exit_options.h"
 #include "transport/mpi/mpi_channel.h"
 #include "transport/mpi/mpi_collective.h"
+#include "worker/layer_costs.h"
 #include "worker/local_pipeline.h"
 
 namespace exeunt {
@@ -91,6 +92,7 @@ class Bench {
 
  private:
   Status Load();
+  Result<std::vector<LayerSpan>> ChooseSplit(const std::shared_ptr<const ModelSource>& source) const;
   void MeasurePeaks(size_t weight_bytes);
   Result<int64_t> RunOnce(const BenchWorkload& workload);
   Result<BenchFigures> Measure(const BenchWorkload& workload);
@@ -127,7 +129,7 @@ Status Bench::Load() {
     workloads_.push_back(std::move(workload));
   }
   ASSIGN_OR_RETURN(exit_, options_.exit.Parse(model.n_layers));
-  ASSIGN_OR_RETURN(split_, ParseSplit(options_.split, mpi_.ranks(), model.n_layers));
+  ASSIGN_OR_RETURN(split_, ChooseSplit(source));
   StageBuild build;
   build.source = source;
   build.layers = split_[static_cast<size_t>(mpi_.rank())];
@@ -155,7 +157,23 @@ Status Bench::Load() {
   return OkStatus();
 }
 
-// All ranks at once: they share the machine in the runs, too.
+// As rank 0 measured costs, for the exits that are forced. All ranks measure at once: they share the machine
+// in the runs, too.
+Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const ModelSource>& source) const {
+  SplitRequest request{.stages = mpi_.ranks(), .n_layers = source->config().n_layers};
+  if (exit_.Enabled() && exit_.measure == ExitMeasure::kForced) request.profile = exit_.forced;
+  if (options_.split == "auto" && mpi_.ranks() > 1) {
+    MpiBarrier();
+    ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, {.threads = options_.threads}));
+  }
+  ASSIGN_OR_RETURN(std::vector<LayerSpan> split, ParseSplit(options_.split, request));
+  for (size_t i = 1; i < split.size(); ++i) {
+    split[i].begin = split[i - 1].end = MpiBroadcast(split[i].begin);
+  }
+  return split;
+}
+
+// All ranks at once, as above.
 void Bench::MeasurePeaks(size_t weight_bytes) {
   cpu::ThreadPool pool(options_.threads);
   MpiBarrier();

@@ -28,7 +28,7 @@ struct Window {
 };
 
 // Decode: while every stream has its first token and none its last. Prefill: admission to the last first
-// token.
+// token. Empty where no stream has a token, or they never ran together.
 Window WindowOf(const BenchWorkload& workload, int64_t begin_ns, const TimesBySequence& times) {
   Window w{begin_ns, 0};
   for (const auto& [sequence, tokens] : times) {
@@ -41,6 +41,7 @@ Window WindowOf(const BenchWorkload& workload, int64_t begin_ns, const TimesBySe
       w.end = w.end == 0 ? last : std::min(w.end, last);
     }
   }
+  w.end = std::max(w.begin, w.end);
   return w;
 }
 
@@ -70,8 +71,8 @@ BenchStageFigures StageFigures(const BenchRank& rank, const Window& window) {
   BenchStageFigures f;
   const double seconds = static_cast<double>(window.end - window.begin) * 1e-9;
   f.busy = seconds > 0 ? busy / seconds : 0;
-  f.read_share = busy > 0 ? bytes / busy / rank.read_bandwidth : 0;
-  f.dot_share = busy > 0 ? macs / busy / rank.int_dot_peak : 0;
+  f.read_share = busy > 0 && rank.read_bandwidth > 0 ? bytes / busy / rank.read_bandwidth : 0;
+  f.dot_share = busy > 0 && rank.int_dot_peak > 0 ? macs / busy / rank.int_dot_peak : 0;
   f.rows_per_step = steps > 0 ? rows / steps : 0;
   return f;
 }

@@ -44,13 +44,13 @@ Result<BenchWorkload> ParseWorkload(std::string_view text, int context_length) {
   if (!valid || workload.streams > kMaxStreams) {
     return InvalidArgument(
         "--workload '{}': not prefill:TOKENS, context:TOKENS, decode:STREAMS or decode:STREAMSxTOKENS "
-        "(streams at "
-        "most {}, tokens at least 2)",
+        "(streams at most {}, tokens at least 2)",
         text, kMaxStreams);
   }
-  if (workload.prompt_tokens + workload.tokens > context_length) {
-    return InvalidArgument("--workload '{}': {} positions, the model's context has {}", text,
-                           workload.prompt_tokens + workload.tokens, context_length);
+  const int64_t positions = int64_t{workload.prompt_tokens} + workload.tokens;
+  if (positions > context_length) {
+    return InvalidArgument("--workload '{}': {} positions, the model's context has {}", text, positions,
+                           context_length);
   }
   return workload;
 }

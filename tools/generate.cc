@@ -94,7 +94,9 @@ Status Generate(const GenerateOptions& options) {
   ASSIGN_OR_RETURN(spec, FromProto(ToProto(spec), {model.context_length, model.vocab_size, model.n_layers}));
 
   LocalPipelineOptions pipeline_options;
-  ASSIGN_OR_RETURN(pipeline_options.split, ParseSplit(options.split, options.stages, model.n_layers));
+  ASSIGN_OR_RETURN(pipeline_options.split, ParseSplit(options.split, {.stages = options.stages,
+                                                                      .n_layers = model.n_layers,
+                                                                      .costs = EstimateLayerCosts(model)}));
   ASSIGN_OR_RETURN(pipeline_options.exit_layers, ParseExitLayers(options.exit_layers, model.n_layers));
   pipeline_options.exits_directory = options.exits_directory;
   pipeline_options.threads = options.threads;

@@ -146,7 +146,7 @@ struct Ops {
   VocabStats (*merge_vocab_stats)(const VocabStats* chunks, int n);
   // Dot product of two vectors; [n].
   float (*dot)(const float* a, const float* b, int n);
-  // y = exp((x - shift) * scale); [n].
+  // y = exp((x - shift) * scale); [n]. y may be x.
   void (*exp_scaled)(const float* x, int n, float shift, float scale, float* y);
   // For measuring the machine (machine_peak.h): the sum of n floats, read as fast as it goes; and
   // `iterations` of integer dot products on registers, which returns the number of multiply-accumulates.
