@@ -24,6 +24,8 @@ std::vector<std::string> SplitAtCommas(const std::string& text) {
   return parts;
 }
 
+}  // namespace
+
 Result<std::vector<ForcedExit>> ParseForced(const std::string& text, int n_layers) {
   std::vector<ForcedExit> forced;
   double sum = 0;
@@ -40,8 +42,6 @@ Result<std::vector<ForcedExit>> ParseForced(const std::string& text, int n_layer
   if (sum > 1.0 + 1e-6) return InvalidArgument("--forced: probabilities add up to {}, over 1", sum);
   return forced;
 }
-
-}  // namespace
 
 void ExitOptions::AddTo(CLI::App* app) {
   app->add_option("--exit-mode", mode, "off or propagate")->capture_default_str();

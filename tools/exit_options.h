@@ -10,6 +10,9 @@
 
 namespace exeunt {
 
+// "12:0.5,20:0.25": each layer in [1, n_layers), shares of at most 1 in all. "": none.
+Result<std::vector<ForcedExit>> ParseForced(const std::string& text, int n_layers);
+
 struct ExitOptions {
   std::string mode = "off";
   std::string measure = "softmax";

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "tools/bench.h"
 #include "tools/generate.h"
+#include "tools/plan.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Exeunt: pipeline-parallel inference with early exits");
@@ -12,6 +13,7 @@ int main(int argc, char** argv) {
   exeunt::InitLogging("exeunt", "warn");
   exeunt::AddBench(&app, &status);
   exeunt::AddGenerate(&app, &status);
+  exeunt::AddPlan(&app, &status);
   CLI11_PARSE(app, argc, argv);
   return status;
 }

@@ -2,28 +2,30 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "worker/local_pipeline.h"
 
 namespace exeunt {
 namespace {
 
-constexpr int kRepeats = 7;
+constexpr int kRepeats = 15;
 constexpr int kPosition = 64;             // what the rows attend to: little beside a layer's matrices
 constexpr double kLeastBytes = 64 << 20;  // of layers: more than a cache that a whole model would not fit in
 
-// The fastest of some runs of the job, in seconds.
+// Runs the job; seconds.
 template <typename Work>
-double Fastest(Executor* executor, const Work& work) {
-  double fastest = HUGE_VAL;
-  for (int i = 0; i < kRepeats; ++i) {
-    executor->Submit({1, work});
-    std::vector<JobDone> done;
-    const TimePoint begin = MonotonicNow();
-    executor->Poll(&done);
-    fastest = std::min(fastest, Seconds(MonotonicNow() - begin));
-  }
-  return fastest;
+double Time(Executor* executor, const Work& work) {
+  executor->Submit({1, work});
+  std::vector<JobDone> done;
+  const TimePoint begin = MonotonicNow();
+  executor->Poll(&done);
+  return Seconds(MonotonicNow() - begin);
+}
+
+double Median(std::vector<double> times) {
+  std::nth_element(times.begin(), times.begin() + kRepeats / 2, times.end());
+  return times[kRepeats / 2];
 }
 
 }  // namespace
@@ -53,11 +55,17 @@ Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source,
     head.rows.push_back({r, kPosition + 1, &greedy, false});
   }
   SegmentJob fill{.layer_begin = run.layer_begin, .layer_end = run.layer_end, .fill = run.run};
-  LayerCosts costs;
+  std::vector<double> run_times, fill_times, head_times;
+  for (int i = 0; i < kRepeats; ++i) {  // in turns: a slow moment of the machine meets all of them
+    run_times.push_back(Time(stage.executor.get(), run));
+    fill_times.push_back(Time(stage.executor.get(), fill));
+    head_times.push_back(Time(stage.executor.get(), head));
+  }
   const double row_layers = static_cast<double>(options.rows) * layers;
-  costs.layer = Fastest(stage.executor.get(), run) / row_layers;
-  costs.fill = Fastest(stage.executor.get(), fill) / row_layers;
-  costs.head = Fastest(stage.executor.get(), head) / options.rows;
+  LayerCosts costs;
+  costs.layer = Median(run_times) / row_layers;
+  costs.fill = Median(fill_times) / row_layers;
+  costs.head = Median(head_times) / options.rows;
   return costs;
 }
 

@@ -14,7 +14,7 @@ struct CostMeasurement {
   int rows = 16;  // of a micro-batch: costs are of one of its rows
 };
 
-// Seconds a row. Loads some layers and the head, runs them a few times; takes the fastest.
+// Seconds a row. Loads some layers and the head, runs them some times; medians.
 Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source,
                                      const CostMeasurement& options);
 
