@@ -143,8 +143,7 @@ void CpuExecutor::RunHeadBlock(const HeadJob& job, size_t first, size_t count, H
   for (size_t r = 0; r < count; ++r) {
     std::memcpy(x + r * d, slot(job.rows[first + r].slot), d * sizeof(float));
   }
-  if (const ExitHead* head = exits_.Find(job.layer); head != nullptr && head->translator)
-    Translate(*head, rows);
+  Translate(&job.rows[first], rows);
   head_rows_.Reset(rows, weights_.head);
   layers_.Normalise(x, weights_.head_norm, rows, &head_rows_);
   float* logits = Sized(&logits_, count * Size(vocab));
@@ -179,15 +178,20 @@ void CpuExecutor::RunHeadBlock(const HeadJob& job, size_t first, size_t count, H
   timer.Lap(CpuOp::kSample);
 }
 
-// x_ = the exit's affine map of x_.
-void CpuExecutor::Translate(const ExitHead& head, int rows) {
+// Rows of x_ that leave at an exit with a translator become its affine map of them.
+void CpuExecutor::Translate(const HeadRow* rows, int count) {
   const size_t d = Size(config_.d_model);
-  translator_rows_.Reset(rows, *head.translator);
-  for (int r = 0; r < rows; ++r) {
-    std::memcpy(translator_rows_.row(r), &x_[Size(r) * d], d * sizeof(float));
-    translator_rows_.Ready(r);
+  for (int first = 0, next = 0; first < count; first = next) {
+    while (next < count && rows[next].layer == rows[first].layer) ++next;
+    const ExitHead* head = exits_.Find(rows[first].layer);
+    if (head == nullptr || !head->translator) continue;
+    translator_rows_.Reset(next - first, *head->translator);
+    for (int r = first; r < next; ++r) {
+      std::memcpy(translator_rows_.row(r - first), &x_[Size(r) * d], d * sizeof(float));
+      translator_rows_.Ready(r - first);
+    }
+    layers_.Apply(*head->translator, translator_rows_.all(), {&x_[Size(first) * d], d, false});
   }
-  layers_.Apply(*head.translator, translator_rows_.all(), {x_.data(), d, false});
 }
 
 }  // namespace exeunt

@@ -47,7 +47,7 @@ class CpuExecutor : public Executor {
   SegmentResult RunSegment(const SegmentJob& job);
   HeadResult RunHead(const HeadJob& job);
   void RunHeadBlock(const HeadJob& job, size_t first, size_t count, HeadResult* result);
-  void Translate(const ExitHead& head, int rows);
+  void Translate(const HeadRow* rows, int count);
   void Gather(const SegmentJob& job, const CpuBatch& batch);
   float* slot(int32_t s) { return slots_[static_cast<size_t>(s) / kSlotChunk].get() + ChunkOffset(s); }
   size_t ChunkOffset(int32_t s) const;

@@ -140,7 +140,7 @@ TEST_F(CpuExecutorTest, TheHeadGivesTokenMarginAndLogits) {
   const auto executor = Build();
   Run<SegmentResult>(executor.get(), SegmentJob{0, 6, true, {{0, 0, 17, &pages_}}, {}, {}});
   const SamplingParams greedy{.temperature = 0.0F, .n_logprobs = 1};
-  const auto result = Run<HeadResult>(executor.get(), HeadJob{6, {{0, 1, &greedy, true}}});
+  const auto result = Run<HeadResult>(executor.get(), HeadJob{{{0, 6, 1, &greedy, true}}});
   const auto& row = result.rows.at(0);
   ASSERT_EQ(row.logits.size(), 300U);
   std::vector<double> p(300);
@@ -186,8 +186,8 @@ TEST_F(ExitHeadsTest, TranslatorAndClassifierAreApplied) {
   for (float& x : h) x = 2.0F * x + 0.25F;
   plain->Scatter({1}, reinterpret_cast<const std::byte*>(h.data()));
   const SamplingParams greedy{.temperature = 0.0F};
-  const auto a = Run<HeadResult>(fitted.get(), HeadJob{2, {{0, 1, &greedy, true}}});
-  const auto b = Run<HeadResult>(plain.get(), HeadJob{2, {{1, 1, &greedy, true}}});
+  const auto a = Run<HeadResult>(fitted.get(), HeadJob{{{0, 2, 1, &greedy, true}}});
+  const auto b = Run<HeadResult>(plain.get(), HeadJob{{{1, 2, 1, &greedy, true}}});
   for (size_t i = 0; i < 300; ++i) ASSERT_NEAR(a.rows[0].logits[i], b.rows[0].logits[i], 1e-4);
 }
 

@@ -84,7 +84,7 @@ class CpuLayers {
   std::vector<float> q_;          // [run, d_q]
   std::vector<float> kv_;         // [rows, 2 d_kv]
   std::vector<float> gate_up_;    // [run, 2 d_ff], where gate and up are not of one type
-  std::vector<float> cos_, sin_;      // [rows, head_dim]: see Ops::rope_halves
+  std::vector<float> cos_, sin_;  // [rows, head_dim]: see Ops::rope_halves
   std::vector<float> parts_;      // of attention in chunks
   CpuOpSeconds op_seconds_{};
 };

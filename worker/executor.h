@@ -42,14 +42,14 @@ struct SegmentResult {
 
 struct HeadRow {
   int32_t slot = -1;
+  int layer = 0;  // layers run before the head: that exit's translator is applied first, where it has one
   uint32_t position = 0;                     // of the token that is drawn
   const SamplingParams* sampling = nullptr;  // outlives the job
   bool want_logits = false;
 };
 
-// Norm, head and sampling after `layer` layers (its translator first, where it has one).
+// Norm, head and sampling.
 struct HeadJob {
-  int layer = 0;
   std::vector<HeadRow> rows;
 };
 

@@ -46,13 +46,13 @@ Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source,
 
   std::vector<std::vector<int32_t>> pages(static_cast<size_t>(options.rows));
   SegmentJob run{.layer_begin = build.layers.begin, .layer_end = build.layers.end};
-  HeadJob head{.layer = build.layers.end, .rows = {}};
+  HeadJob head;
   const SamplingParams greedy{.temperature = 0.0F};
   for (int32_t r = 0; r < options.rows; ++r) {
     auto& own = pages[static_cast<size_t>(r)];
     for (int32_t p = 0; p < pages_of_row; ++p) own.push_back(r * pages_of_row + p);
     run.run.push_back({r, kPosition, 0, &own});
-    head.rows.push_back({r, kPosition + 1, &greedy, false});
+    head.rows.push_back({r, model.n_layers, kPosition + 1, &greedy, false});
   }
   SegmentJob fill{.layer_begin = run.layer_begin, .layer_end = run.layer_end, .fill = run.run};
   std::vector<double> run_times, fill_times, head_times;

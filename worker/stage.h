@@ -38,6 +38,7 @@ struct StageConfig {
   int kv_pages = 0;
   int prefill_chunk_tokens = 256;
   int max_batch_rows = 512;
+  int head_batch_rows = 16;                            // fewer rows wait for those of deeper segments
   int send_credits = 4;                                // frames to the next stage that it has not taken yet
   int fill_batch_rows = 32;                            // fills are computed or forwarded when so many wait,
   Duration fill_delay = std::chrono::milliseconds(2);  // or the oldest has waited so long on an idle stage
@@ -180,16 +181,18 @@ class Stage {
     bool exit = false;  // exits are possible at its end
     std::deque<Row> queue;
   };
-  // Rows that need the head after a segment.
-  struct HeadRows {
-    std::vector<Row> rows;
-    std::vector<uint8_t> decide;    // rows[i] leaves only if its margin says so
-    std::vector<float> confidence;  // measured before the head
+  // A row that needs the head after a segment: it leaves there, or its measure needs the head to decide.
+  struct Leaving {
+    Row row;
+    size_t segment = 0;
+    bool decide = false;
+    float confidence = 0.0F;  // measured before the head
   };
-  struct InFlight : HeadRows {
+  struct InFlight {
     uint64_t id = 0;
     size_t segment = 0;
-    bool head = false;
+    std::vector<Row> rows;         // of a segment job
+    std::vector<Leaving> leaving;  // of a head job
   };
 
   // stage_events.cc
@@ -208,7 +211,7 @@ class Stage {
   void Finished(Sequence* sequence, Finish reason);
   void DropRows(uint64_t sequence, uint32_t before_generation);
   void SegmentDone(InFlight job, const SegmentResult& result);
-  bool NeedsHead(const Sequence& sequence, const Row& row, size_t index, float signal, HeadRows* head);
+  bool NeedsHead(const Sequence& sequence, const Row& row, size_t index, float signal);
   void HeadDone(InFlight job, const HeadResult& result);
   void Leave(Row row, size_t segment, const HeadRowResult& result, float confidence);
   void Continue(Row row, size_t next_segment);
@@ -225,7 +228,9 @@ class Stage {
   void MakePromptRows(int budget);
   std::optional<size_t> PickSegment() const;
   void SubmitBatch(size_t segment);
-  void SubmitHead(size_t segment, HeadRows head);
+  bool RowsRunnable(size_t first_segment) const;
+  bool HeadDue() const;
+  void SubmitHead();
   bool FillsDue(const std::deque<Row>& rows, size_t count, bool idle) const;
   void Forward();
   void SendReturns();
@@ -251,6 +256,7 @@ class Stage {
   std::deque<uint64_t> prefill_;           // stage 0: sequences with prompt rows to make
   std::deque<uint64_t> ready_;             // stage 0: sequences whose next decode row can be made
   std::map<uint64_t, int> micro_batches_;  // stage 0: frame number to live rows whose tokens are not back
+  std::vector<Leaving> head_queue_;
   std::optional<InFlight> in_flight_;
   uint64_t next_job_ = 1;
   uint64_t next_frame_ = 1;

@@ -155,6 +155,11 @@ void Stage::DropRows(uint64_t id, uint32_t before_generation) {
   };
   for (Segment& segment : segments_) drop(&segment.queue);
   drop(&outbox_);
+  std::erase_if(head_queue_, [&](Leaving& leaving) {
+    if (leaving.row.row.sequence != id || leaving.row.row.generation >= before_generation) return false;
+    FreeSlot(&leaving.row);
+    return true;
+  });
 }
 
 void Stage::Finished(Sequence* sequence, Finish reason) {
@@ -232,7 +237,7 @@ void Stage::On(JobDone& event) {
   CHECK_EQ(in_flight_->id, event.id);
   InFlight job = std::move(*in_flight_);
   in_flight_.reset();
-  if (job.head) {
+  if (!job.leaving.empty()) {
     HeadDone(std::move(job), std::get<HeadResult>(event.result));
   } else {
     SegmentDone(std::move(job), std::get<SegmentResult>(event.result));
@@ -240,7 +245,6 @@ void Stage::On(JobDone& event) {
 }
 
 void Stage::SegmentDone(InFlight job, const SegmentResult& result) {
-  HeadRows head;
   size_t run = 0;
   for (const Row& row : job.rows) {  // in the order of the queue: by position within each sequence
     const bool is_fill = row.row.kind == RowKind::kFill;
@@ -251,16 +255,15 @@ void Stage::SegmentDone(InFlight job, const SegmentResult& result) {
     int& mark = sequence->watermark[job.segment];
     CHECK_EQ(mark, row.row.position);  // no row runs above a gap
     mark = row.row.position + 1;
-    if (row.row.kind != RowKind::kLive || !NeedsHead(*sequence, row, job.segment, signal, &head)) {
+    if (row.row.kind != RowKind::kLive || !NeedsHead(*sequence, row, job.segment, signal)) {
       Continue(row, job.segment + 1);
     }
   }
-  if (!head.rows.empty()) SubmitHead(job.segment, std::move(head));
 }
 
-// Whether the row leaves after the segment, or its measure asks for the head to decide; then it is added to
-// `head`.
-bool Stage::NeedsHead(const Sequence& sequence, const Row& row, size_t index, float signal, HeadRows* head) {
+// Whether the row leaves after the segment, or its measure asks for the head to decide; then it is queued for
+// the head.
+bool Stage::NeedsHead(const Sequence& sequence, const Row& row, size_t index, float signal) {
   const Segment& segment = segments_[index];
   const ExitSetting& exit = sequence.spec->exit;
   uint8_t leaves = segment.end == config_.limits.n_layers ? 1 : 0;
@@ -271,29 +274,28 @@ bool Stage::NeedsHead(const Sequence& sequence, const Row& row, size_t index, fl
     if (!decide) policy_->Decide({&query, 1}, {&leaves, 1});
   }
   if (leaves == 0 && !decide) return false;
-  head->rows.push_back(row);
-  head->decide.push_back(decide ? 1 : 0);
-  head->confidence.push_back(signal);
+  head_queue_.push_back({row, index, decide, signal});
   return true;
 }
 
 void Stage::HeadDone(InFlight job, const HeadResult& result) {
-  const Segment& segment = segments_[job.segment];
-  for (size_t i = 0; i < job.rows.size(); ++i) {
-    Sequence* sequence = Current(job.rows[i]);
+  for (size_t i = 0; i < job.leaving.size(); ++i) {
+    const Leaving& leaving = job.leaving[i];
+    Sequence* sequence = Current(leaving.row);
     if (sequence == nullptr) continue;
     const HeadRowResult& row = result.rows[i];
     uint8_t leaves = 1;
-    if (job.decide[i] != 0) {
-      const ExitQuery query = Query(*sequence, job.rows[i], segment.end, row.softmax_margin);
+    if (leaving.decide) {
+      const ExitQuery query =
+          Query(*sequence, leaving.row, segments_[leaving.segment].end, row.softmax_margin);
       policy_->Decide({&query, 1}, {&leaves, 1});
     }
     if (leaves == 0) {
-      Continue(job.rows[i], job.segment + 1);
+      Continue(leaving.row, leaving.segment + 1);
       continue;
     }
     const bool softmax = sequence->spec->exit.measure == ExitMeasure::kSoftmax;
-    Leave(job.rows[i], job.segment, row, softmax ? row.softmax_margin : job.confidence[i]);
+    Leave(leaving.row, leaving.segment, row, softmax ? row.softmax_margin : leaving.confidence);
   }
 }
 

@@ -15,7 +15,7 @@ StepSpan Describe(const Job& job) {
     span.fill_rows = static_cast<int32_t>(segment->fill.size());
   } else {
     const auto& head = std::get<HeadJob>(job.work);
-    span.layer_begin = span.layer_end = head.layer;
+    span.layer_begin = span.layer_end = head.rows.back().layer;
     span.run_rows = static_cast<int32_t>(head.rows.size());
   }
   return span;

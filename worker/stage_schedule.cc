@@ -86,12 +86,37 @@ bool Stage::FillsDue(const std::deque<Row>& rows, size_t count, bool idle) const
   return oldest->since == TimePoint{} || (idle && now_ - oldest->since >= config_.fill_delay);
 }
 
+// Whether a row waits to be run in this segment or a deeper one.
+bool Stage::RowsRunnable(size_t first_segment) const {
+  return std::any_of(segments_.begin() + static_cast<std::ptrdiff_t>(first_segment), segments_.end(),
+                     [](const Segment& s) {
+                       return std::any_of(s.queue.begin(), s.queue.end(),
+                                          [](const Row& r) { return r.row.kind != RowKind::kFill; });
+                     });
+}
+
+// The head's matrix costs as much to read as several layers: a few rows that leave wait for those of their
+// step that are still deeper in this stage, but never for rows that come after them.
+bool Stage::HeadDue() const {
+  if (head_queue_.empty()) return false;
+  if (head_queue_.size() >= static_cast<size_t>(config_.head_batch_rows)) return true;
+  size_t first = segments_.size();
+  for (const Leaving& leaving : head_queue_) {
+    if (leaving.decide) return true;  // its row may have to go on
+    first = std::min(first, leaving.segment);
+  }
+  return !RowsRunnable(first + 1);
+}
+
 // The deepest segment with a row that runs; else one whose fills are due.
 std::optional<size_t> Stage::PickSegment() const {
   for (size_t i = segments_.size(); i-- > 0;) {
     const auto& queue = segments_[i].queue;
-    if (std::any_of(queue.begin(), queue.end(), [](const Row& r) { return r.row.kind != RowKind::kFill; }))
+    if (std::any_of(queue.begin(), queue.end(), [this](const Row& r) {
+          return r.row.kind != RowKind::kFill || config_.eager_forwarding;
+        })) {
       return i;
+    }
   }
   for (size_t i = segments_.size(); i-- > 0;) {
     if (FillsDue(segments_[i].queue, segments_[i].queue.size(), true)) return i;
@@ -101,13 +126,8 @@ std::optional<size_t> Stage::PickSegment() const {
 
 void Stage::Schedule() {
   if (in_flight_) return;
-  if (first() && segments_.front().queue.empty()) {
-    const bool deeper = std::any_of(segments_.begin(), segments_.end(), [](const Segment& s) {
-      return std::any_of(s.queue.begin(), s.queue.end(),
-                         [](const Row& r) { return r.row.kind != RowKind::kFill; });
-    });
-    if (!deeper) MakeRows();
-  }
+  if (HeadDue()) return SubmitHead();
+  if (first() && segments_.front().queue.empty() && !RowsRunnable(1)) MakeRows();
   if (const auto segment = PickSegment()) SubmitBatch(*segment);
 }
 
@@ -197,16 +217,17 @@ void Stage::SubmitBatch(size_t index) {
   in_flight_ = std::move(job);
 }
 
-void Stage::SubmitHead(size_t segment, HeadRows head) {
-  InFlight job{std::move(head)};
+void Stage::SubmitHead() {
+  InFlight job;
   job.id = next_job_++;
-  job.segment = segment;
-  job.head = true;
-  HeadJob work{.layer = segments_[segment].end, .rows = {}};
-  for (const Row& row : job.rows) {
+  job.leaving = std::exchange(head_queue_, {});
+  HeadJob work;
+  for (const Leaving& leaving : job.leaving) {
+    const Row& row = leaving.row;
     Sequence* s = Find(row.row.sequence);
     ++s->rows_in_jobs;
-    work.rows.push_back({row.slot, static_cast<uint32_t>(row.row.position + 1), &s->spec->sampling,
+    work.rows.push_back({row.slot, segments_[leaving.segment].end,
+                         static_cast<uint32_t>(row.row.position + 1), &s->spec->sampling,
                          (row.row.flags & kWantLogits) != 0});
   }
   actions_.push_back(SubmitJob{{job.id, std::move(work)}});

@@ -12,7 +12,7 @@ namespace exeunt {
 struct StepSpan {
   TimePoint begin;
   TimePoint end;
-  int32_t layer_begin = 0;  // of a head job: both are the layers run before it
+  int32_t layer_begin = 0;  // of a head job: both are the layers run before it, at most
   int32_t layer_end = 0;
   int32_t run_rows = 0;   // rows through the layers, or through the head
   int32_t fill_rows = 0;  // rows that only had K/V projected
