@@ -180,15 +180,15 @@ def take_sample(options: argparse.Namespace, row: Row, engine: str, samples: Sam
 def line(row: Row, samples: Samples) -> tuple[str, bool]:
     """The row in Markdown, and whether it has the required ratios."""
     ours, q4_1, q4_0 = (statistics.median(samples.rates[engine]) for engine in ENGINES)
-    low, high = min(samples.rates[OURS]), max(samples.rates[OURS])
+    spread = {engine: f"{min(rates):.0f}-{max(rates):.0f}" for engine, rates in samples.rates.items()}
     ok = ours / q4_1 >= row.required_q4_1 and ours / q4_0 >= row.required_q4_0
     cells = [
         row.title,
         str(row.threads),
-        f"{ours:.1f} ({low:.1f}-{high:.1f})",
-        f"{q4_1:.1f}",
+        f"{ours:.1f} ({spread[OURS]})",
+        f"{q4_1:.1f} ({spread[LLAMA_Q4_1]})",
         f"{ours / q4_1:.2f}",
-        f"{q4_0:.1f}",
+        f"{q4_0:.1f} ({spread[LLAMA_Q4_0]})",
         f"{ours / q4_0:.2f}",
         f"{row.required_q4_1:g} / {row.required_q4_0:g}",
         "ok" if ok else "MISSED",

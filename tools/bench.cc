@@ -35,6 +35,7 @@ struct BenchOptions {
   std::string trace;
   bool json = false;
   bool operations = false;
+  bool pin = false;
 };
 
 constexpr auto kRunDeadline = std::chrono::minutes(10);
@@ -137,6 +138,14 @@ Status Bench::Load() {
   build.exits_directory = options_.exits_directory;
   build.kv_pages = pages;
   build.threads = options_.threads;
+  if (options_.pin) {
+    const MpiLocalRank local = MpiLocal();
+    build.cpus = cpu::CpusToPin(local.rank, local.ranks, options_.threads);
+    if (build.cpus.empty()) {
+      return InvalidArgument("--pin: {} rank(s) of {} thread(s) on this machine, and fewer CPUs to run on",
+                             local.ranks, options_.threads);
+    }
+  }
   build.progress = [this] { channel_->Progress(); };
   ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
   StageConfig config;
@@ -344,6 +353,7 @@ void AddBench(CLI::App* app, int* status) {
   options->exit.AddTo(verb);
   verb->add_option("--trace", options->trace,
                    "write the last workload's steps to FILE, for chrome://tracing or ui.perfetto.dev");
+  verb->add_flag("--pin", options->pin, "pin every thread to a CPU of its own");
   verb->add_flag("--operations", options->operations, "also print where the first stage's time goes");
   verb->add_flag("--json", options->json, "one JSON object a workload");
   verb->callback([options, status] { *status = Main(*options); });

@@ -70,6 +70,16 @@ std::vector<std::vector<std::byte>> MpiGather(const std::vector<std::byte>& own)
   return by_rank;
 }
 
+MpiLocalRank MpiLocal() {
+  MPI_Comm local = MPI_COMM_NULL;
+  EXEUNT_MPI(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local));
+  MpiLocalRank at;
+  EXEUNT_MPI(MPI_Comm_rank(local, &at.rank));
+  EXEUNT_MPI(MPI_Comm_size(local, &at.ranks));
+  EXEUNT_MPI(MPI_Comm_free(&local));
+  return at;
+}
+
 int MpiBroadcast(int value) {
   EXEUNT_MPI(MPI_Bcast(&value, 1, MPI_INT, 0, MPI_COMM_WORLD));
   return value;
