@@ -33,7 +33,7 @@ void AddModelOptions(CLI::App* app, Config* c) {
 void AddPipelineOptions(CLI::App* app, Config* c) {
   Add(app, "--stages", &c->stages, "stages of each pipeline");
   Add(app, "--replicas", &c->replicas, "pipelines");
-  Add(app, "--split", &c->split, "layers of the stages: auto, or 0-12,12-30");
+  Add(app, "--split", &c->split, "layers of the stages: auto, even, or 0-12,12-30");
   Add(app, "--exit-layers", &c->exit_layers, "exits after these layers: auto, none, or 15,21");
   Add(app, "--threads-per-stage", &c->threads_per_stage, "compute threads of a stage (0: share the cores)");
   Add(app, "--kv-budget", &c->kv_budget, "K/V memory of each pipeline, e.g. 2GiB")

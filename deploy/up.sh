@@ -54,6 +54,12 @@ if pid="$(running_coordinator)"; then
   say "already running (process $pid)"
 else
   echo "$wanted" >"$state/options"
+  if [ "$stages" -gt 1 ] && [[ " ${extra[*]:-}" != *" --split"* ]] && [ -z "${EXEUNT_SPLIT:-}" ]; then
+    # What layers and head cost on this machine; the coordinator on its own only estimates it.
+    split="$("$root/build/tools/exeunt" plan "$model" --stages "$stages" --threads "$threads" --quiet)"
+    say "layers of the stages: $split"
+    extra+=(--split "$split")
+  fi
   setsid "$root/build/coordinator/exeunt-coordinator" --model "$model" --port "$port" --stages "$stages" \
     --replicas "$replicas" --threads-per-stage "$threads" "${extra[@]}" >"$log_file" 2>&1 </dev/null &
   pid=$!

@@ -12,4 +12,5 @@ done
 root=()
 [ "$(id -u)" -ne 0 ] || root=(--allow-run-as-root)
 exec mpirun "${root[@]}" -n "$ranks" --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 \
-  --mca btl_vader_single_copy_mechanism none "${args[@]}"
+  --mca btl_vader_single_copy_mechanism none --mca btl_vader_eager_limit 65536 --mca btl_vader_max_send_size 65536 \
+  "${args[@]}"

@@ -345,7 +345,7 @@ void AddBench(CLI::App* app, int* status) {
   verb->add_option("--prefill-chunk", options->prefill_chunk, "prompt tokens a step")
       ->check(CLI::Range(1, 8192))
       ->capture_default_str();
-  verb->add_option("--split", options->split, "layers of the stages: auto, or 0-12,12-30")
+  verb->add_option("--split", options->split, "layers of the stages: auto, even, or 0-12,12-30")
       ->capture_default_str();
   verb->add_option("--exit-layers", options->exit_layers, "exits after these layers: auto, none, or 15,21")
       ->capture_default_str();

@@ -148,7 +148,7 @@ void AddGenerate(CLI::App* app, int* status) {
       ->capture_default_str();
   verb->add_option("--stages", options->stages, "pipeline stages")->capture_default_str();
   verb->add_option("--threads", options->threads, "compute threads a stage")->capture_default_str();
-  verb->add_option("--split", options->split, "layers of the stages: auto, or 0-12,12-30")
+  verb->add_option("--split", options->split, "layers of the stages: auto, even, or 0-12,12-30")
       ->capture_default_str();
   verb->add_option("--exit-layers", options->exit_layers, "exits after these layers: auto, none, or 15,21")
       ->capture_default_str();

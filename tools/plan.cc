@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json.hpp>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@ struct PlanOptions {
   std::string profile;
   CostMeasurement measurement;
   bool quiet = false;
+  bool json = false;
 };
 
 Status Plan(const PlanOptions& options) {
@@ -31,6 +33,17 @@ Status Plan(const PlanOptions& options) {
   const auto split = BalancedSplit(request);
   if (options.quiet) {
     fmt::print("{}\n", SplitText(split));
+    return OkStatus();
+  }
+  if (options.json) {
+    const boost::json::object json = {{"rows", options.measurement.rows},
+                                      {"threads", options.measurement.threads},
+                                      {"layer_us", request.costs.layer * 1e6},
+                                      {"fill_us", request.costs.fill * 1e6},
+                                      {"head_us", request.costs.head * 1e6},
+                                      {"layers", request.n_layers},
+                                      {"split", SplitText(split)}};
+    fmt::print("{}\n", boost::json::serialize(json));
     return OkStatus();
   }
   fmt::print(
@@ -64,6 +77,7 @@ void AddPlan(CLI::App* app, int* status) {
       ->capture_default_str();
   verb->add_option("--exit-profile", options->profile,
                    "layer:share,... of tokens that are expected to leave after a layer");
+  verb->add_flag("--json", options->json, "one JSON object");
   verb->add_flag("-q,--quiet", options->quiet, "print the split only");
   verb->callback([options, status] {
     const Status result = Plan(*options);

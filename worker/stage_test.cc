@@ -276,6 +276,79 @@ TEST_F(StageTest, RowsOfSeveralFramesFormOneBatch) {
   EXPECT_EQ(stage.counters().mixed_batches, 1U);
 }
 
+// One stage of 8 layers with exits after 2 and 6; sequences 1 .. n, whose tokens leave at `early` for the
+// first half of them, and nowhere early for the others.
+class HeadQueueTest : public StageTest {
+ protected:
+  std::vector<StageAction> Admit(Stage* stage, int n, int early, bool decide = false) {
+    AdmitSequences admit;
+    for (uint64_t id = 1; id <= static_cast<uint64_t>(n); ++id) {
+      SequenceSpec spec = Spec(id, 1);
+      if (static_cast<int>(id) <= n / 2) {
+        spec.exit.mode = ExitMode::kPropagate;
+        spec.exit.measure = decide ? ExitMeasure::kSoftmax : ExitMeasure::kForced;
+        spec.exit.threshold = 0.9F;
+        spec.exit.forced = {{early, 1.0F}};
+      }
+      admit.specs.push_back(std::move(spec));
+    }
+    return Step(stage, {std::move(admit)});
+  }
+  // Completes the job of `actions`; what it was, and what came then.
+  static const HeadJob* Head(const std::vector<StageAction>& actions) {
+    for (const StageAction& a : actions) {
+      if (const auto* submit = std::get_if<SubmitJob>(&a)) return std::get_if<HeadJob>(&submit->job.work);
+    }
+    return nullptr;
+  }
+  std::vector<StageAction> Complete(Stage* stage, const std::vector<StageAction>& actions) {
+    return Step(stage, {JobDone{Of<SubmitJob>(actions).at(0).job.id, SegmentResult{}}});
+  }
+};
+
+TEST_F(HeadQueueTest, AFewRowsThatLeaveWaitForTheHeadWithThoseThatAreDeeper) {
+  Stage stage(Config(0, 1), &policy_);
+  auto actions = Complete(&stage, Admit(&stage, 4, 2));  // layers 0 to 2: two rows leave
+  EXPECT_EQ(Head(actions), nullptr);
+  actions = Complete(&stage, actions);  // to 6
+  EXPECT_EQ(Head(actions), nullptr);
+  actions = Complete(&stage, actions);  // to 8
+  ASSERT_NE(Head(actions), nullptr);
+  std::vector<int> layers;
+  for (const HeadRow& row : Head(actions)->rows) layers.push_back(row.layer);
+  EXPECT_EQ(layers, (std::vector<int>{2, 2, 8, 8}));
+  const auto tokens = Of<TokenOut>(Finish(&stage, actions));
+  EXPECT_EQ(tokens.size(), 16U);
+  EXPECT_EQ(stage.slots_used(), 0);
+}
+
+TEST_F(HeadQueueTest, ManyRowsAndRowsThatTheHeadDecidesOnDoNotWait) {
+  StageConfig config = Config(0, 1);
+  config.head_batch_rows = 2;
+  Stage many(config, &policy_);
+  const auto first = Complete(&many, Admit(&many, 4, 2));
+  ASSERT_NE(Head(first), nullptr);
+  EXPECT_EQ(Head(first)->rows.size(), 2U);
+  Stage decide(Config(0, 1), &policy_);
+  const auto second = Complete(&decide, Admit(&decide, 4, 2, true));
+  ASSERT_NE(Head(second), nullptr);
+  EXPECT_EQ(Head(second)->rows.size(), 2U);
+}
+
+TEST_F(HeadQueueTest, ACancelledSequenceLeavesTheQueueOfTheHead) {
+  Stage stage(Config(0, 1), &policy_);
+  auto actions = Complete(&stage, Admit(&stage, 4, 2));
+  const int slots = stage.slots_used();
+  EXPECT_EQ(Of<SequenceClosedOut>(Step(&stage, {CancelSequences{{1}}})).size(), 1U);
+  EXPECT_EQ(stage.slots_used(), slots - 1);
+  const auto tokens = Of<TokenOut>(Finish(&stage, Complete(&stage, actions)));
+  EXPECT_EQ(std::count_if(tokens.begin(), tokens.end(), [](const TokenOut& t) { return t.sequence == 1; }),
+            0);
+  EXPECT_EQ(tokens.size(), 12U);
+  EXPECT_EQ(stage.slots_used(), 0);
+  EXPECT_TRUE(stage.Idle());
+}
+
 TEST_F(StageTest, CreditsBoundFramesInFlight) {
   StageConfig config = Config(0, 2);
   config.send_credits = 1;

@@ -111,8 +111,9 @@ std::vector<std::vector<float>> Engine::Logits(const std::vector<int32_t>& token
   }
   SamplingParams greedy;
   greedy.temperature = 0.0F;
-  HeadJob head{n_layers_, {}};
-  for (const int p : positions) head.rows.push_back({p, static_cast<uint32_t>(p) + 1, &greedy, true});
+  HeadJob head;
+  for (const int p : positions)
+    head.rows.push_back({p, n_layers_, static_cast<uint32_t>(p) + 1, &greedy, true});
   JobDone done = Run({0, std::move(head)});
   std::vector<std::vector<float>> logits;
   for (HeadRowResult& row : std::get<HeadResult>(done.result).rows) logits.push_back(std::move(row.logits));

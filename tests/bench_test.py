@@ -1,0 +1,94 @@
+"""`exeunt bench` over real mpirun and `exeunt plan`, on the default model: their figures hang together.
+
+    tests/bench_test.py BUILD_DIR
+
+No rate is asserted: machines differ.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+EXEUNT = str(Path(sys.argv[1]) / "tools/exeunt")
+MODEL = subprocess.run([ROOT / "deploy/get_model.sh"], capture_output=True, text=True, check=True).stdout.strip()
+LAYERS = 30
+
+
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+
+def bench(stages: int, *arguments: str) -> list[dict]:
+    done = run([str(ROOT / "tests/mpirun.sh"), str(stages), EXEUNT, "bench", MODEL, "--json", *arguments])
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def check_pipeline(stages: int, trace: Path) -> None:
+    workloads = ["prefill:64", "decode:4x8"]
+    reports = bench(stages, "--trace", str(trace), *(w for name in workloads for w in ("--workload", name)))
+    assert [r["workload"] for r in reports] == workloads
+    for report in reports:
+        assert report["stages"] == stages == len(report["stage"]), report
+        assert report["tokens_per_second"] > 0 and report["mean_layers"] == LAYERS, report
+        for stage in report["stage"]:
+            assert 0 < stage["busy"] <= 1.001, report
+            assert stage["read_share"] > 0 and 0 < stage["dot_share"] <= 1, report
+    slices = [e for e in json.loads(trace.read_text())["traceEvents"] if e["ph"] == "X"]
+    assert {e["pid"] for e in slices} == set(range(stages))
+    # Every token of the 4 streams ran through the head of the last stage: 8 of each.
+    heads = [e for e in slices if e["name"].startswith("head")]
+    assert sum(e["args"]["rows"] for e in heads) == 4 * 8, heads
+    for rank in range(stages):
+        own = sorted((e["ts"], e["ts"] + e["dur"]) for e in slices if e["pid"] == rank)
+        assert all(a[1] <= b[0] for a, b in zip(own, own[1:])), "jobs of a stage overlap"
+
+
+def check_exits() -> None:
+    exits = ["--exit-mode", "propagate", "--exit-measure", "forced", "--exit-layers", "15", "--forced", "15:1"]
+    (report,) = bench(2, "--workload", "decode:4x8", *exits)
+    assert report["mean_layers"] == 15, report
+
+
+def check_plan() -> None:
+    done = run([EXEUNT, "plan", MODEL, "--stages", "3", "--rows", "4", "--json"])
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    spans = [tuple(map(int, part.split("-"))) for part in plan["split"].split(",")]
+    assert len(spans) == 3 and spans[0][0] == 0 and spans[-1][1] == LAYERS, plan
+    assert all(a[1] == b[0] for a, b in zip(spans, spans[1:])), plan
+    assert plan["head_us"] > plan["layer_us"] > plan["fill_us"] > 0, plan
+    # The head is on the last stage: it has the fewest layers.
+    assert spans[2][1] - spans[2][0] < spans[0][1] - spans[0][0], plan
+
+
+def check_errors() -> None:
+    for arguments, words in [
+        (["bench", MODEL, "--workload", "decode:0"], "decode:0"),
+        (["bench", MODEL, "--workload", "prefill:9999999"], "context"),
+        (["bench", "/no/such/model.gguf"], "/no/such/model.gguf"),
+        (["plan", MODEL, "--stages", "31"], "30 layers"),
+        (["plan", MODEL, "--exit-profile", "10:2"], "10:2"),
+    ]:
+        done = run([EXEUNT, *arguments])
+        assert done.returncode == 1 and words in done.stderr, (arguments, done.returncode, done.stderr)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for stages in (1, 2):
+            check_pipeline(stages, Path(folder) / "trace.json")
+            print(f"PASS bench of {stages} stage(s)")
+    check_exits()
+    print("PASS bench with exits")
+    check_plan()
+    print("PASS plan")
+    check_errors()
+    print("PASS errors")
+
+
+if __name__ == "__main__":
+    main()
