@@ -196,8 +196,10 @@ void CpuLayers::RunFfn(const LayerWeights& w, const CpuBatch& batch) {
   }
   pool_->RunRanges(run, 4, [&](int begin, int end) {
     for (int r = begin; r < end; ++r) {
-      const float* gate = gate_up_.data() + Size(r * 2 * d_ff);
-      if (!fused) ops_.swiglu(gate, gate + d_ff, d_ff, activated_.row(r));
+      if (!fused) {
+        const float* gate = &gate_up_[Size(r * 2 * d_ff)];
+        ops_.swiglu(gate, gate + d_ff, d_ff, activated_.row(r));
+      }
       activated_.Ready(r);
     }
   });

@@ -51,7 +51,6 @@ class PackedMatrix {
   int k() const { return k_; }
   int groups() const { return (n_ + kGroupColumns - 1) / kGroupColumns; }
   bool empty() const { return n_ == 0; }
-  size_t block_bytes() const { return block_bytes_; }
   size_t group_bytes() const { return group_bytes_; }
   size_t bytes() const { return group_bytes_ * static_cast<size_t>(groups()); }
   const uint8_t* group(int g) const { return data_.get() + group_bytes_ * static_cast<size_t>(g); }
