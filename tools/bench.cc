@@ -148,15 +148,7 @@ Status Bench::Load() {
   }
   build.progress = [this] { channel_->Progress(); };
   ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
-  StageConfig config;
-  config.rank = mpi_.rank();
-  config.ranks = mpi_.ranks();
-  config.epoch = 1;
-  config.limits = {model.context_length, model.vocab_size, model.n_layers};
-  config.layer_begin = build.layers.begin;
-  config.layer_end = build.layers.end;
-  config.exit_layers = build.exit_layers;
-  config.kv_pages = pages;
+  StageConfig config = MakeStageConfig(build, mpi_.rank(), mpi_.ranks(), 1);
   config.prefill_chunk_tokens = options_.prefill_chunk;
   own_.work = stage.work;
   MeasurePeaks(stage.weight_bytes);

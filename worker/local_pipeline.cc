@@ -59,10 +59,23 @@ Result<CpuStage> BuildCpuStage(const StageBuild& build) {
   return stage;
 }
 
+StageConfig MakeStageConfig(const StageBuild& build, int rank, int ranks, uint64_t epoch) {
+  const ModelConfig& model = build.source->config();
+  StageConfig config;
+  config.rank = rank;
+  config.ranks = ranks;
+  config.epoch = epoch;
+  config.limits = {model.context_length, model.vocab_size, model.n_layers};
+  config.layer_begin = build.layers.begin;
+  config.layer_end = build.layers.end;
+  config.exit_layers = build.exit_layers;
+  config.kv_pages = build.kv_pages;
+  return config;
+}
+
 Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<const ModelSource> source,
                                                              const LocalPipelineOptions& options,
                                                              const std::function<void(float)>& progress) {
-  const ModelConfig& model = source->config();
   const auto stages = static_cast<int>(options.split.size());
   std::unique_ptr<LocalPipeline> pipeline(new LocalPipeline);
   pipeline->policy_ = std::make_unique<CalmExitPolicy>();
@@ -78,15 +91,7 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
     ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
     std::unique_ptr<Executor> executor = std::move(stage.executor);
     if (options.wrap_executor) executor = options.wrap_executor(std::move(executor));
-    StageConfig config;
-    config.rank = rank;
-    config.ranks = stages;
-    config.epoch = options.epoch;
-    config.limits = {model.context_length, model.vocab_size, model.n_layers};
-    config.layer_begin = layers.begin;
-    config.layer_end = layers.end;
-    config.exit_layers = options.exit_layers;
-    config.kv_pages = options.kv_pages;
+    StageConfig config = MakeStageConfig(build, rank, stages, options.epoch);
     config.prefill_chunk_tokens = options.prefill_chunk_tokens;
     config.max_batch_rows = options.max_batch_rows;
     config.eager_forwarding = options.eager_forwarding;

@@ -34,12 +34,9 @@ class MatmulRows {
   void Ready(int r) { Ready(r, 0, k_); }
   void Ready(int r, int column, int n) {
     if (!quantised_) return;
-    const bool front = r < split_;
-    const cpu::RowTile tile =
-        cpu::TileOf(front ? r : r - split_, front ? split_ : rows_ - split_, ops_.row_tile);
-    const int first = front ? tile.first : split_ + tile.first;
-    uint8_t* at = quant_.data() + Size(first) * cpu::QuantRowBytes(k_);
-    ops_.quantize(row(r) + column, n, column / 32, {at, tile.rows, r - first});
+    const cpu::RowTile tile = cpu::TileOf(r, rows_, split_, ops_.row_tile);
+    uint8_t* at = quant_.data() + Size(tile.first) * cpu::QuantRowBytes(k_);
+    ops_.quantize(row(r) + column, n, column / 32, {at, tile.rows, r - tile.first});
   }
 
   cpu::MatmulInput all() const { return {rows_, split_, x_.data(), quant_.data()}; }

@@ -139,15 +139,7 @@ Status WorkerProcess::Load(const proto::Plan& plan) {
   };
   ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
 
-  StageConfig config;
-  config.rank = identity_.rank;
-  config.ranks = identity_.ranks;
-  config.epoch = identity_.epoch;
-  config.limits = limits_;
-  config.layer_begin = own.begin();
-  config.layer_end = own.end();
-  config.exit_layers = build.exit_layers;
-  config.kv_pages = pages;
+  StageConfig config = MakeStageConfig(build, identity_.rank, identity_.ranks, identity_.epoch);
   config.prefill_chunk_tokens = plan.prefill_chunk_tokens();
   config.max_batch_rows = plan.max_batch_rows();
   policy_ = std::make_unique<CalmExitPolicy>();

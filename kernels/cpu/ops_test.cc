@@ -79,11 +79,9 @@ struct Input {
   Input(const Ops& ops, std::vector<float> floats, int rows, int split, int k)
       : x(std::move(floats)), quantised(static_cast<size_t>(rows) * QuantRowBytes(k)) {
     for (int r = 0; k % 32 == 0 && r < rows; ++r) {
-      const bool front = r < split;
-      const RowTile tile = TileOf(front ? r : r - split, front ? split : rows - split, ops.row_tile);
-      const int first = tile.first + (front ? 0 : split);
-      uint8_t* at = quantised.data() + static_cast<size_t>(first) * QuantRowBytes(k);
-      ops.quantize(&x[static_cast<size_t>(r * k)], k, 0, {at, tile.rows, r - first});
+      const RowTile tile = TileOf(r, rows, split, ops.row_tile);
+      uint8_t* at = quantised.data() + static_cast<size_t>(tile.first) * QuantRowBytes(k);
+      ops.quantize(&x[static_cast<size_t>(r * k)], k, 0, {at, tile.rows, r - tile.first});
     }
     view = {rows, split, x.data(), quantised.data()};
   }

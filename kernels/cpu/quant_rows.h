@@ -43,4 +43,11 @@ constexpr RowTile TileOf(int row, int end, int largest) {
   return tile;
 }
 
+// The same where no tile holds rows on both sides of `split`.
+constexpr RowTile TileOf(int row, int end, int split, int largest) {
+  if (row < split) return TileOf(row, split, largest);
+  const RowTile tile = TileOf(row - split, end - split, largest);
+  return {split + tile.first, tile.rows};
+}
+
 }  // namespace exeunt::cpu

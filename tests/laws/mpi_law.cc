@@ -50,7 +50,6 @@ std::vector<StageEvent> Arrivals(const Scenario& scenario, std::mt19937_64* rng,
 // Drives this rank's stage until everything that was admitted is over, here and upstream.
 Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& scenario, int rank, int ranks,
              uint64_t seed, std::map<uint64_t, Finish>* finished) {
-  const ModelConfig& model = source->config();
   const auto channel = MakeMpiChannel();
   const LayerSpan layers = scenario.options.split[static_cast<size_t>(rank)];
   StageBuild build;
@@ -62,15 +61,7 @@ Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& s
   build.progress = [&] { channel->Progress(); };
   auto stage = BuildCpuStage(build);
   CHECK_MSG(stage.has_value(), "{}", stage.error().message);
-  StageConfig config;
-  config.rank = rank;
-  config.ranks = ranks;
-  config.epoch = 1;
-  config.limits = {model.context_length, model.vocab_size, model.n_layers};
-  config.layer_begin = layers.begin;
-  config.layer_end = layers.end;
-  config.exit_layers = scenario.options.exit_layers;
-  config.kv_pages = scenario.options.kv_pages;
+  StageConfig config = MakeStageConfig(build, rank, ranks, 1);
   config.prefill_chunk_tokens = scenario.options.prefill_chunk_tokens;
   const CalmExitPolicy policy;
   StageRunner runner(config, &policy, std::move(stage->executor), channel.get());
