@@ -197,7 +197,7 @@ Result<int64_t> Bench::RunOnce(const BenchWorkload& workload) {
   if (mpi_.rank() == 0) events.push_back(AdmitSequences{std::move(requests)});
   while (!events.empty() || runner_->stage().opened() < opened || !runner_->Idle()) {
     StageOutputs out;
-    const bool worked = runner_->Turn(MonotonicNow(), std::exchange(events, {}), &out);
+    const bool worked = runner_->Turn(std::exchange(events, {}), &out);
     if (out.failed) return *out.failed;
     const TimePoint now = MonotonicNow();
     for (const TokenOut& t : out.tokens) {

@@ -102,8 +102,8 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
 }
 
 bool LocalPipeline::Turn(std::vector<StageEvent> first_stage_events, StageOutputs* out) {
-  bool active = runners_[0]->Turn(MonotonicNow(), std::move(first_stage_events), out);
-  for (size_t i = 1; i < runners_.size(); ++i) active |= runners_[i]->Turn(MonotonicNow(), {}, out);
+  bool active = runners_[0]->Turn(std::move(first_stage_events), out);
+  for (size_t i = 1; i < runners_.size(); ++i) active |= runners_[i]->Turn({}, out);
   return active;
 }
 

@@ -57,14 +57,15 @@ void StageRunner::Compute(std::vector<StageEvent>* events) {
   for (JobDone& d : done) events->push_back(std::move(d));
 }
 
-bool StageRunner::Turn(TimePoint now, std::vector<StageEvent> events, StageOutputs* out) {
+bool StageRunner::Turn(std::vector<StageEvent> events, StageOutputs* out) {
+  if (job_submitted_) Compute(&events);
+  // After the job: what arrived meanwhile may run in the next one.
   if (const Status received = Receive(&events); !received.has_value()) {
     out->failed = received.error();
     return false;
   }
-  if (job_submitted_) Compute(&events);
   const bool had_events = !events.empty();
-  auto actions = stage_.Step(now, std::move(events));
+  auto actions = stage_.Step(MonotonicNow(), std::move(events));
   const bool acted = !actions.empty();
   for (StageAction& action : actions) Act(std::move(action), out);
   payloads_.clear();

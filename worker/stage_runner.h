@@ -28,9 +28,9 @@ class StageRunner {
   StageRunner(const StageConfig& config, const ExitPolicy* policy, std::unique_ptr<Executor> executor,
               DataChannel* channel);
 
-  // Receives, computes what was submitted, steps the core and carries out its actions. Appends to `out`.
+  // Computes what was submitted, receives, steps the core and carries out its actions. Appends to `out`.
   // True: something happened, so another turn is worth while at once.
-  bool Turn(TimePoint now, std::vector<StageEvent> events, StageOutputs* out);
+  bool Turn(std::vector<StageEvent> events, StageOutputs* out);
 
   // Every job from here on is noted in `trace`, which outlives the runner; nullptr: none.
   void set_trace(StepTrace* trace) { trace_ = trace; }

@@ -316,7 +316,7 @@ Status WorkerProcess::Serve() {
     if (failed_) return *failed_;
     StageOutputs out;
     const TimePoint begin = MonotonicNow();
-    const bool worked = runner_->Turn(begin, std::move(events), &out);
+    const bool worked = runner_->Turn(std::move(events), &out);
     const TimePoint end = MonotonicNow();
     if (worked) busy_seconds_ += Seconds(end - begin);
     SendOutputs(out);

@@ -76,7 +76,7 @@ Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& s
               kDeadline.count());
     std::vector<StageEvent> events;
     if (rank == 0) events = Arrivals(scenario, &rng, &admitted, &cancels);
-    if (!runner.Turn(MonotonicNow(), std::move(events), &out)) std::this_thread::yield();
+    if (!runner.Turn(std::move(events), &out)) std::this_thread::yield();
     CHECK_MSG(!out.failed, "{}", out.failed->message);
   }
   for (const SequenceFinishedOut& f : out.finished) (*finished)[f.sequence] = f.reason;

@@ -31,7 +31,7 @@ Generated RunThreaded(const std::shared_ptr<const ModelSource>& source, const Lo
       const TimePoint end = MonotonicNow() + kDeadline;
       while (runner.stage().opened() < requests.size() || !runner.Idle()) {
         StageOutputs out;
-        if (!runner.Turn(MonotonicNow(), std::exchange(events, {}), &out)) std::this_thread::yield();
+        if (!runner.Turn(std::exchange(events, {}), &out)) std::this_thread::yield();
         CHECK_MSG(!out.failed, "{}", out.failed->message);
         CHECK_MSG(MonotonicNow() < end, "rank {} is not done within {} minutes", rank, kDeadline.count());
         std::lock_guard lock(mutex);
