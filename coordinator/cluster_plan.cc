@@ -26,7 +26,7 @@ Duration ProgressTimeout(const Config& config, const ModelConfig& model) {
   if (config.progress_timeout_s > 0) return FromSeconds(config.progress_timeout_s);
   const LayerCosts costs = EstimateLayerCosts(model);
   const double rows = std::max(config.prefill_chunk, config.max_batch_rows);
-  return FromSeconds(10 + 2 * std::max(costs.layer, costs.head) * rows / (4e9 * ThreadsPerStage(config)));
+  return FromSeconds(10 + 2 * std::max(costs.layer.At(rows), costs.head.At(rows)) / (4e9 * ThreadsPerStage(config)));
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 namespace exeunt {
 namespace {
 
+constexpr int kFillRows = 32;  // fills wait until about so many can be computed together
+
 std::vector<std::string_view> Parts(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
   while (true) {
@@ -45,29 +47,33 @@ std::vector<LayerSpan> EvenSplit(int n_layers, int stages) {
 LayerCosts EstimateLayerCosts(const ModelConfig& config) {
   const double d = config.d_model;
   LayerCosts costs;
-  costs.fill = 2 * d * config.d_kv();
-  costs.layer = costs.fill + 2 * d * config.d_q() + 3 * d * config.d_ff;
-  costs.head = d * config.vocab_size;
+  const double fill = 2 * d * config.d_kv();
+  costs.fill = CostCurve(fill);
+  costs.layer = CostCurve(fill + 2 * d * config.d_q() + 3 * d * config.d_ff);
+  costs.head = CostCurve(d * config.vocab_size);
   return costs;
 }
 
 double StageCost(const SplitRequest& request, LayerSpan layers) {
   const LayerCosts& costs = request.costs;
-  double cost = 0;
-  double left = 0;  // share that leaves anywhere
-  for (const ForcedExit& exit : request.profile) {
-    left += double{exit.probability};
-    if (exit.layer > layers.begin && exit.layer <= layers.end) cost += double{exit.probability} * costs.head;
-  }
-  if (layers.end == request.n_layers) cost += (1 - left) * costs.head;
-  for (int layer = layers.begin; layer < layers.end; ++layer) {
-    double left_before = 0;  // share of tokens that have left when this layer begins
+  const auto share_that_leaves = [&](int after, int until) {  // after layers (after, until]
+    double share = 0;
     for (const ForcedExit& exit : request.profile) {
-      if (exit.layer <= layer) left_before += double{exit.probability};
+      if (exit.layer > after && exit.layer <= until) share += double{exit.probability};
     }
-    cost += (1 - left_before) * costs.layer + left_before * costs.fill;
+    return share;
+  };
+  // The rows of a step that leave in one stage share a head job.
+  const int last = layers.end == request.n_layers ? request.n_layers - 1 : layers.end;
+  double heads = share_that_leaves(layers.begin, last);
+  if (layers.end == request.n_layers) heads += 1 - share_that_leaves(0, last);
+  double cost = costs.head.Expected(request.rows, heads);
+  for (int layer = layers.begin; layer < layers.end; ++layer) {
+    const double left = share_that_leaves(0, layer);
+    cost += costs.layer.Expected(request.rows, 1 - left);
+    cost += request.rows * left * costs.fill.Row(kFillRows);
   }
-  return cost;
+  return cost / request.rows;
 }
 
 std::vector<LayerSpan> BalancedSplit(const SplitRequest& request) {

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "model/config.h"
+#include "model/cost_curve.h"
 #include "model/exit_setting.h"
 
 namespace exeunt {
@@ -18,13 +19,6 @@ struct LayerSpan {
   int end = 0;
 };
 
-// What a row costs, in any one unit.
-struct LayerCosts {
-  double layer = 1;  // run through one layer
-  double fill = 0;   // K/V projected for one layer, where its token has left before
-  double head = 0;   // norm, vocabulary head and sampling
-};
-
 // Estimated as multiply-adds of the matrices. `exeunt plan` measures instead.
 LayerCosts EstimateLayerCosts(const ModelConfig& config);
 
@@ -32,12 +26,13 @@ struct SplitRequest {
   int stages = 1;  // 1 <= stages <= n_layers
   int n_layers = 0;
   LayerCosts costs;
+  int rows = 1;                     // of a step of stage 0
   std::vector<ForcedExit> profile;  // the share of tokens that is expected to leave after a layer
 };
 
 // Layers as evenly as they go, whatever they cost.
 std::vector<LayerSpan> EvenSplit(int n_layers, int stages);
-// What a token costs a stage, on average over the profile.
+// What a token costs a stage in a step of `request.rows`, on average over the profile.
 double StageCost(const SplitRequest& request, LayerSpan layers);
 // The split whose costliest stage costs least; among those the one with fewer layers in earlier stages.
 std::vector<LayerSpan> BalancedSplit(const SplitRequest& request);

@@ -51,7 +51,7 @@ double BestWorst(const SplitRequest& request) {
 }
 
 TEST(LayerPlanTest, BalancesWhatStagesCost) {
-  const LayerCosts costs{.layer = 1.0, .fill = 0.0625, .head = 6.0};
+  const LayerCosts costs{.layer = CostCurve(1.0), .fill = CostCurve(0.0625), .head = CostCurve(6.0)};
   // 36 in all; the head is on the last stage.
   EXPECT_EQ(SplitText(BalancedSplit({.stages = 2, .n_layers = 30, .costs = costs})), "0-18,18-30");
   // All leave at 15: 15 layers, the head and 15 fills.
@@ -87,9 +87,9 @@ TEST(LayerPlanTest, EstimatesCostsAsMultiplyAdds) {
   config.d_ff = 1536;
   config.vocab_size = 49152;
   const LayerCosts costs = EstimateLayerCosts(config);
-  EXPECT_EQ(costs.fill, 576 * 2 * 192);
-  EXPECT_EQ(costs.layer, 576 * (2 * 576 + 2 * 192 + 3 * 1536));
-  EXPECT_EQ(costs.head, 576 * 49152);
+  EXPECT_EQ(costs.fill.At(1), 576 * 2 * 192);
+  EXPECT_EQ(costs.layer.At(1), 576 * (2 * 576 + 2 * 192 + 3 * 1536));
+  EXPECT_EQ(costs.head.At(1), 576 * 49152);
 }
 
 TEST(LayerPlanTest, PlacesExits) {

@@ -248,20 +248,7 @@ void Bench::Print(const BenchWorkload& workload, const BenchFigures& f) const {
     std::fflush(stdout);
     return;
   }
-  fmt::print(
-      "{:<16} {:>9.1f} tokens/s   first token {:.1f} ms (p99 {:.1f}), between tokens {:.2f} ms (p99 "
-      "{:.2f})\n",
-      workload.name, f.tokens_per_second, f.ttft_p50_ms, f.ttft_p99_ms, f.inter_token_p50_ms,
-      f.inter_token_p99_ms);
-  if (exit_.Enabled()) fmt::print("    mean layers {:.2f}\n", f.mean_layers);
-  for (size_t i = 0; i < f.stages.size(); ++i) {
-    const BenchStageFigures& s = f.stages[i];
-    fmt::print(
-        "    stage {} ({}-{}): busy {:.1f} %, {:.1f} rows a step; while busy: {:.1f} % of read bandwidth, "
-        "{:.1f} % of the integer-dot peak\n",
-        i, split_[i].begin, split_[i].end, 100 * s.busy, s.rows_per_step, 100 * s.read_share,
-        100 * s.dot_share);
-  }
+  fmt::print("{}", FiguresText(workload.name, f, split_));
   std::fflush(stdout);
 }
 

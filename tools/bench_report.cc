@@ -118,6 +118,27 @@ BenchFigures ComputeFigures(const BenchWorkload& workload, int64_t begin_ns,
   return f;
 }
 
+std::string FiguresText(const std::string& workload, const BenchFigures& f,
+                        const std::vector<LayerSpan>& split) {
+  std::string text = fmt::format(
+      "{:<16} {:>9.1f} tokens/s   first token {:.1f} ms (p99 {:.1f}), between tokens {:.2f} ms (p99 {:.2f}), "
+      "{:.2f} "
+      "layers a token\n",
+      workload, f.tokens_per_second, f.ttft_p50_ms, f.ttft_p99_ms, f.inter_token_p50_ms, f.inter_token_p99_ms,
+      f.mean_layers);
+  for (size_t i = 0; i < f.stages.size(); ++i) {
+    const BenchStageFigures& s = f.stages[i];
+    text += fmt::format("    stage {} ({}-{}): busy {:.1f} %, {:.1f} rows a step", i, split[i].begin,
+                        split[i].end, 100 * s.busy, s.rows_per_step);
+    if (s.read_share > 0) {
+      text += fmt::format("; while busy: {:.1f} % of read bandwidth, {:.1f} % of the integer-dot peak",
+                          100 * s.read_share, 100 * s.dot_share);
+    }
+    text += '\n';
+  }
+  return text;
+}
+
 boost::json::object ToJson(const BenchWorkload& workload, const BenchFigures& figures) {
   boost::json::array stages;
   for (const BenchStageFigures& s : figures.stages) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <string>
 #include <vector>
 
 #include "tools/bench_workload.h"
@@ -48,6 +49,10 @@ struct BenchFigures {
 // `begin_ns`: when the requests were admitted.
 BenchFigures ComputeFigures(const BenchWorkload& workload, int64_t begin_ns,
                             const std::vector<BenchRank>& ranks);
+
+// A line of rates and one a stage.
+std::string FiguresText(const std::string& workload, const BenchFigures& figures,
+                        const std::vector<LayerSpan>& split);
 
 boost::json::object ToJson(const BenchWorkload& workload, const BenchFigures& figures);
 

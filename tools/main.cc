@@ -5,6 +5,7 @@
 #include "tools/bench.h"
 #include "tools/generate.h"
 #include "tools/plan.h"
+#include "tools/simulate.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Exeunt: pipeline-parallel inference with early exits");
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
   exeunt::AddBench(&app, &status);
   exeunt::AddGenerate(&app, &status);
   exeunt::AddPlan(&app, &status);
+  exeunt::AddSimulate(&app, &status);
   CLI11_PARSE(app, argc, argv);
   return status;
 }

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 
 #include "base/error.h"
@@ -19,10 +21,17 @@ struct PlanOptions {
   std::string model;
   int stages = 2;
   std::string profile;
+  int rows = 16;
   CostMeasurement measurement;
   bool quiet = false;
   bool json = false;
 };
+
+boost::json::array ToJson(const CostCurve& curve) {
+  boost::json::array points;
+  for (const auto& [rows, cost] : curve.points()) points.push_back(boost::json::array{rows, cost * 1e6});
+  return points;
+}
 
 Status Plan(const PlanOptions& options) {
   ASSIGN_OR_RETURN(const auto source, ModelSource::Open(options.model));
@@ -36,11 +45,11 @@ Status Plan(const PlanOptions& options) {
     return OkStatus();
   }
   if (options.json) {
-    const boost::json::object json = {{"rows", options.measurement.rows},
+    const boost::json::object json = {{"rows", request.rows},
                                       {"threads", options.measurement.threads},
-                                      {"layer_us", request.costs.layer * 1e6},
-                                      {"fill_us", request.costs.fill * 1e6},
-                                      {"head_us", request.costs.head * 1e6},
+                                      {"layer_us", ToJson(request.costs.layer)},
+                                      {"fill_us", ToJson(request.costs.fill)},
+                                      {"head_us", ToJson(request.costs.head)},
                                       {"layers", request.n_layers},
                                       {"split", SplitText(split)}};
     fmt::print("{}\n", boost::json::serialize(json));
@@ -48,8 +57,8 @@ Status Plan(const PlanOptions& options) {
   }
   fmt::print(
       "a row, of {} in a step, {} thread(s): layer {:.2f} us, fill {:.2f} us a layer, head {:.2f} us\n",
-      options.measurement.rows, options.measurement.threads, request.costs.layer * 1e6,
-      request.costs.fill * 1e6, request.costs.head * 1e6);
+      request.rows, options.measurement.threads, request.costs.layer.Row(request.rows) * 1e6,
+      request.costs.fill.Row(request.rows) * 1e6, request.costs.head.Row(request.rows) * 1e6);
   double worst = 0;
   for (const LayerSpan& span : split) worst = std::max(worst, StageCost(request, span));
   for (const LayerSpan& span : split) {
@@ -61,7 +70,53 @@ Status Plan(const PlanOptions& options) {
   return OkStatus();
 }
 
+Result<CostCurve> ReadCurve(const boost::json::value& json, const char* key) {
+  const boost::json::array* points = nullptr;
+  if (const auto* value = json.as_object().if_contains(key)) points = value->if_array();
+  std::vector<std::pair<int, double>> curve;
+  for (size_t i = 0; points != nullptr && i < points->size(); ++i) {
+    const auto* point = (*points)[i].if_array();
+    if (point == nullptr || point->size() != 2 || !(*point)[0].is_int64() || !(*point)[1].is_number()) {
+      return InvalidArgument("{}[{}] is not [rows, microseconds]", key, i);
+    }
+    const auto rows = (*point)[0].as_int64();
+    const double cost = (*point)[1].to_number<double>();
+    if (rows <= (i == 0 ? 0 : curve.back().first) || rows > 1 << 20 || !(cost >= 0 && cost < 1e12)) {
+      return InvalidArgument("{}[{}]: rows must ascend from 1, costs lie in [0, 1e12) us", key, i);
+    }
+    curve.emplace_back(static_cast<int>(rows), cost * 1e-6);
+  }
+  if (curve.empty()) return InvalidArgument("{} is not a list of [rows, microseconds]", key);
+  return CostCurve(std::move(curve));
+}
+
 }  // namespace
+
+Result<PlanCosts> ParsePlanCosts(std::string_view text) {
+  boost::system::error_code bad;
+  const boost::json::value json = boost::json::parse(text, bad);
+  if (bad || !json.is_object()) return InvalidArgument("not a JSON object");
+  const auto* layers = json.as_object().if_contains("layers");
+  if (layers == nullptr || !layers->is_int64() || layers->as_int64() < 1 || layers->as_int64() > 4096) {
+    return InvalidArgument("layers is not a number in [1, 4096]");
+  }
+  PlanCosts plan;
+  plan.n_layers = static_cast<int>(layers->as_int64());
+  ASSIGN_OR_RETURN(plan.costs.layer, ReadCurve(json, "layer_us"));
+  ASSIGN_OR_RETURN(plan.costs.fill, ReadCurve(json, "fill_us"));
+  ASSIGN_OR_RETURN(plan.costs.head, ReadCurve(json, "head_us"));
+  return plan;
+}
+
+Result<PlanCosts> ReadPlanCosts(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file) return NotFound("cannot read {}", path);
+  auto plan = ParsePlanCosts(text.str());
+  if (!plan.has_value()) return Annotate(plan.error(), path);
+  return plan;
+}
 
 void AddPlan(CLI::App* app, int* status) {
   auto options = std::make_shared<PlanOptions>();
@@ -72,7 +127,7 @@ void AddPlan(CLI::App* app, int* status) {
   verb->add_option("--threads", options->measurement.threads, "compute threads a stage")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  verb->add_option("--rows", options->measurement.rows, "rows of a step that costs are measured with")
+  verb->add_option("--rows", options->rows, "rows of a step that the split is for")
       ->check(CLI::Range(1, 512))
       ->capture_default_str();
   verb->add_option("--exit-profile", options->profile,

@@ -2,8 +2,23 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "model/cost_curve.h"
 
 namespace exeunt {
+
+// What `exeunt plan MODEL --json` measured.
+struct PlanCosts {
+  int n_layers = 0;
+  LayerCosts costs;  // seconds
+};
+
+// Errors name the key and what is allowed.
+Result<PlanCosts> ParsePlanCosts(std::string_view json);
+Result<PlanCosts> ReadPlanCosts(const std::string& path);
 
 void AddPlan(CLI::App* app, int* status);
 

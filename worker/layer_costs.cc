@@ -9,7 +9,8 @@
 namespace exeunt {
 namespace {
 
-constexpr int kRepeats = 15;
+// Small jobs vary more, large ones take longer.
+int Repeats(int rows) { return rows <= 16 ? 15 : 5; }
 constexpr int kPosition = 64;             // what the rows attend to: little beside a layer's matrices
 constexpr double kLeastBytes = 64 << 20;  // of layers: more than a cache that a whole model would not fit in
 
@@ -24,8 +25,9 @@ double Time(Executor* executor, const Work& work) {
 }
 
 double Median(std::vector<double> times) {
-  std::nth_element(times.begin(), times.begin() + kRepeats / 2, times.end());
-  return times[kRepeats / 2];
+  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
 }
 
 }  // namespace
@@ -33,7 +35,8 @@ double Median(std::vector<double> times) {
 Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source,
                                      const CostMeasurement& options) {
   const ModelConfig& model = source->config();
-  const double layer_bytes = EstimateLayerCosts(model).layer / 2;  // about four bits a weight: fewest layers
+  const double layer_bytes =
+      EstimateLayerCosts(model).layer.At(1) / 2;  // about four bits a weight: fewest layers
   const int layers = std::min(model.n_layers, static_cast<int>(std::ceil(kLeastBytes / layer_bytes)));
   const int pages_of_row = kPosition / cpu::kPageTokens + 1;
   StageBuild build;
@@ -45,28 +48,32 @@ Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source,
   stage.executor->EnsureSlots(options.rows);
 
   std::vector<std::vector<int32_t>> pages(static_cast<size_t>(options.rows));
-  SegmentJob run{.layer_begin = build.layers.begin, .layer_end = build.layers.end};
-  HeadJob head;
+  std::vector<LayerRow> rows;
+  std::vector<HeadRow> head_rows;
   const SamplingParams greedy{.temperature = 0.0F};
   for (int32_t r = 0; r < options.rows; ++r) {
     auto& own = pages[static_cast<size_t>(r)];
     for (int32_t p = 0; p < pages_of_row; ++p) own.push_back(r * pages_of_row + p);
-    run.run.push_back({r, kPosition, 0, &own});
-    head.rows.push_back({r, model.n_layers, kPosition + 1, &greedy, false});
+    rows.push_back({r, kPosition, 0, &own});
+    head_rows.push_back({r, model.n_layers, kPosition + 1, &greedy, false});
   }
-  SegmentJob fill{.layer_begin = run.layer_begin, .layer_end = run.layer_end, .fill = run.run};
-  std::vector<double> run_times, fill_times, head_times;
-  for (int i = 0; i < kRepeats; ++i) {  // in turns: a slow moment of the machine meets all of them
-    run_times.push_back(Time(stage.executor.get(), run));
-    fill_times.push_back(Time(stage.executor.get(), fill));
-    head_times.push_back(Time(stage.executor.get(), head));
+  std::vector<std::pair<int, double>> layer, fill, head;
+  for (int n = 1; n <= options.rows; n *= 2) {
+    const std::vector<LayerRow> some(rows.begin(), rows.begin() + n);
+    const SegmentJob run_job{.layer_begin = build.layers.begin, .layer_end = build.layers.end, .run = some};
+    const SegmentJob fill_job{.layer_begin = build.layers.begin, .layer_end = build.layers.end, .fill = some};
+    const HeadJob head_job{{head_rows.begin(), head_rows.begin() + n}};
+    std::vector<double> run_times, fill_times, head_times;
+    for (int i = 0; i < Repeats(n); ++i) {  // in turns: a slow moment of the machine meets all of them
+      run_times.push_back(Time(stage.executor.get(), run_job));
+      fill_times.push_back(Time(stage.executor.get(), fill_job));
+      head_times.push_back(Time(stage.executor.get(), head_job));
+    }
+    layer.emplace_back(n, Median(std::move(run_times)) / layers);
+    fill.emplace_back(n, Median(std::move(fill_times)) / layers);
+    head.emplace_back(n, Median(std::move(head_times)));
   }
-  const double row_layers = static_cast<double>(options.rows) * layers;
-  LayerCosts costs;
-  costs.layer = Median(run_times) / row_layers;
-  costs.fill = Median(fill_times) / row_layers;
-  costs.head = Median(head_times) / options.rows;
-  return costs;
+  return LayerCosts{CostCurve(std::move(layer)), CostCurve(std::move(fill)), CostCurve(std::move(head))};
 }
 
 }  // namespace exeunt

@@ -1,4 +1,4 @@
-// Measures what a row costs a stage on this machine, for `--split auto` and `exeunt plan`.
+// Measures what jobs cost a stage on this machine, for `--split auto`, `exeunt plan` and `exeunt simulate`.
 #pragma once
 
 #include <memory>
@@ -11,10 +11,10 @@ namespace exeunt {
 
 struct CostMeasurement {
   int threads = 1;
-  int rows = 16;  // of a micro-batch: costs are of one of its rows
+  int rows = 32;  // jobs of 1, 2, 4, ... rows up to so many are measured; larger ones cost in proportion
 };
 
-// Seconds a row. Loads some layers and the head, runs them some times; medians.
+// Seconds. Loads some layers and the head, runs them some times; medians.
 Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source,
                                      const CostMeasurement& options);
 

@@ -4,25 +4,6 @@
 #include "base/error.h"
 
 namespace exeunt {
-namespace {
-
-StepSpan Describe(const Job& job) {
-  StepSpan span;
-  if (const auto* segment = std::get_if<SegmentJob>(&job.work)) {
-    span.layer_begin = segment->layer_begin;
-    span.layer_end = segment->layer_end;
-    span.run_rows = static_cast<int32_t>(segment->run.size());
-    span.fill_rows = static_cast<int32_t>(segment->fill.size());
-  } else {
-    const auto& head = std::get<HeadJob>(job.work);
-    span.layer_begin = span.layer_end = head.rows.back().layer;
-    span.run_rows = static_cast<int32_t>(head.rows.size());
-  }
-  return span;
-}
-
-}  // namespace
-
 StageRunner::StageRunner(const StageConfig& config, const ExitPolicy* policy,
                          std::unique_ptr<Executor> executor, DataChannel* channel)
     : limits_(config.limits), stage_(config, policy), executor_(std::move(executor)), channel_(channel) {}
@@ -88,7 +69,7 @@ void StageRunner::Act(StageAction action, StageOutputs* out) {
   } else if (auto* grow = std::get_if<GrowSlots>(&action)) {
     executor_->EnsureSlots(grow->count);
   } else if (auto* submit = std::get_if<SubmitJob>(&action)) {
-    span_ = Describe(submit->job);
+    span_ = SpanOf(submit->job);
     executor_->Submit(std::move(submit->job));
     job_submitted_ = true;
   } else if (auto* token = std::get_if<TokenOut>(&action)) {

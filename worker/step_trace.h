@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "worker/executor.h"
 
 namespace exeunt {
 
@@ -19,6 +20,9 @@ struct StepSpan {
 
   bool head() const { return layer_begin == layer_end; }
 };
+
+// What the job is; its times are still to be filled in.
+StepSpan SpanOf(const Job& job);
 
 class StepTrace {
  public:

@@ -1,0 +1,48 @@
+#include "model/cost_curve.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+
+namespace exeunt {
+
+CostCurve::CostCurve(std::vector<std::pair<int, double>> points) : points_(std::move(points)) {
+  CHECK(!points_.empty());
+  CHECK_GE(points_.front().first, 1);
+  for (size_t i = 1; i < points_.size(); ++i) {
+    CHECK_LT(points_[i - 1].first, points_[i].first);
+    points_[i].second = std::max(points_[i].second, points_[i - 1].second);
+  }
+}
+
+double CostCurve::At(double rows) const {
+  if (points_.empty() || rows <= 0) return 0;
+  const auto above = std::find_if(points_.begin(), points_.end(), [rows](const auto& point) {
+    return static_cast<double>(point.first) >= rows;
+  });
+  if (above == points_.end()) return points_.back().second * rows / points_.back().first;
+  if (above == points_.begin()) return above->second;
+  const auto& [low, low_cost] = *std::prev(above);
+  const auto& [high, high_cost] = *above;
+  return low_cost + (high_cost - low_cost) * (rows - low) / (high - low);
+}
+
+double CostCurve::Expected(int rows, double probability) const {
+  if (probability >= 1) return At(rows);
+  double chance = std::pow(1 - probability, rows);  // of k rows, from k = 0
+  double expected = 0;
+  for (int k = 1; k <= rows; ++k) {
+    chance *= probability / (1 - probability) * (rows - k + 1) / k;
+    expected += chance * At(k);
+  }
+  return expected;
+}
+
+CostCurve CostCurve::Scaled(double factor) const {
+  CostCurve scaled = *this;
+  for (auto& point : scaled.points_) point.second *= factor;
+  return scaled;
+}
+
+}  // namespace exeunt

@@ -1,0 +1,81 @@
+#include "tools/simulate.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "tools/exit_options.h"
+#include "tools/plan.h"
+#include "tools/simulation.h"
+
+namespace exeunt {
+namespace {
+
+struct SimulateOptions {
+  std::string costs;
+  int stages = 2;
+  std::string split = "auto";
+  std::string profile;
+  std::vector<std::string> workloads = {"decode:1", "decode:8", "decode:32"};
+  int prefill_chunk = 256;
+  bool json = false;
+};
+
+Status RunSimulation(const SimulateOptions& options) {
+  ASSIGN_OR_RETURN(const PlanCosts plan, ReadPlanCosts(options.costs));
+  Simulation simulation{.n_layers = plan.n_layers, .costs = plan.costs};
+  simulation.prefill_chunk_tokens = options.prefill_chunk;
+  ExitSetting exit;
+  ASSIGN_OR_RETURN(exit.forced, ParseForced(options.profile, plan.n_layers));
+  if (!exit.forced.empty()) {
+    exit.mode = ExitMode::kPropagate;
+    exit.measure = ExitMeasure::kForced;
+  }
+  for (const ForcedExit& forced : exit.forced) simulation.exit_layers.push_back(forced.layer);
+  for (const std::string& text : options.workloads) {
+    ASSIGN_OR_RETURN(const BenchWorkload workload, ParseWorkload(text, 1 << 20));
+    SplitRequest request{.stages = options.stages,
+                         .n_layers = plan.n_layers,
+                         .costs = plan.costs,
+                         .rows = std::max(1, workload.streams / options.stages),
+                         .profile = exit.forced};
+    ASSIGN_OR_RETURN(simulation.split, ParseSplit(options.split, request));
+    const auto requests = MakeBenchRequests(workload, exit, 1, 1);
+    const BenchFigures figures = ComputeFigures(workload, 0, Simulate(simulation, requests));
+    fmt::print("{}", FiguresText(workload.name, figures, simulation.split));
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+void AddSimulate(CLI::App* app, int* status) {
+  auto options = std::make_shared<SimulateOptions>();
+  CLI::App* verb = app->add_subcommand(
+      "simulate",
+      "What a pipeline would do: the real scheduler on a virtual clock, with costs that plan measured");
+  verb->add_option("costs", options->costs, "what 'exeunt plan MODEL --json' printed")->required();
+  verb->add_option("--stages", options->stages, "pipeline stages")->capture_default_str();
+  verb->add_option("--split", options->split, "layers of the stages: auto, even, or 0-12,12-30")
+      ->capture_default_str();
+  verb->add_option("--exit-profile", options->profile, "layer:share,... of tokens that leave after a layer");
+  verb->add_option("--workload", options->workloads,
+                   "prefill:TOKENS, decode:STREAMS[xTOKENS], context:TOKENS; several may be given")
+      ->capture_default_str();
+  verb->add_option("--prefill-chunk", options->prefill_chunk, "prompt tokens a step")
+      ->check(CLI::Range(1, 8192))
+      ->capture_default_str();
+  verb->callback([options, status] {
+    const Status result = RunSimulation(*options);
+    if (result.has_value()) return;
+    std::fprintf(stderr, "exeunt simulate: %s\n", result.error().message.c_str());
+    *status = 1;
+  });
+}
+
+}  // namespace exeunt

@@ -1,0 +1,27 @@
+// A pipeline of the real stage cores on a virtual clock: jobs take what their costs say, nothing is computed.
+// For plans, and for trying a scheduling policy without noise.
+#pragma once
+
+#include <vector>
+
+#include "model/cost_curve.h"
+#include "model/layer_plan.h"
+#include "tools/bench_report.h"
+#include "worker/sequence_spec.h"
+
+namespace exeunt {
+
+struct Simulation {
+  int n_layers = 0;
+  std::vector<LayerSpan> split;
+  std::vector<int> exit_layers;
+  LayerCosts costs;                                     // seconds
+  Duration link_delay = std::chrono::microseconds(20);  // of a frame, and of its acknowledgement
+  int prefill_chunk_tokens = 256;
+};
+
+// Runs the requests from time 0 to their ends; what each stage did and when. Tokens that are drawn never end
+// a request early; exits are those that `forced` draws, other measures never leave.
+std::vector<BenchRank> Simulate(const Simulation& simulation, const std::vector<SequenceSpec>& requests);
+
+}  // namespace exeunt
