@@ -1,10 +1,13 @@
+#!/usr/bin/env python3
 """Do tokens that leave early become throughput? Prints a Markdown table of rates with and without forced exits.
 
     bench/exits.py [--rounds N] [--stages 1,2,3] [--model PATH]
 
-Every round runs the three profiles in turns over real mpirun, one thread a stage. `allowed` is what the cost of a layer,
-of a fill and of the head, as `exeunt plan` measures them for a step of streams / stages rows, allows the profile to gain:
-(n L + H) / (m L + (n - m) F + H), n layers, of which a token runs m on average.
+Every round runs the three profiles in turns over real mpirun, one thread a stage, each with the split that is planned for
+it. `allowed` is what the measured cost of the layers that are skipped allows the profile to gain: the cost of a token
+without exits over its cost with them, in steps of streams / stages rows, of which each layer, fill and head runs as many as
+the profile leaves it (`exeunt plan`, as many at once as there are stages; a job of two rows costs nearly as much as one of
+four).
 """
 
 import argparse
@@ -12,6 +15,7 @@ import json
 import statistics
 import subprocess
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,46 +35,41 @@ def output(command: list[str]) -> str:
     return done.stdout
 
 
-def run(model: str, stages: int, profile: list[str]) -> dict[int, tuple[float, float]]:
-    """Tokens per second and mean layers, by number of streams."""
+def run(model: str, stages: int, streams: int, profile: list[str]) -> float:
+    """Tokens per second."""
     command = [str(ROOT / "tests/mpirun.sh"), str(stages), str(EXEUNT), "bench", model, "--json"]
-    for streams in STREAMS:
-        command += ["--workload", f"decode:{streams}"]
+    command += ["--workload", f"decode:{streams}"]
     if profile:
         command += ["--exit-mode", "propagate", "--exit-measure", "forced"]
         command += ["--exit-layers", profile[0], "--forced", profile[1]]
-    rates = {}
-    for line in output(command).splitlines():
-        if line.startswith("{"):
-            report = json.loads(line)
-            streams = int(report["workload"].partition(":")[2])
-            rates[streams] = (report["tokens_per_second"], report["mean_layers"])
-    return rates
+    lines = [line for line in output(command).splitlines() if line.startswith("{")]
+    return float(json.loads(lines[0])["tokens_per_second"])
 
 
-def allowed(model: str, rows: int, mean_layers: float) -> float:
-    costs = json.loads(output([str(EXEUNT), "plan", model, "--json", "--stages", "1", "--rows", str(rows)]))
-    layers, layer, fill, head = costs["layers"], costs["layer_us"], costs["fill_us"], costs["head_us"]
-    return (layers * layer + head) / (mean_layers * layer + (layers - mean_layers) * fill + head)
+def allowed(model: str, stages: int, streams: int, profile: str) -> float:
+    command = [str(EXEUNT), "plan", model, "--json", "--exit-profile", profile]
+    command += ["--stages", str(stages), "--streams", str(streams)]
+    with ThreadPoolExecutor(stages) as pool:
+        plans = [json.loads(text) for text in pool.map(output, [command] * stages)]
+    return statistics.mean(plan["full_token_us"] / plan["token_us"] for plan in plans)
 
 
-def measure(model: str, stages: int, rounds: int) -> None:
-    rates: dict[tuple[str, int], list[float]] = defaultdict(list)
-    layers: dict[tuple[str, int], float] = {}
+def measure(model: str, stages: int, streams: int, rounds: int) -> None:
+    rates: dict[str, list[float]] = defaultdict(list)
+    limits: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
         for name, profile in PROFILES.items():
-            for streams, (rate, mean_layers) in run(model, stages, profile).items():
-                rates[name, streams].append(rate)
-                layers[name, streams] = mean_layers
-    for streams in STREAMS:
-        none = statistics.median(rates["none", streams])
-        for name, profile in PROFILES.items():
-            rate = statistics.median(rates[name, streams])
-            cells = [str(stages), str(streams), name, f"{rate:.0f}", "", "", ""]
+            rates[name].append(run(model, stages, streams, profile))
             if profile:
-                limit = allowed(model, max(1, streams // stages), layers[name, streams])
-                cells[4:] = [f"{rate / none:.2f}", f"{limit:.2f}", f"{rate / none / limit:.2f}"]
-            print("| " + " | ".join(cells) + " |", flush=True)
+                limits[name].append(allowed(model, stages, streams, profile[1]))
+    none = statistics.median(rates["none"])
+    for name, profile in PROFILES.items():
+        rate = statistics.median(rates[name])
+        cells = [str(stages), str(streams), name, f"{rate:.0f} ({min(rates[name]):.0f}-{max(rates[name]):.0f})", "", "", ""]
+        if profile:
+            limit = statistics.median(limits[name])
+            cells[4:] = [f"{rate / none:.2f}", f"{limit:.2f}", f"{rate / none / limit:.2f}"]
+        print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def main() -> None:
@@ -83,7 +82,8 @@ def main() -> None:
     print("| stages | streams | tokens that leave | tokens/s | times none | allowed | share |")
     print("|---:|---:|---|---:|---:|---:|---:|")
     for stages in options.stages.split(","):
-        measure(model, int(stages), options.rounds)
+        for streams in STREAMS:
+            measure(model, int(stages), streams, options.rounds)
 
 
 if __name__ == "__main__":

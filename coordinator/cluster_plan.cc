@@ -26,7 +26,8 @@ Duration ProgressTimeout(const Config& config, const ModelConfig& model) {
   if (config.progress_timeout_s > 0) return FromSeconds(config.progress_timeout_s);
   const LayerCosts costs = EstimateLayerCosts(model);
   const double rows = std::max(config.prefill_chunk, config.max_batch_rows);
-  return FromSeconds(10 + 2 * std::max(costs.layer.At(rows), costs.head.At(rows)) / (4e9 * ThreadsPerStage(config)));
+  return FromSeconds(10 + 2 * std::max(costs.layer.At(rows), costs.head.At(rows)) /
+                              (4e9 * ThreadsPerStage(config)));
 }
 
 }  // namespace
@@ -47,6 +48,7 @@ Result<proto::Plan> MakePlan(const Config& config, const ModelConfig& model) {
   plan.set_exits_path(config.exits);
   plan.set_kv_budget_bytes(config.kv_budget);
   plan.set_threads(ThreadsPerStage(config));
+  plan.set_pin_threads(config.pin_threads);
   plan.set_prefill_chunk_tokens(config.prefill_chunk);
   plan.set_max_batch_rows(config.max_batch_rows);
   plan.set_max_sequences(config.max_sequences);

@@ -36,9 +36,11 @@ void AddPipelineOptions(CLI::App* app, Config* c) {
   Add(app, "--split", &c->split, "layers of the stages: auto, even, or 0-12,12-30");
   Add(app, "--exit-layers", &c->exit_layers, "exits after these layers: auto, none, or 15,21");
   Add(app, "--threads-per-stage", &c->threads_per_stage, "compute threads of a stage (0: share the cores)");
+  app->add_flag("--pin-threads", c->pin_threads,
+                "compute threads to CPUs of their own: machines that do nothing else");
   Add(app, "--kv-budget", &c->kv_budget, "K/V memory of each pipeline, e.g. 2GiB")
       ->transform(CLI::AsSizeValue(false));
-  Add(app, "--prefill-chunk", &c->prefill_chunk, "tokens of a prompt in one step");
+  Add(app, "--prefill-chunk", &c->prefill_chunk, "tokens of a prompt in one step, at most");
   Add(app, "--max-batch-rows", &c->max_batch_rows, "rows of one step");
   Add(app, "--max-sequences", &c->max_sequences, "sequences open at once in each pipeline");
 }
@@ -127,6 +129,9 @@ Status Validate(const Config& config) {
   RETURN_IF_ERROR(AtLeast("--stages", config.stages, 1));
   RETURN_IF_ERROR(AtLeast("--replicas", config.replicas, 1));
   RETURN_IF_ERROR(AtLeast("--threads-per-stage", config.threads_per_stage, 0));
+  if (config.pin_threads && config.replicas > 1) {
+    return InvalidArgument("--pin-threads is for one replica: {} would take the same CPUs", config.replicas);
+  }
   RETURN_IF_ERROR(AtLeast("--prefill-chunk", config.prefill_chunk, 1));
   RETURN_IF_ERROR(AtLeast("--max-batch-rows", config.max_batch_rows, 1));
   RETURN_IF_ERROR(AtLeast("--max-sequences", config.max_sequences, 1));

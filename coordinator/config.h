@@ -30,8 +30,9 @@ struct Config {
   std::string exit_layers =
       "auto";                 // exits after these layers, "15,21"; auto: near 50, 70, 80 and 90 %; none
   int threads_per_stage = 0;  // compute threads; 0: this machine's cores shared by all stages
+  bool pin_threads = false;   // to CPUs of their own; for a single replica on machines that do nothing else
   uint64_t kv_budget = uint64_t{2} << 30;  // bytes of K/V memory of each pipeline
-  int prefill_chunk = 256;                 // tokens of a prompt in one step
+  int prefill_chunk = 256;                 // tokens of a prompt in one step, at most
   int max_batch_rows = 256;                // rows of one step
   int max_sequences = 64;                  // open at once in each pipeline
 

@@ -64,6 +64,7 @@ TEST(Config, WhatIsWrongIsNamed) {
       {{"--default-exit-measure", "forced"}, "--default-exit-measure"},
       {{"--default-exit-measure", "classifier"}, "--exits"},
       {{"--canary-idle", "0"}, "--canary-idle"},
+      {{"--pin-threads", "--replicas", "2"}, "--pin-threads"},
   };
   for (const auto& [args, what] : cases) {
     const ParsedConfig parsed = Parse(args);
@@ -78,7 +79,9 @@ TEST(Config, WhatIsWrongIsNamed) {
 }
 
 TEST(ClusterPlan, TellsWorkersAndCore) {
-  Config config = Parse({"--stages", "3", "--threads-per-stage", "2", "--max-sequences", "5"}).config.value();
+  Config config =
+      Parse({"--stages", "3", "--threads-per-stage", "2", "--max-sequences", "5", "--pin-threads"})
+          .config.value();
   ModelConfig model;
   model.n_layers = 30;
   model.d_model = 576;
@@ -91,6 +94,7 @@ TEST(ClusterPlan, TellsWorkersAndCore) {
   const proto::Plan plan = MakePlan(config, model).value();
   EXPECT_EQ(plan.stages_size(), 3);
   EXPECT_EQ(plan.threads(), 2);
+  EXPECT_TRUE(plan.pin_threads());
   EXPECT_EQ(plan.max_sequences(), 5);
   EXPECT_EQ(plan.kv_budget_bytes(), uint64_t{2} << 30);
   const CoreConfig core = MakeCoreConfig(config, model, plan, 77);

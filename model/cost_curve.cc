@@ -7,9 +7,9 @@
 
 namespace exeunt {
 
-CostCurve::CostCurve(std::vector<std::pair<int, double>> points) : points_(std::move(points)) {
+CostCurve::CostCurve(std::vector<std::pair<double, double>> points) : points_(std::move(points)) {
   CHECK(!points_.empty());
-  CHECK_GE(points_.front().first, 1);
+  CHECK_GE(points_.front().first, 1.0);
   for (size_t i = 1; i < points_.size(); ++i) {
     CHECK_LT(points_[i - 1].first, points_[i].first);
     points_[i].second = std::max(points_[i].second, points_[i - 1].second);
@@ -18,9 +18,8 @@ CostCurve::CostCurve(std::vector<std::pair<int, double>> points) : points_(std::
 
 double CostCurve::At(double rows) const {
   if (points_.empty() || rows <= 0) return 0;
-  const auto above = std::find_if(points_.begin(), points_.end(), [rows](const auto& point) {
-    return static_cast<double>(point.first) >= rows;
-  });
+  const auto above =
+      std::find_if(points_.begin(), points_.end(), [rows](const auto& point) { return point.first >= rows; });
   if (above == points_.end()) return points_.back().second * rows / points_.back().first;
   if (above == points_.begin()) return above->second;
   const auto& [low, low_cost] = *std::prev(above);
@@ -39,10 +38,14 @@ double CostCurve::Expected(int rows, double probability) const {
   return expected;
 }
 
-CostCurve CostCurve::Scaled(double factor) const {
-  CostCurve scaled = *this;
-  for (auto& point : scaled.points_) point.second *= factor;
-  return scaled;
+int CostCurve::EfficientRows(int limit) const {
+  constexpr double kSlack = 1.03;
+  if (points_.empty()) return limit;
+  double cheapest = Row(points_.front().first);
+  for (const auto& [rows, cost] : points_) cheapest = std::min(cheapest, cost / rows);
+  int rows = 1;
+  while (rows < limit && Row(rows) > kSlack * cheapest) rows *= 2;
+  return std::min(rows, limit);
 }
 
 }  // namespace exeunt

@@ -14,19 +14,20 @@ class CostCurve {
   explicit CostCurve(double row) : CostCurve({{1, row}}) {}
   // (rows, cost of a job of them), by ascending rows >= 1; not empty. Costs that fall are raised to the one
   // before: they are noise.
-  explicit CostCurve(std::vector<std::pair<int, double>> points);
+  explicit CostCurve(std::vector<std::pair<double, double>> points);
 
   // Of a job of `rows` >= 0: 0 of none, linear between the points, beyond the last in proportion to it.
   double At(double rows) const;
   double Row(double rows) const { return At(rows) / rows; }
   // Expected cost of a job that each of `rows` joins with `probability`; it is not run for none.
   double Expected(int rows, double probability) const;
-  // Costs times `factor`.
-  CostCurve Scaled(double factor) const;
-  const std::vector<std::pair<int, double>>& points() const { return points_; }
+  // The least power of two, below `limit`, from which on a row costs hardly more (3 %) than at its cheapest;
+  // otherwise `limit`.
+  int EfficientRows(int limit) const;
+  const std::vector<std::pair<double, double>>& points() const { return points_; }
 
  private:
-  std::vector<std::pair<int, double>> points_;
+  std::vector<std::pair<double, double>> points_;
 };
 
 // What jobs cost, in any one unit.

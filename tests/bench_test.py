@@ -1,4 +1,4 @@
-"""`exeunt bench` over real mpirun and `exeunt plan`, on the default model: their figures hang together.
+"""`exeunt bench` over real mpirun, `exeunt plan` and `exeunt simulate`, on the default model: their figures hang together.
 
     tests/bench_test.py BUILD_DIR
 
@@ -53,14 +53,28 @@ def check_exits() -> None:
     assert report["mean_layers"] == 15, report
 
 
-def check_plan() -> None:
-    done = run([EXEUNT, "plan", MODEL, "--stages", "3", "--rows", "4", "--json"])
+def check_plan(folder: Path) -> None:
+    done = run([EXEUNT, "plan", MODEL, "--stages", "2", "--streams", "12", "--exit-profile", "15:0.5", "--json"])
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
+    assert plan["token_us"] < plan["full_token_us"], plan
+    costs = folder / "costs.json"
+    costs.write_text(done.stdout)
+    done = run([EXEUNT, "simulate", str(costs), "--workload", "decode:12", "--split", "0-20,20-30"])
+    assert done.returncode == 0 and "stage 1 (20-30): busy" in done.stdout, (done.stdout, done.stderr)
+    rate = float(done.stdout.split()[1])
+    # Two stages that work at once, of which the heavier has over half of a token's cost.
+    assert 1e6 / plan["full_token_us"] < rate < 2e6 / plan["full_token_us"], (rate, plan)
+
+    done = run([EXEUNT, "plan", MODEL, "--stages", "3", "--streams", "12", "--json"])
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert plan["token_us"] == plan["full_token_us"], plan
     spans = [tuple(map(int, part.split("-"))) for part in plan["split"].split(",")]
     assert len(spans) == 3 and spans[0][0] == 0 and spans[-1][1] == LAYERS, plan
     assert all(a[1] == b[0] for a, b in zip(spans, spans[1:])), plan
-    assert plan["head_us"] > plan["layer_us"] > plan["fill_us"] > 0, plan
+    for (rows, head), (_, layer), (_, fill) in zip(plan["head_us"], plan["layer_us"], plan["fill_us"]):
+        assert head > layer > fill > 0, (rows, plan)
     # The head is on the last stage: it has the fewest layers.
     assert spans[2][1] - spans[2][0] < spans[0][1] - spans[0][0], plan
 
@@ -72,6 +86,7 @@ def check_errors() -> None:
         (["bench", "/no/such/model.gguf"], "/no/such/model.gguf"),
         (["plan", MODEL, "--stages", "31"], "30 layers"),
         (["plan", MODEL, "--exit-profile", "10:2"], "10:2"),
+        (["simulate", "/no/such/costs.json"], "/no/such/costs.json"),
     ]:
         done = run([EXEUNT, *arguments])
         assert done.returncode == 1 and words in done.stderr, (arguments, done.returncode, done.stderr)
@@ -82,10 +97,10 @@ def main() -> None:
         for stages in (1, 2):
             check_pipeline(stages, Path(folder) / "trace.json")
             print(f"PASS bench of {stages} stage(s)")
+        check_plan(Path(folder))
+        print("PASS plan and simulate")
     check_exits()
     print("PASS bench with exits")
-    check_plan()
-    print("PASS plan")
     check_errors()
     print("PASS errors")
 

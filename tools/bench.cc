@@ -14,6 +14,7 @@
 #include "model/layer_plan.h"
 #include "tools/bench_report.h"
 #include "tools/exit_options.h"
+#include "tools/simulation.h"
 #include "transport/mpi/mpi_channel.h"
 #include "transport/mpi/mpi_collective.h"
 #include "worker/layer_costs.h"
@@ -148,7 +149,7 @@ Status Bench::Load() {
   }
   build.progress = [this] { channel_->Progress(); };
   ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
-  StageConfig config = MakeStageConfig(build, mpi_.rank(), mpi_.ranks(), 1);
+  StageConfig config = MakeStageConfig(build, split_, mpi_.rank(), 1);
   config.prefill_chunk_tokens = options_.prefill_chunk;
   own_.work = stage.work;
   MeasurePeaks(stage.weight_bytes);
@@ -158,8 +159,16 @@ Status Bench::Load() {
   return OkStatus();
 }
 
-// As rank 0 measured costs, for the exits that are forced. All ranks measure at once: they share the machine
-// in the runs, too.
+// The one with the most streams; among those the longest prompt.
+const BenchWorkload& Heaviest(const std::vector<BenchWorkload>& workloads) {
+  return *std::max_element(
+      workloads.begin(), workloads.end(), [](const BenchWorkload& a, const BenchWorkload& b) {
+        return std::pair(a.streams, a.prompt_tokens) < std::pair(b.streams, b.prompt_tokens);
+      });
+}
+
+// For the exits that are forced and the heaviest workload, by costs as rank 0 measured them. All ranks
+// measure at once: they share the machine in the runs, too.
 Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const ModelSource>& source) const {
   SplitRequest request{.stages = mpi_.ranks(), .n_layers = source->config().n_layers};
   if (exit_.Enabled() && exit_.measure == ExitMeasure::kForced) request.profile = exit_.forced;
@@ -168,6 +177,8 @@ Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const Mo
     ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, {.threads = options_.threads}));
   }
   ASSIGN_OR_RETURN(std::vector<LayerSpan> split, ParseSplit(options_.split, request));
+  if (options_.split == "auto" && mpi_.rank() == 0)
+    split = PlanSplit(request, Heaviest(workloads_), options_.prefill_chunk);
   for (size_t i = 1; i < split.size(); ++i) {
     split[i].begin = split[i - 1].end = MpiBroadcast(split[i].begin);
   }
@@ -209,6 +220,10 @@ Result<int64_t> Bench::RunOnce(const BenchWorkload& workload) {
       return DeadlineExceeded("workload {} is not done within {} min", workload.name, kRunDeadline.count());
     }
     sched_yield();
+  }
+  if (trace_.dropped() > 0) {
+    return ResourceExhausted("workload {}: {} jobs, {} more than a trace holds: fewer tokens, please",
+                             workload.name, trace_.spans().size() + trace_.dropped(), trace_.dropped());
   }
   own_.spans = trace_.spans();
   for (StepSpan& s : own_.spans) {
@@ -321,7 +336,7 @@ void AddBench(CLI::App* app, int* status) {
   verb->add_option("--repeat", options->repeat, "runs of each workload; the median is printed")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  verb->add_option("--prefill-chunk", options->prefill_chunk, "prompt tokens a step")
+  verb->add_option("--prefill-chunk", options->prefill_chunk, "prompt tokens a step, at most")
       ->check(CLI::Range(1, 8192))
       ->capture_default_str();
   verb->add_option("--split", options->split, "layers of the stages: auto, even, or 0-12,12-30")

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "tools/exit_options.h"
+#include "tools/simulation.h"
 #include "worker/layer_costs.h"
 
 namespace exeunt {
@@ -21,7 +22,7 @@ struct PlanOptions {
   std::string model;
   int stages = 2;
   std::string profile;
-  int rows = 16;
+  int streams = 32;
   CostMeasurement measurement;
   bool quiet = false;
   bool json = false;
@@ -39,52 +40,63 @@ Status Plan(const PlanOptions& options) {
   ASSIGN_OR_RETURN(request.profile, ParseForced(options.profile, request.n_layers));
   RETURN_IF_ERROR(ParseSplit("even", request));  // checks the number of stages before anything is measured
   ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options.measurement));
-  const auto split = BalancedSplit(request);
+  const BenchWorkload workload{.name = fmt::format("decode:{}", options.streams), .streams = options.streams};
+  const auto split = PlanSplit(request, workload, StageConfig{}.prefill_chunk_tokens);
   if (options.quiet) {
     fmt::print("{}\n", SplitText(split));
     return OkStatus();
   }
+  request.rows = std::max(1, options.streams / options.stages);
+  const LayerSpan all{0, request.n_layers};
+  const double token = StageCost(request, all);
+  SplitRequest without_exits = request;
+  without_exits.profile.clear();
+  const double full_token = StageCost(without_exits, all);
   if (options.json) {
-    const boost::json::object json = {{"rows", request.rows},
-                                      {"threads", options.measurement.threads},
+    const boost::json::object json = {{"threads", options.measurement.threads},
                                       {"layer_us", ToJson(request.costs.layer)},
                                       {"fill_us", ToJson(request.costs.fill)},
                                       {"head_us", ToJson(request.costs.head)},
                                       {"layers", request.n_layers},
+                                      {"streams", options.streams},
+                                      {"token_us", token * 1e6},
+                                      {"full_token_us", full_token * 1e6},
                                       {"split", SplitText(split)}};
     fmt::print("{}\n", boost::json::serialize(json));
     return OkStatus();
   }
   fmt::print(
-      "a row, of {} in a step, {} thread(s): layer {:.2f} us, fill {:.2f} us a layer, head {:.2f} us\n",
+      "a row, of {} in a step, {} thread(s): layer {:.2f} us, fill {:.2f} us a layer, head {:.2f} us; a "
+      "token {:.1f} "
+      "us{}\n",
       request.rows, options.measurement.threads, request.costs.layer.Row(request.rows) * 1e6,
-      request.costs.fill.Row(request.rows) * 1e6, request.costs.head.Row(request.rows) * 1e6);
-  double worst = 0;
-  for (const LayerSpan& span : split) worst = std::max(worst, StageCost(request, span));
-  for (const LayerSpan& span : split) {
-    const double cost = StageCost(request, span);
-    fmt::print("layers {}-{}: {:.1f} us a token, {:.0f} % busy at best\n", span.begin, span.end, cost * 1e6,
-               100 * cost / worst);
-  }
-  fmt::print("--split {}   {:.0f} tokens/s at best\n", SplitText(split), 1 / worst);
+      request.costs.fill.Row(request.rows) * 1e6, request.costs.head.Row(request.rows) * 1e6, token * 1e6,
+      request.profile.empty() ? "" : fmt::format(", {:.1f} without exits", full_token * 1e6));
+  Simulation simulation{.n_layers = request.n_layers, .split = split, .costs = request.costs};
+  for (const ForcedExit& exit : request.profile) simulation.exit_layers.push_back(exit.layer);
+  const auto requests = MakeBenchRequests(workload, ForcedSetting(request.profile), 1, 1);
+  fmt::print("simulated:\n{}",
+             FiguresText(workload.name, ComputeFigures(workload, 0, Simulate(simulation, requests)), split));
+  fmt::print("--split {}\n", SplitText(split));
   return OkStatus();
 }
 
 Result<CostCurve> ReadCurve(const boost::json::value& json, const char* key) {
   const boost::json::array* points = nullptr;
   if (const auto* value = json.as_object().if_contains(key)) points = value->if_array();
-  std::vector<std::pair<int, double>> curve;
+  std::vector<std::pair<double, double>> curve;
   for (size_t i = 0; points != nullptr && i < points->size(); ++i) {
     const auto* point = (*points)[i].if_array();
-    if (point == nullptr || point->size() != 2 || !(*point)[0].is_int64() || !(*point)[1].is_number()) {
+    if (point == nullptr || point->size() != 2 || !(*point)[0].is_number() || !(*point)[1].is_number()) {
       return InvalidArgument("{}[{}] is not [rows, microseconds]", key, i);
     }
-    const auto rows = (*point)[0].as_int64();
+    const auto rows = (*point)[0].to_number<double>();
     const double cost = (*point)[1].to_number<double>();
-    if (rows <= (i == 0 ? 0 : curve.back().first) || rows > 1 << 20 || !(cost >= 0 && cost < 1e12)) {
+    if (!(rows >= 1 && rows <= 1 << 20) || (i > 0 && rows <= curve.back().first) ||
+        !(cost >= 0 && cost < 1e12)) {
       return InvalidArgument("{}[{}]: rows must ascend from 1, costs lie in [0, 1e12) us", key, i);
     }
-    curve.emplace_back(static_cast<int>(rows), cost * 1e-6);
+    curve.emplace_back(rows, cost * 1e-6);
   }
   if (curve.empty()) return InvalidArgument("{} is not a list of [rows, microseconds]", key);
   return CostCurve(std::move(curve));
@@ -127,8 +139,8 @@ void AddPlan(CLI::App* app, int* status) {
   verb->add_option("--threads", options->measurement.threads, "compute threads a stage")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  verb->add_option("--rows", options->rows, "rows of a step that the split is for")
-      ->check(CLI::Range(1, 512))
+  verb->add_option("--streams", options->streams, "requests that decode at once, for which the split is")
+      ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   verb->add_option("--exit-profile", options->profile,
                    "layer:share,... of tokens that are expected to leave after a layer");

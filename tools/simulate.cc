@@ -30,22 +30,15 @@ Status RunSimulation(const SimulateOptions& options) {
   ASSIGN_OR_RETURN(const PlanCosts plan, ReadPlanCosts(options.costs));
   Simulation simulation{.n_layers = plan.n_layers, .costs = plan.costs};
   simulation.prefill_chunk_tokens = options.prefill_chunk;
-  ExitSetting exit;
-  ASSIGN_OR_RETURN(exit.forced, ParseForced(options.profile, plan.n_layers));
-  if (!exit.forced.empty()) {
-    exit.mode = ExitMode::kPropagate;
-    exit.measure = ExitMeasure::kForced;
-  }
-  for (const ForcedExit& forced : exit.forced) simulation.exit_layers.push_back(forced.layer);
+  ASSIGN_OR_RETURN(const auto profile, ParseForced(options.profile, plan.n_layers));
+  for (const ForcedExit& forced : profile) simulation.exit_layers.push_back(forced.layer);
   for (const std::string& text : options.workloads) {
     ASSIGN_OR_RETURN(const BenchWorkload workload, ParseWorkload(text, 1 << 20));
-    SplitRequest request{.stages = options.stages,
-                         .n_layers = plan.n_layers,
-                         .costs = plan.costs,
-                         .rows = std::max(1, workload.streams / options.stages),
-                         .profile = exit.forced};
+    const SplitRequest request{
+        .stages = options.stages, .n_layers = plan.n_layers, .costs = plan.costs, .profile = profile};
     ASSIGN_OR_RETURN(simulation.split, ParseSplit(options.split, request));
-    const auto requests = MakeBenchRequests(workload, exit, 1, 1);
+    if (options.split == "auto") simulation.split = PlanSplit(request, workload, options.prefill_chunk);
+    const auto requests = MakeBenchRequests(workload, ForcedSetting(profile), 1, 1);
     const BenchFigures figures = ComputeFigures(workload, 0, Simulate(simulation, requests));
     fmt::print("{}", FiguresText(workload.name, figures, simulation.split));
   }
@@ -67,7 +60,7 @@ void AddSimulate(CLI::App* app, int* status) {
   verb->add_option("--workload", options->workloads,
                    "prefill:TOKENS, decode:STREAMS[xTOKENS], context:TOKENS; several may be given")
       ->capture_default_str();
-  verb->add_option("--prefill-chunk", options->prefill_chunk, "prompt tokens a step")
+  verb->add_option("--prefill-chunk", options->prefill_chunk, "prompt tokens a step, at most")
       ->check(CLI::Range(1, 8192))
       ->capture_default_str();
   verb->callback([options, status] {

@@ -12,6 +12,10 @@ namespace {
 
 constexpr int32_t kToken = 0;
 constexpr int kKvPages = 1 << 20;
+constexpr int kMostRows = 32;         // of a step that a split is balanced for: more cost in proportion
+constexpr int kPlanTokens = 2048;     // of a simulation for a plan, of all streams
+constexpr int kLeastTokens = 8;       // of a stream
+constexpr double kLeastGain = 0.002;  // of a split over another: less is chance
 
 class SimulatedPipeline {
  public:
@@ -55,6 +59,7 @@ SimulatedPipeline::SimulatedPipeline(const Simulation& simulation, const std::ve
     config.limits = {positions, kToken + 1, simulation.n_layers};
     config.layer_begin = simulation.split[static_cast<size_t>(rank)].begin;
     config.layer_end = simulation.split[static_cast<size_t>(rank)].end;
+    for (const LayerSpan& span : simulation.split) config.stage_ends.push_back(span.end);
     config.exit_layers = simulation.exit_layers;
     config.kv_pages = kKvPages;
     config.prefill_chunk_tokens = simulation.prefill_chunk_tokens;
@@ -164,6 +169,49 @@ void SimulatedPipeline::Act(size_t index, TimePoint now, StageAction action) {
 
 std::vector<BenchRank> Simulate(const Simulation& simulation, const std::vector<SequenceSpec>& requests) {
   return SimulatedPipeline(simulation, requests).Run();
+}
+
+ExitSetting ForcedSetting(const std::vector<ForcedExit>& profile) {
+  ExitSetting setting;
+  if (profile.empty()) return setting;
+  setting.mode = ExitMode::kPropagate;
+  setting.measure = ExitMeasure::kForced;
+  setting.forced = profile;
+  return setting;
+}
+
+std::vector<LayerSpan> PlanSplit(const SplitRequest& request, BenchWorkload workload,
+                                 int prefill_chunk_tokens) {
+  Simulation simulation{.n_layers = request.n_layers, .costs = request.costs};
+  simulation.prefill_chunk_tokens = prefill_chunk_tokens;
+  for (const ForcedExit& exit : request.profile) simulation.exit_layers.push_back(exit.layer);
+  workload.tokens = std::min(workload.tokens, std::max(kLeastTokens, kPlanTokens / workload.streams));
+  const auto requests = MakeBenchRequests(workload, ForcedSetting(request.profile), 1, 1);
+  std::vector<LayerSpan> best;
+  double best_rate = -1;
+  const auto consider = [&](const std::vector<LayerSpan>& split) {
+    simulation.split = split;
+    const double rate = ComputeFigures(workload, 0, Simulate(simulation, requests)).tokens_per_second;
+    if (rate <= best_rate * (1 + kLeastGain)) return false;
+    best_rate = rate;
+    best = split;
+    return true;
+  };
+  SplitRequest balanced = request;
+  for (balanced.rows = 1; balanced.rows <= kMostRows; balanced.rows *= 2) consider(BalancedSplit(balanced));
+  for (bool improved = true; improved;) {
+    improved = false;
+    for (size_t boundary = 1; boundary < best.size(); ++boundary) {
+      for (const int move : {-4, -2, -1, 1, 2, 4}) {
+        std::vector<LayerSpan> split = best;
+        const int at = split[boundary].begin + move;
+        if (at <= split[boundary - 1].begin || at >= split[boundary].end) continue;
+        split[boundary - 1].end = split[boundary].begin = at;
+        improved |= consider(split);
+      }
+    }
+  }
+  return best;
 }
 
 }  // namespace exeunt

@@ -57,7 +57,7 @@ Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source,
     rows.push_back({r, kPosition, 0, &own});
     head_rows.push_back({r, model.n_layers, kPosition + 1, &greedy, false});
   }
-  std::vector<std::pair<int, double>> layer, fill, head;
+  std::vector<std::pair<double, double>> layer, fill, head;
   for (int n = 1; n <= options.rows; n *= 2) {
     const std::vector<LayerRow> some(rows.begin(), rows.begin() + n);
     const SegmentJob run_job{.layer_begin = build.layers.begin, .layer_end = build.layers.end, .run = some};

@@ -59,15 +59,17 @@ Result<CpuStage> BuildCpuStage(const StageBuild& build) {
   return stage;
 }
 
-StageConfig MakeStageConfig(const StageBuild& build, int rank, int ranks, uint64_t epoch) {
+StageConfig MakeStageConfig(const StageBuild& build, const std::vector<LayerSpan>& split, int rank,
+                            uint64_t epoch) {
   const ModelConfig& model = build.source->config();
   StageConfig config;
   config.rank = rank;
-  config.ranks = ranks;
+  config.ranks = static_cast<int>(split.size());
   config.epoch = epoch;
   config.limits = {model.context_length, model.vocab_size, model.n_layers};
   config.layer_begin = build.layers.begin;
   config.layer_end = build.layers.end;
+  for (const LayerSpan& span : split) config.stage_ends.push_back(span.end);
   config.exit_layers = build.exit_layers;
   config.kv_pages = build.kv_pages;
   return config;
@@ -91,8 +93,8 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
     ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
     std::unique_ptr<Executor> executor = std::move(stage.executor);
     if (options.wrap_executor) executor = options.wrap_executor(std::move(executor));
-    StageConfig config = MakeStageConfig(build, rank, stages, options.epoch);
-    config.prefill_chunk_tokens = options.prefill_chunk_tokens;
+    StageConfig config = MakeStageConfig(build, options.split, rank, options.epoch);
+    config.least_prefill_chunk_tokens = config.prefill_chunk_tokens = options.prefill_chunk_tokens;
     config.max_batch_rows = options.max_batch_rows;
     config.eager_forwarding = options.eager_forwarding;
     pipeline->runners_.push_back(std::make_unique<StageRunner>(

@@ -86,7 +86,8 @@ struct CpuStage {
 };
 Result<CpuStage> BuildCpuStage(const StageBuild& build);
 // The stage core that goes with it; what `build` does not say has its default.
-StageConfig MakeStageConfig(const StageBuild& build, int rank, int ranks, uint64_t epoch);
+StageConfig MakeStageConfig(const StageBuild& build, const std::vector<LayerSpan>& split, int rank,
+                            uint64_t epoch);
 // Whether tokens may leave at this stage: it is the last, or an exit lies in it.
 bool StageHasHead(LayerSpan layers, const std::vector<int>& exit_layers, int n_layers);
 

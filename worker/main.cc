@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "transport/control_asio_client.h"
 #include "transport/mpi/mpi_channel.h"
+#include "transport/mpi/mpi_collective.h"
 #include "worker/worker_process.h"
 
 namespace exeunt {
@@ -49,7 +50,9 @@ int Main(int argc, char** argv) {
     return 1;
   }
   const auto data = MakeMpiChannel();
-  WorkerProcess worker({mpi.rank(), mpi.ranks(), epoch}, control->get(), data.get(), &progress);
+  const MpiLocalRank local = MpiLocal();
+  WorkerProcess worker({mpi.rank(), mpi.ranks(), epoch, local.rank, local.ranks}, control->get(), data.get(),
+                       &progress);
   const Status status = worker.Run();
   if (status.has_value()) return 0;
   spdlog::error("{}", status.error().message);

@@ -23,6 +23,7 @@
 #include "model/kv_cache.h"
 #include "worker/executor.h"
 #include "worker/frame.h"
+#include "worker/learnt_cost.h"
 #include "worker/sequence_spec.h"
 
 namespace exeunt {
@@ -34,13 +35,15 @@ struct StageConfig {
   SequenceLimits limits;
   int layer_begin = 0;
   int layer_end = 0;
+  std::vector<int> stage_ends;   // layer_end of every stage
   std::vector<int> exit_layers;  // of the whole pipeline: exits are possible after so many layers
   int kv_pages = 0;
+  int least_prefill_chunk_tokens = 16;  // between these two, the least that makes a row cheap
   int prefill_chunk_tokens = 256;
   int max_batch_rows = 512;
-  int head_batch_rows = 16;                            // fewer rows wait for those of deeper segments
-  int send_credits = 4;                                // frames to the next stage that it has not taken yet
-  int fill_batch_rows = 32;                            // fills are computed or forwarded when so many wait,
+  int head_batch_rows = 16;  // fewer rows wait for those of deeper segments, where that makes a row cheaper
+  int send_credits = 4;      // frames to the next stage that it has not taken yet
+  int fill_batch_rows = 32;  // fills are computed or forwarded when so many wait,
   Duration fill_delay = std::chrono::milliseconds(2);  // or the oldest has waited so long on an idle stage
   bool eager_forwarding = false;                       // fills never wait: for tests of invariant 4
 };
@@ -190,6 +193,7 @@ class Stage {
   };
   struct InFlight {
     uint64_t id = 0;
+    TimePoint begin;
     size_t segment = 0;
     std::vector<Row> rows;         // of a segment job
     std::vector<Leaving> leaving;  // of a head job
@@ -204,6 +208,7 @@ class Stage {
   void On(FlushForwarding& event);
   void OnStateRow(const FrameRow& row, std::vector<int32_t>* load);
   void OnToken(const FrameRow& row);
+  void LearnStagesUsed(int exit_layer);
   void OnRollback(const FrameRow& row);
   bool Open(SequenceSpec spec);
   void Close(Sequence* sequence, RowKind kind);
@@ -264,6 +269,9 @@ class Stage {
   int frames_in_flight_ = 0;
   bool flush_all_ = false;
   bool blocked_ = false;
+  double stages_used_ = 1;  // stage 0: by a token, on average of late
+  LearntCost layer_cost_;   // of running rows, a layer
+  LearntCost head_cost_;
   TimePoint now_;
   std::vector<StageAction> actions_;
   StageCounters counters_;

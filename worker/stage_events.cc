@@ -199,6 +199,7 @@ void Stage::OnToken(const FrameRow& row) {
     return;
   }
   sequence->tokens.push_back(row.token);
+  LearnStagesUsed(row.exit_layer);
   if (const auto it = micro_batches_.find(sequence->micro_batch);
       it != micro_batches_.end() && --it->second == 0) {
     micro_batches_.erase(it);
@@ -207,6 +208,13 @@ void Stage::OnToken(const FrameRow& row) {
   if (sequence->spec->IsEnd(row.token)) return Finished(sequence, Finish::kStop);
   if (row.position + 1 == sequence->spec->positions()) return Finished(sequence, Finish::kLength);
   ready_.push_back(row.sequence);
+}
+
+void Stage::LearnStagesUsed(int exit_layer) {
+  constexpr double kWeight = 1.0 / 64;  // of one token
+  const auto above = std::lower_bound(config_.stage_ends.begin(), config_.stage_ends.end(), exit_layer);
+  const auto used = static_cast<double>(above - config_.stage_ends.begin() + 1);
+  stages_used_ += kWeight * (used - stages_used_);
 }
 
 Stage::Sequence* Stage::Current(const Row& row) {
@@ -237,9 +245,16 @@ void Stage::On(JobDone& event) {
   CHECK_EQ(in_flight_->id, event.id);
   InFlight job = std::move(*in_flight_);
   in_flight_.reset();
+  const double seconds = Seconds(now_ - job.begin);
   if (!job.leaving.empty()) {
+    head_cost_.Observe(static_cast<int>(job.leaving.size()), seconds);
     HeadDone(std::move(job), std::get<HeadResult>(event.result));
   } else {
+    const Segment& segment = segments_[job.segment];
+    if (std::none_of(job.rows.begin(), job.rows.end(),
+                     [](const Row& r) { return r.row.kind == RowKind::kFill; })) {
+      layer_cost_.Observe(static_cast<int>(job.rows.size()), seconds / (segment.end - segment.begin));
+    }
     SegmentDone(std::move(job), std::get<SegmentResult>(event.result));
   }
 }

@@ -1,5 +1,6 @@
 // What a stage does next: which rows run together, and which rows go to the next stage.
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "base/check.h"
@@ -17,6 +18,7 @@ Stage::Stage(const StageConfig& config, const ExitPolicy* policy)
     begin = exit;
   }
   if (begin < config.layer_end) segments_.push_back({begin, config.layer_end, false, {}});
+  stages_used_ = config.ranks;
 }
 
 std::vector<StageAction> Stage::Step(TimePoint now, std::vector<StageEvent> events) {
@@ -95,11 +97,13 @@ bool Stage::RowsRunnable(size_t first_segment) const {
                      });
 }
 
-// The head's matrix costs as much to read as several layers: a few rows that leave wait for those of their
-// step that are still deeper in this stage, but never for rows that come after them.
+// The head's matrix costs as much to read as several layers: while more rows make a row cheaper, those that
+// leave wait for those of their step that are still deeper in this stage, but never for rows that come after
+// them.
 bool Stage::HeadDue() const {
   if (head_queue_.empty()) return false;
-  if (head_queue_.size() >= static_cast<size_t>(config_.head_batch_rows)) return true;
+  if (static_cast<int>(head_queue_.size()) >= head_cost_.curve().EfficientRows(config_.head_batch_rows))
+    return true;
   size_t first = segments_.size();
   for (const Leaving& leaving : head_queue_) {
     if (leaving.decide) return true;  // its row may have to go on
@@ -132,7 +136,8 @@ void Stage::Schedule() {
 }
 
 // Stage 0 makes the rows of the next step: a share of the decode rows, so that every stage in use has a batch
-// of its own instead of all rows travelling as one convoy, and a chunk of prompts.
+// of its own instead of all rows travelling as one convoy, and a chunk of prompts, no larger than makes a row
+// cheap: what is behind it need not wait for more, and the next stage begins the sooner.
 void Stage::MakeRows() {
   const auto waiting = std::count_if(outbox_.begin(), outbox_.end(), [](const Row& r) {
     return HasState(r.row.kind) && r.row.kind != RowKind::kFill;
@@ -140,8 +145,10 @@ void Stage::MakeRows() {
   blocked_ = waiting >= config_.max_batch_rows;
   if (blocked_) return;
   const int decoding = static_cast<int>(sequences_.size() - prefill_.size());
-  MakeDecodeRows(std::min((decoding + config_.ranks - 1) / config_.ranks, config_.max_batch_rows));
-  MakePromptRows(std::min(config_.prefill_chunk_tokens, config_.max_batch_rows));
+  const int share = static_cast<int>(std::ceil(decoding / stages_used_ - 1e-6));
+  MakeDecodeRows(std::min(share, config_.max_batch_rows));
+  const int chunk = layer_cost_.RowsToTry(config_.least_prefill_chunk_tokens, config_.prefill_chunk_tokens);
+  MakePromptRows(std::min(chunk, config_.max_batch_rows));
 }
 
 void Stage::MakeRow(const Sequence& sequence, int position, RowKind kind) {
@@ -178,6 +185,7 @@ void Stage::SubmitBatch(size_t index) {
   Segment& segment = segments_[index];
   InFlight job;
   job.id = next_job_++;
+  job.begin = now_;
   job.segment = index;
   SegmentJob work;
   work.layer_begin = segment.begin;
@@ -220,6 +228,7 @@ void Stage::SubmitBatch(size_t index) {
 void Stage::SubmitHead() {
   InFlight job;
   job.id = next_job_++;
+  job.begin = now_;
   job.leaving = std::exchange(head_queue_, {});
   HeadJob work;
   for (const Leaving& leaving : job.leaving) {

@@ -1,86 +1,11 @@
 // The stage core alone, event by event: what is stale, wrong or over a limit changes nothing, or fails by
 // name.
-#include "worker/stage.h"
-
-#include <gtest/gtest.h>
-
 #include <algorithm>
 
-#include "base/check.h"
+#include "worker/testing/stage_fixture.h"
 
 namespace exeunt {
 namespace {
-
-constexpr SequenceLimits kLimits{256, 100, 8};
-
-StageConfig Config(int rank, int ranks) {
-  StageConfig config;
-  config.rank = rank;
-  config.ranks = ranks;
-  config.epoch = 7;
-  config.limits = kLimits;
-  config.layer_begin = 8 * rank / ranks;
-  config.layer_end = 8 * (rank + 1) / ranks;
-  config.exit_layers = {2, 6};
-  config.kv_pages = 8;
-  return config;
-}
-
-SequenceSpec Spec(uint64_t id, int prompt = 3, int max_tokens = 4) {
-  SequenceSpec spec;
-  spec.sequence = id;
-  for (int i = 0; i < prompt; ++i) spec.prompt.push_back(10 + i);
-  spec.max_tokens = max_tokens;
-  return spec;
-}
-
-template <typename T>
-std::vector<T> Of(const std::vector<StageAction>& actions) {
-  std::vector<T> found;
-  for (const auto& a : actions) {
-    if (const T* t = std::get_if<T>(&a)) found.push_back(*t);
-  }
-  return found;
-}
-
-Frame OpenFrame(uint64_t id, uint64_t epoch = 7) {
-  return {epoch, 1, {{.sequence = id, .kind = RowKind::kOpen}}, {Spec(id)}};
-}
-
-FrameRow StateRow(uint64_t id, int position, RowKind kind, uint32_t generation = 0) {
-  return {.sequence = id, .generation = generation, .position = position, .token = 10, .kind = kind};
-}
-
-class StageTest : public testing::Test {
- protected:
-  std::vector<StageAction> Step(Stage* stage, std::vector<StageEvent> events) {
-    now_.since_start += std::chrono::microseconds(10);
-    return stage->Step(now_, std::move(events));
-  }
-  // Completes segment and head jobs with `token` until none is left; returns everything that was done.
-  std::vector<StageAction> Finish(Stage* stage, std::vector<StageAction> actions, int32_t token = 5) {
-    std::vector<StageAction> all;
-    for (;;) {
-      const auto jobs = Of<SubmitJob>(actions);
-      all.insert(all.end(), actions.begin(), actions.end());
-      if (jobs.empty()) return all;
-      CHECK_EQ(jobs.size(), 1U);
-      JobDone done{jobs[0].job.id, SegmentResult{}};
-      if (const auto* head = std::get_if<HeadJob>(&jobs[0].job.work)) {
-        HeadResult result;
-        for (size_t i = 0; i < head->rows.size(); ++i)
-          result.rows.push_back({.token = token, .softmax_margin = 0.5F});
-        done.result = result;
-      } else {
-        const auto& segment = std::get<SegmentJob>(jobs[0].job.work);
-        done.result = SegmentResult{std::vector<float>(segment.signals.size(), 0.5F)};
-      }
-      actions = Step(stage, {done});
-    }
-  }
-  CalmExitPolicy policy_;
-  TimePoint now_{std::chrono::seconds(1)};
-};
 
 TEST_F(StageTest, AFrameOfAnOldEpochChangesNothingAndTheSameFrameOfThisEpochDoes) {
   Stage stage(Config(1, 2), &policy_);
@@ -274,79 +199,6 @@ TEST_F(StageTest, RowsOfSeveralFramesFormOneBatch) {
   ASSERT_EQ(jobs.size(), 1U);
   EXPECT_EQ(std::get<SegmentJob>(jobs[0].job.work).run.size(), 2U);
   EXPECT_EQ(stage.counters().mixed_batches, 1U);
-}
-
-// One stage of 8 layers with exits after 2 and 6; sequences 1 .. n, whose tokens leave at `early` for the
-// first half of them, and nowhere early for the others.
-class HeadQueueTest : public StageTest {
- protected:
-  std::vector<StageAction> Admit(Stage* stage, int n, int early, bool decide = false) {
-    AdmitSequences admit;
-    for (uint64_t id = 1; id <= static_cast<uint64_t>(n); ++id) {
-      SequenceSpec spec = Spec(id, 1);
-      if (static_cast<int>(id) <= n / 2) {
-        spec.exit.mode = ExitMode::kPropagate;
-        spec.exit.measure = decide ? ExitMeasure::kSoftmax : ExitMeasure::kForced;
-        spec.exit.threshold = 0.9F;
-        spec.exit.forced = {{early, 1.0F}};
-      }
-      admit.specs.push_back(std::move(spec));
-    }
-    return Step(stage, {std::move(admit)});
-  }
-  // Completes the job of `actions`; what it was, and what came then.
-  static const HeadJob* Head(const std::vector<StageAction>& actions) {
-    for (const StageAction& a : actions) {
-      if (const auto* submit = std::get_if<SubmitJob>(&a)) return std::get_if<HeadJob>(&submit->job.work);
-    }
-    return nullptr;
-  }
-  std::vector<StageAction> Complete(Stage* stage, const std::vector<StageAction>& actions) {
-    return Step(stage, {JobDone{Of<SubmitJob>(actions).at(0).job.id, SegmentResult{}}});
-  }
-};
-
-TEST_F(HeadQueueTest, AFewRowsThatLeaveWaitForTheHeadWithThoseThatAreDeeper) {
-  Stage stage(Config(0, 1), &policy_);
-  auto actions = Complete(&stage, Admit(&stage, 4, 2));  // layers 0 to 2: two rows leave
-  EXPECT_EQ(Head(actions), nullptr);
-  actions = Complete(&stage, actions);  // to 6
-  EXPECT_EQ(Head(actions), nullptr);
-  actions = Complete(&stage, actions);  // to 8
-  ASSERT_NE(Head(actions), nullptr);
-  std::vector<int> layers;
-  for (const HeadRow& row : Head(actions)->rows) layers.push_back(row.layer);
-  EXPECT_EQ(layers, (std::vector<int>{2, 2, 8, 8}));
-  const auto tokens = Of<TokenOut>(Finish(&stage, actions));
-  EXPECT_EQ(tokens.size(), 16U);
-  EXPECT_EQ(stage.slots_used(), 0);
-}
-
-TEST_F(HeadQueueTest, ManyRowsAndRowsThatTheHeadDecidesOnDoNotWait) {
-  StageConfig config = Config(0, 1);
-  config.head_batch_rows = 2;
-  Stage many(config, &policy_);
-  const auto first = Complete(&many, Admit(&many, 4, 2));
-  ASSERT_NE(Head(first), nullptr);
-  EXPECT_EQ(Head(first)->rows.size(), 2U);
-  Stage decide(Config(0, 1), &policy_);
-  const auto second = Complete(&decide, Admit(&decide, 4, 2, true));
-  ASSERT_NE(Head(second), nullptr);
-  EXPECT_EQ(Head(second)->rows.size(), 2U);
-}
-
-TEST_F(HeadQueueTest, ACancelledSequenceLeavesTheQueueOfTheHead) {
-  Stage stage(Config(0, 1), &policy_);
-  auto actions = Complete(&stage, Admit(&stage, 4, 2));
-  const int slots = stage.slots_used();
-  EXPECT_EQ(Of<SequenceClosedOut>(Step(&stage, {CancelSequences{{1}}})).size(), 1U);
-  EXPECT_EQ(stage.slots_used(), slots - 1);
-  const auto tokens = Of<TokenOut>(Finish(&stage, Complete(&stage, actions)));
-  EXPECT_EQ(std::count_if(tokens.begin(), tokens.end(), [](const TokenOut& t) { return t.sequence == 1; }),
-            0);
-  EXPECT_EQ(tokens.size(), 12U);
-  EXPECT_EQ(stage.slots_used(), 0);
-  EXPECT_TRUE(stage.Idle());
 }
 
 TEST_F(StageTest, CreditsBoundFramesInFlight) {

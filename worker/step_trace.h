@@ -30,7 +30,10 @@ class StepTrace {
   void Add(const StepSpan& span) { spans_.size() < capacity_ ? spans_.push_back(span) : void(++dropped_); }
   const std::vector<StepSpan>& spans() const { return spans_; }
   uint64_t dropped() const { return dropped_; }
-  void Clear() { spans_.clear(); }
+  void Clear() {
+    spans_.clear();
+    dropped_ = 0;
+  }
 
  private:
   size_t capacity_;

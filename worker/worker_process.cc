@@ -117,29 +117,38 @@ Status WorkerProcess::Load(const proto::Plan& plan) {
   RETURN_IF_ERROR(CheckPlan(plan, identity_, model));
   ASSIGN_OR_RETURN(const int pages, PlanPages(plan, model));
   limits_ = {model.context_length, model.vocab_size, model.n_layers};
-  const auto& own = plan.stages(identity_.rank);
+  std::vector<LayerSpan> split;
+  for (const auto& stage : plan.stages()) split.push_back({stage.begin(), stage.end()});
+  const LayerSpan own = split[static_cast<size_t>(identity_.rank)];
 
   StageBuild build;
   build.source = source;
-  build.layers = {own.begin(), own.end()};
+  build.layers = own;
   build.exit_layers.assign(plan.exit_layers().begin(), plan.exit_layers().end());
   build.exits_directory = plan.exits_path();
   build.kv_pages = pages;
   build.threads = plan.threads();
+  if (plan.pin_threads()) {
+    build.cpus = cpu::CpusToPin(identity_.local_rank, identity_.local_ranks, plan.threads());
+    if (build.cpus.empty()) {
+      spdlog::warn("threads are not pinned: {} stage(s) of {} thread(s) here, and fewer CPUs to run on",
+                   identity_.local_ranks, plan.threads());
+    }
+  }
   build.progress = [this] {
     progress_->steps.fetch_add(1, std::memory_order_relaxed);
     data_->Progress();
   };
-  build.load_progress = [this, &own](float fraction) {
+  build.load_progress = [this, own](float fraction) {
     progress_->steps.fetch_add(1, std::memory_order_relaxed);
     proto::ToCoordinator message;
     message.mutable_load_progress()->set_fraction(fraction);
-    message.mutable_load_progress()->set_what(fmt::format("layers [{}, {})", own.begin(), own.end()));
+    message.mutable_load_progress()->set_what(fmt::format("layers [{}, {})", own.begin, own.end));
     control_->Send(std::move(message));
   };
   ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
 
-  StageConfig config = MakeStageConfig(build, identity_.rank, identity_.ranks, identity_.epoch);
+  StageConfig config = MakeStageConfig(build, split, identity_.rank, identity_.epoch);
   config.prefill_chunk_tokens = plan.prefill_chunk_tokens();
   config.max_batch_rows = plan.max_batch_rows();
   policy_ = std::make_unique<CalmExitPolicy>();
@@ -154,9 +163,8 @@ Status WorkerProcess::Load(const proto::Plan& plan) {
   ready->set_isa(std::string(cpu::IsaName(build.isa)));
   ready->set_invariance("bit-exact");
   control_->Send(std::move(message));
-  spdlog::info("ready layers={}-{} kv_pages={} weight_bytes={} head_bytes={} isa={} threads={}", own.begin(),
-               own.end(), pages, stage.weight_bytes, stage.head_bytes, cpu::IsaName(build.isa),
-               plan.threads());
+  spdlog::info("ready layers={}-{} kv_pages={} weight_bytes={} head_bytes={} isa={} threads={}", own.begin,
+               own.end, pages, stage.weight_bytes, stage.head_bytes, cpu::IsaName(build.isa), plan.threads());
   return OkStatus();
 }
 

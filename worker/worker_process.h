@@ -24,6 +24,8 @@ struct WorkerIdentity {
   int rank = 0;
   int ranks = 1;
   uint64_t epoch = 0;
+  int local_rank = 0;  // among the ranks of this pipeline on this machine
+  int local_ranks = 1;
 };
 
 class WorkerProcess {

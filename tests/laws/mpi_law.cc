@@ -48,7 +48,7 @@ std::vector<StageEvent> Arrivals(const Scenario& scenario, std::mt19937_64* rng,
 }
 
 // Drives this rank's stage until everything that was admitted is over, here and upstream.
-Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& scenario, int rank, int ranks,
+Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& scenario, int rank,
              uint64_t seed, std::map<uint64_t, Finish>* finished) {
   const auto channel = MakeMpiChannel();
   const LayerSpan layers = scenario.options.split[static_cast<size_t>(rank)];
@@ -61,8 +61,8 @@ Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& s
   build.progress = [&] { channel->Progress(); };
   auto stage = BuildCpuStage(build);
   CHECK_MSG(stage.has_value(), "{}", stage.error().message);
-  StageConfig config = MakeStageConfig(build, rank, ranks, 1);
-  config.prefill_chunk_tokens = scenario.options.prefill_chunk_tokens;
+  StageConfig config = MakeStageConfig(build, scenario.options.split, rank, 1);
+  config.least_prefill_chunk_tokens = config.prefill_chunk_tokens = scenario.options.prefill_chunk_tokens;
   const CalmExitPolicy policy;
   StageRunner runner(config, &policy, std::move(stage->executor), channel.get());
   Flat flat;
@@ -187,7 +187,7 @@ int Main(int argc, char** argv) {
   int failures = 0;
   for (const Scenario& scenario : scenarios) {
     std::map<uint64_t, Finish> finished;
-    const Flat own = RunRank(source, scenario, mpi.rank(), mpi.ranks(), seed, &finished);
+    const Flat own = RunRank(source, scenario, mpi.rank(), seed, &finished);
     const Flat all = Gather(own);
     if (mpi.rank() != 0) continue;
     LocalPipelineOptions one = scenario.options;

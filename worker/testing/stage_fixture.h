@@ -1,0 +1,85 @@
+// A stage core alone, driven event by event: what the tests of the stage share.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "base/check.h"
+#include "worker/stage.h"
+
+namespace exeunt {
+
+inline constexpr SequenceLimits kLimits{256, 100, 8};
+
+inline StageConfig Config(int rank, int ranks) {
+  StageConfig config;
+  config.rank = rank;
+  config.ranks = ranks;
+  config.epoch = 7;
+  config.limits = kLimits;
+  config.layer_begin = 8 * rank / ranks;
+  config.layer_end = 8 * (rank + 1) / ranks;
+  for (int r = 1; r <= ranks; ++r) config.stage_ends.push_back(8 * r / ranks);
+  config.exit_layers = {2, 6};
+  config.kv_pages = 8;
+  return config;
+}
+
+inline SequenceSpec Spec(uint64_t id, int prompt = 3, int max_tokens = 4) {
+  SequenceSpec spec;
+  spec.sequence = id;
+  for (int i = 0; i < prompt; ++i) spec.prompt.push_back(10 + i);
+  spec.max_tokens = max_tokens;
+  return spec;
+}
+
+template <typename T>
+std::vector<T> Of(const std::vector<StageAction>& actions) {
+  std::vector<T> found;
+  for (const auto& a : actions) {
+    if (const T* t = std::get_if<T>(&a)) found.push_back(*t);
+  }
+  return found;
+}
+
+inline Frame OpenFrame(uint64_t id, uint64_t epoch = 7) {
+  return {epoch, 1, {{.sequence = id, .kind = RowKind::kOpen}}, {Spec(id)}};
+}
+
+inline FrameRow StateRow(uint64_t id, int position, RowKind kind, uint32_t generation = 0) {
+  return {.sequence = id, .generation = generation, .position = position, .token = 10, .kind = kind};
+}
+
+class StageTest : public testing::Test {
+ protected:
+  std::vector<StageAction> Step(Stage* stage, std::vector<StageEvent> events) {
+    now_.since_start += std::chrono::microseconds(10);
+    return stage->Step(now_, std::move(events));
+  }
+  // Completes segment and head jobs with `token` until none is left; returns everything that was done.
+  std::vector<StageAction> Finish(Stage* stage, std::vector<StageAction> actions, int32_t token = 5) {
+    std::vector<StageAction> all;
+    for (;;) {
+      const auto jobs = Of<SubmitJob>(actions);
+      all.insert(all.end(), actions.begin(), actions.end());
+      if (jobs.empty()) return all;
+      CHECK_EQ(jobs.size(), 1U);
+      JobDone done{jobs[0].job.id, SegmentResult{}};
+      if (const auto* head = std::get_if<HeadJob>(&jobs[0].job.work)) {
+        HeadResult result;
+        for (size_t i = 0; i < head->rows.size(); ++i)
+          result.rows.push_back({.token = token, .softmax_margin = 0.5F});
+        done.result = result;
+      } else {
+        const auto& segment = std::get<SegmentJob>(jobs[0].job.work);
+        done.result = SegmentResult{std::vector<float>(segment.signals.size(), 0.5F)};
+      }
+      actions = Step(stage, {done});
+    }
+  }
+  CalmExitPolicy policy_;
+  TimePoint now_{std::chrono::seconds(1)};
+};
+
+}  // namespace exeunt
