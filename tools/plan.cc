@@ -72,11 +72,8 @@ Status Plan(const PlanOptions& options) {
       request.rows, options.measurement.threads, request.costs.layer.Row(request.rows) * 1e6,
       request.costs.fill.Row(request.rows) * 1e6, request.costs.head.Row(request.rows) * 1e6, token * 1e6,
       request.profile.empty() ? "" : fmt::format(", {:.1f} without exits", full_token * 1e6));
-  Simulation simulation{.n_layers = request.n_layers, .split = split, .costs = request.costs};
-  for (const ForcedExit& exit : request.profile) simulation.exit_layers.push_back(exit.layer);
-  const auto requests = MakeBenchRequests(workload, ForcedSetting(request.profile), 1, 1);
-  fmt::print("simulated:\n{}",
-             FiguresText(workload.name, ComputeFigures(workload, 0, Simulate(simulation, requests)), split));
+  const BenchFigures figures = SimulateWorkload(request, split, workload, StageConfig{}.prefill_chunk_tokens);
+  fmt::print("simulated:\n{}", FiguresText(workload.name, figures, split));
   fmt::print("--split {}\n", SplitText(split));
   return OkStatus();
 }

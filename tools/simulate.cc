@@ -16,6 +16,8 @@
 namespace exeunt {
 namespace {
 
+constexpr int kLongestContext = 1 << 20;
+
 struct SimulateOptions {
   std::string costs;
   int stages = 2;
@@ -23,24 +25,18 @@ struct SimulateOptions {
   std::string profile;
   std::vector<std::string> workloads = {"decode:1", "decode:8", "decode:32"};
   int prefill_chunk = 256;
-  bool json = false;
 };
 
 Status RunSimulation(const SimulateOptions& options) {
   ASSIGN_OR_RETURN(const PlanCosts plan, ReadPlanCosts(options.costs));
-  Simulation simulation{.n_layers = plan.n_layers, .costs = plan.costs};
-  simulation.prefill_chunk_tokens = options.prefill_chunk;
-  ASSIGN_OR_RETURN(const auto profile, ParseForced(options.profile, plan.n_layers));
-  for (const ForcedExit& forced : profile) simulation.exit_layers.push_back(forced.layer);
+  SplitRequest request{.stages = options.stages, .n_layers = plan.n_layers, .costs = plan.costs};
+  ASSIGN_OR_RETURN(request.profile, ParseForced(options.profile, plan.n_layers));
+  ASSIGN_OR_RETURN(std::vector<LayerSpan> split, ParseSplit(options.split, request));
   for (const std::string& text : options.workloads) {
-    ASSIGN_OR_RETURN(const BenchWorkload workload, ParseWorkload(text, 1 << 20));
-    const SplitRequest request{
-        .stages = options.stages, .n_layers = plan.n_layers, .costs = plan.costs, .profile = profile};
-    ASSIGN_OR_RETURN(simulation.split, ParseSplit(options.split, request));
-    if (options.split == "auto") simulation.split = PlanSplit(request, workload, options.prefill_chunk);
-    const auto requests = MakeBenchRequests(workload, ForcedSetting(profile), 1, 1);
-    const BenchFigures figures = ComputeFigures(workload, 0, Simulate(simulation, requests));
-    fmt::print("{}", FiguresText(workload.name, figures, simulation.split));
+    ASSIGN_OR_RETURN(const BenchWorkload workload, ParseWorkload(text, kLongestContext));
+    if (options.split == "auto") split = PlanSplit(request, workload, options.prefill_chunk);
+    fmt::print("{}", FiguresText(workload.name,
+                                 SimulateWorkload(request, split, workload, options.prefill_chunk), split));
   }
   return OkStatus();
 }

@@ -171,27 +171,25 @@ std::vector<BenchRank> Simulate(const Simulation& simulation, const std::vector<
   return SimulatedPipeline(simulation, requests).Run();
 }
 
-ExitSetting ForcedSetting(const std::vector<ForcedExit>& profile) {
-  ExitSetting setting;
-  if (profile.empty()) return setting;
-  setting.mode = ExitMode::kPropagate;
-  setting.measure = ExitMeasure::kForced;
-  setting.forced = profile;
-  return setting;
+BenchFigures SimulateWorkload(const SplitRequest& request, const std::vector<LayerSpan>& split,
+                              const BenchWorkload& workload, int prefill_chunk_tokens) {
+  Simulation simulation{.n_layers = request.n_layers, .split = split, .costs = request.costs};
+  simulation.prefill_chunk_tokens = prefill_chunk_tokens;
+  ExitSetting exit;
+  if (!request.profile.empty()) {
+    exit = {.mode = ExitMode::kPropagate, .measure = ExitMeasure::kForced, .forced = request.profile};
+  }
+  for (const ForcedExit& forced : exit.forced) simulation.exit_layers.push_back(forced.layer);
+  return ComputeFigures(workload, 0, Simulate(simulation, MakeBenchRequests(workload, exit, 1, 1)));
 }
 
 std::vector<LayerSpan> PlanSplit(const SplitRequest& request, BenchWorkload workload,
                                  int prefill_chunk_tokens) {
-  Simulation simulation{.n_layers = request.n_layers, .costs = request.costs};
-  simulation.prefill_chunk_tokens = prefill_chunk_tokens;
-  for (const ForcedExit& exit : request.profile) simulation.exit_layers.push_back(exit.layer);
   workload.tokens = std::min(workload.tokens, std::max(kLeastTokens, kPlanTokens / workload.streams));
-  const auto requests = MakeBenchRequests(workload, ForcedSetting(request.profile), 1, 1);
   std::vector<LayerSpan> best;
   double best_rate = -1;
   const auto consider = [&](const std::vector<LayerSpan>& split) {
-    simulation.split = split;
-    const double rate = ComputeFigures(workload, 0, Simulate(simulation, requests)).tokens_per_second;
+    const double rate = SimulateWorkload(request, split, workload, prefill_chunk_tokens).tokens_per_second;
     if (rate <= best_rate * (1 + kLeastGain)) return false;
     best_rate = rate;
     best = split;

@@ -24,12 +24,14 @@ struct Simulation {
 // a request early; exits are those that `forced` draws, other measures never leave.
 std::vector<BenchRank> Simulate(const Simulation& simulation, const std::vector<SequenceSpec>& requests);
 
-// The split over `request.stages` that the simulation of `workload` runs fastest with: the best of those that
-// are balanced for some number of rows, improved a boundary at a time until no move helps. Tokens leave as
-// `request.profile` says.
+// What the workload reaches with the split, where tokens leave as `request.profile` says, at exits after just
+// its layers.
+BenchFigures SimulateWorkload(const SplitRequest& request, const std::vector<LayerSpan>& split,
+                              const BenchWorkload& workload, int prefill_chunk_tokens);
+
+// The split over `request.stages` that the workload is fastest with: the best of those that are balanced for
+// some number of rows, improved a boundary at a time until no move helps.
 std::vector<LayerSpan> PlanSplit(const SplitRequest& request, BenchWorkload workload,
                                  int prefill_chunk_tokens);
-// The exit setting whose tokens leave as the profile says.
-ExitSetting ForcedSetting(const std::vector<ForcedExit>& profile);
 
 }  // namespace exeunt

@@ -24,10 +24,15 @@ BenchWorkload Decode(int streams) {
   return {.name = "decode", .streams = streams, .prompt_tokens = 16, .tokens = 64};
 }
 
+ExitSetting Forced(const std::vector<ForcedExit>& profile) {
+  if (profile.empty()) return {};
+  return {.mode = ExitMode::kPropagate, .measure = ExitMeasure::kForced, .forced = profile};
+}
+
 BenchFigures FiguresOf(const Simulation& simulation, const BenchWorkload& workload,
                        const std::vector<ForcedExit>& profile = {}) {
   return ComputeFigures(workload, 0,
-                        Simulate(simulation, MakeBenchRequests(workload, ForcedSetting(profile), 1, 1)));
+                        Simulate(simulation, MakeBenchRequests(workload, Forced(profile), 1, 1)));
 }
 
 TEST(SimulationTest, OneStageTakesWhatItsJobsCost) {
@@ -50,7 +55,7 @@ TEST(SimulationTest, EveryTokenComesOnceAndJobsOfAStageDoNotOverlap) {
   const std::vector<ForcedExit> profile = {{4, 0.5F}, {8, 0.25F}};
   const BenchWorkload workload = Decode(6);
   const auto ranks = Simulate(Of({{0, 3}, {3, 9}, {9, kLayers}}, {4, 8}),
-                              MakeBenchRequests(workload, ForcedSetting(profile), 1, 1));
+                              MakeBenchRequests(workload, Forced(profile), 1, 1));
   std::set<std::pair<uint64_t, int32_t>> tokens;
   for (const BenchRank& rank : ranks) {
     for (const BenchToken& t : rank.tokens) EXPECT_TRUE(tokens.emplace(t.sequence, t.position).second);
@@ -77,11 +82,8 @@ TEST(SimulationTest, ThePlannedSplitIsAsGoodAsAnyOfTwoStages) {
   for (const auto& profile : std::vector<std::vector<ForcedExit>>{{}, {{6, 1.0F}}, {{4, 0.5F}, {8, 0.25F}}}) {
     request.profile = profile;
     for (const int streams : {1, 8, 32}) {
-      Simulation simulation{.n_layers = kLayers, .costs = request.costs};
-      for (const ForcedExit& exit : profile) simulation.exit_layers.push_back(exit.layer);
       const auto rate = [&](const std::vector<LayerSpan>& split) {
-        simulation.split = split;
-        return FiguresOf(simulation, Decode(streams), profile).tokens_per_second;
+        return SimulateWorkload(request, split, Decode(streams), 256).tokens_per_second;
       };
       double best = 0;
       for (int at = 1; at < kLayers; ++at) best = std::max(best, rate({{0, at}, {at, kLayers}}));
