@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "kernels/cpu/elementwise_impl.h"
 #include "kernels/cpu/ops.h"
@@ -209,14 +210,10 @@ void ForTiles(const MatmulInput& in, Body body) {
   for (int row = 0; row < in.rows;) {
     const RowTile tile = TileFrom(row, row < in.split ? in.split : in.rows, V::kRowTile);
     row += tile.rows;
-    if constexpr (V::kRowTile >= 8) {
-      if (tile.rows == 8) body.template operator()<8>(tile.first);
+    [&]<int... kLess>(std::integer_sequence<int, kLess...>) {
+      (void)((tile.rows == kLess + 1 && (body.template operator()<kLess + 1>(tile.first), true)) || ...);
     }
-    if constexpr (V::kRowTile >= 4) {
-      if (tile.rows == 4) body.template operator()<4>(tile.first);
-    }
-    if (tile.rows == 2) body.template operator()<2>(tile.first);
-    if (tile.rows == 1) body.template operator()<1>(tile.first);
+    (std::make_integer_sequence<int, V::kRowTile>{});
   }
 }
 

@@ -28,19 +28,14 @@ struct RowTile {
   int rows = 0;
 };
 
-// The tile that begins at row `first` of rows that end at `end`: `largest` rows (a power of two), or the
-// largest power of two that is left.
+// The tile that begins at row `first` of rows that end at `end`: `largest` rows, or what is left.
 constexpr RowTile TileFrom(int first, int end, int largest) {
-  int rows = largest;
-  while (rows > end - first) rows /= 2;
-  return {first, rows};
+  return {first, end - first < largest ? end - first : largest};
 }
 
 // The tile that holds `row` of rows [0, end).
 constexpr RowTile TileOf(int row, int end, int largest) {
-  RowTile tile = TileFrom(row / largest * largest, end, largest);
-  while (row >= tile.first + tile.rows) tile = TileFrom(tile.first + tile.rows, end, largest);
-  return tile;
+  return TileFrom(row / largest * largest, end, largest);
 }
 
 // The same where no tile holds rows on both sides of `split`.
