@@ -18,6 +18,9 @@ struct TimePoint {
 
 inline TimePoint MonotonicNow() { return {std::chrono::steady_clock::now().time_since_epoch()}; }
 
+inline Duration FromSeconds(double seconds) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
 inline double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
 }  // namespace exeunt

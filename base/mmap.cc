@@ -58,4 +58,11 @@ void ReleasePages(std::span<const std::byte> bytes) {
   (void)::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
+Result<std::string> ReadTextFile(const std::string& path, size_t limit) {
+  ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
+  const std::span<const std::byte> bytes = file->bytes();
+  if (bytes.size() > limit) return DataLoss("{}: {} bytes, the limit is {}", path, bytes.size(), limit);
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
 }  // namespace exeunt

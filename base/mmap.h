@@ -35,4 +35,7 @@ class MappedFile {
 // neighbours stay. Reading it again is correct, and fetches the pages again.
 void ReleasePages(std::span<const std::byte> bytes);
 
+// The whole of a regular file of at most `limit` bytes.
+Result<std::string> ReadTextFile(const std::string& path, size_t limit);
+
 }  // namespace exeunt

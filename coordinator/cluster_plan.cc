@@ -16,10 +16,6 @@ int ThreadsPerStage(const Config& config) {
   return static_cast<int>(std::max(1U, cores / (config.stages * config.replicas)));
 }
 
-Duration FromSeconds(double seconds) {
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
-}
-
 // A worker's counter moves with each layer that it computes. Ten seconds, and what the heaviest layer of a
 // step takes at 4 GFLOP/s a thread: a tenth of what a slow core does.
 Duration ProgressTimeout(const Config& config, const ModelConfig& model) {

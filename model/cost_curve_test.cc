@@ -29,6 +29,7 @@ TEST(CostCurveTest, ExpectsWhatABinomialNumberOfRowsCosts) {
   EXPECT_DOUBLE_EQ(curve.Expected(2, 1.0), 12);
   EXPECT_DOUBLE_EQ(curve.Expected(2, 0.0), 0);
   EXPECT_NEAR(CostCurve(2.0).Expected(500, 0.3), 2.0 * 500 * 0.3, 1e-6);
+  EXPECT_DOUBLE_EQ(CostCurve(2.0).Expected(4096, 0.9), 2.0 * 4096 * 0.9);  // (1 - 0.9)^4096 underflows
 }
 
 TEST(CostCurveTest, KnowsFromWhereOnARowIsCheap) {

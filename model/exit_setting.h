@@ -1,14 +1,24 @@
 // ExitSetting: how the tokens of one request may leave early. Fixed at admission, travels with `open`.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace exeunt {
 
 enum class ExitMode : uint8_t { kOff, kPropagate, kExact, kVerify };
 enum class ExitMeasure : uint8_t { kSoftmax, kState, kClassifier, kForced };
+
+// As requests, options and reports write them.
+inline constexpr std::array<const char*, 4> kExitModeNames = {"off", "propagate", "exact", "verify"};
+inline constexpr std::array<const char*, 4> kExitMeasureNames = {"softmax", "state", "classifier", "forced"};
+const char* ExitModeName(ExitMode mode);
+const char* ExitMeasureName(ExitMeasure measure);
+std::optional<ExitMode> ExitModeOf(std::string_view name);
+std::optional<ExitMeasure> ExitMeasureOf(std::string_view name);
 
 // One exit of the `forced` measure: tokens leave after `layer` with `probability`; what remains of 1 runs all
 // layers.

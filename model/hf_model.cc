@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/mmap.h"
 #include "model/json.h"
 #include "model/quoted.h"
 #include "model/safetensors.h"
@@ -52,14 +53,6 @@ std::string_view Translate(std::span<const NamePair> names, std::string_view nam
   return {};
 }
 
-Result<std::string> ReadText(const std::string& path) {
-  ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
-  const std::span<const std::byte> bytes = file->bytes();
-  if (bytes.size() > kMaxJsonBytes)
-    return DataLoss("{}: {} bytes, the limit is {}", path, bytes.size(), kMaxJsonBytes);
-  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-}
-
 // Gives a tensor GGUF's name and puts it into the model.
 Status AddTensor(const TensorView& tensor, ModelParts& parts) {
   ASSIGN_OR_RETURN(std::string name, GgufNameOfHfTensor(tensor.name));
@@ -90,7 +83,7 @@ bool IsPlainFileName(std::string_view name) {
 
 // Tensor names by shard, as the index's weight_map says.
 Result<std::map<std::string, std::vector<std::string>>> ReadIndex(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadText(path));
+  ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxJsonBytes));
   const auto root = ParseJsonObject(text);
   if (!root) return Annotate(root.error(), path);
   const boost::json::value* const map = root->if_contains("weight_map");
@@ -152,7 +145,7 @@ Result<ModelParts> LoadHfModel(const std::string& directory) {
   ModelParts parts;
   parts.directory = directory;
   const std::string config_path = root / "config.json";
-  ASSIGN_OR_RETURN(const std::string text, ReadText(config_path));
+  ASSIGN_OR_RETURN(const std::string text, ReadTextFile(config_path, kMaxJsonBytes));
   auto config = ParseHfConfig(text);
   if (!config) return Annotate(config.error(), config_path);
   parts.config = *std::move(config);

@@ -14,18 +14,11 @@ namespace {
 constexpr size_t kMaxTokenizerBytes = size_t{256} << 20;
 constexpr size_t kMaxConfigBytes = size_t{64} << 20;  // tokenizer_config.json repeats the added tokens
 
-Result<std::string> ReadText(const std::string& path, size_t limit) {
-  ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
-  if (file->bytes().size() > limit)
-    return DataLoss("{}: {} bytes: at most {}", path, file->bytes().size(), limit);
-  return std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
-}
-
 // "" where there is no such file.
 Result<std::string> ReadOptionalText(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return std::string();
-  return ReadText(path, kMaxConfigBytes);
+  return ReadTextFile(path, kMaxConfigBytes);
 }
 
 struct HfDirectory {
@@ -171,7 +164,7 @@ Status HfDirectory::ReadChatTemplate() {
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromHfDirectory(const std::string& directory) {
   HfDirectory files{.path = directory};
   const std::string tokenizer_path = directory + "/tokenizer.json";
-  ASSIGN_OR_RETURN(const std::string text, ReadText(tokenizer_path, kMaxTokenizerBytes));
+  ASSIGN_OR_RETURN(const std::string text, ReadTextFile(tokenizer_path, kMaxTokenizerBytes));
   auto parts = ReadTokenizerJson(text);
   if (!parts.has_value()) return Annotate(parts.error(), tokenizer_path);
   files.parts = std::move(parts).value();

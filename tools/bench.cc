@@ -172,13 +172,11 @@ const BenchWorkload& Heaviest(const std::vector<BenchWorkload>& workloads) {
 Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const ModelSource>& source) const {
   SplitRequest request{.stages = mpi_.ranks(), .n_layers = source->config().n_layers};
   if (exit_.Enabled() && exit_.measure == ExitMeasure::kForced) request.profile = exit_.forced;
-  if (options_.split == "auto" && mpi_.ranks() > 1) {
-    MpiBarrier();
-    ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, {.threads = options_.threads}));
-  }
   ASSIGN_OR_RETURN(std::vector<LayerSpan> split, ParseSplit(options_.split, request));
-  if (options_.split == "auto" && mpi_.rank() == 0)
-    split = PlanSplit(request, Heaviest(workloads_), options_.prefill_chunk);
+  if (options_.split != "auto" || mpi_.ranks() == 1) return split;
+  MpiBarrier();
+  ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options_.threads));
+  if (mpi_.rank() == 0) split = PlanSplit(request, Heaviest(workloads_), options_.prefill_chunk);
   for (size_t i = 1; i < split.size(); ++i) {
     split[i].begin = split[i - 1].end = MpiBroadcast(split[i].begin);
   }

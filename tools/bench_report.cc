@@ -122,8 +122,7 @@ std::string FiguresText(const std::string& workload, const BenchFigures& f,
                         const std::vector<LayerSpan>& split) {
   std::string text = fmt::format(
       "{:<16} {:>9.1f} tokens/s   first token {:.1f} ms (p99 {:.1f}), between tokens {:.2f} ms (p99 {:.2f}), "
-      "{:.2f} "
-      "layers a token\n",
+      "{:.2f} layers a token\n",
       workload, f.tokens_per_second, f.ttft_p50_ms, f.ttft_p99_ms, f.inter_token_p50_ms, f.inter_token_p99_ms,
       f.mean_layers);
   for (size_t i = 0; i < f.stages.size(); ++i) {

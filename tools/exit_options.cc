@@ -1,5 +1,7 @@
 #include "tools/exit_options.h"
 
+#include <fmt/ranges.h>
+
 #include <charconv>
 #include <sstream>
 
@@ -57,24 +59,18 @@ void ExitOptions::AddTo(CLI::App* app) {
 
 Result<ExitSetting> ExitOptions::Parse(int n_layers) const {
   ExitSetting setting;
-  if (mode == "propagate") {
-    setting.mode = ExitMode::kPropagate;
-  } else if (mode == "exact" || mode == "verify") {
+  const auto named_mode = ExitModeOf(mode);
+  if (!named_mode) return InvalidArgument("--exit-mode '{}' is not one of off, propagate", mode);
+  if (*named_mode == ExitMode::kExact || *named_mode == ExitMode::kVerify) {
     return Unimplemented("--exit-mode {} is not built yet; modes are off and propagate", mode);
-  } else if (mode != "off") {
-    return InvalidArgument("--exit-mode '{}' is not one of off, propagate", mode);
   }
-  if (measure == "softmax") {
-    setting.measure = ExitMeasure::kSoftmax;
-  } else if (measure == "state") {
-    setting.measure = ExitMeasure::kState;
-  } else if (measure == "classifier") {
-    setting.measure = ExitMeasure::kClassifier;
-  } else if (measure == "forced") {
-    setting.measure = ExitMeasure::kForced;
-  } else {
-    return InvalidArgument("--exit-measure '{}' is not one of softmax, state, classifier, forced", measure);
+  setting.mode = *named_mode;
+  const auto named_measure = ExitMeasureOf(measure);
+  if (!named_measure) {
+    return InvalidArgument("--exit-measure '{}' is not one of {}", measure,
+                           fmt::join(kExitMeasureNames, ", "));
   }
+  setting.measure = *named_measure;
   setting.threshold = threshold;
   setting.min_layer = min_layer;
   if (decay_tau > 0.0F) {

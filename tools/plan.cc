@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
 
 #include "base/error.h"
+#include "base/mmap.h"
 #include "tools/exit_options.h"
 #include "tools/simulation.h"
 #include "worker/layer_costs.h"
@@ -23,7 +22,7 @@ struct PlanOptions {
   int stages = 2;
   std::string profile;
   int streams = 32;
-  CostMeasurement measurement;
+  int threads = 1;
   bool quiet = false;
   bool json = false;
 };
@@ -39,7 +38,7 @@ Status Plan(const PlanOptions& options) {
   SplitRequest request{.stages = options.stages, .n_layers = source->config().n_layers};
   ASSIGN_OR_RETURN(request.profile, ParseForced(options.profile, request.n_layers));
   RETURN_IF_ERROR(ParseSplit("even", request));  // checks the number of stages before anything is measured
-  ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options.measurement));
+  ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options.threads));
   const BenchWorkload workload{.name = fmt::format("decode:{}", options.streams), .streams = options.streams};
   const auto split = PlanSplit(request, workload, StageConfig{}.prefill_chunk_tokens);
   if (options.quiet) {
@@ -53,7 +52,7 @@ Status Plan(const PlanOptions& options) {
   without_exits.profile.clear();
   const double full_token = StageCost(without_exits, all);
   if (options.json) {
-    const boost::json::object json = {{"threads", options.measurement.threads},
+    const boost::json::object json = {{"threads", options.threads},
                                       {"layer_us", ToJson(request.costs.layer)},
                                       {"fill_us", ToJson(request.costs.fill)},
                                       {"head_us", ToJson(request.costs.head)},
@@ -66,10 +65,9 @@ Status Plan(const PlanOptions& options) {
     return OkStatus();
   }
   fmt::print(
-      "a row, of {} in a step, {} thread(s): layer {:.2f} us, fill {:.2f} us a layer, head {:.2f} us; a "
-      "token {:.1f} "
-      "us{}\n",
-      request.rows, options.measurement.threads, request.costs.layer.Row(request.rows) * 1e6,
+      "a row, of {} in a step, {} thread(s): layer {:.2f} us, fill {:.2f} us a layer, head {:.2f} us; "
+      "a token {:.1f} us{}\n",
+      request.rows, options.threads, request.costs.layer.Row(request.rows) * 1e6,
       request.costs.fill.Row(request.rows) * 1e6, request.costs.head.Row(request.rows) * 1e6, token * 1e6,
       request.profile.empty() ? "" : fmt::format(", {:.1f} without exits", full_token * 1e6));
   const BenchFigures figures = SimulateWorkload(request, split, workload, StageConfig{}.prefill_chunk_tokens);
@@ -118,11 +116,9 @@ Result<PlanCosts> ParsePlanCosts(std::string_view text) {
 }
 
 Result<PlanCosts> ReadPlanCosts(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return NotFound("cannot read {}", path);
-  auto plan = ParsePlanCosts(text.str());
+  constexpr size_t kMaxBytes = size_t{1} << 20;
+  ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxBytes));
+  auto plan = ParsePlanCosts(text);
   if (!plan.has_value()) return Annotate(plan.error(), path);
   return plan;
 }
@@ -133,7 +129,7 @@ void AddPlan(CLI::App* app, int* status) {
       app->add_subcommand("plan", "Balance the layers over stages by what they cost on this machine");
   verb->add_option("model", options->model, "GGUF file or Hugging Face directory")->required();
   verb->add_option("--stages", options->stages, "pipeline stages")->capture_default_str();
-  verb->add_option("--threads", options->measurement.threads, "compute threads a stage")
+  verb->add_option("--threads", options->threads, "compute threads a stage")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   verb->add_option("--streams", options->streams, "requests that decode at once, for which the split is")

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <set>
+#include <string>
 
 #include "base/check.h"
 #include "worker/stage.h"
@@ -30,7 +32,7 @@ class SimulatedPipeline {
   struct Node {
     explicit Node(const StageConfig& config, const ExitPolicy* policy) : stage(config, policy) {}
     Stage stage;
-    std::deque<Arrival> inbox;  // ascending by time, apart from admissions in front
+    std::deque<Arrival> inbox;  // ascending by time
     std::optional<Arrival> job;
     TimePoint last_turn;
     BenchRank record;
@@ -55,11 +57,8 @@ SimulatedPipeline::SimulatedPipeline(const Simulation& simulation, const std::ve
   for (int rank = 0; rank < ranks; ++rank) {
     StageConfig config;
     config.rank = rank;
-    config.ranks = ranks;
+    config.split = simulation.split;
     config.limits = {positions, kToken + 1, simulation.n_layers};
-    config.layer_begin = simulation.split[static_cast<size_t>(rank)].begin;
-    config.layer_end = simulation.split[static_cast<size_t>(rank)].end;
-    for (const LayerSpan& span : simulation.split) config.stage_ends.push_back(span.end);
     config.exit_layers = simulation.exit_layers;
     config.kv_pages = kKvPages;
     config.prefill_chunk_tokens = simulation.prefill_chunk_tokens;
@@ -136,7 +135,7 @@ Duration SimulatedPipeline::Cost(const Job& job) const {
   } else {
     seconds = costs.head.At(static_cast<double>(std::get<HeadJob>(job.work).rows.size()));
   }
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  return FromSeconds(seconds);
 }
 
 void SimulatedPipeline::Act(size_t index, TimePoint now, StageAction action) {
@@ -185,10 +184,13 @@ BenchFigures SimulateWorkload(const SplitRequest& request, const std::vector<Lay
 
 std::vector<LayerSpan> PlanSplit(const SplitRequest& request, BenchWorkload workload,
                                  int prefill_chunk_tokens) {
+  if (request.stages == 1) return EvenSplit(request.n_layers, 1);
   workload.tokens = std::min(workload.tokens, std::max(kLeastTokens, kPlanTokens / workload.streams));
+  std::set<std::string> tried;
   std::vector<LayerSpan> best;
   double best_rate = -1;
   const auto consider = [&](const std::vector<LayerSpan>& split) {
+    if (!tried.insert(SplitText(split)).second) return false;
     const double rate = SimulateWorkload(request, split, workload, prefill_chunk_tokens).tokens_per_second;
     if (rate <= best_rate * (1 + kLeastGain)) return false;
     best_rate = rate;

@@ -11,6 +11,7 @@ namespace {
 
 // Small jobs vary more, large ones take longer.
 int Repeats(int rows) { return rows <= 16 ? 15 : 5; }
+constexpr int kRows = 32;                 // of a job, at most: more cost in proportion
 constexpr int kPosition = 64;             // what the rows attend to: little beside a layer's matrices
 constexpr double kLeastBytes = 64 << 20;  // of layers: more than a cache that a whole model would not fit in
 
@@ -32,8 +33,7 @@ double Median(std::vector<double> times) {
 
 }  // namespace
 
-Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source,
-                                     const CostMeasurement& options) {
+Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source, int threads) {
   const ModelConfig& model = source->config();
   const double layer_bytes =
       EstimateLayerCosts(model).layer.At(1) / 2;  // about four bits a weight: fewest layers
@@ -42,23 +42,23 @@ Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source,
   StageBuild build;
   build.source = std::move(source);
   build.layers = {model.n_layers - layers, model.n_layers};  // the last layers: with the head
-  build.kv_pages = options.rows * pages_of_row;
-  build.threads = options.threads;
+  build.kv_pages = kRows * pages_of_row;
+  build.threads = threads;
   ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
-  stage.executor->EnsureSlots(options.rows);
+  stage.executor->EnsureSlots(kRows);
 
-  std::vector<std::vector<int32_t>> pages(static_cast<size_t>(options.rows));
+  std::vector<std::vector<int32_t>> pages(static_cast<size_t>(kRows));
   std::vector<LayerRow> rows;
   std::vector<HeadRow> head_rows;
   const SamplingParams greedy{.temperature = 0.0F};
-  for (int32_t r = 0; r < options.rows; ++r) {
+  for (int32_t r = 0; r < kRows; ++r) {
     auto& own = pages[static_cast<size_t>(r)];
     for (int32_t p = 0; p < pages_of_row; ++p) own.push_back(r * pages_of_row + p);
     rows.push_back({r, kPosition, 0, &own});
     head_rows.push_back({r, model.n_layers, kPosition + 1, &greedy, false});
   }
   std::vector<std::pair<double, double>> layer, fill, head;
-  for (int n = 1; n <= options.rows; n *= 2) {
+  for (int n = 1; n <= kRows; n *= 2) {
     const std::vector<LayerRow> some(rows.begin(), rows.begin() + n);
     const SegmentJob run_job{.layer_begin = build.layers.begin, .layer_end = build.layers.end, .run = some};
     const SegmentJob fill_job{.layer_begin = build.layers.begin, .layer_end = build.layers.end, .fill = some};

@@ -9,13 +9,7 @@
 
 namespace exeunt {
 
-struct CostMeasurement {
-  int threads = 1;
-  int rows = 32;  // jobs of 1, 2, 4, ... rows up to so many are measured; larger ones cost in proportion
-};
-
-// Seconds. Loads some layers and the head, runs them some times; medians.
-Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source,
-                                     const CostMeasurement& options);
+// Seconds, of jobs of 1, 2, 4, ... 32 rows. Loads some layers and the head, runs them some times; medians.
+Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source, int threads);
 
 }  // namespace exeunt

@@ -64,12 +64,9 @@ StageConfig MakeStageConfig(const StageBuild& build, const std::vector<LayerSpan
   const ModelConfig& model = build.source->config();
   StageConfig config;
   config.rank = rank;
-  config.ranks = static_cast<int>(split.size());
+  config.split = split;
   config.epoch = epoch;
   config.limits = {model.context_length, model.vocab_size, model.n_layers};
-  config.layer_begin = build.layers.begin;
-  config.layer_end = build.layers.end;
-  for (const LayerSpan& span : split) config.stage_ends.push_back(span.end);
   config.exit_layers = build.exit_layers;
   config.kv_pages = build.kv_pages;
   return config;

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "model/exit_policy.h"
 #include "model/kv_cache.h"
+#include "model/layer_plan.h"
 #include "worker/executor.h"
 #include "worker/frame.h"
 #include "worker/learnt_cost.h"
@@ -30,12 +31,9 @@ namespace exeunt {
 
 struct StageConfig {
   int rank = 0;
-  int ranks = 1;
+  std::vector<LayerSpan> split;  // the layers of every stage
   uint64_t epoch = 0;
   SequenceLimits limits;
-  int layer_begin = 0;
-  int layer_end = 0;
-  std::vector<int> stage_ends;   // layer_end of every stage
   std::vector<int> exit_layers;  // of the whole pipeline: exits are possible after so many layers
   int kv_pages = 0;
   int least_prefill_chunk_tokens = 16;  // between these two, the least that makes a row cheap
@@ -46,6 +44,9 @@ struct StageConfig {
   int fill_batch_rows = 32;  // fills are computed or forwarded when so many wait,
   Duration fill_delay = std::chrono::milliseconds(2);  // or the oldest has waited so long on an idle stage
   bool eager_forwarding = false;                       // fills never wait: for tests of invariant 4
+
+  int ranks() const { return static_cast<int>(split.size()); }
+  LayerSpan layers() const { return split.at(static_cast<size_t>(rank)); }
 };
 
 // ---- events
@@ -245,7 +246,7 @@ class Stage {
   int32_t TakeSlot();
   void FreeSlot(Row* row);
   bool first() const { return config_.rank == 0; }
-  bool last() const { return config_.rank + 1 == config_.ranks; }
+  bool last() const { return config_.rank + 1 == config_.ranks(); }
   void Fail(Error error) { actions_.push_back(StageFailed{std::move(error)}); }
 
   StageConfig config_;

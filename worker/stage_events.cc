@@ -212,8 +212,9 @@ void Stage::OnToken(const FrameRow& row) {
 
 void Stage::LearnStagesUsed(int exit_layer) {
   constexpr double kWeight = 1.0 / 64;  // of one token
-  const auto above = std::lower_bound(config_.stage_ends.begin(), config_.stage_ends.end(), exit_layer);
-  const auto used = static_cast<double>(above - config_.stage_ends.begin() + 1);
+  const auto last_used = std::find_if(config_.split.begin(), config_.split.end(),
+                                      [&](LayerSpan span) { return span.end >= exit_layer; });
+  const auto used = static_cast<double>(last_used - config_.split.begin() + 1);
   stages_used_ += kWeight * (used - stages_used_);
 }
 
@@ -251,8 +252,8 @@ void Stage::On(JobDone& event) {
     HeadDone(std::move(job), std::get<HeadResult>(event.result));
   } else {
     const Segment& segment = segments_[job.segment];
-    if (std::none_of(job.rows.begin(), job.rows.end(),
-                     [](const Row& r) { return r.row.kind == RowKind::kFill; })) {
+    if (first() && std::none_of(job.rows.begin(), job.rows.end(),
+                                [](const Row& r) { return r.row.kind == RowKind::kFill; })) {
       layer_cost_.Observe(static_cast<int>(job.rows.size()), seconds / (segment.end - segment.begin));
     }
     SegmentDone(std::move(job), std::get<SegmentResult>(event.result));

@@ -10,15 +10,16 @@ namespace exeunt {
 
 Stage::Stage(const StageConfig& config, const ExitPolicy* policy)
     : config_(config), policy_(policy), pages_(config.kv_pages) {
-  CHECK_LT(config.layer_begin, config.layer_end);
-  int begin = config.layer_begin;
+  const LayerSpan layers = config.layers();
+  CHECK_LT(layers.begin, layers.end);
+  int begin = layers.begin;
   for (int exit : config.exit_layers) {
-    if (exit <= begin || exit > config.layer_end || exit >= config.limits.n_layers) continue;
+    if (exit <= begin || exit > layers.end || exit >= config.limits.n_layers) continue;
     segments_.push_back({begin, exit, true, {}});
     begin = exit;
   }
-  if (begin < config.layer_end) segments_.push_back({begin, config.layer_end, false, {}});
-  stages_used_ = config.ranks;
+  if (begin < layers.end) segments_.push_back({begin, layers.end, false, {}});
+  stages_used_ = config.ranks();
 }
 
 std::vector<StageAction> Stage::Step(TimePoint now, std::vector<StageEvent> events) {

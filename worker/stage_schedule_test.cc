@@ -79,28 +79,19 @@ TEST_F(HeadQueueTest, ACancelledSequenceLeavesTheQueueOfTheHead) {
   EXPECT_TRUE(stage.Idle());
 }
 
-// Runs jobs that take `layer_seconds(rows)` a layer, until the actions hold none; the rows of every segment
-// job.
 class ScheduleTest : public StageTest {
  protected:
+  // Runs jobs that take `layer_seconds(rows)` a layer until none is left; the rows of every segment job.
   template <typename Cost>
   std::vector<size_t> Run(Stage* stage, std::vector<StageAction> actions, Cost layer_seconds) {
     std::vector<size_t> sizes;
-    for (;;) {
-      const auto jobs = Of<SubmitJob>(actions);
-      if (jobs.empty()) return sizes;
-      JobDone done{jobs[0].job.id, SegmentResult{}};
-      if (const auto* segment = std::get_if<SegmentJob>(&jobs[0].job.work)) {
-        sizes.push_back(segment->run.size());
-        const double seconds =
-            layer_seconds(segment->run.size()) * (segment->layer_end - segment->layer_begin);
-        now_ = now_ + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
-      } else {
-        const size_t rows = std::get<HeadJob>(jobs[0].job.work).rows.size();
-        done.result = HeadResult{std::vector<HeadRowResult>(rows, {.token = 5})};
-      }
-      actions = stage->Step(now_, {done});
-    }
+    Finish(stage, std::move(actions), [&](const Job& job) {
+      const auto* segment = std::get_if<SegmentJob>(&job.work);
+      if (segment == nullptr) return Duration{0};
+      sizes.push_back(segment->run.size());
+      return FromSeconds(layer_seconds(sizes.back()) * (segment->layer_end - segment->layer_begin));
+    });
+    return sizes;
   }
 };
 
@@ -114,19 +105,19 @@ TEST_F(ScheduleTest, PromptsAreCutNoFinerThanMakesARowDear) {
   // every row costs the same the least chunk is best.
   Stage dear(config, &policy_);
   auto sizes = Run(&dear, Step(&dear, {AdmitSequences{{Spec(1, 220)}}}),
-                   [](size_t rows) { return 1e-5 * std::max(24.0, static_cast<double>(rows)); });
+                   [](size_t rows) { return 1e-3 * std::max(24.0, static_cast<double>(rows)); });
   EXPECT_EQ((std::vector<size_t>(sizes.begin(), sizes.begin() + 9)),
             (std::vector<size_t>{4, 8, 16, 32, 32, 32, 32, 32, 32}));
   Stage even(config, &policy_);
   sizes = Run(&even, Step(&even, {AdmitSequences{{Spec(1, 100)}}}),
-              [](size_t rows) { return 1e-5 * static_cast<double>(rows); });
+              [](size_t rows) { return 1e-3 * static_cast<double>(rows); });
   EXPECT_EQ((std::vector<size_t>(sizes.begin(), sizes.begin() + 7)),
             (std::vector<size_t>{4, 8, 16, 32, 4, 4, 4}));
   // A fixed size is kept to.
   config.least_prefill_chunk_tokens = 64;
   Stage fixed(config, &policy_);
   sizes = Run(&fixed, Step(&fixed, {AdmitSequences{{Spec(1, 200)}}}),
-              [](size_t rows) { return 1e-5 * static_cast<double>(rows); });
+              [](size_t rows) { return 1e-3 * static_cast<double>(rows); });
   EXPECT_EQ((std::vector<size_t>(sizes.begin(), sizes.begin() + 4)), (std::vector<size_t>{64, 64, 64, 8}));
 }
 

@@ -15,8 +15,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::array<const char*, 4> kModes = {"off", "propagate", "exact", "verify"};
-constexpr std::array<const char*, 4> kMeasures = {"softmax", "state", "classifier", "forced"};
 constexpr std::array<std::string_view, 7> kKeys = {"mode",  "measure", "threshold", "min_layer",
                                                    "decay", "forced",  "per_token"};
 
@@ -25,8 +23,8 @@ void ReadMode(FieldReader* fields, ExitSetting* setting) {
   if (!name) return;
   const auto mode = ExitModeOf(*name);
   if (!mode) {
-    fields->Fail("mode",
-                 fmt::format("exit mode '{}' is unknown; there are {}", *name, fmt::join(kModes, ", ")));
+    fields->Fail("mode", fmt::format("exit mode '{}' is unknown; there are {}", *name,
+                                     fmt::join(kExitModeNames, ", ")));
   } else if (*mode == ExitMode::kExact || *mode == ExitMode::kVerify) {
     fields->Fail("mode", fmt::format("exit mode '{}' is not built yet; there are off and propagate", *name),
                  "unsupported_value");
@@ -41,7 +39,7 @@ void ReadMeasure(FieldReader* fields, const ApiLimits& limits, ExitSetting* sett
   const auto measure = ExitMeasureOf(*name);
   if (!measure) {
     fields->Fail("measure", fmt::format("exit measure '{}' is unknown; there are {}", *name,
-                                        fmt::join(kMeasures, ", ")));
+                                        fmt::join(kExitMeasureNames, ", ")));
   } else if (*measure == ExitMeasure::kClassifier && !limits.has_classifier) {
     fields->Fail("measure", "exit measure 'classifier' needs exits that were fitted for this model (--exits)",
                  "unsupported_value");
@@ -117,21 +115,6 @@ void ReadForced(FieldReader* fields, const ApiLimits& limits, ExitSetting* setti
 }
 
 }  // namespace
-
-const char* ExitModeName(ExitMode mode) { return kModes.at(static_cast<size_t>(mode)); }
-const char* ExitMeasureName(ExitMeasure measure) { return kMeasures.at(static_cast<size_t>(measure)); }
-
-std::optional<ExitMode> ExitModeOf(std::string_view name) {
-  const auto it = std::find(kModes.begin(), kModes.end(), name);
-  if (it == kModes.end()) return std::nullopt;
-  return static_cast<ExitMode>(it - kModes.begin());
-}
-
-std::optional<ExitMeasure> ExitMeasureOf(std::string_view name) {
-  const auto it = std::find(kMeasures.begin(), kMeasures.end(), name);
-  if (it == kMeasures.end()) return std::nullopt;
-  return static_cast<ExitMeasure>(it - kMeasures.begin());
-}
 
 ApiResult<ExitField> ParseExitField(const json::value* value, const ApiLimits& limits) {
   ExitField field{.setting = limits.default_exit};

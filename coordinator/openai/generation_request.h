@@ -65,10 +65,4 @@ ApiResult<boost::json::array> ParseMessages(const boost::json::value* value);
 // A prompt: a string, token ids, or a list of either.
 ApiResult<std::vector<PromptInput>> ParsePrompts(const boost::json::value* value, int vocab_size);
 
-const char* ExitModeName(ExitMode mode);
-const char* ExitMeasureName(ExitMeasure measure);
-// Of a mode or measure by its name; nothing where there is none.
-std::optional<ExitMode> ExitModeOf(std::string_view name);
-std::optional<ExitMeasure> ExitMeasureOf(std::string_view name);
-
 }  // namespace exeunt

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <vector>
 
 #include "base/check.h"
@@ -15,12 +16,9 @@ inline constexpr SequenceLimits kLimits{256, 100, 8};
 inline StageConfig Config(int rank, int ranks) {
   StageConfig config;
   config.rank = rank;
-  config.ranks = ranks;
+  config.split = EvenSplit(8, ranks);
   config.epoch = 7;
   config.limits = kLimits;
-  config.layer_begin = 8 * rank / ranks;
-  config.layer_end = 8 * (rank + 1) / ranks;
-  for (int r = 1; r <= ranks; ++r) config.stage_ends.push_back(8 * r / ranks);
   config.exit_layers = {2, 6};
   config.kv_pages = 8;
   return config;
@@ -57,8 +55,11 @@ class StageTest : public testing::Test {
     now_.since_start += std::chrono::microseconds(10);
     return stage->Step(now_, std::move(events));
   }
-  // Completes segment and head jobs with `token` until none is left; returns everything that was done.
-  std::vector<StageAction> Finish(Stage* stage, std::vector<StageAction> actions, int32_t token = 5) {
+  // What a job takes beside the step's own 10 us: nothing, unless a test says so.
+  using JobTime = std::function<Duration(const Job& job)>;
+  // Completes segment and head jobs with a token until none is left; returns everything that was done.
+  std::vector<StageAction> Finish(Stage* stage, std::vector<StageAction> actions,
+                                  const JobTime& job_time = nullptr) {
     std::vector<StageAction> all;
     for (;;) {
       const auto jobs = Of<SubmitJob>(actions);
@@ -69,12 +70,13 @@ class StageTest : public testing::Test {
       if (const auto* head = std::get_if<HeadJob>(&jobs[0].job.work)) {
         HeadResult result;
         for (size_t i = 0; i < head->rows.size(); ++i)
-          result.rows.push_back({.token = token, .softmax_margin = 0.5F});
+          result.rows.push_back({.token = 5, .softmax_margin = 0.5F});
         done.result = result;
       } else {
         const auto& segment = std::get<SegmentJob>(jobs[0].job.work);
         done.result = SegmentResult{std::vector<float>(segment.signals.size(), 0.5F)};
       }
+      if (job_time) now_ = now_ + job_time(jobs[0].job);
       actions = Step(stage, {done});
     }
   }
