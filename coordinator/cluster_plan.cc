@@ -41,6 +41,8 @@ Result<proto::Plan> MakePlan(const Config& config, const ModelConfig& model) {
   ASSIGN_OR_RETURN(const auto exits, ParseExitLayers(config.exit_layers, model.n_layers));
   plan.mutable_exit_layers()->Add(exits.begin(), exits.end());
   plan.set_model_path(config.model);
+  plan.set_adapter_path(config.adapter.directory);
+  plan.set_adapter_type(config.adapter.type);
   plan.set_exits_path(config.exits);
   plan.set_kv_budget_bytes(config.kv_budget);
   plan.set_threads(ThreadsPerStage(config));

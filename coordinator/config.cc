@@ -22,6 +22,9 @@ CLI::Option* Add(CLI::App* app, const std::string& name, T* field, const std::st
 
 void AddModelOptions(CLI::App* app, Config* c) {
   Add(app, "--model", &c->model, "model: a .gguf file or a Hugging Face directory")->required();
+  Add(app, "--adapter", &c->adapter.directory, "PEFT directory of a LoRA adapter, merged at load");
+  Add(app, "--adapter-type", &c->adapter.type,
+      "of merged matrices: auto, F32, F16, BF16, Q8_0, Q4_0 or Q4_1");
   Add(app, "--exits", &c->exits, "directory of exits.json");
   Add(app, "--api-model-name", &c->api_model_name, "name of the model in the API (default: its file)");
   Add(app, "--host", &c->host, "address of the REST API");

@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/lora_adapter.h"
 
 namespace exeunt {
 
 struct Config {
   // The model
   std::string model;           // a .gguf file or a Hugging Face directory
+  AdapterOptions adapter;      // a LoRA adapter, merged at load
   std::string exits;           // directory of exits.json; "": none
   std::string api_model_name;  // "": the file's name; "default" is understood too
 

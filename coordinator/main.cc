@@ -118,10 +118,12 @@ struct Server {
 
 Status Open(Config config, Server* server) {
   config.model = fs::absolute(config.model).string();
-  if (!config.exits.empty()) config.exits = fs::absolute(config.exits).string();
+  for (std::string* directory : {&config.exits, &config.adapter.directory}) {
+    if (!directory->empty()) *directory = fs::absolute(*directory).string();
+  }
   ASSIGN_OR_RETURN(const std::string worker, WorkerBinary(config));
   ASSIGN_OR_RETURN(const std::string secret, Secret(config));
-  ASSIGN_OR_RETURN(const auto source, ModelSource::Open(config.model));
+  ASSIGN_OR_RETURN(const auto source, ModelSource::Open(config.model, config.adapter));
   ASSIGN_OR_RETURN(const proto::Plan plan, MakePlan(config, source->config()));
   ASSIGN_OR_RETURN(ServedModel model, MakeServedModel(config, *source, plan));
   CoreConfig core = MakeCoreConfig(config, source->config(), plan, MillisecondsSince1970());

@@ -1,25 +1,15 @@
 #include "model/exit_heads_info.h"
 
 #include <boost/json.hpp>
-#include <fstream>
 
 #include "base/error.h"
+#include "base/mmap.h"
 #include "model/json.h"
 
 namespace exeunt {
 namespace {
 
 constexpr size_t kMaxExitsJsonBytes = size_t{1} << 20;
-
-Result<std::string> ReadSmallFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return NotFound("{}: cannot be opened", path);
-  std::string text(kMaxExitsJsonBytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(in.gcount()));
-  if (text.size() > kMaxExitsJsonBytes) return InvalidArgument("{}: over {} bytes", path, kMaxExitsJsonBytes);
-  return text;
-}
 
 Result<ExitHeadInfo> ParseExit(const boost::json::value& value, int n_layers) {
   const auto* object = value.if_object();
@@ -74,7 +64,7 @@ Result<ExitHeadsInfo> ParseExitHeadsInfo(const std::string& text, int n_layers) 
 
 Result<ExitHeadsInfo> LoadExitHeadsInfo(const std::string& directory, int n_layers) {
   const std::string path = directory + "/exits.json";
-  ASSIGN_OR_RETURN(const std::string text, ReadSmallFile(path));
+  ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxExitsJsonBytes));
   auto info = ParseExitHeadsInfo(text, n_layers);
   if (!info.has_value()) return Annotate(info.error(), path);
   return info;

@@ -1,25 +1,48 @@
 #include "model/linear.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/check.h"
 #include "kernels/dequantize.h"
+#include "kernels/quantize.h"
 
 namespace exeunt {
 namespace {
 
 bool IsQuantised(const Linear::Part& part) { return Info(part.weight.dtype()).block_elements > 1; }
 
-// Packs rows [from, from + count) of `t` as rows [first, ...), one at a time through F32 where the types
-// differ.
-void Pack(const TensorView& t, int from, int count, int first, cpu::PackedMatrix* matrix) {
+// One stored matrix on its way into a Linear.
+struct Stored {
+  const TensorView* tensor = nullptr;
+  std::optional<LoraDelta> delta;
+  DType packed = DType::kF32;
+  int rows() const { return static_cast<int>(tensor->shape[0]); }
+};
+
+Stored FindStored(const ModelSource& source, const std::string& name, bool dequantise) {
+  Stored stored{.tensor = source.Find(name + ".weight")};
+  CHECK_MSG(stored.tensor != nullptr, "tensor {}.weight passed validation and is not there", name);
+  const LoraAdapter* adapter = source.adapter();
+  if (adapter != nullptr) stored.delta = adapter->Load(stored.tensor->name);
+  stored.packed = stored.tensor->dtype;
+  if (stored.delta) stored.packed = adapter->MergedType(stored.tensor->dtype);
+  if (dequantise) stored.packed = DType::kF32;
+  return stored;
+}
+
+// Packs rows [from, from + count) as rows [first, ...) of the matrix, one at a time through F32 where they
+// change.
+void Pack(const Stored& stored, int from, int count, int first, cpu::PackedMatrix* matrix) {
+  const TensorView& t = *stored.tensor;
   const auto k = static_cast<size_t>(matrix->k());
   const std::byte* src = t.bytes.data() + static_cast<size_t>(from) * RowBytes(t.dtype, k);
-  if (t.dtype == matrix->dtype()) return matrix->PackRows(first, count, src);
+  if (t.dtype == matrix->dtype() && !stored.delta) return matrix->PackRows(first, count, src);
   std::vector<float> row(k);
   for (int r = 0; r < count; ++r, src += RowBytes(t.dtype, k)) {
     DequantizeRow(t.dtype, src, row.data(), k);
-    matrix->PackRows(first + r, 1, reinterpret_cast<const std::byte*>(row.data()));
+    if (stored.delta) stored.delta->AddRow(static_cast<size_t>(from + r), row.data());
+    matrix->PackRows(first + r, 1, QuantizeRow(matrix->dtype(), row).data());
   }
 }
 
@@ -27,38 +50,33 @@ void Pack(const TensorView& t, int from, int count, int first, cpu::PackedMatrix
 
 Linear Linear::Load(const ModelSource& source, const std::vector<std::string>& names, bool dequantise,
                     cpu::PackedArena* arena) {
-  std::vector<const TensorView*> tensors;
+  std::vector<Stored> tensors;
   bool has_bias = false;
   Linear linear;
   for (const auto& name : names) {
-    const TensorView* t = source.Find(name + ".weight");
-    CHECK_MSG(t != nullptr, "tensor {}.weight passed validation and is not there", name);
-    tensors.push_back(t);
-    linear.n_ += static_cast<int>(t->shape[0]);
-    linear.k_ = static_cast<int>(t->shape[1]);
+    tensors.push_back(FindStored(source, name, dequantise));
+    linear.n_ += tensors.back().rows();
+    linear.k_ = static_cast<int>(tensors.back().tensor->shape[1]);
     has_bias |= source.Find(name + ".bias") != nullptr;
   }
-  const auto packed_type = [&](size_t i) { return dequantise ? DType::kF32 : tensors[i]->dtype; };
   int row = 0;
   for (size_t i = 0; i < tensors.size();) {  // runs of one type
     size_t end = i;
     int rows = 0;
-    for (; end < tensors.size() && packed_type(end) == packed_type(i); ++end) {
-      rows += static_cast<int>(tensors[end]->shape[0]);
-    }
-    Part part{cpu::PackedMatrix(packed_type(i), rows, linear.k_, arena), row};
+    for (; end < tensors.size() && tensors[end].packed == tensors[i].packed; ++end)
+      rows += tensors[end].rows();
+    Part part{cpu::PackedMatrix(tensors[i].packed, rows, linear.k_, arena), row};
     for (int first = 0; i < end; ++i) {
-      const int count = static_cast<int>(tensors[i]->shape[0]);
-      Pack(*tensors[i], 0, count, first, &part.weight);
-      source.ReleasePages(*tensors[i]);
-      first += count;
+      Pack(tensors[i], 0, tensors[i].rows(), first, &part.weight);
+      source.ReleasePages(*tensors[i].tensor);
+      first += tensors[i].rows();
     }
     linear.parts_.push_back(std::move(part));
     row += rows;
   }
   if (has_bias) {
     for (size_t i = 0; i < names.size(); ++i) {
-      const auto n = static_cast<size_t>(tensors[i]->shape[0]);
+      const auto n = static_cast<size_t>(tensors[i].rows());
       const TensorView* bias = source.Find(names[i] + ".bias");
       const size_t at = linear.bias_.size();
       linear.bias_.resize(at + n, 0.0F);
@@ -70,23 +88,23 @@ Linear Linear::Load(const ModelSource& source, const std::vector<std::string>& n
 
 Linear Linear::LoadGateUp(const ModelSource& source, const std::string& gate, const std::string& up,
                           bool dequantise, cpu::PackedArena* arena) {
-  const TensorView* tensors[] = {source.Find(gate + ".weight"), source.Find(up + ".weight")};
+  const Stored tensors[] = {FindStored(source, gate, dequantise), FindStored(source, up, dequantise)};
   const bool biased = source.Find(gate + ".bias") != nullptr || source.Find(up + ".bias") != nullptr;
-  const int rows = static_cast<int>(tensors[0]->shape[0]);
-  if (biased || (!dequantise && tensors[0]->dtype != tensors[1]->dtype) || rows % cpu::kGroupColumns != 0) {
+  const int rows = tensors[0].rows();
+  if (biased || tensors[0].packed != tensors[1].packed || rows % cpu::kGroupColumns != 0) {
     return Load(source, {gate, up}, dequantise, arena);
   }
   Linear linear;
   linear.n_ = 2 * rows;
-  linear.k_ = static_cast<int>(tensors[0]->shape[1]);
+  linear.k_ = static_cast<int>(tensors[0].tensor->shape[1]);
   linear.gate_up_in_turns_ = true;
-  Part part{cpu::PackedMatrix(dequantise ? DType::kF32 : tensors[0]->dtype, linear.n_, linear.k_, arena), 0};
+  Part part{cpu::PackedMatrix(tensors[0].packed, linear.n_, linear.k_, arena), 0};
   for (int first = 0; first < rows; first += cpu::kGroupColumns) {
     for (int i = 0; i < 2; ++i) {
-      Pack(*tensors[i], first, cpu::kGroupColumns, 2 * first + i * cpu::kGroupColumns, &part.weight);
+      Pack(tensors[i], first, cpu::kGroupColumns, 2 * first + i * cpu::kGroupColumns, &part.weight);
     }
   }
-  for (const TensorView* t : tensors) source.ReleasePages(*t);
+  for (const Stored& stored : tensors) source.ReleasePages(*stored.tensor);
   linear.parts_.push_back(std::move(part));
   return linear;
 }

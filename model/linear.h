@@ -18,8 +18,9 @@ class Linear {
     int first_row = 0;
   };
 
-  // Stacks `names` (without ".weight") in order; a ".bias" beside any of them is taken too. Releases the
-  // source's pages. `dequantise` packs every matrix as F32, whatever its type.
+  // Stacks `names` (without ".weight") in order, with what the source's adapter adds; a ".bias" beside any of
+  // them is taken too. Releases the source's pages. `dequantise` packs every matrix as F32, whatever its
+  // type.
   static Linear Load(const ModelSource& source, const std::vector<std::string>& names, bool dequantise,
                      cpu::PackedArena* arena);
   // Gate and up as one matrix for Ops::gate_up, their groups of columns taking turns, where they are of one

@@ -1,5 +1,5 @@
 // ModelParts: what a loader of one kind of file found, before it becomes a ModelSource; and the checks that
-// all kinds share. Not for users of models: they see model_source.h.
+// all kinds share. Users of models see ModelSource only.
 #pragma once
 
 #include <memory>

@@ -11,49 +11,52 @@
 //   blk.N.ffn_{gate,up}.weight [d_ff, d_model]     blk.N.ffn_down.weight [d_model, d_ff]
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <memory>
-#include <span>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/mmap.h"
 #include "base/result.h"
-#include "kernels/dtype.h"
 #include "model/config.h"
-#include "model/gguf_value.h"
+#include "model/lora_adapter.h"
+#include "model/model_parts.h"
 
 namespace exeunt {
-
-struct TensorView {
-  std::string name;
-  DType dtype = DType::kF32;
-  std::vector<int64_t> shape;  // rows first: [n_out, n_in] for a matrix, row-major
-  std::span<const std::byte> bytes;
-};
 
 class ModelSource {
  public:
   // Opens `path`, a .gguf file or a directory with config.json and *.safetensors, and validates every tensor
   // that the architecture needs: present, of the right shape, of a known type, inside the file. Errors name
   // file, tensor or key, value and limit.
-  static Result<std::shared_ptr<const ModelSource>> Open(const std::string& path);
+  static Result<std::shared_ptr<const ModelSource>> Open(const std::string& path,
+                                                         const AdapterOptions& adapter = {});
 
-  virtual ~ModelSource() = default;
-  virtual const ModelConfig& config() const = 0;
-  // nullptr where the file has no such tensor.
-  virtual const TensorView* Find(std::string_view name) const = 0;
-  virtual const std::vector<TensorView>& tensors() const = 0;
+  const ModelConfig& config() const { return parts_.config; }
+  // As the file has it, without the adapter; nullptr where the file has no such tensor.
+  const TensorView* Find(std::string_view name) const { return parts_.tensors.Find(name); }
+  const std::vector<TensorView>& tensors() const { return parts_.tensors.all(); }
+  const LoraAdapter* adapter() const { return adapter_.get(); }  // nullptr: none
   // GGUF metadata (tokenizer and chat template included); empty for a Hugging Face directory, where
   // tokenizer.json, tokenizer_config.json and generation_config.json lie in directory().
-  virtual const GgufMetadata& metadata() const = 0;
-  virtual const std::string& directory() const = 0;  // empty for GGUF
-  // SHA-256 over the tensors' names, types, shapes and bytes, hex; computed at the first call. Binds exits to
-  // a model.
-  virtual std::string ContentHash() const = 0;
+  const GgufMetadata& metadata() const { return parts_.metadata; }
+  const std::string& directory() const { return parts_.directory; }  // empty for GGUF
+  // SHA-256 over the tensors' names, types, shapes and bytes, and over the adapter with the type of what it
+  // is merged into, hex; computed at the first call. Binds exits to a model.
+  std::string ContentHash() const;
   // Tells the kernel that a tensor's pages will not be read again (after repacking).
-  virtual void ReleasePages(const TensorView& tensor) const = 0;
+  void ReleasePages(const TensorView& tensor) const { exeunt::ReleasePages(tensor.bytes); }
+
+ private:
+  explicit ModelSource(ModelParts parts) : parts_(std::move(parts)) {}
+  std::string ComputeHash() const;
+
+  ModelParts parts_;
+  std::shared_ptr<const LoraAdapter> adapter_;
+  mutable std::once_flag hashed_;
+  mutable std::string hash_;
 };
 
 }  // namespace exeunt

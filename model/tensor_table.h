@@ -2,15 +2,25 @@
 // thread-safe.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "model/model_source.h"
+#include "kernels/dtype.h"
 
 namespace exeunt {
+
+struct TensorView {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;  // rows first: [n_out, n_in] for a matrix, row-major
+  std::span<const std::byte> bytes;
+};
 
 class TensorTable {
  public:

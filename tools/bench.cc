@@ -14,6 +14,7 @@
 #include "model/layer_plan.h"
 #include "tools/bench_report.h"
 #include "tools/exit_options.h"
+#include "tools/model_options.h"
 #include "tools/simulation.h"
 #include "transport/mpi/mpi_channel.h"
 #include "transport/mpi/mpi_collective.h"
@@ -24,7 +25,7 @@ namespace exeunt {
 namespace {
 
 struct BenchOptions {
-  std::string model;
+  ModelOptions model;
   std::vector<std::string> workloads = {"prefill:512", "decode:1", "decode:8", "decode:32"};
   int threads = 1;
   int repeat = 1;
@@ -120,7 +121,7 @@ class Bench {
 };
 
 Status Bench::Load() {
-  ASSIGN_OR_RETURN(const auto source, ModelSource::Open(options_.model));
+  ASSIGN_OR_RETURN(const auto source, options_.model.Open());
   const ModelConfig& model = source->config();
   vocab_size_ = model.vocab_size;
   int pages = 1;
@@ -324,7 +325,7 @@ void AddBench(CLI::App* app, int* status) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* verb = app->add_subcommand(
       "bench", "Measure prefill, decode and pipelines; a stage per rank: mpirun -n 2 exeunt bench MODEL");
-  verb->add_option("model", options->model, "GGUF file or Hugging Face directory")->required();
+  options->model.AddTo(verb);
   verb->add_option("--workload", options->workloads,
                    "prefill:TOKENS, decode:STREAMS[xTOKENS], context:TOKENS; several may be given")
       ->capture_default_str();

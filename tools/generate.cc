@@ -14,13 +14,14 @@
 #include "model/layer_plan.h"
 #include "model/tokenizer.h"
 #include "tools/exit_options.h"
+#include "tools/model_options.h"
 #include "worker/local_pipeline.h"
 
 namespace exeunt {
 namespace {
 
 struct GenerateOptions {
-  std::string model;
+  ModelOptions model;
   std::string prompt;
   bool chat = false;
   int max_tokens = 128;
@@ -74,7 +75,7 @@ void PrintStatistics(const std::map<int, int>& by_layer, int n_layers, double se
 }
 
 Status Generate(const GenerateOptions& options) {
-  ASSIGN_OR_RETURN(const auto source, ModelSource::Open(options.model));
+  ASSIGN_OR_RETURN(const auto source, options.model.Open());
   const ModelConfig& model = source->config();
   ASSIGN_OR_RETURN(const auto tokenizer, source->directory().empty()
                                              ? Tokenizer::FromGguf(source->metadata())
@@ -140,7 +141,7 @@ Status Generate(const GenerateOptions& options) {
 void AddGenerate(CLI::App* app, int* status) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* verb = app->add_subcommand("generate", "Generate text in one process, over a loopback pipeline");
-  verb->add_option("model", options->model, "GGUF file or Hugging Face directory")->required();
+  options->model.AddTo(verb);
   verb->add_option("-p,--prompt", options->prompt, "prompt text")->required();
   verb->add_flag("--chat", options->chat,
                  "render the prompt as a user's message with the model's chat template");

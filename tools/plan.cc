@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/mmap.h"
 #include "tools/exit_options.h"
+#include "tools/model_options.h"
 #include "tools/simulation.h"
 #include "worker/layer_costs.h"
 
@@ -18,7 +19,7 @@ namespace exeunt {
 namespace {
 
 struct PlanOptions {
-  std::string model;
+  ModelOptions model;
   int stages = 2;
   std::string profile;
   int streams = 32;
@@ -34,7 +35,7 @@ boost::json::array ToJson(const CostCurve& curve) {
 }
 
 Status Plan(const PlanOptions& options) {
-  ASSIGN_OR_RETURN(const auto source, ModelSource::Open(options.model));
+  ASSIGN_OR_RETURN(const auto source, options.model.Open());
   SplitRequest request{.stages = options.stages, .n_layers = source->config().n_layers};
   ASSIGN_OR_RETURN(request.profile, ParseForced(options.profile, request.n_layers));
   RETURN_IF_ERROR(ParseSplit("even", request));  // checks the number of stages before anything is measured
@@ -127,7 +128,7 @@ void AddPlan(CLI::App* app, int* status) {
   auto options = std::make_shared<PlanOptions>();
   CLI::App* verb =
       app->add_subcommand("plan", "Balance the layers over stages by what they cost on this machine");
-  verb->add_option("model", options->model, "GGUF file or Hugging Face directory")->required();
+  options->model.AddTo(verb);
   verb->add_option("--stages", options->stages, "pipeline stages")->capture_default_str();
   verb->add_option("--threads", options->threads, "compute threads a stage")
       ->check(CLI::Range(1, 1024))

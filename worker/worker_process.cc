@@ -112,7 +112,8 @@ Status WorkerProcess::AwaitPlan() {
 }
 
 Status WorkerProcess::Load(const proto::Plan& plan) {
-  ASSIGN_OR_RETURN(const auto source, ModelSource::Open(plan.model_path()));
+  ASSIGN_OR_RETURN(const auto source,
+                   ModelSource::Open(plan.model_path(), {plan.adapter_path(), plan.adapter_type()}));
   const ModelConfig& model = source->config();
   RETURN_IF_ERROR(CheckPlan(plan, identity_, model));
   ASSIGN_OR_RETURN(const int pages, PlanPages(plan, model));

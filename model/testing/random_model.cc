@@ -7,8 +7,8 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "kernels/quantize.h"
 #include "model/testing/gguf_writer.h"
-#include "model/testing/quantize.h"
 
 namespace exeunt {
 namespace {
@@ -54,7 +54,7 @@ class Builder {
     std::vector<float> values(n);
     const uint32_t tensor = HashName(name);
     for (size_t i = 0; i < n; ++i) values[i] = mean + deviation * Normal(spec_.seed, tensor, i);
-    writer_.AddTensor(name, type, shape, Quantize(type, values));
+    writer_.AddTensor(name, type, shape, QuantizeRow(type, values));
   }
 
   const RandomModelSpec& spec_;

@@ -10,8 +10,8 @@
 
 #include "base/testing/temp_dir.h"
 #include "kernels/dequantize.h"
+#include "kernels/quantize.h"
 #include "model/model_source.h"
-#include "model/testing/quantize.h"
 
 namespace exeunt {
 namespace {
@@ -133,7 +133,7 @@ TEST(Quantize, ComesBackWithinTheStep) {
   for (size_t i = 512; i < 768; ++i) values[i] = -std::abs(values[i]);
   for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ4_1,
                      DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
-    const std::vector<std::byte> bytes = Quantize(type, values);
+    const std::vector<std::byte> bytes = QuantizeRow(type, values);
     ASSERT_EQ(bytes.size(), RowBytes(type, values.size()));
     std::vector<float> back(values.size());
     DequantizeRow(type, bytes.data(), back.data(), back.size());

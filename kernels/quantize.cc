@@ -1,4 +1,4 @@
-#include "model/testing/quantize.h"
+#include "kernels/quantize.h"
 
 #include <algorithm>
 #include <array>
@@ -142,7 +142,7 @@ void Block(DType type, std::span<const float> v, std::byte* out) {
 
 }  // namespace
 
-std::vector<std::byte> Quantize(DType type, std::span<const float> values) {
+std::vector<std::byte> QuantizeRow(DType type, std::span<const float> values) {
   const auto elements = static_cast<size_t>(Info(type).block_elements);
   CHECK_EQ(values.size() % elements, size_t{0});
   std::vector<std::byte> bytes(RowBytes(type, values.size()));

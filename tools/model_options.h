@@ -1,0 +1,26 @@
+// Command-line options of the model, shared by the verbs that load one.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "model/model_source.h"
+
+namespace exeunt {
+
+struct ModelOptions {
+  std::string path;
+  AdapterOptions adapter;
+
+  void AddTo(CLI::App* app) {
+    app->add_option("model", path, "GGUF file or Hugging Face directory")->required();
+    app->add_option("--adapter", adapter.directory, "PEFT directory of a LoRA adapter, merged at load");
+    app->add_option("--adapter-type", adapter.type,
+                    "type of merged matrices: auto, F32, F16, BF16, Q8_0, Q4_0 or Q4_1")
+        ->capture_default_str();
+  }
+  Result<std::shared_ptr<const ModelSource>> Open() const { return ModelSource::Open(path, adapter); }
+};
+
+}  // namespace exeunt
