@@ -12,8 +12,8 @@
 namespace exeunt {
 namespace {
 
-std::shared_ptr<const ModelSource> Open(const std::string& path) {
-  auto source = ModelSource::Open(path);
+std::shared_ptr<const ModelSource> Open(const std::string& path, const AdapterOptions& adapter = {}) {
+  auto source = ModelSource::Open(path, adapter);
   CHECK_MSG(source.has_value(), "{}", source.error().message);
   return *source;
 }
@@ -67,13 +67,22 @@ INSTANTIATE_TEST_SUITE_P(All, RandomModelGolden, testing::ValuesIn(GoldenSpecs()
 
 class HuggingFaceGolden : public testing::TestWithParam<const char*> {};
 
-TEST_P(HuggingFaceGolden, Logits) {
-  ExpectGolden(GetParam(), Open(std::string(EXEUNT_SOURCE_DIR) + "/tests/golden/data/hf/" + GetParam()));
-}
+const std::string kHfData = std::string(EXEUNT_SOURCE_DIR) + "/tests/golden/data/hf/";
+
+TEST_P(HuggingFaceGolden, Logits) { ExpectGolden(GetParam(), Open(kHfData + GetParam())); }
 
 INSTANTIATE_TEST_SUITE_P(All, HuggingFaceGolden,
                          testing::Values("hf_llama", "hf_mistral", "hf_qwen2", "hf_qwen3"),
                          [](const auto& info) { return std::string(info.param); });
+
+// Merged here; peft computes W x + s B (A x).
+TEST(AdapterGolden, LogitsAreThoseOfPeft) {
+  const std::string base = kHfData + "hf_llama";
+  ExpectGolden("hf_llama_lora", Open(base, {kHfData + "hf_llama_lora", "auto"}));
+  const Golden golden = LoadGolden("hf_llama_lora");
+  Engine plain(Open(base), Weights::kF32);
+  EXPECT_GT(Difference(golden, &plain).rms, 0.1 * golden.deviation);  // the adapter matters
+}
 
 // The test can fail: a model that differs by one number of its configuration is outside of the limits.
 TEST(Golden, TellsASlightlyDifferentModel) {

@@ -65,15 +65,13 @@ def load(directory: Path) -> transformers.PreTrainedModel:
                                                              attn_implementation="eager").eval()
 
 
-def runner(directory: Path) -> Callable[[list[int]], Tensor]:
-    """The checkpoint as a function from a sequence to its logits [tokens, vocab]."""
-    model = load(directory)
+def runner(model: torch.nn.Module) -> Callable[[list[int]], Tensor]:
+    """A loaded checkpoint as a function from a sequence to its logits [tokens, vocab]."""
     return lambda tokens: model(torch.tensor([tokens]), past_key_values=HalfCache(), use_cache=True).logits[0]
 
 
-def as_reference(directory: Path) -> tuple[Config, Weights]:
-    """The checkpoint for reference.py."""
-    model = load(directory)
+def as_reference(model: transformers.PreTrainedModel) -> tuple[Config, Weights]:
+    """A loaded checkpoint for reference.py."""
     c = model.config
     names = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
              "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
@@ -111,7 +109,7 @@ def check_reference(directory: Path) -> None:
     """
     tokens = list(range(0, 128, 2)) + list(range(1, 33, 2))
     theirs = load(directory)(torch.tensor([tokens])).logits[0]
-    ours = Model(*as_reference(directory), Numerics(half_kv=False)).run(tokens)
+    ours = Model(*as_reference(load(directory)), Numerics(half_kv=False)).run(tokens)
     difference = (theirs - ours).abs().max().item()
     print(f"{directory.name}: reference.py and transformers differ by {difference:.2g}")
     assert difference < 1e-4, difference

@@ -5,6 +5,7 @@
   mkdir /tmp/random && build/tests/golden/write_random_models /tmp/random
   /tmp/venv/bin/python make_goldens.py random /tmp/random
   /tmp/venv/bin/python make_goldens.py hf
+  /tmp/venv/bin/python make_goldens.py adapter
   /tmp/venv/bin/python make_goldens.py default "$(../../deploy/get_model.sh)" TEXTS.jsonl.gz   (5 minutes)
   /tmp/venv/bin/python make_goldens.py noise "$(../../deploy/get_model.sh)"                    (5 minutes)
 
@@ -20,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 
+import adapters
 import hf_models
 from prompts import prompts, tokenizer_of
 from reference import EXACT, F32, INT8, Model, Numerics, Tensor, read_gguf
@@ -117,10 +120,23 @@ def make_hf() -> None:
         directory = DATA / "hf" / name
         hf_models.save(name, directory)
         hf_models.check_reference(directory)
-        config, weights = hf_models.as_reference(directory)
-        noisy: Run = lambda tokens: Model(config, weights, F32).run(tokens)
-        vocab = weights.tensors["token_embd.weight"].shape[0]
-        write(name, sampled_golden(f"hf/{name}", vocab, 80, hf_models.runner(directory), {"f32": noisy}))
+        write_hf(name, hf_models.runner(hf_models.load(directory)), hf_models.load(directory))
+
+
+def write_hf(name: str, exact: Run, model: transformers.PreTrainedModel) -> None:
+    """The golden of a checkpoint whose noise is reference.py's on `model`."""
+    config, weights = hf_models.as_reference(model)
+    noisy: Run = lambda tokens: Model(config, weights, F32).run(tokens)
+    vocab = weights.tensors["token_embd.weight"].shape[0]
+    write(name, sampled_golden(f"hf/{name}", vocab, 80, exact, {"f32": noisy}))
+
+
+def make_adapter() -> None:
+    """An adapter saved by peft, and logits of peft's own modules."""
+    base, directory = DATA / "hf" / adapters.BASE, DATA / "hf" / adapters.NAME
+    adapters.save(base, directory)
+    merged = adapters.load(base, directory).merge_and_unload()
+    write_hf(adapters.NAME, hf_models.runner(adapters.load(base, directory)), merged)
 
 
 def make_default(path: Path, texts: Path) -> None:
@@ -169,6 +185,7 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("random").add_argument("directory", type=Path)
     verbs.add_parser("hf")
+    verbs.add_parser("adapter")
     verbs.add_parser("noise").add_argument("model", type=Path)
     default = verbs.add_parser("default")
     default.add_argument("model", type=Path)
@@ -179,6 +196,8 @@ def main() -> None:
             make_random(arguments.directory)
         elif arguments.verb == "hf":
             make_hf()
+        elif arguments.verb == "adapter":
+            make_adapter()
         elif arguments.verb == "noise":
             make_noise(arguments.model)
         else:
