@@ -1,0 +1,108 @@
+"""A transformers decoder with a LoRA adapter, run layer by layer with exits, states that stop where a token left (CALM's
+propagation), and an affine translator per exit before the shared norm and head."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import gguf
+import peft
+import torch
+import transformers
+
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+class Tokenizer:
+    """The checkpoint's, with the begin-of-sequence token that the file asks for and no other."""
+
+    def __init__(self, model: Path):
+        if model.is_file():
+            self.tokens = transformers.AutoTokenizer.from_pretrained(model.parent, gguf_file=model.name)
+            field = gguf.GGUFReader(model).get_field("tokenizer.ggml.add_bos_token")
+            bos = field is not None and bool(field.contents())
+        else:
+            self.tokens = transformers.AutoTokenizer.from_pretrained(model)
+            bos = self.tokens("a").input_ids[0] == self.tokens.bos_token_id
+        self._bos = [self.tokens.bos_token_id] if bos else []
+        self.eos: int = self.tokens.eos_token_id
+        self.pad: int = self.eos
+
+    def prompt_ids(self, text: str) -> list[int]:
+        return self._bos + self.tokens(text, add_special_tokens=False).input_ids
+
+    def answer_ids(self, text: str) -> list[int]:
+        return self.tokens(text, add_special_tokens=False).input_ids + [self.eos]
+
+
+def has_fast_bfloat16(device: str) -> bool:
+    """Without the instructions bfloat16 is emulated, many times slower than float32."""
+    if device != "cpu":
+        return True
+    return any(flag in Path("/proc/cpuinfo").read_text(encoding="utf-8") for flag in ("avx512_bf16", "amx_bf16"))
+
+
+class ExitingModel(torch.nn.Module):
+    """Depths count layers: a state of depth e has been through the first e layers; depth n_layers is the full model."""
+
+    def __init__(self, model: Path, exits: list[int], rank: int, device: str):
+        super().__init__()
+        source = {"gguf_file": model.name} if model.is_file() else {}
+        base = transformers.AutoModelForCausalLM.from_pretrained(
+            model.parent if source else model, torch_dtype=torch.float32, attn_implementation="sdpa", **source)
+        self.n_layers: int = base.config.num_hidden_layers
+        if not all(0 < a < b for a, b in zip(exits, exits[1:] + [self.n_layers])):
+            raise ValueError(f"exits {exits} are not ascending layers between 0 and {self.n_layers}")
+        self.low_precision = has_fast_bfloat16(device)
+        if self.low_precision:  # frozen matrices once, instead of at every use; norms stay float32
+            for module in base.modules():
+                if isinstance(module, torch.nn.Linear):
+                    module.weight.data = module.weight.data.bfloat16()
+        config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=TARGETS, task_type="CAUSAL_LM")
+        self.adapted = peft.get_peft_model(base, config)
+        for name, parameter in self.adapted.named_parameters():
+            if "lora_" in name:
+                parameter.data = parameter.data.float()
+        self.exits = exits
+        d_model = base.config.hidden_size
+        self.translators = torch.nn.ModuleDict({str(e): torch.nn.Linear(d_model, d_model) for e in exits})
+        for translator in self.translators.values():
+            torch.nn.init.eye_(translator.weight)
+            torch.nn.init.zeros_(translator.bias)
+        self.device = torch.device(device)
+        self.to(self.device)
+
+    @property
+    def decoder(self):
+        return self.adapted.base_model.model.model
+
+    def autocast(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.low_precision)
+
+    def embed(self, ids: torch.Tensor):
+        """[texts, tokens] -> float32 states [texts, tokens, d_model] of depth 0, and their rotary embeddings."""
+        states = self.decoder.embed_tokens(ids).float()
+        positions = torch.arange(ids.shape[1], device=ids.device)[None]
+        return states, self.decoder.rotary_emb(states, positions)
+
+    def run(self, states: torch.Tensor, rope, begin: int, end: int, left_at: torch.Tensor | None = None) -> torch.Tensor:
+        """Layers [begin, end). A token's state stays as it was at depth left_at ([texts, tokens]); later layers take K and V
+        from it. Padding is on the right, behind what the causal mask lets a token see."""
+        for index in range(begin, end):
+            out = self.decoder.layers[index](states, position_embeddings=rope)[0]
+            states = out if left_at is None else torch.where((left_at > index)[..., None], out, states)
+        return states
+
+    def logits(self, states: torch.Tensor, depth: int) -> torch.Tensor:
+        """[rows, d_model] of one depth -> [rows, vocabulary], through the depth's translator."""
+        if depth != self.n_layers:
+            states = self.translators[str(depth)](states).float()
+        return self.adapted.base_model.model.lm_head(self.decoder.norm(states)).float()
+
+    def trained(self) -> dict[str, torch.Tensor]:
+        """What training changes: LoRA matrices and translators, by name."""
+        return {name: p for name, p in self.named_parameters() if "lora_" in name or name.startswith("translators.")}
+
+
+def use_all_cores() -> None:
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
