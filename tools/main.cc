@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "tools/bench.h"
 #include "tools/generate.h"
+#include "tools/inspect.h"
 #include "tools/plan.h"
 #include "tools/simulate.h"
 
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
   exeunt::InitLogging("exeunt", "warn");
   exeunt::AddBench(&app, &status);
   exeunt::AddGenerate(&app, &status);
+  exeunt::AddInspect(&app, &status);
   exeunt::AddPlan(&app, &status);
   exeunt::AddSimulate(&app, &status);
   CLI11_PARSE(app, argc, argv);

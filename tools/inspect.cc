@@ -1,0 +1,63 @@
+#include "tools/inspect.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <cstdio>
+#include <map>
+#include <memory>
+
+#include "base/error.h"
+#include "tools/model_options.h"
+
+namespace exeunt {
+namespace {
+
+struct InspectOptions {
+  ModelOptions model;
+  bool json = false;
+};
+
+boost::json::object Describe(const ModelSource& source) {
+  const ModelConfig& c = source.config();
+  std::map<std::string_view, int> types;
+  for (const TensorView& tensor : source.tensors()) ++types[Info(tensor.dtype).name];
+  boost::json::object by_type;
+  for (const auto& [name, count] : types) by_type[name] = count;
+  return {{"layers", c.n_layers},     {"d_model", c.d_model},
+          {"heads", c.n_heads},       {"kv_heads", c.n_kv_heads},
+          {"head_dim", c.head_dim},   {"d_ff", c.d_ff},
+          {"vocabulary", c.vocab_size}, {"context_length", c.context_length},
+          {"tensors", by_type},       {"adapter", source.adapter() != nullptr},
+          {"hash", source.ContentHash()}};
+}
+
+Status Inspect(const InspectOptions& options) {
+  ASSIGN_OR_RETURN(const auto source, options.model.Open());
+  const boost::json::object described = Describe(*source);
+  if (options.json) {
+    std::puts(boost::json::serialize(described).c_str());
+    return OkStatus();
+  }
+  for (const auto& [key, value] : described) {
+    std::puts(fmt::format("{:<15} {}", std::string(key), boost::json::serialize(value)).c_str());
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+void AddInspect(CLI::App* app, int* status) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App* verb = app->add_subcommand("inspect", "Show what a model is: its shape, types and content hash");
+  options->model.AddTo(verb);
+  verb->add_flag("--json", options->json, "one JSON object");
+  verb->callback([options, status] {
+    const Status result = Inspect(*options);
+    if (result.has_value()) return;
+    std::fprintf(stderr, "exeunt inspect: %s\n", result.error().message.c_str());
+    *status = 1;
+  });
+}
+
+}  // namespace exeunt

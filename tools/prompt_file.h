@@ -1,0 +1,20 @@
+// A JSONL file of prompts: {"prompt": text, "reference": text (optional)} a line; other keys are ignored, so
+// that a task's own fields may stay.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace exeunt {
+
+struct PromptLine {
+  std::string prompt;
+  std::string reference;  // "": none
+};
+
+// At most `limit` lines; 0: all. Errors name file, line and key.
+Result<std::vector<PromptLine>> ReadPromptFile(const std::string& path, size_t limit);
+
+}  // namespace exeunt
