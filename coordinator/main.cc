@@ -74,6 +74,7 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
   model.limits.exit_layers.assign(plan.exit_layers().begin(), plan.exit_layers().end());
   if (!config.exits.empty()) {
     ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(config.exits, shape.n_layers));
+    model.limits.has_preview = exits.preview.has_value();
     model.limits.has_classifier = std::any_of(exits.exits.begin(), exits.exits.end(),
                                               [](const ExitHeadInfo& exit) { return exit.classifier; });
   }

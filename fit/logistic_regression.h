@@ -1,6 +1,6 @@
 // LogisticRegression: sigmoid(w.x + b) as the probability that an exit's token is the full model's: CALM's
-// classifier (arXiv 2207.07061, section 3.3), by Newton's method. Each pass over the corpus makes one step, so
-// memory does not grow with it. Not thread-safe.
+// classifier (arXiv 2207.07061, section 3.3), by Newton's method. Each pass over the corpus makes one step,
+// so memory does not grow with it. Not thread-safe.
 #pragma once
 
 #include <Eigen/Dense>

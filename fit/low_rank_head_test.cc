@@ -54,9 +54,8 @@ TEST_F(LowRankHeadTest, ErrorIsTheVarianceThatIsNotExplained) {
   RowMajorMatrix same = RowMajorMatrix::Identity(24, 24);
   LowRankHeadFit blind(24);
   blind.Add(same.data(), 24);
-  const LowRankHead plain = blind.Solve(6, 2000, [this](int row, float* to) {
-    Eigen::Map<Eigen::RowVectorXf>(to, 24) = head_.row(row);
-  });
+  const LowRankHead plain = blind.Solve(
+      6, 2000, [this](int row, float* to) { Eigen::Map<Eigen::RowVectorXf>(to, 24) = head_.row(row); });
   EXPECT_LT(Error(head_, fitted, z), 0.5 * Error(head_, plain, z));
 }
 

@@ -1,9 +1,12 @@
 // ExitHeads: what lies beside a model to make it exit well: per exit layer an affine translator before the
-// shared norm and head, and a linear classifier. Directory with exits.json and exits.safetensors:
+// shared norm and head, and a linear classifier; for all of them a head of few directions. Directory:
 //   exits.json         {"format": 1, "model": "<ContentHash>", "exits": [{"layer": 12, "translator": true,
-//   "classifier": true}]} exits.safetensors  exit.12.translator.weight [d_model, d_model],
+//   "classifier": true}],
+//                      "preview": {"rank": 64, "groups": 16}}
+//   exits.safetensors   exit.12.translator.weight [d_model, d_model],
 //   exit.12.translator.bias [d_model],
 //                      exit.12.classifier.weight [d_model], exit.12.classifier.bias [1]
+//                      preview.down [rank, d_model], preview.basis [d_model, rank]
 // Immutable after Load; thread-safe.
 #pragma once
 
@@ -14,8 +17,10 @@
 
 #include "base/result.h"
 #include "model/exit_heads_info.h"
+#include "model/layer_plan.h"
 #include "model/linear.h"
 #include "model/model_source.h"
+#include "model/preview_head.h"
 
 namespace exeunt {
 
@@ -29,14 +34,17 @@ struct ExitHead {
 class ExitHeads {
  public:
   ExitHeads() = default;  // no translators, no classifiers
-  // Loads the heads of layers in (layer_begin, layer_end]. Refuses heads that were fitted to another model.
-  static Result<ExitHeads> Load(const std::string& directory, const ModelSource& source, int layer_begin,
-                                int layer_end);
+  // Loads the heads of exits in (layers.begin, layers.end], and what previews `head`, the vocabulary head, if
+  // that is not nullptr. Refuses heads that were fitted to another model.
+  static Result<ExitHeads> Load(const std::string& directory, const ModelSource& source, LayerSpan layers,
+                                const Linear* head);
   // nullptr where nothing was fitted for that layer.
   const ExitHead* Find(int layer) const;
+  const PreviewHead* preview() const { return preview_ ? &*preview_ : nullptr; }
 
  private:
   std::vector<ExitHead> heads_;
+  std::optional<PreviewHead> preview_;
 };
 
 }  // namespace exeunt

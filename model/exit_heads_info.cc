@@ -10,6 +10,8 @@ namespace exeunt {
 namespace {
 
 constexpr size_t kMaxExitsJsonBytes = size_t{1} << 20;
+constexpr int64_t kMaxPreviewRank = 4096;
+constexpr int64_t kMaxPreviewGroups = 1024;
 
 Result<ExitHeadInfo> ParseExit(const boost::json::value& value, int n_layers) {
   const auto* object = value.if_object();
@@ -33,6 +35,25 @@ Result<ExitHeadInfo> ParseExit(const boost::json::value& value, int n_layers) {
   return info;
 }
 
+// The rank is held to d_model when the tensors are read.
+Result<PreviewInfo> ParsePreview(const boost::json::object& object) {
+  PreviewInfo info;
+  for (const auto& [key, v] : object) {
+    const bool rank = key == "rank";
+    if (!rank && key != "groups") return InvalidArgument("preview has unknown key '{}'", std::string(key));
+    const int64_t most = rank ? kMaxPreviewRank : kMaxPreviewGroups;
+    if (!v.is_int64() || v.get_int64() < 1 || v.get_int64() > most) {
+      return InvalidArgument("key '{}': {} is not a number in [1, {}]", std::string(key), JsonText(v), most);
+    }
+    (rank ? info.rank : info.groups) = static_cast<int>(v.get_int64());
+  }
+  if (info.groups == 0 || info.rank % 32 != 0 || info.rank == 0) {
+    return InvalidArgument("key 'preview': needs 'rank', a multiple of 32, and 'groups': {}",
+                           JsonText(object));
+  }
+  return info;
+}
+
 }  // namespace
 
 Result<ExitHeadsInfo> ParseExitHeadsInfo(const std::string& text, int n_layers) {
@@ -45,6 +66,8 @@ Result<ExitHeadsInfo> ParseExitHeadsInfo(const std::string& text, int n_layers) 
       format_known = true;
     } else if (key == "model" && value.is_string()) {
       info.model_hash = std::string(value.get_string());
+    } else if (key == "preview" && value.is_object()) {
+      ASSIGN_OR_RETURN(info.preview, ParsePreview(value.get_object()));
     } else if (key == "exits" && value.is_array()) {
       for (const auto& e : value.get_array()) {
         ASSIGN_OR_RETURN(const ExitHeadInfo exit, ParseExit(e, n_layers));

@@ -2,6 +2,7 @@
 // requests, without the tensors (exit_heads.h).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,14 @@ struct ExitHeadInfo {
   bool translator = false;
   bool classifier = false;
 };
+// A head of `rank` directions that all exits share; `groups` of 16 tokens are computed exactly after it.
+struct PreviewInfo {
+  int rank = 0;    // a multiple of 32, at most d_model
+  int groups = 0;  // in [1, 1024]
+};
 struct ExitHeadsInfo {
   std::string model_hash;
+  std::optional<PreviewInfo> preview;
   std::vector<ExitHeadInfo> exits;  // ascending layers, each in [1, n_layers)
 };
 // The text of an exits.json. Errors name key, value and limit.

@@ -10,11 +10,13 @@
 namespace exeunt {
 
 enum class ExitMode : uint8_t { kOff, kPropagate, kExact, kVerify };
-enum class ExitMeasure : uint8_t { kSoftmax, kState, kClassifier, kForced };
+// kPreview: kSoftmax by a head of few directions that was fitted (model/preview_head.h).
+enum class ExitMeasure : uint8_t { kSoftmax, kState, kClassifier, kForced, kPreview };
 
 // As requests, options and reports write them.
 inline constexpr std::array<const char*, 4> kExitModeNames = {"off", "propagate", "exact", "verify"};
-inline constexpr std::array<const char*, 4> kExitMeasureNames = {"softmax", "state", "classifier", "forced"};
+inline constexpr std::array<const char*, 5> kExitMeasureNames = {"softmax", "state", "classifier", "forced",
+                                                                 "preview"};
 const char* ExitModeName(ExitMode mode);
 const char* ExitMeasureName(ExitMeasure measure);
 std::optional<ExitMode> ExitModeOf(std::string_view name);

@@ -9,8 +9,8 @@
 #include "base/testing/temp_dir.h"
 #include "model/model_source.h"
 #include "model/safetensors.h"
+#include "model/safetensors_writer.h"
 #include "model/testing/gguf_writer.h"
-#include "model/testing/safetensors_writer.h"
 
 namespace exeunt {
 namespace {

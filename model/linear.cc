@@ -109,14 +109,18 @@ Linear Linear::LoadGateUp(const ModelSource& source, const std::string& gate, co
   return linear;
 }
 
-Linear Linear::FromFloats(int n, int k, const float* weight, std::vector<float> bias) {
+Linear Linear::FromFloats(int n, int k, const float* weight, std::vector<float> bias, DType type) {
   Linear linear;
   linear.n_ = n;
   linear.k_ = k;
   linear.bias_ = std::move(bias);
   cpu::PackedArena arena;
-  Part part{cpu::PackedMatrix(DType::kF32, n, k, &arena), 0};
-  part.weight.PackRows(0, n, reinterpret_cast<const std::byte*>(weight));
+  Part part{cpu::PackedMatrix(type, n, k, &arena), 0};
+  const auto columns = static_cast<size_t>(k);
+  for (int r = 0; r < n; ++r) {
+    const std::span<const float> row(weight + static_cast<size_t>(r) * columns, columns);
+    part.weight.PackRows(r, 1, QuantizeRow(type, row).data());
+  }
   linear.parts_.push_back(std::move(part));
   return linear;
 }

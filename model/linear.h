@@ -27,8 +27,9 @@ class Linear {
   // type, without bias and of whole groups; else stacked as Load does.
   static Linear LoadGateUp(const ModelSource& source, const std::string& gate, const std::string& up,
                            bool dequantise, cpu::PackedArena* arena);
-  // From F32 values; bias may be empty.
-  static Linear FromFloats(int n, int k, const float* weight, std::vector<float> bias);
+  // From F32 values, kept as `type`; bias may be empty.
+  static Linear FromFloats(int n, int k, const float* weight, std::vector<float> bias,
+                           DType type = DType::kF32);
 
   int n() const { return n_; }
   int k() const { return k_; }

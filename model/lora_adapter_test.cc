@@ -10,8 +10,8 @@
 #include "base/testing/temp_dir.h"
 #include "model/linear.h"
 #include "model/model_source.h"
+#include "model/safetensors_writer.h"
 #include "model/testing/random_model.h"
-#include "model/testing/safetensors_writer.h"
 
 namespace exeunt {
 namespace {

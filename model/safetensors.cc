@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "kernels/dequantize.h"
 #include "model/byte_reader.h"
 #include "model/json.h"
 #include "model/quoted.h"
@@ -133,6 +134,21 @@ Result<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(const std::
   ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
   ASSIGN_OR_RETURN(TensorTable tensors, ParseSafetensors(file->bytes(), path));
   return std::shared_ptr<const SafetensorsFile>(new SafetensorsFile(file, std::move(tensors)));
+}
+
+Result<std::vector<float>> SafetensorsFile::ReadFloats(const std::string& name,
+                                                       const std::vector<int64_t>& shape) const {
+  const TensorView* t = Find(name);
+  if (t == nullptr) return NotFound("tensor '{}' is missing", name);
+  if (t->shape != shape) {
+    return InvalidArgument("tensor '{}' has shape [{}], not [{}]", name, fmt::join(t->shape, ", "),
+                           fmt::join(shape, ", "));
+  }
+  size_t n = 1;
+  for (const int64_t extent : shape) n *= static_cast<size_t>(extent);
+  std::vector<float> values(n);
+  DequantizeRow(t->dtype, t->bytes.data(), values.data(), n);
+  return values;
 }
 
 }  // namespace exeunt

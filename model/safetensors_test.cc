@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/testing/temp_dir.h"
-#include "model/testing/safetensors_writer.h"
+#include "model/safetensors_writer.h"
 
 namespace exeunt {
 namespace {

@@ -15,6 +15,7 @@
 #include "model/tokenizer.h"
 #include "tools/exit_options.h"
 #include "tools/model_options.h"
+#include "tools/state_corpus.h"
 #include "worker/local_pipeline.h"
 
 namespace exeunt {
@@ -77,9 +78,7 @@ void PrintStatistics(const std::map<int, int>& by_layer, int n_layers, double se
 Status Generate(const GenerateOptions& options) {
   ASSIGN_OR_RETURN(const auto source, options.model.Open());
   const ModelConfig& model = source->config();
-  ASSIGN_OR_RETURN(const auto tokenizer, source->directory().empty()
-                                             ? Tokenizer::FromGguf(source->metadata())
-                                             : Tokenizer::FromHfDirectory(source->directory()));
+  ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(*source));
   std::string prompt = options.prompt;
   if (options.chat) {
     ASSIGN_OR_RETURN(prompt, RenderChat(*tokenizer, options.prompt));

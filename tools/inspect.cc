@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "base/error.h"
-#include "tools/model_options.h"
+#include "tools/state_corpus.h"
 
 namespace exeunt {
 namespace {
@@ -18,23 +18,30 @@ struct InspectOptions {
   bool json = false;
 };
 
-boost::json::object Describe(const ModelSource& source) {
+boost::json::object Describe(const ModelSource& source, const Tokenizer& tokenizer) {
   const ModelConfig& c = source.config();
   std::map<std::string_view, int> types;
   for (const TensorView& tensor : source.tensors()) ++types[Info(tensor.dtype).name];
   boost::json::object by_type;
   for (const auto& [name, count] : types) by_type[name] = count;
-  return {{"layers", c.n_layers},     {"d_model", c.d_model},
-          {"heads", c.n_heads},       {"kv_heads", c.n_kv_heads},
-          {"head_dim", c.head_dim},   {"d_ff", c.d_ff},
-          {"vocabulary", c.vocab_size}, {"context_length", c.context_length},
-          {"tensors", by_type},       {"adapter", source.adapter() != nullptr},
+  return {{"layers", c.n_layers},
+          {"d_model", c.d_model},
+          {"heads", c.n_heads},
+          {"kv_heads", c.n_kv_heads},
+          {"head_dim", c.head_dim},
+          {"d_ff", c.d_ff},
+          {"vocabulary", c.vocab_size},
+          {"context_length", c.context_length},
+          {"end_tokens", boost::json::value_from(tokenizer.end_tokens())},
+          {"tensors", by_type},
+          {"adapter", source.adapter() != nullptr},
           {"hash", source.ContentHash()}};
 }
 
 Status Inspect(const InspectOptions& options) {
   ASSIGN_OR_RETURN(const auto source, options.model.Open());
-  const boost::json::object described = Describe(*source);
+  ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(*source));
+  const boost::json::object described = Describe(*source, *tokenizer);
   if (options.json) {
     std::puts(boost::json::serialize(described).c_str());
     return OkStatus();

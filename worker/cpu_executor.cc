@@ -33,7 +33,9 @@ CpuExecutor::CpuExecutor(StageWeights weights, ExitHeads exits, KvCache cache, C
       pool_(options_.threads, options_.cpus),
       layers_(weights_, cache_, ops_, &pool_),
       head_rows_(ops_),
-      translator_rows_(ops_) {}
+      translator_rows_(ops_) {
+  if (exits_.preview() != nullptr) preview_.emplace(*exits_.preview(), weights_, ops_, &pool_, &layers_);
+}
 
 size_t CpuExecutor::ChunkOffset(int32_t s) const {
   return static_cast<size_t>(s) % kSlotChunk * Size(config_.d_model);
@@ -117,7 +119,29 @@ SegmentResult CpuExecutor::RunSegment(const SegmentJob& job) {
       result.signals[r] = 1.0F / (1.0F + cpu::Exp(-score));
     }
   }
+  MeasurePreviews(job, &result);
   return result;
+}
+
+// Of the rows that ask for it, gathered in x_: their states have been stored.
+void CpuExecutor::MeasurePreviews(const SegmentJob& job, SegmentResult* result) {
+  std::vector<size_t> asked;
+  for (size_t r = 0; r < job.signals.size(); ++r) {
+    if (job.signals[r] == ExitMeasure::kPreview) asked.push_back(r);
+  }
+  if (asked.empty() || !preview_) return;
+  const size_t d = Size(config_.d_model);
+  const int rows = static_cast<int>(asked.size());
+  CpuOpTimer timer(layers_.op_seconds());
+  for (size_t i = 0; i < asked.size(); ++i) std::memmove(&x_[i * d], &x_[asked[i] * d], d * sizeof(float));
+  Translate(job.layer_end, rows, x_.data());
+  preview_->Run(x_.data(), rows, Sized(&previews_, asked.size()));
+  result->previews.resize(job.signals.size());
+  for (size_t i = 0; i < asked.size(); ++i) {
+    result->signals[asked[i]] = previews_[i].margin;
+    result->previews[asked[i]] = {previews_[i].token, previews_[i].logprob};
+  }
+  timer.Lap(CpuOp::kPreview);
 }
 
 HeadResult CpuExecutor::RunHead(const HeadJob& job) {
@@ -180,18 +204,22 @@ void CpuExecutor::RunHeadBlock(const HeadJob& job, size_t first, size_t count, H
 
 // Rows of x_ that leave at an exit with a translator become its affine map of them.
 void CpuExecutor::Translate(const HeadRow* rows, int count) {
-  const size_t d = Size(config_.d_model);
   for (int first = 0, next = 0; first < count; first = next) {
     while (next < count && rows[next].layer == rows[first].layer) ++next;
-    const ExitHead* head = exits_.Find(rows[first].layer);
-    if (head == nullptr || !head->translator) continue;
-    translator_rows_.Reset(next - first, *head->translator);
-    for (int r = first; r < next; ++r) {
-      std::memcpy(translator_rows_.row(r - first), &x_[Size(r) * d], d * sizeof(float));
-      translator_rows_.Ready(r - first);
-    }
-    layers_.Apply(*head->translator, translator_rows_.all(), {&x_[Size(first) * d], d, false});
+    Translate(rows[first].layer, next - first, &x_[Size(first) * Size(config_.d_model)]);
   }
+}
+
+void CpuExecutor::Translate(int layer, int count, float* x) {
+  const size_t d = Size(config_.d_model);
+  const ExitHead* head = exits_.Find(layer);
+  if (head == nullptr || !head->translator) return;
+  translator_rows_.Reset(count, *head->translator);
+  for (int r = 0; r < count; ++r) {
+    std::memcpy(translator_rows_.row(r), x + Size(r) * d, d * sizeof(float));
+    translator_rows_.Ready(r);
+  }
+  layers_.Apply(*head->translator, translator_rows_.all(), {x, d, false});
 }
 
 }  // namespace exeunt

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "kernels/cpu/ops.h"
@@ -14,6 +15,7 @@
 #include "model/kv_cache.h"
 #include "model/stage_weights.h"
 #include "worker/cpu_layers.h"
+#include "worker/cpu_preview.h"
 #include "worker/executor.h"
 
 namespace exeunt {
@@ -45,9 +47,12 @@ class CpuExecutor : public Executor {
 
  private:
   SegmentResult RunSegment(const SegmentJob& job);
+  void MeasurePreviews(const SegmentJob& job, SegmentResult* result);
   HeadResult RunHead(const HeadJob& job);
   void RunHeadBlock(const HeadJob& job, size_t first, size_t count, HeadResult* result);
   void Translate(const HeadRow* rows, int count);
+  // x: [count, d_model], of tokens at one exit.
+  void Translate(int layer, int count, float* x);
   void Gather(const SegmentJob& job, const CpuBatch& batch);
   float* slot(int32_t s) { return slots_[static_cast<size_t>(s) / kSlotChunk].get() + ChunkOffset(s); }
   size_t ChunkOffset(int32_t s) const;
@@ -71,6 +76,8 @@ class CpuExecutor : public Executor {
   std::vector<cpu::VocabStats> stats_;
   MatmulRows head_rows_;
   MatmulRows translator_rows_;
+  std::optional<CpuPreview> preview_;
+  std::vector<CpuPreview::Row> previews_;
 };
 
 }  // namespace exeunt

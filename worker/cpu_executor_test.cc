@@ -11,8 +11,8 @@
 
 #include "base/check.h"
 #include "kernels/dequantize.h"
+#include "model/safetensors_writer.h"
 #include "model/testing/random_model.h"
-#include "model/testing/safetensors_writer.h"
 #include "worker/local_pipeline.h"
 
 namespace exeunt {
@@ -193,7 +193,7 @@ TEST_F(ExitHeadsTest, TranslatorAndClassifierAreApplied) {
 
 TEST_F(ExitHeadsTest, DamagedAndForeignExitsAreRefusedByName) {
   const auto refuse = [&](const std::string& why) {
-    const auto heads = ExitHeads::Load(directory_.string(), *source_, 0, 6);
+    const auto heads = ExitHeads::Load(directory_.string(), *source_, {0, 6}, nullptr);
     ASSERT_FALSE(heads.has_value()) << why;
     EXPECT_NE(heads.error().message.find(why), std::string::npos) << heads.error().message;
   };

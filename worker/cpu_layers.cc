@@ -29,8 +29,8 @@ int RowsOfOnePrompt(const CpuBatch& batch, int r, int end) {
 }  // namespace
 
 const char* CpuOpName(CpuOp op) {
-  static constexpr const char* kNames[] = {"gather", "norm",    "qkv",  "rope", "attention",
-                                           "output", "gate+up", "down", "head", "sample"};
+  static constexpr const char* kNames[] = {"gather",  "norm", "qkv",  "rope",   "attention", "output",
+                                           "gate+up", "down", "head", "sample", "preview"};
   return kNames[static_cast<size_t>(op)];
 }
 

@@ -17,7 +17,20 @@
 namespace exeunt {
 
 // Where the time of a stage's jobs goes.
-enum class CpuOp { kGather, kNorm, kQkv, kRope, kAttention, kOutput, kGateUp, kDown, kHead, kSample, kCount };
+enum class CpuOp {
+  kGather,
+  kNorm,
+  kQkv,
+  kRope,
+  kAttention,
+  kOutput,
+  kGateUp,
+  kDown,
+  kHead,
+  kSample,
+  kPreview,
+  kCount
+};
 const char* CpuOpName(CpuOp op);
 using CpuOpSeconds = std::array<double, static_cast<size_t>(CpuOp::kCount)>;
 

@@ -31,13 +31,20 @@ struct SegmentJob {
   bool embed = false;
   std::vector<LayerRow> run;
   std::vector<LayerRow> fill;
-  // Confidence wanted of run[i] at the end: kState (cosine of the last two states) or kClassifier; others
-  // none. Empty: none of any row.
+  // Confidence wanted of run[i] at the end: kState (cosine of the last two states), kClassifier or kPreview;
+  // others none. Empty: none of any row.
   std::vector<ExitMeasure> signals;
 };
 
+// What a preview of the vocabulary head (model/preview_head.h) says of a row.
+struct Preview {
+  int32_t token = -1;  // the likeliest; -1: none was asked for
+  float logprob = 0.0F;
+};
+
 struct SegmentResult {
-  std::vector<float> signals;  // one per run row where SegmentJob::signals is not empty
+  std::vector<float> signals;     // one per run row where SegmentJob::signals is not empty
+  std::vector<Preview> previews;  // the same, where any of them is kPreview
 };
 
 struct HeadRow {

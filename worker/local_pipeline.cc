@@ -45,8 +45,8 @@ Result<CpuStage> BuildCpuStage(const StageBuild& build) {
                        build.load_progress));
   ExitHeads exits;
   if (!build.exits_directory.empty()) {
-    ASSIGN_OR_RETURN(
-        exits, ExitHeads::Load(build.exits_directory, *build.source, build.layers.begin, build.layers.end));
+    const Linear* head = weights.head_norm.empty() ? nullptr : &weights.head;
+    ASSIGN_OR_RETURN(exits, ExitHeads::Load(build.exits_directory, *build.source, build.layers, head));
   }
   ASSIGN_OR_RETURN(KvCache cache, KvCache::Create(config, n_layers, build.kv_pages));
   CpuStage stage;

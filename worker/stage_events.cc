@@ -264,22 +264,26 @@ void Stage::SegmentDone(InFlight job, const SegmentResult& result) {
   size_t run = 0;
   for (const Row& row : job.rows) {  // in the order of the queue: by position within each sequence
     const bool is_fill = row.row.kind == RowKind::kFill;
-    const float signal = is_fill || result.signals.empty() ? 0.0F : result.signals[run];
+    const size_t place = run;
     run += is_fill ? 0 : 1;
     Sequence* sequence = Current(row);
     if (sequence == nullptr) continue;
     int& mark = sequence->watermark[job.segment];
     CHECK_EQ(mark, row.row.position);  // no row runs above a gap
     mark = row.row.position + 1;
-    if (row.row.kind != RowKind::kLive || !NeedsHead(*sequence, row, job.segment, signal)) {
+    if (row.row.kind != RowKind::kLive) {
       Continue(row, job.segment + 1);
+      continue;
     }
+    Decide(*sequence, row, job.segment, result.signals.empty() ? 0.0F : result.signals[place],
+           result.previews.empty() ? Preview{} : result.previews[place]);
   }
 }
 
-// Whether the row leaves after the segment, or its measure asks for the head to decide; then it is queued for
-// the head.
-bool Stage::NeedsHead(const Sequence& sequence, const Row& row, size_t index, float signal) {
+// A live row after a segment goes on, or leaves: by way of the head, unless a preview of it gave the token.
+// Where the measure asks for the head, that decides later.
+void Stage::Decide(const Sequence& sequence, const Row& row, size_t index, float signal,
+                   const Preview& preview) {
   const Segment& segment = segments_[index];
   const ExitSetting& exit = sequence.spec->exit;
   uint8_t leaves = segment.end == config_.limits.n_layers ? 1 : 0;
@@ -289,9 +293,13 @@ bool Stage::NeedsHead(const Sequence& sequence, const Row& row, size_t index, fl
     const ExitQuery query = Query(sequence, row, segment.end, signal);
     if (!decide) policy_->Decide({&query, 1}, {&leaves, 1});
   }
-  if (leaves == 0 && !decide) return false;
-  head_queue_.push_back({row, index, decide, signal});
-  return true;
+  if (leaves == 0 && !decide) {
+    Continue(row, index + 1);
+  } else if (preview.token >= 0 && sequence.spec->TakesPreviews()) {
+    Leave(row, index, {.token = preview.token, .logprob = preview.logprob}, signal);
+  } else {
+    head_queue_.push_back({row, index, decide, signal});
+  }
 }
 
 void Stage::HeadDone(InFlight job, const HeadResult& result) {

@@ -214,7 +214,7 @@ void Stage::SubmitBatch(size_t index) {
     const bool measured = live && segment.exit && MayExit(s->spec->exit, segment.end);
     // kForced stands for "nothing to measure".
     work.signals.push_back(measured ? s->spec->exit.measure : ExitMeasure::kForced);
-    signals |= work.signals.back() == ExitMeasure::kState || work.signals.back() == ExitMeasure::kClassifier;
+    signals |= work.signals.back() != ExitMeasure::kForced && work.signals.back() != ExitMeasure::kSoftmax;
     work.run.push_back(layer_row);
     job.rows.push_back(row);
   }

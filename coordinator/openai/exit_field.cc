@@ -40,9 +40,12 @@ void ReadMeasure(FieldReader* fields, const ApiLimits& limits, ExitSetting* sett
   if (!measure) {
     fields->Fail("measure", fmt::format("exit measure '{}' is unknown; there are {}", *name,
                                         fmt::join(kExitMeasureNames, ", ")));
-  } else if (*measure == ExitMeasure::kClassifier && !limits.has_classifier) {
-    fields->Fail("measure", "exit measure 'classifier' needs exits that were fitted for this model (--exits)",
-                 "unsupported_value");
+  } else if ((*measure == ExitMeasure::kClassifier && !limits.has_classifier) ||
+             (*measure == ExitMeasure::kPreview && !limits.has_preview)) {
+    fields->Fail(
+        "measure",
+        fmt::format("exit measure '{}' needs exits that were fitted for this model (--exits)", *name),
+        "unsupported_value");
   } else {
     setting->measure = *measure;
   }

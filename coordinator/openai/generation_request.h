@@ -21,6 +21,7 @@ struct ApiLimits {
   int n_layers = 0;
   std::vector<int> exit_layers;  // exits are possible after so many layers
   bool has_classifier = false;   // an exit with a fitted classifier is configured
+  bool has_preview = false;      // exits with a fitted preview of the head are
   ExitSetting default_exit;      // where a request says nothing
   int vocab_size = 0;
   int max_choices = 128;         // prompts times n

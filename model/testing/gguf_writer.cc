@@ -1,10 +1,8 @@
 #include "model/testing/gguf_writer.h"
 
 #include <algorithm>
-#include <fstream>
 
 #include "base/check.h"
-#include "base/error.h"
 
 namespace exeunt {
 namespace {
@@ -106,13 +104,5 @@ std::string GgufWriter::Build(uint32_t version) const {
 }
 
 Status GgufWriter::WriteTo(const std::string& path) const { return WriteFile(path, Build()); }
-
-Status WriteFile(const std::string& path, std::string_view content) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file.write(content.data(), static_cast<std::streamsize>(content.size()));
-  file.close();
-  if (!file) return Unavailable("{}: cannot be written", path);
-  return OkStatus();
-}
 
 }  // namespace exeunt

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/write_file.h"
 #include "kernels/dtype.h"
 
 namespace exeunt {
@@ -46,8 +47,5 @@ class GgufWriter {
   uint64_t n_pairs_ = 0;
   uint64_t n_tensors_ = 0;
 };
-
-// Writes `content` to `path`; shared by the writers of test files.
-Status WriteFile(const std::string& path, std::string_view content);
 
 }  // namespace exeunt

@@ -103,7 +103,7 @@ def greedy(training: Training, indices: list[int]) -> list[list[int]]:
 class Checkpoint:
     """What a step leaves behind, written beside and renamed: a kill at any moment leaves a whole one."""
 
-    def __init__(self, training: Training, optimizer: torch.optim.Optimizer):
+    def __init__(self, training: Training, optimizer: torch.optim.Optimizer | None):
         self._training, self._optimizer = training, optimizer
         self._path = training.directory / "checkpoint.pt"
 
@@ -126,7 +126,8 @@ class Checkpoint:
         with torch.no_grad():
             for name, parameter in self._training.model.trained().items():
                 parameter.copy_(state["trained"][name])
-        self._optimizer.load_state_dict(state["optimizer"])
+        if self._optimizer is not None:
+            self._optimizer.load_state_dict(state["optimizer"])
         return state["step"]
 
 
@@ -174,7 +175,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--development", type=Path, required=True, help="JSONL of the same form")
     parser.add_argument("--out", type=Path, required=True, help="directory: adapter/, exits/, training/")
     parser.add_argument("--exits", required=True, help="layers, ascending: 8,12,16,22")
-    parser.add_argument("--exeunt", type=Path, help="the exeunt binary, that binds the exits to model and adapter")
+    parser.add_argument("--exeunt", type=Path, required=True, help="the exeunt binary: its tokenizer, and the model's hash")
     parser.add_argument("--max-tokens", type=int, default=512, help="of prompt and completion")
     parser.add_argument("--development-texts", type=int, default=128)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -196,7 +197,7 @@ def main(arguments: list[str]) -> None:
     torch.manual_seed(options.seed)
     chosen = {f.name: getattr(options, f.name) for f in dataclasses.fields(Recipe) if f.name != "exits"}
     recipe = Recipe(exits=tuple(int(e) for e in options.exits.split(",")), **chosen)
-    tokenizer = Tokenizer(options.model)
+    tokenizer = Tokenizer(options.exeunt, options.model)
     model = ExitingModel(options.model, list(recipe.exits), recipe.rank, options.device)
     directory = options.out / "training"
     directory.mkdir(parents=True, exist_ok=True)
@@ -205,7 +206,7 @@ def main(arguments: list[str]) -> None:
     training = Training(model, tokenizer, recipe, read["train"], read["development"][:options.development_texts], directory)
     if not options.export:
         train(training, options.checkpoint_minutes, options.evaluate_steps)
-    elif Checkpoint(training, torch.optim.AdamW(model.trained().values())).load() == 0:
+    elif Checkpoint(training, None).load() == 0:
         raise SystemExit(f"{directory}: no checkpoint to export")
     export.write(model, options.model, options.out, options.exeunt)
 

@@ -46,9 +46,9 @@ def read_lines(path: Path) -> list[dict[str, str]]:
 def encode(lines: list[dict[str, str]], tokenizer, max_tokens: int) -> list[Example]:
     """Prompt and completion are tokenised apart, as they are when served. Longer ones than max_tokens are an error."""
     examples = []
-    for number, line in enumerate(lines, 1):
-        prompt = tokenizer.prompt_ids(line["prompt"])
-        answer = tokenizer.answer_ids(line["completion"])
+    prompts = tokenizer.prompts([line["prompt"] for line in lines])
+    answers = tokenizer.answers([line["completion"] for line in lines])
+    for number, (prompt, answer) in enumerate(zip(prompts, answers), 1):
         if len(prompt) + len(answer) > max_tokens:
             raise ExampleError(f"line {number}: {len(prompt) + len(answer)} tokens, the limit is {max_tokens}")
         examples.append(Example(prompt, answer))

@@ -2,10 +2,11 @@
 propagation), and an affine translator per exit before the shared norm and head."""
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 from pathlib import Path
 
-import gguf
 import peft
 import torch
 import transformers
@@ -14,25 +15,25 @@ TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 
 
 class Tokenizer:
-    """The checkpoint's, with the begin-of-sequence token that the file asks for and no other."""
+    """Exeunt's own, so that what is trained on is what will be served (transformers reads another end token and other rules
+    for digits out of a GGUF file)."""
 
-    def __init__(self, model: Path):
-        if model.is_file():
-            self.tokens = transformers.AutoTokenizer.from_pretrained(model.parent, gguf_file=model.name)
-            field = gguf.GGUFReader(model).get_field("tokenizer.ggml.add_bos_token")
-            bos = field is not None and bool(field.contents())
-        else:
-            self.tokens = transformers.AutoTokenizer.from_pretrained(model)
-            bos = self.tokens("a").input_ids[0] == self.tokens.bos_token_id
-        self._bos = [self.tokens.bos_token_id] if bos else []
-        self.eos: int = self.tokens.eos_token_id
+    def __init__(self, exeunt: Path, model: Path):
+        self._command = [str(exeunt), "tokenize", str(model)]
+        described = subprocess.run([exeunt, "inspect", model, "--json"], check=True, stdout=subprocess.PIPE, text=True).stdout
+        self.eos: int = json.loads(described)["end_tokens"][0]
         self.pad: int = self.eos
 
-    def prompt_ids(self, text: str) -> list[int]:
-        return self._bos + self.tokens(text, add_special_tokens=False).input_ids
+    def prompts(self, texts: list[str]) -> list[list[int]]:
+        return self._run(texts, [])
 
-    def answer_ids(self, text: str) -> list[int]:
-        return self.tokens(text, add_special_tokens=False).input_ids + [self.eos]
+    def answers(self, texts: list[str]) -> list[list[int]]:
+        return [ids + [self.eos] for ids in self._run(texts, ["--no-special"])]
+
+    def _run(self, texts: list[str], flags: list[str]) -> list[list[int]]:
+        lines = "".join(json.dumps(text) + "\n" for text in texts)
+        out = subprocess.run(self._command + flags, check=True, input=lines, stdout=subprocess.PIPE, text=True).stdout
+        return [json.loads(line) for line in out.splitlines()]
 
 
 def has_fast_bfloat16(device: str) -> bool:

@@ -11,8 +11,8 @@ import torch
 from exiting_model import ExitingModel
 
 
-def write(model: ExitingModel, source: Path, out: Path, exeunt: Path | None) -> None:
-    """Without the binary the exits are bound to nothing yet: exits.json is left out, and said so."""
+def write(model: ExitingModel, source: Path, out: Path, exeunt: Path) -> None:
+    """The binary binds the exits to the model with the adapter, by their hash."""
     adapter, exits = out / "adapter", out / "exits"
     model.adapted.peft_config["default"].base_model_name_or_path = source.name
     model.adapted.save_pretrained(adapter, save_embedding_layers=False)
@@ -26,9 +26,6 @@ def write(model: ExitingModel, source: Path, out: Path, exeunt: Path | None) -> 
         tensors[f"exit.{layer}.translator.weight"] = translator.weight.detach().cpu().half().contiguous()
         tensors[f"exit.{layer}.translator.bias"] = translator.bias.detach().cpu().float()
     safetensors.torch.save_file(tensors, exits / "exits.safetensors")
-    if exeunt is None:
-        print(f"{exits}: no exits.json: --exeunt was not given")
-        return
     described = json.loads(subprocess.run([exeunt, "inspect", source, "--adapter", adapter, "--json"], check=True,
                                           capture_output=True, text=True).stdout)
     listed = [{"layer": e, "translator": True, "classifier": False} for e in model.exits]

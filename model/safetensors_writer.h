@@ -1,4 +1,4 @@
-// SafetensorsWriter: the bytes of a .safetensors file, for tests. Not thread-safe.
+// SafetensorsWriter: the bytes of a .safetensors file. Not thread-safe.
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,9 @@
-#include "model/testing/safetensors_writer.h"
+#include "model/safetensors_writer.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "model/testing/gguf_writer.h"
+#include "base/write_file.h"
 
 namespace exeunt {
 

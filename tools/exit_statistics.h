@@ -1,0 +1,54 @@
+// ExitStatistics: how far the token that one exit would give can be trusted, from pairs of that exit's logits
+// and the last layer's. What `probe` reports and `fit` is judged by. Memory is constant. Not thread-safe.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace exeunt {
+
+// Agreements by confidence in [0, 1], in equal bins.
+struct Reliability {
+  static constexpr int kBins = 1000;
+  std::array<uint64_t, kBins> rows{};
+  std::array<uint64_t, kBins> agreeing{};
+
+  void Add(double confidence, bool agrees);
+  // Area under the receiver operating characteristic of the confidence as a predictor of agreement (ties by
+  // half); 0.5 where all agree, or none.
+  double Auc() const;
+  // Share of the rows with a confidence of at least `threshold`, and of those that agree among them.
+  struct Above {
+    double share = 0.0;
+    double agreement = 1.0;
+  };
+  Above AtLeast(double threshold) const;
+};
+
+// One row's logits as probabilities.
+struct Distribution {
+  int32_t argmax = -1;
+  float top1 = 0.0F;  // logits
+  float top2 = 0.0F;
+  double log_sum = 0.0;   // log of the sum of exp(logit - top1)
+  double margin() const;  // top1 - top2 of the softmax
+};
+struct ExitStatistics {
+  uint64_t rows = 0;
+  uint64_t agreeing = 0;
+  double divergence = 0.0;  // sum of KL(last layer || exit), nats
+  Reliability softmax;      // by top1 - top2 of the exit's softmax
+
+  // One row: the exit's distribution, the last layer's, and KL(last layer || exit).
+  void Add(const Distribution& exit, const Distribution& last, double kl);
+  double agreement() const {
+    return rows == 0 ? 0.0 : static_cast<double>(agreeing) / static_cast<double>(rows);
+  }
+  double mean_divergence() const { return rows == 0 ? 0.0 : divergence / static_cast<double>(rows); }
+};
+
+Distribution Summarise(const float* logits, int n);
+// KL(p || q) in nats of two rows of logits.
+double Divergence(const float* p, const Distribution& of_p, const float* q, const Distribution& of_q, int n);
+
+}  // namespace exeunt

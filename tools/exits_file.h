@@ -1,0 +1,35 @@
+// The exits of a model as they were fitted, and the directory that holds them (model/exit_heads.h).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "fit/low_rank_head.h"
+#include "model/model_source.h"
+
+namespace exeunt {
+
+struct FittedClassifier {
+  Eigen::VectorXf weight;  // [d_model]
+  float bias = 0.0F;
+};
+struct FittedExit {
+  int layer = 0;
+  std::optional<AffineMap> translator;
+  std::optional<FittedClassifier> classifier;
+};
+struct FittedExits {
+  std::vector<FittedExit> exits;  // ascending layers
+  std::optional<LowRankHead> preview;
+  int preview_groups = 0;
+};
+
+// Writes exits.json and exits.safetensors, matrices as F16, bound to the source's content hash. Each file is
+// written beside and renamed.
+Status WriteExits(const std::string& directory, const ModelSource& source, const FittedExits& exits);
+// Reads the exits back, without the preview: it is fitted to translators. Errors name file, tensor and shape.
+Result<std::vector<FittedExit>> ReadExits(const std::string& directory, const ModelSource& source);
+
+}  // namespace exeunt

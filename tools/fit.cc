@@ -1,0 +1,284 @@
+#include "tools/fit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "base/error.h"
+#include "fit/logistic_regression.h"
+#include "model/layer_plan.h"
+#include "tools/exit_statistics.h"
+#include "tools/exits_file.h"
+#include "tools/state_corpus.h"
+
+namespace exeunt {
+namespace {
+
+struct FitOptions {
+  CorpusOptions corpus;
+  std::string exit_layers = "auto";
+  std::string keep;
+  std::string out;
+  double ridge = 1e-3;
+  std::string classifier = "per-exit";
+  int passes = 6;
+  int rank = 64;
+  int groups = 16;
+  double holdout = 0.3;
+};
+
+// Of every depth, what one exit's fit needs on the way.
+struct ExitWork {
+  FittedExit fitted;
+  std::vector<bool> agrees;   // by row of the answers that are held out
+  ExitStatistics statistics;  // of those that are evaluated
+  Reliability classifier;
+};
+
+class Fit {
+ public:
+  explicit Fit(const FitOptions& options) : options_(options) {}
+  Status Run();
+
+ private:
+  Status Prepare();
+  std::vector<int> Depths(bool with_last) const;
+  void FitTranslators();
+  void FitPreview();
+  void LabelRows();
+  void FitClassifiers();
+  void Translate(const ExitWork& exit, const std::vector<float>& states, int rows);
+  Status Write() const;
+  void Print() const;
+
+  const FitOptions& options_;
+  std::unique_ptr<StateCorpus> corpus_;
+  // Maps and the preview are fitted on the first part, classifiers on the second by what those maps give
+  // there, and all of it is evaluated on the third.
+  AnswerRange fitted_, labelled_, evaluated_;
+  std::vector<ExitWork> exits_;
+  size_t labelled_rows_ = 0;  // of labelled_
+  std::optional<LowRankHead> preview_;
+  RowMajorMatrix translated_;  // [rows, d_model]
+};
+
+Status Fit::Prepare() {
+  if (options_.rank % 32 != 0)
+    return InvalidArgument("--preview-rank {} is not a multiple of 32", options_.rank);
+  ASSIGN_OR_RETURN(corpus_, StateCorpus::Create(options_.corpus));
+  const ModelConfig& model = corpus_->source().config();
+  if (options_.rank > model.d_model) {
+    return InvalidArgument("--preview-rank {} is over the model's {} dimensions", options_.rank,
+                           model.d_model);
+  }
+  if (options_.keep.empty()) {
+    ASSIGN_OR_RETURN(const auto layers, ParseExitLayers(options_.exit_layers, model.n_layers));
+    for (const int layer : layers) exits_.push_back({.fitted = {.layer = layer}});
+  } else {
+    ASSIGN_OR_RETURN(auto kept, ReadExits(options_.keep, corpus_->source()));
+    for (FittedExit& exit : kept) exits_.push_back({.fitted = std::move(exit)});
+  }
+  if (exits_.empty()) return InvalidArgument("there are no exits to fit");
+  const size_t answers = corpus_->answers();
+  const auto held_out = static_cast<size_t>(options_.holdout * static_cast<double>(answers));
+  if (held_out < 2 || held_out >= answers) {
+    return InvalidArgument(
+        "--holdout {}: of {} answers it leaves {} to fit on and {} to judge by, 2 at least", options_.holdout,
+        answers, answers - held_out, held_out);
+  }
+  fitted_ = {0, answers - held_out};
+  labelled_ = {fitted_.end, answers - held_out / 2};
+  evaluated_ = {labelled_.end, answers};
+  return OkStatus();
+}
+
+std::vector<int> Fit::Depths(bool with_last) const {
+  std::vector<int> depths;
+  for (const ExitWork& exit : exits_) depths.push_back(exit.fitted.layer);
+  if (with_last) depths.push_back(corpus_->source().config().n_layers);
+  return depths;
+}
+
+// Only for exits that have none.
+void Fit::FitTranslators() {
+  const ModelConfig& model = corpus_->source().config();
+  std::map<int, RidgeRegression> sums;
+  for (const ExitWork& exit : exits_) {
+    if (!exit.fitted.translator) sums.try_emplace(exit.fitted.layer, model.d_model, model.d_model);
+  }
+  if (sums.empty()) return;
+  corpus_->ForEach(fitted_, Depths(true), "translators", [&](const AnswerStates& states) {
+    for (auto& [layer, sum] : sums) {
+      sum.Add(states.at.at(layer).data(), states.at.at(model.n_layers).data(), states.rows);
+    }
+  });
+  for (ExitWork& exit : exits_) {
+    if (!exit.fitted.translator) exit.fitted.translator = sums.at(exit.fitted.layer).Solve(options_.ridge);
+  }
+}
+
+void Fit::Translate(const ExitWork& exit, const std::vector<float>& states, int rows) {
+  const int d = corpus_->source().config().d_model;
+  const Eigen::Map<const RowMajorMatrix> x(states.data(), rows, d);
+  translated_ =
+      (x * exit.fitted.translator->weight.transpose()).rowwise() + exit.fitted.translator->bias.transpose();
+}
+
+// Over the states of all exits and of the last layer, as the head sees them.
+void Fit::FitPreview() {
+  if (options_.rank == 0) return;
+  StateReader& reader = corpus_->reader();
+  const ModelConfig& model = corpus_->source().config();
+  LowRankHeadFit sums(model.d_model);
+  const auto add = [&](float* x, int rows) {
+    for (int r = 0; r < rows; ++r) reader.HeadNorm(x + r * model.d_model, x + r * model.d_model);
+    sums.Add(x, rows);
+  };
+  corpus_->ForEach(fitted_, Depths(true), "preview", [&](const AnswerStates& states) {
+    for (const ExitWork& exit : exits_) {
+      Translate(exit, states.at.at(exit.fitted.layer), states.rows);
+      add(translated_.data(), states.rows);
+    }
+    std::vector<float> last = states.at.at(model.n_layers);
+    add(last.data(), states.rows);
+  });
+  const cpu::PackedMatrix& head = reader.weights().head.parts()[0].weight;
+  preview_ =
+      sums.Solve(options_.rank, model.vocab_size, [&](int row, float* to) { head.UnpackRow(row, to); });
+}
+
+// Whether each exit's token is the last layer's.
+void Fit::LabelRows() {
+  const ModelConfig& model = corpus_->source().config();
+  const auto vocab = static_cast<size_t>(model.vocab_size);
+  std::vector<float> last, own;
+  size_t answer = labelled_.begin;
+  corpus_->ForEach(
+      {labelled_.begin, evaluated_.end}, Depths(true), "agreement", [&](const AnswerStates& states) {
+        const bool evaluated = answer++ >= evaluated_.begin;
+        const auto rows = static_cast<size_t>(states.rows);
+        if (!evaluated) labelled_rows_ += rows;
+        last.resize(rows * vocab);
+        own.resize(rows * vocab);
+        corpus_->reader().Logits(states.at.at(model.n_layers).data(), states.rows, last.data());
+        for (ExitWork& exit : exits_) {
+          Translate(exit, states.at.at(exit.fitted.layer), states.rows);
+          corpus_->reader().Logits(translated_.data(), states.rows, own.data());
+          for (size_t r = 0; r < rows; ++r) {
+            const Distribution p = Summarise(&last[r * vocab], model.vocab_size);
+            const Distribution q = Summarise(&own[r * vocab], model.vocab_size);
+            exit.agrees.push_back(p.argmax == q.argmax);
+            if (!evaluated) continue;
+            exit.statistics.Add(q, p, Divergence(&last[r * vocab], p, &own[r * vocab], q, model.vocab_size));
+          }
+        }
+      });
+}
+
+void Fit::FitClassifiers() {
+  if (options_.classifier == "none") return;
+  const bool shared = options_.classifier == "shared";
+  const int d = corpus_->source().config().d_model;
+  std::vector<LogisticRegression> fits(shared ? 1 : exits_.size(), LogisticRegression(d));
+  const auto visit = [&](AnswerRange range, const char* what, const auto& row) {
+    size_t at = range.begin == labelled_.begin ? 0 : labelled_rows_;
+    corpus_->ForEach(range, Depths(false), what, [&](const AnswerStates& states) {
+      for (size_t e = 0; e < exits_.size(); ++e) {
+        const float* x = states.at.at(exits_[e].fitted.layer).data();
+        for (int r = 0; r < states.rows; ++r)
+          row(e, x + r * d, exits_[e].agrees[at + static_cast<size_t>(r)]);
+      }
+      at += static_cast<size_t>(states.rows);
+    });
+  };
+  for (int pass = 0; pass < options_.passes; ++pass) {
+    visit(labelled_, "classifiers",
+          [&](size_t e, const float* x, bool agrees) { fits[shared ? 0 : e].Add(x, agrees); });
+    for (LogisticRegression& fit : fits) fit.Step(options_.ridge);
+  }
+  visit(evaluated_, "classifiers", [&](size_t e, const float* x, bool agrees) {
+    exits_[e].classifier.Add(fits[shared ? 0 : e].Probability(x), agrees);
+  });
+  for (size_t e = 0; e < exits_.size(); ++e) {
+    const LogisticRegression& fit = fits[shared ? 0 : e];
+    exits_[e].fitted.classifier = FittedClassifier{fit.weight(), fit.bias()};
+  }
+}
+
+Status Fit::Write() const {
+  FittedExits fitted{.preview = preview_, .preview_groups = options_.groups};
+  for (const ExitWork& exit : exits_) fitted.exits.push_back(exit.fitted);
+  return WriteExits(options_.out, corpus_->source(), fitted);
+}
+
+void Fit::Print() const {
+  std::printf("%zu answers, %zu tokens; evaluated on %llu\n", corpus_->answers(), corpus_->tokens(),
+              static_cast<unsigned long long>(exits_.front().statistics.rows));
+  std::puts("after layer  agreement     KL   AUC: softmax  classifier   above .9: share  agreement");
+  for (const ExitWork& exit : exits_) {
+    const ExitStatistics& s = exit.statistics;
+    const Reliability::Above above = s.softmax.AtLeast(0.9);
+    std::puts(fmt::format(
+                  "{:>11}      {:.3f}  {:>5.2f}          {:.3f}       {:.3f}             {:.3f}      {:.3f}",
+                  exit.fitted.layer, s.agreement(), s.mean_divergence(), s.softmax.Auc(),
+                  exit.classifier.Auc(), above.share, above.agreement)
+                  .c_str());
+  }
+  if (preview_) {
+    std::puts(fmt::format("preview of rank {}: {:.1f} % of the logits' variance", options_.rank,
+                          100 * preview_->explained)
+                  .c_str());
+  }
+}
+
+Status Fit::Run() {
+  const Status prepared = Prepare();
+  if (!prepared) return prepared;
+  FitTranslators();
+  FitPreview();
+  LabelRows();
+  FitClassifiers();
+  const Status written = Write();
+  if (written) Print();
+  return written;
+}
+
+}  // namespace
+
+void AddFit(CLI::App* app, int* status) {
+  auto options = std::make_shared<FitOptions>();
+  CLI::App* verb = app->add_subcommand("fit", "Fit exits to a model: translators, classifiers, a cheap head");
+  options->corpus.AddTo(verb);
+  verb->add_option("-o,--out", options->out, "directory for exits.json and exits.safetensors")->required();
+  verb->add_option("--exit-layers", options->exit_layers, "exits after these layers: auto, or 12,18,24")
+      ->capture_default_str();
+  verb->add_option("--keep", options->keep, "directory of exits whose layers and translators are kept");
+  verb->add_option("--ridge", options->ridge, "penalty, relative to the mean square of a state's element")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--classifier", options->classifier, "per-exit, shared or none")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"per-exit", "shared", "none"}));
+  verb->add_option("--classifier-passes", options->passes, "Newton steps, one pass over the answers each")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100));
+  verb->add_option("--preview-rank", options->rank, "directions of the cheap head; 0: none")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 4096));
+  verb->add_option("--preview-groups", options->groups, "groups of 16 tokens that it computes exactly")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  verb->add_option("--holdout", options->holdout, "share of the answers for classifiers and for judging")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  verb->callback([options, status] {
+    const Status result = Fit(*options).Run();
+    if (result.has_value()) return;
+    std::fprintf(stderr, "exeunt fit: %s\n", result.error().message.c_str());
+    *status = 1;
+  });
+}
+
+}  // namespace exeunt

@@ -1,0 +1,74 @@
+// StateCorpus: what a model says to prompts (greedy, mode off) and the hidden states it has on the way: what
+// probing and fitting exits read. Only token ids are kept; states are run again at each pass, bit-identical
+// to those of the generation, so that memory does not grow with the corpus.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/tokenizer.h"
+#include "tools/model_options.h"
+#include "worker/state_reader.h"
+
+namespace exeunt {
+
+struct CorpusOptions {
+  ModelOptions model;
+  std::string prompts;
+  size_t limit = 0;  // prompts; 0: all
+  int max_tokens = 128;
+  size_t streams = 32;
+  int threads = 1;
+
+  void AddTo(CLI::App* app);
+};
+
+// The states that gave the tokens of one answer.
+struct AnswerStates {
+  int rows = 0;
+  std::map<int, std::vector<float>> at;  // by depth, [rows, d_model]
+  const int32_t* tokens = nullptr;       // [rows]: what the full model said
+};
+
+// Answers [begin, end).
+struct AnswerRange {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+class StateCorpus {
+ public:
+  // Generates; a bar on stderr where that is a terminal. Errors name file, line, value and limit.
+  static Result<std::unique_ptr<StateCorpus>> Create(const CorpusOptions& options);
+
+  // Runs some answers through the model, and hands out their states after `depths` layers, ascending; `what`
+  // stands on the progress bar.
+  void ForEach(AnswerRange range, const std::vector<int>& depths, const char* what,
+               const std::function<void(const AnswerStates&)>& visit);
+
+  const ModelSource& source() const { return *source_; }
+  const std::shared_ptr<const ModelSource>& shared_source() const { return source_; }
+  StateReader& reader() { return *reader_; }
+  size_t answers() const { return answers_.size(); }
+  size_t tokens() const;  // that the model said
+
+ private:
+  struct Answer {
+    std::vector<int32_t> ids;  // prompt, then what was generated
+    int prompt_tokens = 0;
+  };
+  StateCorpus() = default;
+  Status Generate(const CorpusOptions& options);
+
+  std::shared_ptr<const ModelSource> source_;
+  std::unique_ptr<StateReader> reader_;
+  std::vector<Answer> answers_;
+};
+
+// The tokenizer that lies in or beside a model.
+Result<std::shared_ptr<const Tokenizer>> OpenTokenizer(const ModelSource& source);
+
+}  // namespace exeunt

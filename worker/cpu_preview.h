@@ -1,0 +1,44 @@
+// CpuPreview: top1 - top2 of the softmax, and the likeliest token, by a preview of the vocabulary head
+// (model/preview_head.h). Bit-identical for any batch, thread count and instruction set. Not thread-safe.
+#pragma once
+
+#include <vector>
+
+#include "model/preview_head.h"
+#include "worker/cpu_layers.h"
+
+namespace exeunt {
+
+class CpuPreview {
+ public:
+  struct Row {
+    int32_t token = -1;
+    float margin = 0.0F;   // top1 - top2 of the softmax
+    float logprob = 0.0F;  // of the token
+  };
+
+  // All outlive the object.
+  CpuPreview(const PreviewHead& preview, const StageWeights& weights, const cpu::Ops& ops,
+             cpu::ThreadPool* pool, CpuLayers* layers);
+
+  // x: [rows, d_model], as the shared norm takes it; out: [rows].
+  void Run(const float* x, int rows, Row* out);
+
+ private:
+  void RunBlock(const float* x, int rows, Row* out);
+  Row Choose(int row);
+  std::vector<int> BestGroups(float* best) const;
+
+  const PreviewHead& preview_;
+  const StageWeights& weights_;
+  const cpu::Ops& ops_;
+  cpu::ThreadPool* pool_;
+  CpuLayers* layers_;
+  MatmulRows normed_;           // [rows, d_model]
+  MatmulRows projected_;        // [rows, rank]
+  std::vector<float> logits_;   // [rows, vocab]: the preview's, then the head's in the best groups
+  std::vector<float> best_;     // [rows, groups of the vocabulary]: the largest preview in each
+  std::vector<uint8_t> alone_;  // [rows, QuantRowBytes(d_model)]: each row as a tile of its own
+};
+
+}  // namespace exeunt
