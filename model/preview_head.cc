@@ -30,19 +30,25 @@ std::vector<float> Multiply(const Linear& head, const std::vector<float>& basis_
 
 }  // namespace
 
+PreviewHead MakePreviewHead(const PreviewInfo& info, const float* down, const float* basis,
+                            const Linear& head) {
+  const size_t rank = Size(info.rank);
+  const size_t d = Size(head.k());
+  std::vector<float> basis_rows(rank * d);
+  for (size_t r = 0; r < rank; ++r) {
+    for (size_t c = 0; c < d; ++c) basis_rows[r * d + c] = basis[c * rank + r];
+  }
+  const std::vector<float> up = Multiply(head, basis_rows, info.rank);
+  return PreviewHead{Linear::FromFloats(info.rank, head.k(), down, {}),
+                     Linear::FromFloats(head.n(), info.rank, up.data(), {}, DType::kQ8_0),
+                     std::min(info.groups, (head.n() + cpu::kGroupColumns - 1) / cpu::kGroupColumns)};
+}
+
 Result<PreviewHead> LoadPreviewHead(const SafetensorsFile& file, const PreviewInfo& info,
                                     const Linear& head) {
   ASSIGN_OR_RETURN(const auto down, file.ReadFloats("preview.down", {info.rank, head.k()}));
   ASSIGN_OR_RETURN(const auto basis, file.ReadFloats("preview.basis", {head.k(), info.rank}));
-  std::vector<float> basis_rows(basis.size());
-  for (size_t r = 0; r < Size(info.rank); ++r) {
-    for (size_t c = 0; c < Size(head.k()); ++c)
-      basis_rows[r * Size(head.k()) + c] = basis[c * Size(info.rank) + r];
-  }
-  const std::vector<float> up = Multiply(head, basis_rows, info.rank);
-  return PreviewHead{Linear::FromFloats(info.rank, head.k(), down.data(), {}),
-                     Linear::FromFloats(head.n(), info.rank, up.data(), {}, DType::kQ8_0),
-                     std::min(info.groups, (head.n() + cpu::kGroupColumns - 1) / cpu::kGroupColumns)};
+  return MakePreviewHead(info, down.data(), basis.data(), head);
 }
 
 }  // namespace exeunt

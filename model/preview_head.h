@@ -20,7 +20,10 @@ struct PreviewHead {
   int groups = 0;  // of cpu::kGroupColumns tokens, that are computed exactly
 };
 
-// Reads preview.down [rank, d_model] and preview.basis [d_model, rank], and multiplies the head by the basis.
+// Multiplies the head by the basis. down: [rank, d_model]; basis: [d_model, rank].
+PreviewHead MakePreviewHead(const PreviewInfo& info, const float* down, const float* basis,
+                            const Linear& head);
+// Reads preview.down and preview.basis.
 Result<PreviewHead> LoadPreviewHead(const SafetensorsFile& file, const PreviewInfo& info, const Linear& head);
 
 }  // namespace exeunt

@@ -136,10 +136,10 @@ void CpuExecutor::MeasurePreviews(const SegmentJob& job, SegmentResult* result) 
   for (size_t i = 0; i < asked.size(); ++i) std::memmove(&x_[i * d], &x_[asked[i] * d], d * sizeof(float));
   Translate(job.layer_end, rows, x_.data());
   preview_->Run(x_.data(), rows, Sized(&previews_, asked.size()));
-  result->previews.resize(job.signals.size());
+  result->previews.assign(job.signals.size(), -1);
   for (size_t i = 0; i < asked.size(); ++i) {
     result->signals[asked[i]] = previews_[i].margin;
-    result->previews[asked[i]] = {previews_[i].token, previews_[i].logprob};
+    result->previews[asked[i]] = previews_[i].token;
   }
   timer.Lap(CpuOp::kPreview);
 }

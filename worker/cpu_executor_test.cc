@@ -155,7 +155,7 @@ TEST_F(CpuExecutorTest, TheHeadGivesTokenMarginAndLogits) {
 class ExitHeadsTest : public CpuExecutorTest {
  protected:
   // A translator of twice the identity plus a bias, and a classifier.
-  void WriteExits(const std::string& hash) {
+  void WriteExits(const std::string& hash, const std::string& more = "") {
     std::vector<float> weight(kD * kD, 0.0F), bias(kD, 0.25F), classifier(kD, 0.01F), offset(1, 0.5F);
     for (size_t i = 0; i < kD; ++i) weight[i * kD + i] = 2.0F;
     SafetensorsWriter writer;
@@ -164,9 +164,13 @@ class ExitHeadsTest : public CpuExecutorTest {
     writer.AddTensor("exit.2.translator.bias", DType::kF32, {kD}, bytes(bias));
     writer.AddTensor("exit.2.classifier.weight", DType::kF32, {kD}, bytes(classifier));
     writer.AddTensor("exit.2.classifier.bias", DType::kF32, {1}, bytes(offset));
+    std::vector<float> identity(kD * kD, 0.0F);
+    for (size_t i = 0; i < kD; ++i) identity[i * kD + i] = 1.0F;
+    writer.AddTensor("preview.down", DType::kF32, {kD, kD}, bytes(identity));
+    writer.AddTensor("preview.basis", DType::kF32, {kD, kD}, bytes(identity));
     ASSERT_TRUE(writer.WriteTo((directory_ / "exits.safetensors").string()).has_value());
     WriteJson(R"({"format": 1, "model": ")" + hash +
-              R"(", "exits": [{"layer": 2, "translator": true, "classifier": true}]})");
+              R"(", "exits": [{"layer": 2, "translator": true, "classifier": true}])" + more + "}");
   }
   void WriteJson(const std::string& text) { std::ofstream(directory_ / "exits.json") << text; }
 };
@@ -191,6 +195,26 @@ TEST_F(ExitHeadsTest, TranslatorAndClassifierAreApplied) {
   for (size_t i = 0; i < 300; ++i) ASSERT_NEAR(a.rows[0].logits[i], b.rows[0].logits[i], 1e-4);
 }
 
+// A preview whose groups hold the whole vocabulary is the head behind the translator.
+TEST_F(ExitHeadsTest, PreviewOfEveryGroupIsTheSoftmaxOfTheHead) {
+  WriteExits(source_->ContentHash(), R"(, "preview": {"rank": 64, "groups": 19})");
+  const auto fitted = Build(directory_.string());
+  const SegmentJob segment{0,    2,
+                           true, {{0, 0, 17, &pages_}, {1, 1, 23, &pages_}, {2, 2, 5, &pages_}},
+                           {},   {ExitMeasure::kPreview, ExitMeasure::kForced, ExitMeasure::kPreview}};
+  const auto measured = Run<SegmentResult>(fitted.get(), segment);
+  ASSERT_EQ(measured.previews.size(), 3U);
+  EXPECT_EQ(measured.previews[1], -1);
+  const SamplingParams greedy{.temperature = 0.0F};
+  const auto head =
+      Run<HeadResult>(fitted.get(), HeadJob{{{0, 2, 1, &greedy, false}, {2, 2, 3, &greedy, false}}});
+  for (const size_t i : {0U, 2U}) {
+    const HeadRowResult& want = head.rows[i / 2];
+    EXPECT_EQ(measured.previews[i], want.token);
+    EXPECT_NEAR(measured.signals[i], want.softmax_margin, 1e-6F);
+  }
+}
+
 TEST_F(ExitHeadsTest, DamagedAndForeignExitsAreRefusedByName) {
   const auto refuse = [&](const std::string& why) {
     const auto heads = ExitHeads::Load(directory_.string(), *source_, {0, 6}, nullptr);
@@ -209,6 +233,12 @@ TEST_F(ExitHeadsTest, DamagedAndForeignExitsAreRefusedByName) {
   WriteJson(R"({"format": 1, "model": ")" + source_->ContentHash() +
             R"(", "exits": [{"layer": 3, "translator": true}]})");
   refuse("tensor 'exit.3.translator.weight' is missing");
+  WriteJson(R"({"format": 1, "preview": {"rank": 48, "groups": 2}})");
+  refuse("a multiple of 32");
+  WriteJson(R"({"format": 1, "preview": {"rank": 64, "groups": 0}})");
+  refuse("key 'groups': 0 is not a number in [1, 1024]");
+  WriteJson(R"({"format": 1, "preview": {"rank": 64, "colour": 1}})");
+  refuse("unknown key 'colour'");
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "worker/cpu_preview.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 namespace exeunt {
@@ -127,7 +126,6 @@ CpuPreview::Row CpuPreview::Choose(int row) {
   ops_.exp_scaled(best, groups, top1, 1.0F, best);
   for (int g = 0; g < groups; ++g) sum += best[g];
   chosen.margin = (1.0F - cpu::Exp(top2 - top1)) / sum;
-  chosen.logprob = -std::log(sum);
   return chosen;
 }
 

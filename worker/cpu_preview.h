@@ -13,8 +13,7 @@ class CpuPreview {
  public:
   struct Row {
     int32_t token = -1;
-    float margin = 0.0F;   // top1 - top2 of the softmax
-    float logprob = 0.0F;  // of the token
+    float margin = 0.0F;  // top1 - top2 of the softmax
   };
 
   // All outlive the object.

@@ -36,15 +36,11 @@ struct SegmentJob {
   std::vector<ExitMeasure> signals;
 };
 
-// What a preview of the vocabulary head (model/preview_head.h) says of a row.
-struct Preview {
-  int32_t token = -1;  // the likeliest; -1: none was asked for
-  float logprob = 0.0F;
-};
-
 struct SegmentResult {
-  std::vector<float> signals;     // one per run row where SegmentJob::signals is not empty
-  std::vector<Preview> previews;  // the same, where any of them is kPreview
+  std::vector<float> signals;  // one per run row where SegmentJob::signals is not empty
+  // The likeliest token by the preview of the head (model/preview_head.h), one per run row where any of the
+  // signals is kPreview; -1 for the others.
+  std::vector<int32_t> previews;
 };
 
 struct HeadRow {

@@ -217,7 +217,7 @@ class Stage {
   void Finished(Sequence* sequence, Finish reason);
   void DropRows(uint64_t sequence, uint32_t before_generation);
   void SegmentDone(InFlight job, const SegmentResult& result);
-  void Decide(const Sequence& sequence, const Row& row, size_t index, float signal, const Preview& preview);
+  void Decide(const Sequence& sequence, const Row& row, size_t index, float signal, int32_t preview);
   void HeadDone(InFlight job, const HeadResult& result);
   void Leave(Row row, size_t segment, const HeadRowResult& result, float confidence);
   void Continue(Row row, size_t next_segment);

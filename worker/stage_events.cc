@@ -276,14 +276,13 @@ void Stage::SegmentDone(InFlight job, const SegmentResult& result) {
       continue;
     }
     Decide(*sequence, row, job.segment, result.signals.empty() ? 0.0F : result.signals[place],
-           result.previews.empty() ? Preview{} : result.previews[place]);
+           result.previews.empty() ? -1 : result.previews[place]);
   }
 }
 
 // A live row after a segment goes on, or leaves: by way of the head, unless a preview of it gave the token.
 // Where the measure asks for the head, that decides later.
-void Stage::Decide(const Sequence& sequence, const Row& row, size_t index, float signal,
-                   const Preview& preview) {
+void Stage::Decide(const Sequence& sequence, const Row& row, size_t index, float signal, int32_t preview) {
   const Segment& segment = segments_[index];
   const ExitSetting& exit = sequence.spec->exit;
   uint8_t leaves = segment.end == config_.limits.n_layers ? 1 : 0;
@@ -295,8 +294,8 @@ void Stage::Decide(const Sequence& sequence, const Row& row, size_t index, float
   }
   if (leaves == 0 && !decide) {
     Continue(row, index + 1);
-  } else if (preview.token >= 0 && sequence.spec->TakesPreviews()) {
-    Leave(row, index, {.token = preview.token, .logprob = preview.logprob}, signal);
+  } else if (preview >= 0 && sequence.spec->TakesPreviews()) {
+    Leave(row, index, {.token = preview}, signal);
   } else {
     head_queue_.push_back({row, index, decide, signal});
   }

@@ -59,6 +59,10 @@ void StateReader::HeadNorm(const float* x, float* y) const {
   ops_.rms_norm(x, weights_.head_norm.data(), config().d_model, config().norm_eps, y);
 }
 
+void StateReader::Previews(const PreviewHead& preview, const float* states, int rows, CpuPreview::Row* out) {
+  CpuPreview(preview, weights_, ops_, &pool_, &layers_).Run(states, rows, out);
+}
+
 void StateReader::Logits(const float* states, int rows, float* logits) {
   head_rows_.Reset(rows, weights_.head);
   layers_.Normalise(states, weights_.head_norm, rows, &head_rows_);

@@ -10,6 +10,7 @@
 
 #include "kernels/cpu/thread_pool.h"
 #include "worker/cpu_layers.h"
+#include "worker/cpu_preview.h"
 
 namespace exeunt {
 
@@ -26,6 +27,8 @@ class StateReader {
   void Read(std::span<const int32_t> ids, int first, std::span<const int> depths, const Sink& sink);
   // Logits [rows, vocab] of states that went through the last layer, or through an exit's map to it.
   void Logits(const float* states, int rows, float* logits);
+  // What a preview of the head says of such states.
+  void Previews(const PreviewHead& preview, const float* states, int rows, CpuPreview::Row* out);
   // y = norm of x before the vocabulary head; both [d_model].
   void HeadNorm(const float* x, float* y) const;
 

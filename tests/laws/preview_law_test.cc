@@ -1,0 +1,111 @@
+// The exit measure `preview` under the pipeline's laws: a token that leaves by a preview of the vocabulary
+// head is the same on any split, thread count, batch and instruction set.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "base/write_file.h"
+#include "model/safetensors_writer.h"
+#include "tests/laws/law_harness.h"
+
+namespace exeunt {
+namespace {
+
+constexpr int kD = 64;
+constexpr int kRank = 32;
+
+class PreviewLaw : public testing::Test {
+ protected:
+  PreviewLaw() {
+    directory_ = std::filesystem::temp_directory_path() / ("exeunt-preview-law-" + std::to_string(getpid()));
+    std::filesystem::create_directories(directory_);
+    std::mt19937_64 rng(7);
+    std::normal_distribution<float> normal;
+    std::vector<float> down(kRank * kD), basis(kRank * kD);
+    for (int i = 0; i < kRank * kD; ++i) {  // a projection onto random directions, roughly
+      down[static_cast<size_t>(i)] = normal(rng) / 8;
+      basis[static_cast<size_t>(i % kD * kRank + i / kD)] = down[static_cast<size_t>(i)];
+    }
+    SafetensorsWriter writer;
+    writer.AddTensor("preview.down", DType::kF32, {kRank, kD}, std::as_bytes(std::span(down)));
+    writer.AddTensor("preview.basis", DType::kF32, {kD, kRank}, std::as_bytes(std::span(basis)));
+    EXPECT_TRUE(writer.WriteTo((directory_ / "exits.safetensors").string()).has_value());
+    const std::string json = R"({"format": 1, "model": ")" + model_->ContentHash() +
+                             R"(", "exits": [], "preview": {"rank": 32, "groups": 3}})";
+    EXPECT_TRUE(WriteFile((directory_ / "exits.json").string(), json).has_value());
+  }
+  ~PreviewLaw() override { std::filesystem::remove_all(directory_); }
+
+  LocalPipelineOptions Options(std::vector<LayerSpan> split) const {
+    LocalPipelineOptions options;
+    options.split = std::move(split);
+    options.exit_layers = {6, 10, 15, 20, 26};
+    options.exits_directory = directory_.string();
+    options.kv_pages = 256;
+    return options;
+  }
+
+  static std::vector<SequenceSpec> Requests(bool sampled) {
+    RequestMix mix{.count = 8, .seed = 3, .sampled = sampled};
+    mix.exit = {
+        .mode = ExitMode::kPropagate, .measure = ExitMeasure::kPreview, .threshold = 0.05F, .min_layer = 8};
+    auto requests = MakeRequests(mix, 300);
+    for (SequenceSpec& spec : requests) spec.want_logits = false;  // else the head itself is asked
+    return requests;
+  }
+
+  std::shared_ptr<const ModelSource> model_ = RandomModel(TinyThirty(DType::kQ4_1));
+  std::filesystem::path directory_;
+};
+
+std::map<int, int> ByLayer(const LawRun& run) {
+  std::map<int, int> layers;
+  for (const auto& [id, tokens] : run.generated) {
+    for (const auto& t : tokens) ++layers[t.exit_layer];
+  }
+  return layers;
+}
+
+TEST_F(PreviewLaw, AnySplitThreadCountBatchAndInstructionSetGiveTheSameTokens) {
+  for (const bool sampled : {false, true}) {
+    const auto requests = Requests(sampled);
+    const LawRun want = RunLaw(model_, Options(EvenSplit(30, 1)), requests);
+    const auto layers = ByLayer(want);
+    EXPECT_FALSE(layers.contains(6));  // below the minimum
+    EXPECT_GT(layers.size(), 2U);
+    EXPECT_TRUE(layers.contains(30));
+    for (const int stages : {2, 3}) {
+      EXPECT_EQ(RunLaw(model_, Options(EvenSplit(30, stages)), requests).generated, want.generated);
+    }
+    LocalPipelineOptions options = Options(EvenSplit(30, 2));
+    options.threads = 3;
+    EXPECT_EQ(RunLaw(model_, options, requests, {.staggered = true}).generated, want.generated);
+    options.max_batch_rows = 1;
+    EXPECT_EQ(RunLaw(model_, options, requests).generated, want.generated);
+    for (const cpu::Isa isa : cpu::SupportedIsas()) {
+      options.isa = isa;
+      EXPECT_EQ(RunLaw(model_, options, requests).generated, want.generated) << cpu::IsaName(isa);
+    }
+  }
+}
+
+// A request that asks for the logits gets the head's: the token of the preview is the likeliest of a few
+// groups, the head's of all; where these agree, so do the tokens.
+TEST_F(PreviewLaw, WhereProbabilitiesAreAskedForTheHeadItselfIsRun) {
+  auto requests = Requests(false);
+  const LawRun preview = RunLaw(model_, Options(EvenSplit(30, 2)), requests);
+  for (SequenceSpec& spec : requests) spec.want_logits = true;
+  const LawRun head = RunLaw(model_, Options(EvenSplit(30, 2)), requests);
+  size_t first_equal = 0;
+  for (const auto& [id, tokens] : head.generated) {
+    for (const auto& t : tokens) EXPECT_NE(t.logits_digest, preview.generated.at(id).front().logits_digest);
+    EXPECT_EQ(tokens.front().exit_layer, preview.generated.at(id).front().exit_layer);
+    first_equal += tokens.front().token == preview.generated.at(id).front().token ? 1U : 0U;
+  }
+  EXPECT_GT(first_equal, 0U);
+}
+
+}  // namespace
+}  // namespace exeunt
