@@ -1,5 +1,5 @@
-#include "tools/bench.h"
-
+// The verb `bench`: how fast a pipeline is, over real MPI and without HTTP. Every rank of the job is a stage:
+// mpirun -n 2 exeunt bench MODEL. Alone it is one stage.
 #include <fmt/format.h>
 #include <sched.h>
 
@@ -16,6 +16,7 @@
 #include "tools/exit_options.h"
 #include "tools/model_options.h"
 #include "tools/simulation.h"
+#include "tools/verbs.h"
 #include "transport/mpi/mpi_channel.h"
 #include "transport/mpi/mpi_collective.h"
 #include "worker/layer_costs.h"

@@ -1,5 +1,4 @@
-#include "tools/fit.h"
-
+// exeunt fit: exits for a model from its own answers to prompts.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "tools/exit_statistics.h"
 #include "tools/exits_file.h"
 #include "tools/state_corpus.h"
+#include "tools/verbs.h"
 
 namespace exeunt {
 namespace {
@@ -34,6 +34,7 @@ struct ExitWork {
   FittedExit fitted;
   std::vector<bool> agrees;   // by row of the answers that are held out
   ExitStatistics statistics;  // of those that are evaluated
+  Reliability preview;
   Reliability classifier;
 };
 
@@ -61,6 +62,7 @@ class Fit {
   std::vector<ExitWork> exits_;
   size_t labelled_rows_ = 0;  // of labelled_
   std::optional<LowRankHead> preview_;
+  std::optional<PreviewHead> preview_head_;
   RowMajorMatrix translated_;  // [rows, d_model]
 };
 
@@ -147,6 +149,8 @@ void Fit::FitPreview() {
   const cpu::PackedMatrix& head = reader.weights().head.parts()[0].weight;
   preview_ =
       sums.Solve(options_.rank, model.vocab_size, [&](int row, float* to) { head.UnpackRow(row, to); });
+  preview_head_ = MakePreviewHead({options_.rank, options_.groups}, preview_->down.data(),
+                                  preview_->basis.data(), reader.weights().head);
 }
 
 // Whether each exit's token is the last layer's.
@@ -154,6 +158,7 @@ void Fit::LabelRows() {
   const ModelConfig& model = corpus_->source().config();
   const auto vocab = static_cast<size_t>(model.vocab_size);
   std::vector<float> last, own;
+  std::vector<CpuPreview::Row> previews;
   size_t answer = labelled_.begin;
   corpus_->ForEach(
       {labelled_.begin, evaluated_.end}, Depths(true), "agreement", [&](const AnswerStates& states) {
@@ -166,11 +171,18 @@ void Fit::LabelRows() {
         for (ExitWork& exit : exits_) {
           Translate(exit, states.at.at(exit.fitted.layer), states.rows);
           corpus_->reader().Logits(translated_.data(), states.rows, own.data());
+          if (preview_head_ && evaluated) {
+            previews.resize(rows);
+            corpus_->reader().Previews(*preview_head_, translated_.data(), states.rows, previews.data());
+          }
           for (size_t r = 0; r < rows; ++r) {
             const Distribution p = Summarise(&last[r * vocab], model.vocab_size);
             const Distribution q = Summarise(&own[r * vocab], model.vocab_size);
             exit.agrees.push_back(p.argmax == q.argmax);
             if (!evaluated) continue;
+            if (preview_head_) {
+              exit.preview.Add(double{previews[r].margin}, previews[r].token == p.argmax);
+            }
             exit.statistics.Add(q, p, Divergence(&last[r * vocab], p, &own[r * vocab], q, model.vocab_size));
           }
         }
@@ -216,14 +228,18 @@ Status Fit::Write() const {
 void Fit::Print() const {
   std::printf("%zu answers, %zu tokens; evaluated on %llu\n", corpus_->answers(), corpus_->tokens(),
               static_cast<unsigned long long>(exits_.front().statistics.rows));
-  std::puts("after layer  agreement     KL   AUC: softmax  classifier   above .9: share  agreement");
+  std::puts(
+      "after layer  agreement     KL   AUC: softmax  classifier  preview   above .9: share  agreement   "
+      "preview: share  agreement");
   for (const ExitWork& exit : exits_) {
     const ExitStatistics& s = exit.statistics;
     const Reliability::Above above = s.softmax.AtLeast(0.9);
-    std::puts(fmt::format(
-                  "{:>11}      {:.3f}  {:>5.2f}          {:.3f}       {:.3f}             {:.3f}      {:.3f}",
-                  exit.fitted.layer, s.agreement(), s.mean_divergence(), s.softmax.Auc(),
-                  exit.classifier.Auc(), above.share, above.agreement)
+    const Reliability::Above preview = exit.preview.AtLeast(0.9);
+    std::puts(fmt::format("{:>11}      {:.3f}  {:>5.2f}          {:.3f}       {:.3f}    {:.3f}             "
+                          "{:.3f}      {:.3f}            {:.3f}      {:.3f}",
+                          exit.fitted.layer, s.agreement(), s.mean_divergence(), s.softmax.Auc(),
+                          exit.classifier.Auc(), exit.preview.Auc(), above.share, above.agreement,
+                          preview.share, preview.agreement)
                   .c_str());
   }
   if (preview_) {
@@ -273,12 +289,7 @@ void AddFit(CLI::App* app, int* status) {
   verb->add_option("--holdout", options->holdout, "share of the answers for classifiers and for judging")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
-  verb->callback([options, status] {
-    const Status result = Fit(*options).Run();
-    if (result.has_value()) return;
-    std::fprintf(stderr, "exeunt fit: %s\n", result.error().message.c_str());
-    *status = 1;
-  });
+  verb->callback([options, status] { *status = Report("fit", Fit(*options).Run()); });
 }
 
 }  // namespace exeunt

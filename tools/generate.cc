@@ -1,5 +1,5 @@
-#include "tools/generate.h"
-
+// `exeunt generate`: one process, a loopback pipeline, text streamed to the terminal, exit statistics.
+// Adds the verb; its callback exits the process with the verb's status through `status`.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -16,6 +16,7 @@
 #include "tools/exit_options.h"
 #include "tools/model_options.h"
 #include "tools/state_corpus.h"
+#include "tools/verbs.h"
 #include "worker/local_pipeline.h"
 
 namespace exeunt {
@@ -163,12 +164,7 @@ void AddGenerate(CLI::App* app, int* status) {
   options->exit.AddTo(verb);
   verb->add_flag("--show-exits", options->show_exits, "colour every token by the layer that it left at");
   verb->add_flag("-q,--quiet", options->quiet, "text only");
-  verb->callback([options, status] {
-    const Status result = Generate(*options);
-    if (result.has_value()) return;
-    std::fprintf(stderr, "exeunt generate: %s\n", result.error().message.c_str());
-    *status = 1;
-  });
+  verb->callback([options, status] { *status = Report("generate", Generate(*options)); });
 }
 
 }  // namespace exeunt

@@ -1,5 +1,4 @@
-#include "tools/inspect.h"
-
+// exeunt inspect: what a model is, and the hash that exits and certificates are bound to.
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
@@ -9,6 +8,7 @@
 
 #include "base/error.h"
 #include "tools/state_corpus.h"
+#include "tools/verbs.h"
 
 namespace exeunt {
 namespace {
@@ -59,12 +59,7 @@ void AddInspect(CLI::App* app, int* status) {
   CLI::App* verb = app->add_subcommand("inspect", "Show what a model is: its shape, types and content hash");
   options->model.AddTo(verb);
   verb->add_flag("--json", options->json, "one JSON object");
-  verb->callback([options, status] {
-    const Status result = Inspect(*options);
-    if (result.has_value()) return;
-    std::fprintf(stderr, "exeunt inspect: %s\n", result.error().message.c_str());
-    *status = 1;
-  });
+  verb->callback([options, status] { *status = Report("inspect", Inspect(*options)); });
 }
 
 }  // namespace exeunt

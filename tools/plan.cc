@@ -13,6 +13,7 @@
 #include "tools/exit_options.h"
 #include "tools/model_options.h"
 #include "tools/simulation.h"
+#include "tools/verbs.h"
 #include "worker/layer_costs.h"
 
 namespace exeunt {
@@ -140,12 +141,7 @@ void AddPlan(CLI::App* app, int* status) {
                    "layer:share,... of tokens that are expected to leave after a layer");
   verb->add_flag("--json", options->json, "one JSON object");
   verb->add_flag("-q,--quiet", options->quiet, "print the split only");
-  verb->callback([options, status] {
-    const Status result = Plan(*options);
-    if (result.has_value()) return;
-    std::fprintf(stderr, "exeunt plan: %s\n", result.error().message.c_str());
-    *status = 1;
-  });
+  verb->callback([options, status] { *status = Report("plan", Plan(*options)); });
 }
 
 }  // namespace exeunt

@@ -1,7 +1,6 @@
 // The verb `plan`: measures what layers and head cost on this machine and balances a pipeline's stages on it.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <string_view>
 
@@ -19,7 +18,5 @@ struct PlanCosts {
 // Errors name the key and what is allowed.
 Result<PlanCosts> ParsePlanCosts(std::string_view json);
 Result<PlanCosts> ReadPlanCosts(const std::string& path);
-
-void AddPlan(CLI::App* app, int* status);
 
 }  // namespace exeunt

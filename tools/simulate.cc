@@ -1,5 +1,4 @@
-#include "tools/simulate.h"
-
+// exeunt simulate: what a pipeline would do, from measured costs.
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
@@ -12,6 +11,7 @@
 #include "tools/exit_options.h"
 #include "tools/plan.h"
 #include "tools/simulation.h"
+#include "tools/verbs.h"
 
 namespace exeunt {
 namespace {
@@ -59,12 +59,7 @@ void AddSimulate(CLI::App* app, int* status) {
   verb->add_option("--prefill-chunk", options->prefill_chunk, "prompt tokens a step, at most")
       ->check(CLI::Range(1, 8192))
       ->capture_default_str();
-  verb->callback([options, status] {
-    const Status result = RunSimulation(*options);
-    if (result.has_value()) return;
-    std::fprintf(stderr, "exeunt simulate: %s\n", result.error().message.c_str());
-    *status = 1;
-  });
+  verb->callback([options, status] { *status = Report("simulate", RunSimulation(*options)); });
 }
 
 }  // namespace exeunt

@@ -1,5 +1,4 @@
-#include "tools/tokenize.h"
-
+// exeunt tokenize: texts to token ids, as they are when served.
 #include <boost/json.hpp>
 #include <cstdio>
 #include <iostream>
@@ -8,6 +7,7 @@
 
 #include "base/error.h"
 #include "tools/state_corpus.h"
+#include "tools/verbs.h"
 
 namespace exeunt {
 namespace {
@@ -41,12 +41,7 @@ void AddTokenize(CLI::App* app, int* status) {
       app->add_subcommand("tokenize", "Token ids of texts: a JSON string a line in, a JSON list a line out");
   options->model.AddTo(verb);
   verb->add_flag("!--no-special", options->special, "without what the model's tokenizer adds (BOS)");
-  verb->callback([options, status] {
-    const Status result = Tokenize(*options);
-    if (result.has_value()) return;
-    std::fprintf(stderr, "exeunt tokenize: %s\n", result.error().message.c_str());
-    *status = 1;
-  });
+  verb->callback([options, status] { *status = Report("tokenize", Tokenize(*options)); });
 }
 
 }  // namespace exeunt

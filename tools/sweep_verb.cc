@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "model/layer_plan.h"
+#include "tools/exit_options.h"
+#include "tools/sweep.h"
+#include "tools/verbs.h"
+
+namespace exeunt {
+namespace {
+
+struct SweepOptions {
+  SweepRequest request;
+  ExitOptions exit{.mode = "propagate", .measure = "preview"};
+  std::string exit_layers;
+  std::vector<float> thresholds = {0.99F, 0.98F, 0.95F, 0.9F, 0.8F, 0.7F, 0.6F, 0.5F};
+};
+
+Status Run(SweepOptions* options) {
+  ASSIGN_OR_RETURN(const auto source, options->request.corpus.model.Open());
+  const int n_layers = source->config().n_layers;
+  ASSIGN_OR_RETURN(options->request.base, options->exit.Parse(n_layers));
+  if (!options->exit_layers.empty()) {
+    ASSIGN_OR_RETURN(options->request.exit_layers, ParseExitLayers(options->exit_layers, n_layers));
+  }
+  options->request.candidates = {Candidate{}};
+  for (const float threshold : options->thresholds) options->request.candidates.push_back({false, threshold});
+  ASSIGN_OR_RETURN(const auto answers, RunSweep(options->request));
+  std::puts("candidate    tokens  mean layers   equal to off");
+  for (size_t c = 0; c < answers.size(); ++c) {
+    int64_t tokens = 0;
+    int64_t layers = 0;
+    size_t equal = 0;
+    for (size_t p = 0; p < answers[c].size(); ++p) {
+      tokens += answers[c][p].tokens;
+      layers += answers[c][p].layers;
+      equal += answers[c][p].text == answers[0][p].text ? 1 : 0;
+    }
+    std::puts(fmt::format("{:<9} {:>9}       {:>6.2f}         {:>6.3f}",
+                          options->request.candidates[c].Name(), tokens,
+                          static_cast<double>(layers) / static_cast<double>(std::max<int64_t>(tokens, 1)),
+                          static_cast<double>(equal) / static_cast<double>(answers[c].size()))
+                  .c_str());
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+void AddSweep(CLI::App* app, int* status) {
+  auto options = std::make_shared<SweepOptions>();
+  CLI::App* verb = app->add_subcommand(
+      "sweep",
+      "Generate the same prompts under many exit thresholds, into a file; goes on where it was stopped");
+  options->request.corpus.AddTo(verb);
+  verb->add_option("--exits", options->request.exits_directory,
+                   "directory with exits.json and exits.safetensors");
+  verb->add_option("--exit-layers", options->exit_layers,
+                   "exits after these layers; those of --exits by default");
+  verb->add_option("--thresholds", options->thresholds, "thresholds beside `off`")->delimiter(',');
+  verb->add_option("-o,--out", options->request.file, "JSONL file of the generations")->required();
+  options->exit.AddTo(verb);
+  verb->callback([options, status] { *status = Report("sweep", Run(options.get())); });
+}
+
+}  // namespace exeunt
