@@ -1,8 +1,6 @@
 #include "tools/exit_statistics.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 namespace exeunt {
 
@@ -43,44 +41,11 @@ Reliability::Above Reliability::AtLeast(double threshold) const {
           static_cast<double>(agree) / static_cast<double>(above)};
 }
 
-void ExitStatistics::Add(const Distribution& exit, const Distribution& last, double kl) {
-  const bool agrees = exit.argmax == last.argmax;
+void ExitStatistics::Add(const JudgedRow& row) {
   ++rows;
-  agreeing += agrees ? 1 : 0;
-  divergence += kl;
-  softmax.Add(exit.margin(), agrees);
-}
-
-double Distribution::margin() const {
-  return (1.0 - std::exp(double{top2} - double{top1})) * std::exp(-log_sum);
-}
-
-Distribution Summarise(const float* logits, int n) {
-  Distribution d{.top1 = -std::numeric_limits<float>::infinity(),
-                 .top2 = -std::numeric_limits<float>::infinity()};
-  for (int i = 0; i < n; ++i) {
-    if (logits[i] > d.top1) {
-      d.top2 = d.top1;
-      d.top1 = logits[i];
-      d.argmax = i;
-    } else {
-      d.top2 = std::max(d.top2, logits[i]);
-    }
-  }
-  double sum = 0;
-  for (int i = 0; i < n; ++i) sum += double{std::exp(logits[i] - d.top1)};
-  d.log_sum = std::log(sum);
-  return d;
-}
-
-double Divergence(const float* p, const Distribution& of_p, const float* q, const Distribution& of_q, int n) {
-  double sum = 0;
-  for (int i = 0; i < n; ++i) {
-    const double log_p = double{p[i]} - double{of_p.top1} - of_p.log_sum;
-    if (log_p < -30.0) continue;  // adds less than 1e-12
-    sum += std::exp(log_p) * (log_p - (double{q[i]} - double{of_q.top1} - of_q.log_sum));
-  }
-  return sum;
+  agreeing += row.agrees ? 1 : 0;
+  divergence += row.divergence;
+  softmax.Add(double{row.margin}, row.agrees);
 }
 
 }  // namespace exeunt

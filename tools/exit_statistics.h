@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdint>
 
+#include "tools/exit_judge.h"
+
 namespace exeunt {
 
 // Agreements by confidence in [0, 1], in equal bins.
@@ -25,30 +27,17 @@ struct Reliability {
   Above AtLeast(double threshold) const;
 };
 
-// One row's logits as probabilities.
-struct Distribution {
-  int32_t argmax = -1;
-  float top1 = 0.0F;  // logits
-  float top2 = 0.0F;
-  double log_sum = 0.0;   // log of the sum of exp(logit - top1)
-  double margin() const;  // top1 - top2 of the softmax
-};
 struct ExitStatistics {
   uint64_t rows = 0;
   uint64_t agreeing = 0;
   double divergence = 0.0;  // sum of KL(last layer || exit), nats
   Reliability softmax;      // by top1 - top2 of the exit's softmax
 
-  // One row: the exit's distribution, the last layer's, and KL(last layer || exit).
-  void Add(const Distribution& exit, const Distribution& last, double kl);
+  void Add(const JudgedRow& row);
   double agreement() const {
     return rows == 0 ? 0.0 : static_cast<double>(agreeing) / static_cast<double>(rows);
   }
   double mean_divergence() const { return rows == 0 ? 0.0 : divergence / static_cast<double>(rows); }
 };
-
-Distribution Summarise(const float* logits, int n);
-// KL(p || q) in nats of two rows of logits.
-double Divergence(const float* p, const Distribution& of_p, const float* q, const Distribution& of_q, int n);
 
 }  // namespace exeunt

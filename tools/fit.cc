@@ -156,8 +156,7 @@ void Fit::FitPreview() {
 // Whether each exit's token is the last layer's.
 void Fit::LabelRows() {
   const ModelConfig& model = corpus_->source().config();
-  const auto vocab = static_cast<size_t>(model.vocab_size);
-  std::vector<float> last, own;
+  ExitJudge judge(&corpus_->reader());
   std::vector<CpuPreview::Row> previews;
   size_t answer = labelled_.begin;
   corpus_->ForEach(
@@ -165,25 +164,20 @@ void Fit::LabelRows() {
         const bool evaluated = answer++ >= evaluated_.begin;
         const auto rows = static_cast<size_t>(states.rows);
         if (!evaluated) labelled_rows_ += rows;
-        last.resize(rows * vocab);
-        own.resize(rows * vocab);
-        corpus_->reader().Logits(states.at.at(model.n_layers).data(), states.rows, last.data());
+        judge.SetLast(states.at.at(model.n_layers).data(), states.rows);
         for (ExitWork& exit : exits_) {
           Translate(exit, states.at.at(exit.fitted.layer), states.rows);
-          corpus_->reader().Logits(translated_.data(), states.rows, own.data());
           if (preview_head_ && evaluated) {
             previews.resize(rows);
             corpus_->reader().Previews(*preview_head_, translated_.data(), states.rows, previews.data());
           }
+          const std::vector<JudgedRow>& judged = judge.Judge(translated_.data());
           for (size_t r = 0; r < rows; ++r) {
-            const Distribution p = Summarise(&last[r * vocab], model.vocab_size);
-            const Distribution q = Summarise(&own[r * vocab], model.vocab_size);
-            exit.agrees.push_back(p.argmax == q.argmax);
+            exit.agrees.push_back(judged[r].agrees);
             if (!evaluated) continue;
-            if (preview_head_) {
-              exit.preview.Add(double{previews[r].margin}, previews[r].token == p.argmax);
-            }
-            exit.statistics.Add(q, p, Divergence(&last[r * vocab], p, &own[r * vocab], q, model.vocab_size));
+            if (preview_head_)
+              exit.preview.Add(double{previews[r].margin}, previews[r].token == states.tokens[r]);
+            exit.statistics.Add(judged[r]);
           }
         }
       });

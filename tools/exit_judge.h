@@ -1,0 +1,42 @@
+// ExitJudge: what the vocabulary head says of an exit's states beside those of the last layer, row by row.
+// One thread drives it.
+#pragma once
+
+#include <vector>
+
+#include "worker/state_reader.h"
+
+namespace exeunt {
+
+struct JudgedRow {
+  int32_t token = -1;
+  float margin = 0.0F;      // top1 - top2 of the softmax
+  double divergence = 0.0;  // KL(last layer || exit), nats
+  bool agrees = false;      // its token is the last layer's
+};
+
+class ExitJudge {
+ public:
+  explicit ExitJudge(StateReader* reader) : reader_(reader) {}
+
+  // The last layer's states of the rows that are judged next, [rows, d_model].
+  void SetLast(const float* states, int rows);
+  // An exit's states of the same rows, mapped to the last layer's space where it has a map; valid until the
+  // next call.
+  const std::vector<JudgedRow>& Judge(const float* states);
+
+ private:
+  struct LastRow {
+    int32_t token = -1;
+    double entropy = 0.0;  // nats
+  };
+  cpu::VocabStats Summarise(const float* logits) const;
+
+  StateReader* reader_;
+  std::vector<LastRow> last_;
+  std::vector<float> probabilities_;  // [rows, vocab], the last layer's
+  std::vector<float> logits_;         // [rows, vocab]
+  std::vector<JudgedRow> judged_;
+};
+
+}  // namespace exeunt
