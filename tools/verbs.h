@@ -13,6 +13,7 @@ void AddFit(CLI::App* app, int* status);
 void AddGenerate(CLI::App* app, int* status);
 void AddInspect(CLI::App* app, int* status);
 void AddPlan(CLI::App* app, int* status);
+void AddProbe(CLI::App* app, int* status);
 void AddSimulate(CLI::App* app, int* status);
 void AddSweep(CLI::App* app, int* status);
 void AddTokenize(CLI::App* app, int* status);

@@ -1,0 +1,28 @@
+// Charts as inline SVG, for reports that are one file. Text is escaped.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace exeunt {
+
+struct ChartSeries {
+  std::string name;
+  std::vector<std::pair<double, double>> points;  // ascending x
+};
+
+struct Chart {
+  std::string title;
+  std::string x_label;
+  std::string y_label;
+  double y_max = 0.0;  // 0: the largest value
+  bool bars = false;   // one series, a bar a point
+  bool diagonal = false;
+  std::vector<ChartSeries> series;
+};
+
+std::string RenderSvg(const Chart& chart);
+std::string EscapeHtml(const std::string& text);
+
+}  // namespace exeunt
