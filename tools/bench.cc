@@ -12,10 +12,13 @@
 #include "base/error.h"
 #include "kernels/cpu/machine_peak.h"
 #include "model/layer_plan.h"
+#include "tools/batch_generation.h"
 #include "tools/bench_report.h"
 #include "tools/exit_options.h"
 #include "tools/model_options.h"
+#include "tools/prompt_file.h"
 #include "tools/simulation.h"
+#include "tools/state_corpus.h"
 #include "tools/verbs.h"
 #include "transport/mpi/mpi_channel.h"
 #include "transport/mpi/mpi_collective.h"
@@ -35,6 +38,8 @@ struct BenchOptions {
   std::string exit_layers = "none";
   std::string exits_directory;
   ExitOptions exit;
+  std::string exit_profile;
+  std::string prompts;
   std::string trace;
   bool json = false;
   bool operations = false;
@@ -96,6 +101,7 @@ class Bench {
 
  private:
   Status Load();
+  Status LoadPrompts(const ModelSource& source);
   Result<std::vector<LayerSpan>> ChooseSplit(const std::shared_ptr<const ModelSource>& source) const;
   void MeasurePeaks(size_t weight_bytes);
   Result<int64_t> RunOnce(const BenchWorkload& workload);
@@ -107,6 +113,7 @@ class Bench {
   const BenchOptions& options_;
   const MpiSession& mpi_;
   std::vector<BenchWorkload> workloads_;
+  BenchPrompts prompts_;
   ExitSetting exit_;
   std::vector<LayerSpan> split_;
   int vocab_size_ = 0;
@@ -121,16 +128,43 @@ class Bench {
   uint64_t next_sequence_ = 1;
 };
 
+// Decoding streams take the lines of --prompts in turns.
+Status Bench::LoadPrompts(const ModelSource& source) {
+  if (options_.prompts.empty()) return OkStatus();
+  ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(source));
+  ASSIGN_OR_RETURN(const auto lines, ReadPromptFile(options_.prompts, 0));
+  size_t longest = 1;
+  for (const PromptLine& line : lines) {
+    prompts_.prompts.push_back(tokenizer->Encode(line.prompt, true, false));
+    longest = std::max(longest, prompts_.prompts.back().size());
+  }
+  prompts_.end_tokens = tokenizer->end_tokens();
+  for (BenchWorkload& workload : workloads_) {
+    if (workload.kind != BenchKind::kDecode) {
+      return InvalidArgument("--prompts: workload '{}' does not decode", workload.name);
+    }
+    workload.prompt_tokens = static_cast<int>(longest);
+    if (workload.prompt_tokens + workload.tokens > source.config().context_length) {
+      return InvalidArgument("--prompts: {} tokens and {} more are over the model's context of {}", longest,
+                             workload.tokens, source.config().context_length);
+    }
+  }
+  return OkStatus();
+}
+
 Status Bench::Load() {
   ASSIGN_OR_RETURN(const auto source, options_.model.Open());
   const ModelConfig& model = source->config();
   vocab_size_ = model.vocab_size;
-  int pages = 1;
   for (const std::string& text : options_.workloads) {
     ASSIGN_OR_RETURN(BenchWorkload workload, ParseWorkload(text, model.context_length));
-    const int positions = workload.prompt_tokens + workload.tokens;
-    pages = std::max(pages, workload.streams * (positions / cpu::kPageTokens + 1));
     workloads_.push_back(std::move(workload));
+  }
+  RETURN_IF_ERROR(LoadPrompts(*source));
+  int pages = 1;
+  for (const BenchWorkload& workload : workloads_) {
+    pages = std::max(
+        pages, PagesFor(static_cast<size_t>(workload.streams), workload.prompt_tokens + workload.tokens));
   }
   ASSIGN_OR_RETURN(exit_, options_.exit.Parse(model.n_layers));
   ASSIGN_OR_RETURN(split_, ChooseSplit(source));
@@ -174,6 +208,9 @@ const BenchWorkload& Heaviest(const std::vector<BenchWorkload>& workloads) {
 Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const ModelSource>& source) const {
   SplitRequest request{.stages = mpi_.ranks(), .n_layers = source->config().n_layers};
   if (exit_.Enabled() && exit_.measure == ExitMeasure::kForced) request.profile = exit_.forced;
+  if (!options_.exit_profile.empty()) {
+    ASSIGN_OR_RETURN(request.profile, ParseForced(options_.exit_profile, request.n_layers));
+  }
   ASSIGN_OR_RETURN(std::vector<LayerSpan> split, ParseSplit(options_.split, request));
   if (options_.split != "auto" || mpi_.ranks() == 1) return split;
   MpiBarrier();
@@ -197,7 +234,7 @@ void Bench::MeasurePeaks(size_t weight_bytes) {
 
 // Runs the workload to its end; returns when it was admitted. Tokens and spans are left in own_.
 Result<int64_t> Bench::RunOnce(const BenchWorkload& workload) {
-  auto requests = MakeBenchRequests(workload, exit_, vocab_size_, next_sequence_);
+  auto requests = MakeBenchRequests(workload, prompts_, exit_, vocab_size_, next_sequence_);
   next_sequence_ += requests.size();
   const uint64_t opened = next_sequence_ - 1;
   own_.tokens.clear();
@@ -330,6 +367,10 @@ void AddBench(CLI::App* app, int* status) {
   verb->add_option("--workload", options->workloads,
                    "prefill:TOKENS, decode:STREAMS[xTOKENS], context:TOKENS; several may be given")
       ->capture_default_str();
+  verb->add_option(
+      "--prompts", options->prompts,
+      "JSONL file of prompts for the decoding streams, in turns, whose answers end where the model "
+      "ends them; the rate is that of the time in which every stream decodes");
   verb->add_option("--threads", options->threads, "compute threads a stage")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
@@ -341,6 +382,8 @@ void AddBench(CLI::App* app, int* status) {
       ->capture_default_str();
   verb->add_option("--split", options->split, "layers of the stages: auto, even, or 0-12,12-30")
       ->capture_default_str();
+  verb->add_option("--exit-profile", options->exit_profile,
+                   "layer:share,... of tokens that are expected to leave after a layer, for --split auto");
   verb->add_option("--exit-layers", options->exit_layers, "exits after these layers: auto, none, or 15,21")
       ->capture_default_str();
   verb->add_option("--exits", options->exits_directory, "directory with exits.json and exits.safetensors");

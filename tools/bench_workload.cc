@@ -55,14 +55,19 @@ Result<BenchWorkload> ParseWorkload(std::string_view text, int context_length) {
   return workload;
 }
 
-std::vector<SequenceSpec> MakeBenchRequests(const BenchWorkload& workload, const ExitSetting& exit,
-                                            int vocab_size, uint64_t first_sequence) {
+std::vector<SequenceSpec> MakeBenchRequests(const BenchWorkload& workload, const BenchPrompts& prompts,
+                                            const ExitSetting& exit, int vocab_size,
+                                            uint64_t first_sequence) {
   std::mt19937_64 rng(7);
   std::vector<SequenceSpec> requests;
   for (int i = 0; i < workload.streams; ++i) {
     SequenceSpec spec;
     spec.sequence = first_sequence + static_cast<uint64_t>(i);
-    for (int p = 0; p < workload.prompt_tokens; ++p) {
+    if (!prompts.prompts.empty()) {
+      spec.prompt = prompts.prompts[static_cast<size_t>(i) % prompts.prompts.size()];
+      spec.end_tokens = prompts.end_tokens;
+    }
+    for (int p = 0; prompts.prompts.empty() && p < workload.prompt_tokens; ++p) {
       spec.prompt.push_back(static_cast<int32_t>(rng() % static_cast<uint64_t>(vocab_size)));
     }
     spec.max_tokens = workload.tokens;

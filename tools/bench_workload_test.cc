@@ -102,8 +102,8 @@ TEST(BenchWorkloadTest, NothingLongerThanTheContextIsRun) {
 TEST(BenchWorkloadTest, RequestsAreTheSameEveryTimeAndDifferBetweenStreams) {
   const BenchWorkload workload{"decode:8x5", BenchKind::kDecode, 8, 16, 5};
   const ExitSetting exit{.mode = ExitMode::kExact, .threshold = 0.5F};
-  const auto requests = MakeBenchRequests(workload, exit, 300, 41);
-  const auto again = MakeBenchRequests(workload, exit, 300, 41);
+  const auto requests = MakeBenchRequests(workload, {}, exit, 300, 41);
+  const auto again = MakeBenchRequests(workload, {}, exit, 300, 41);
   ASSERT_EQ(requests.size(), 8U);
   ASSERT_EQ(again.size(), 8U);
   std::set<std::vector<int32_t>> prompts;

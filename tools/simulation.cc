@@ -179,7 +179,7 @@ BenchFigures SimulateWorkload(const SplitRequest& request, const std::vector<Lay
     exit = {.mode = ExitMode::kPropagate, .measure = ExitMeasure::kForced, .forced = request.profile};
   }
   for (const ForcedExit& forced : exit.forced) simulation.exit_layers.push_back(forced.layer);
-  return ComputeFigures(workload, 0, Simulate(simulation, MakeBenchRequests(workload, exit, 1, 1)));
+  return ComputeFigures(workload, 0, Simulate(simulation, MakeBenchRequests(workload, {}, exit, 1, 1)));
 }
 
 std::vector<LayerSpan> PlanSplit(const SplitRequest& request, BenchWorkload workload,

@@ -32,7 +32,7 @@ ExitSetting Forced(const std::vector<ForcedExit>& profile) {
 BenchFigures FiguresOf(const Simulation& simulation, const BenchWorkload& workload,
                        const std::vector<ForcedExit>& profile = {}) {
   return ComputeFigures(workload, 0,
-                        Simulate(simulation, MakeBenchRequests(workload, Forced(profile), 1, 1)));
+                        Simulate(simulation, MakeBenchRequests(workload, {}, Forced(profile), 1, 1)));
 }
 
 TEST(SimulationTest, OneStageTakesWhatItsJobsCost) {
@@ -55,7 +55,7 @@ TEST(SimulationTest, EveryTokenComesOnceAndJobsOfAStageDoNotOverlap) {
   const std::vector<ForcedExit> profile = {{4, 0.5F}, {8, 0.25F}};
   const BenchWorkload workload = Decode(6);
   const auto ranks = Simulate(Of({{0, 3}, {3, 9}, {9, kLayers}}, {4, 8}),
-                              MakeBenchRequests(workload, Forced(profile), 1, 1));
+                              MakeBenchRequests(workload, {}, Forced(profile), 1, 1));
   std::set<std::pair<uint64_t, int32_t>> tokens;
   for (const BenchRank& rank : ranks) {
     for (const BenchToken& t : rank.tokens) EXPECT_TRUE(tokens.emplace(t.sequence, t.position).second);
