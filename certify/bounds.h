@@ -1,0 +1,51 @@
+// p-values for "the mean loss is over delta" from n losses of independent prompts, and the fixed-sequence
+// test that finds a threshold with them: Learn-then-Test (Angelopoulos et al., arXiv 2110.01052). Pure.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace exeunt {
+
+// How a p-value is computed. All are valid for any distribution of losses in their range:
+//   hoeffding_bentkus  min(exp(-n h1(min(r, delta), delta)), e BinCDF(ceil(n r); n, delta)), losses in [0,
+//   1]; a
+//                      signed loss is clipped at 0, which can only make the p-value larger
+//   binomial           BinCDF(n r; n, delta), losses 0 or 1
+//   wsr                the betting martingale of Waudby-Smith and Ramdas (arXiv 2010.09686), losses at most
+//   1,
+//                      negative ones included: p = min(1, 1 / max_t prod_{i <= t} (1 - nu_i (x_i - delta)))
+enum class Bound : uint8_t { kHoeffdingBentkus, kBinomial, kWsr };
+inline constexpr std::array<const char*, 3> kBoundNames = {"hoeffding_bentkus", "binomial", "wsr"};
+const char* BoundName(Bound bound);
+std::optional<Bound> BoundOf(std::string_view name);
+
+struct BoundOptions {
+  double delta = 0.05;    // in (0, 1)
+  double epsilon = 0.05;  // in (0, 1): wsr places its bets for a test of this level
+  uint64_t seed = 1;      // wsr: of the order in which the losses are taken
+};
+
+double PValue(Bound bound, std::span<const double> losses, const BoundOptions& options);
+
+// The least number of losses with which a test can succeed: what losses of 0 alone would need.
+size_t SmallestSampleCount(Bound bound, const BoundOptions& options);
+
+// The last of the hypotheses, in their order, that is rejected before the first that is not; none where the
+// first is not. The chance that any true one is rejected is at most epsilon.
+std::optional<size_t> FixedSequence(std::span<const double> p_values, double epsilon);
+
+// Several parameters at once (Laufer-Goldshtein et al., arXiv 2210.07913): the settings that no other beats
+// in both cost and loss, on development data, from the least loss to the largest: the order for
+// FixedSequence.
+struct SettingPoint {
+  double cost = 0.0;
+  double loss = 0.0;
+};
+std::vector<size_t> ParetoOrder(std::span<const SettingPoint> points);
+
+}  // namespace exeunt

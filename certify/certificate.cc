@@ -1,0 +1,248 @@
+#include "certify/certificate.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cmath>
+#include <filesystem>
+#include <set>
+
+#include "base/error.h"
+#include "base/mmap.h"
+#include "model/json.h"
+#include "model/sha256.h"
+
+namespace exeunt {
+namespace {
+
+namespace json = boost::json;
+
+constexpr size_t kMaxFileBytes = size_t{1} << 20;
+constexpr size_t kMaxNameChars = 64;
+constexpr int64_t kMaxCount = int64_t{1} << 40;
+
+// Reads an object key by key; the first failure is kept, and every key must have been asked for.
+class Reader {
+ public:
+  explicit Reader(const json::object& object) : object_(object) {}
+
+  std::string String(const char* key) {
+    const json::value* v = Take(key);
+    if (v == nullptr) return {};
+    if (v->is_string()) return std::string(v->get_string());
+    Fail(key, *v, "a string");
+    return {};
+  }
+  double Number(const char* key, double low, double high) {
+    const json::value* v = Take(key);
+    if (v == nullptr) return low;
+    boost::system::error_code error;
+    const double number = v->to_number<double>(error);
+    if (!error && number >= low && number <= high) return number;
+    Fail(key, *v, fmt::format("a number in [{}, {}]", low, high));
+    return low;
+  }
+  int64_t Integer(const char* key, int64_t low, int64_t high) {
+    const json::value* v = Take(key);
+    if (v == nullptr) return low;
+    boost::system::error_code error;
+    const auto number = v->to_number<int64_t>(error);
+    if (!error && number >= low && number <= high) return number;
+    Fail(key, *v, fmt::format("a whole number in [{}, {}]", low, high));
+    return low;
+  }
+  std::string Hash(const char* key) {
+    const std::string hash = String(key);
+    const bool hex = std::all_of(hash.begin(), hash.end(),
+                                 [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+    if (!error_ && (hash.size() != 64 || !hex)) Fail(key, json::value(hash), "64 hexadecimal digits");
+    return hash;
+  }
+  // One of what `of` knows.
+  template <typename T>
+  T Named(const char* key, std::optional<T> (*of)(std::string_view)) {
+    const std::string name = String(key);
+    const std::optional<T> value = of(name);
+    if (!error_ && !value) Fail(key, json::value(name), "a known name");
+    return value.value_or(T{});
+  }
+  const json::value* Take(const char* key) {
+    taken_.insert(key);
+    const json::value* v = object_.if_contains(key);
+    if (v == nullptr && !error_) error_ = InvalidArgument("key '{}' is missing", key);
+    return error_ ? nullptr : v;
+  }
+  void Fail(const char* key, const json::value& value, const std::string& wanted) {
+    if (!error_) error_ = InvalidArgument("key '{}': {} is not {}", key, JsonText(value), wanted);
+  }
+  Status Done() {
+    for (const auto& [key, unused] : object_) {
+      if (!error_ && !taken_.contains(key)) error_ = InvalidArgument("unknown key '{}'", std::string(key));
+    }
+    if (error_) return *error_;
+    return OkStatus();
+  }
+
+ private:
+  const json::object& object_;
+  std::set<std::string, std::less<>> taken_;
+  std::optional<Error> error_;
+};
+
+std::optional<Consistency> ConsistencyOf(std::string_view name) {
+  if (name == "textual") return Consistency::kTextual;
+  if (name == "risk") return Consistency::kRisk;
+  return std::nullopt;
+}
+
+bool IsName(const std::string& name) {
+  return !name.empty() && name.size() <= kMaxNameChars && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+  });
+}
+
+void ReadDecay(Reader* reader, ExitSetting* setting) {
+  const json::value* v = reader->Take("decay");
+  if (v == nullptr || v->is_null()) return;
+  if (!v->is_object()) return reader->Fail("decay", *v, "null or {tau, n}");
+  Reader inner(v->get_object());
+  ExitDecay decay;
+  decay.tau = static_cast<float>(inner.Number("tau", 0, 1000));
+  decay.n = static_cast<int>(inner.Integer("n", 1, 1 << 24));
+  if (!inner.Done()) return reader->Fail("decay", *v, "null or {tau, n}");
+  setting->decay = decay;
+}
+
+void ReadSetting(Reader* reader, Certificate* c) {
+  c->setting.mode = reader->Named("mode", &ExitModeOf);
+  c->setting.measure = reader->Named("measure", &ExitMeasureOf);
+  c->setting.threshold = static_cast<float>(reader->Number("threshold", 0, 1));
+  c->setting.min_layer = static_cast<int>(reader->Integer("min_layer", 0, 4096));
+  ReadDecay(reader, &c->setting);
+  const json::value* layers = reader->Take("exit_layers");
+  if (layers != nullptr && !layers->is_array()) reader->Fail("exit_layers", *layers, "a list");
+  if (layers == nullptr || !layers->is_array()) return;
+  for (const json::value& layer : layers->get_array()) {
+    const bool valid = layer.is_int64() && layer.get_int64() >= 1 && layer.get_int64() <= 4096;
+    if (!valid) return reader->Fail("exit_layers", layer, "a layer in [1, 4096]");
+    c->exit_layers.push_back(static_cast<int>(layer.get_int64()));
+  }
+}
+
+void ReadStop(Reader* reader, Certificate* c) {
+  const json::value* stop = reader->Take("stop");
+  if (stop == nullptr) return;
+  if (!stop->is_array()) return reader->Fail("stop", *stop, "a list of strings");
+  for (const json::value& text : stop->get_array()) {
+    if (!text.is_string()) return reader->Fail("stop", *stop, "a list of strings");
+    c->stop.emplace_back(text.get_string());
+  }
+}
+
+}  // namespace
+
+std::string ToJson(const Certificate& c) {
+  json::value decay = nullptr;
+  if (c.setting.decay) decay = json::object{{"tau", c.setting.decay->tau}, {"n", c.setting.decay->n}};
+  return json::serialize(json::object{
+      {"format", 1},
+      {"name", c.name},
+      {"family", c.family},
+      {"consistency", c.consistency == Consistency::kRisk ? "risk" : "textual"},
+      {"loss", c.loss},
+      {"bound", BoundName(c.bound)},
+      {"delta", c.delta},
+      {"epsilon", c.epsilon},
+      {"n", c.n},
+      {"seed", c.seed},
+      {"data", c.data_hash},
+      {"p_value", c.p_value},
+      {"mean_loss", c.mean_loss},
+      {"mean_layers", c.mean_layers},
+      {"model", c.model_hash},
+      {"exits", c.exits_hash},
+      {"weight_type", c.weight_type},
+      {"backend", c.backend},
+      {"exit_layers", json::value_from(c.exit_layers)},
+      {"mode", ExitModeName(c.setting.mode)},
+      {"measure", ExitMeasureName(c.setting.measure)},
+      {"threshold", c.setting.threshold},
+      {"min_layer", c.setting.min_layer},
+      {"decay", decay},
+      {"temperature", c.temperature},
+      {"top_p", c.top_p},
+      {"top_k", c.top_k},
+      {"max_tokens", c.max_tokens},
+      {"stop", json::value_from(c.stop)},
+      {"created", c.created},
+  });
+}
+
+Result<Certificate> ParseCertificate(const std::string& text) {
+  ASSIGN_OR_RETURN(const json::object object, ParseJsonObject(text));
+  Reader reader(object);
+  Certificate c;
+  reader.Integer("format", 1, 1);
+  c.name = reader.String("name");
+  c.family = reader.String("family");
+  if (!IsName(c.name)) reader.Fail("name", json::value(c.name), "1 to 64 of A-Z a-z 0-9 _ . -");
+  if (!c.family.empty() && !IsName(c.family)) reader.Fail("family", json::value(c.family), "a name or empty");
+  c.consistency = reader.Named("consistency", &ConsistencyOf);
+  c.loss = reader.String("loss");
+  if (!TextLossOf(c.loss) && c.loss != "custom") reader.Fail("loss", json::value(c.loss), "a known loss");
+  c.bound = reader.Named("bound", &BoundOf);
+  c.delta = reader.Number("delta", 1e-9, 1 - 1e-9);
+  c.epsilon = reader.Number("epsilon", 1e-9, 1 - 1e-9);
+  c.n = reader.Integer("n", 1, kMaxCount);
+  c.seed = static_cast<uint64_t>(reader.Integer("seed", 0, kMaxCount));
+  c.data_hash = reader.Hash("data");
+  c.p_value = reader.Number("p_value", 0, 1);
+  c.mean_loss = reader.Number("mean_loss", -1, 1);
+  c.mean_layers = reader.Number("mean_layers", 0, 4096);
+  c.model_hash = reader.Hash("model");
+  c.exits_hash = reader.Hash("exits");
+  c.weight_type = reader.String("weight_type");
+  c.backend = reader.String("backend");
+  ReadSetting(&reader, &c);
+  c.temperature = reader.Number("temperature", 0, 2);
+  c.top_p = reader.Number("top_p", 0, 1);
+  c.top_k = static_cast<int>(reader.Integer("top_k", 0, 1 << 30));
+  c.max_tokens = static_cast<int>(reader.Integer("max_tokens", 1, 1 << 24));
+  ReadStop(&reader, &c);
+  c.created = reader.String("created");
+  RETURN_IF_ERROR(reader.Done());
+  return c;
+}
+
+Result<std::vector<Certificate>> LoadCertificates(const std::string& exits_directory) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> paths;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(exits_directory + "/certificates", error)) {
+    if (entry.path().extension() == ".json") paths.push_back(entry.path().string());
+  }
+  std::sort(paths.begin(), paths.end());
+  std::vector<Certificate> certificates;
+  std::set<std::string> names;
+  for (const std::string& path : paths) {
+    ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxFileBytes));
+    auto certificate = ParseCertificate(text);
+    if (!certificate.has_value()) return Annotate(certificate.error(), path);
+    if (!names.insert(certificate->name).second) {
+      return InvalidArgument("{}: a certificate of the name '{}' is there twice", path, certificate->name);
+    }
+    certificates.push_back(std::move(certificate).value());
+  }
+  return certificates;
+}
+
+Result<std::string> ExitsHash(const std::string& exits_directory) {
+  Sha256 sha;
+  for (const char* file : {"/exits.json", "/exits.safetensors"}) {
+    ASSIGN_OR_RETURN(const auto mapped, MappedFile::Open(exits_directory + file));
+    sha.Update(mapped->bytes().data(), mapped->bytes().size());
+  }
+  return sha.Hex();
+}
+
+}  // namespace exeunt

@@ -1,0 +1,62 @@
+// Certificate: that a threshold keeps a tolerance, with what it was tested on and what it holds for. One JSON
+// file each, in the directory `certificates` beside the exits.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "certify/bounds.h"
+#include "certify/text_loss.h"
+#include "model/exit_setting.h"
+
+namespace exeunt {
+
+// textual: E[loss(answer, the full model's answer)] <= delta. risk: E[loss(answer, reference)] <= E[loss(full
+// model's answer, reference)] + delta (arXiv 2207.07061, section 3.1).
+enum class Consistency : uint8_t { kTextual, kRisk };
+
+struct Certificate {
+  std::string name;    // [A-Za-z0-9_.-], 1 to 64 characters
+  std::string family;  // thresholds of one family were tested together: any of them may be chosen; "": alone
+  // What was tested.
+  Consistency consistency = Consistency::kTextual;
+  std::string loss;  // a TextLoss' name, or "custom"
+  Bound bound = Bound::kWsr;
+  double delta = 0.0;
+  double epsilon = 0.0;
+  int64_t n = 0;  // prompts
+  uint64_t seed = 0;
+  std::string data_hash;  // SHA-256 of the calibration prompts and references
+  // What came out.
+  double p_value = 0.0;
+  double mean_loss = 0.0;  // signed for risk
+  double mean_layers = 0.0;
+  // What it holds for.
+  std::string model_hash;  // ModelSource::ContentHash: with the adapter and the type it is merged into
+  std::string exits_hash;  // ExitsHash
+  std::string weight_type;
+  std::string backend;
+  std::vector<int> exit_layers;
+  ExitSetting setting;  // mode, measure, threshold, min_layer, decay
+  double temperature = 0.0;
+  double top_p = 1.0;
+  int top_k = 0;
+  int max_tokens = 0;             // requests may ask for no more
+  std::vector<std::string> stop;  // and must have these stop strings
+  std::string created;            // date, ISO 8601
+};
+
+std::string ToJson(const Certificate& certificate);
+// Errors name the key, the value and the limit.
+Result<Certificate> ParseCertificate(const std::string& text);
+
+// All of DIRECTORY/certificates/*.json, by name; none where there is no such directory. Two of one name are
+// an error.
+Result<std::vector<Certificate>> LoadCertificates(const std::string& exits_directory);
+
+// SHA-256 of exits.json and exits.safetensors, hex.
+Result<std::string> ExitsHash(const std::string& exits_directory);
+
+}  // namespace exeunt
