@@ -8,8 +8,8 @@ int main(int argc, char** argv) {
   int status = 0;
   exeunt::InitLogging("exeunt", "warn");
   for (const auto add :
-       {exeunt::AddBench, exeunt::AddFit, exeunt::AddGenerate, exeunt::AddInspect, exeunt::AddPlan,
-        exeunt::AddProbe, exeunt::AddSimulate, exeunt::AddSweep, exeunt::AddTokenize}) {
+       {exeunt::AddBench, exeunt::AddCalibrate, exeunt::AddFit, exeunt::AddGenerate, exeunt::AddInspect,
+        exeunt::AddPlan, exeunt::AddProbe, exeunt::AddSimulate, exeunt::AddSweep, exeunt::AddTokenize}) {
     add(&app, &status);
   }
   CLI11_PARSE(app, argc, argv);

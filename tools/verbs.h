@@ -9,6 +9,7 @@
 namespace exeunt {
 
 void AddBench(CLI::App* app, int* status);
+void AddCalibrate(CLI::App* app, int* status);
 void AddFit(CLI::App* app, int* status);
 void AddGenerate(CLI::App* app, int* status);
 void AddInspect(CLI::App* app, int* status);
