@@ -1,5 +1,7 @@
 #include "certify/certificate.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
@@ -234,6 +236,24 @@ Result<std::vector<Certificate>> LoadCertificates(const std::string& exits_direc
     certificates.push_back(std::move(certificate).value());
   }
   return certificates;
+}
+
+Status HoldsFor(const Certificate& c, const ServedExits& served) {
+  if (c.model_hash != served.model_hash) {
+    return InvalidArgument("it was tested with model and adapter {}, served are {}", c.model_hash,
+                           served.model_hash);
+  }
+  if (c.exits_hash != served.exits_hash) {
+    return InvalidArgument("it was tested with exits {}, served are {}", c.exits_hash, served.exits_hash);
+  }
+  if (c.backend != served.backend) {
+    return InvalidArgument("it was tested on the backend {}, this is {}", c.backend, served.backend);
+  }
+  if (c.exit_layers != served.exit_layers) {
+    return InvalidArgument("it was tested with exits after layers {}, here they are after {}",
+                           fmt::join(c.exit_layers, ", "), fmt::join(served.exit_layers, ", "));
+  }
+  return OkStatus();
 }
 
 Result<std::string> ExitsHash(const std::string& exits_directory) {

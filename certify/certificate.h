@@ -56,6 +56,16 @@ Result<Certificate> ParseCertificate(const std::string& text);
 // an error.
 Result<std::vector<Certificate>> LoadCertificates(const std::string& exits_directory);
 
+// What a pipeline serves, as a certificate names it.
+struct ServedExits {
+  std::string model_hash;
+  std::string exits_hash;
+  std::string backend;
+  std::vector<int> exit_layers;
+};
+// Whether the certificate holds for what is served; the error names what differs.
+Status HoldsFor(const Certificate& certificate, const ServedExits& served);
+
 // SHA-256 of exits.json and exits.safetensors, hex.
 Result<std::string> ExitsHash(const std::string& exits_directory);
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "coordinator/openai/generation_request.h"
+#include "model/exit_heads_info.h"
 #include "model/layer_plan.h"
 
 namespace exeunt {
@@ -38,7 +39,7 @@ Result<proto::Plan> MakePlan(const Config& config, const ModelConfig& model) {
     range->set_begin(span.begin);
     range->set_end(span.end);
   }
-  ASSIGN_OR_RETURN(const auto exits, ParseExitLayers(config.exit_layers, model.n_layers));
+  ASSIGN_OR_RETURN(const auto exits, ChooseExitLayers(config.exit_layers, config.exits, model.n_layers));
   plan.mutable_exit_layers()->Add(exits.begin(), exits.end());
   plan.set_model_path(config.model);
   plan.set_adapter_path(config.adapter.directory);

@@ -52,6 +52,8 @@ void AddRequestOptions(CLI::App* app, Config* c) {
   Add(app, "--default-max-tokens", &c->default_max_tokens, "where a request names none");
   Add(app, "--max-queue", &c->max_queue, "requests that wait; more get 429");
   Add(app, "--queue-timeout", &c->queue_timeout_s, "seconds a request may wait");
+  Add(app, "--default-certificate", &c->default_certificate,
+      "certificate of --exits for requests that name no exit; what it does not cover runs in full");
   Add(app, "--default-exit-mode", &c->default_exit_mode, "off or propagate, where a request names none");
   Add(app, "--default-exit-measure", &c->default_exit_measure, "softmax, state or classifier");
   Add(app, "--default-exit-threshold", &c->default_exit_threshold, "confidence to leave at; 1: never");

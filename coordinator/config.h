@@ -42,6 +42,7 @@ struct Config {
   uint32_t default_max_tokens = 512;  // where a request names none
   uint32_t max_queue = 256;           // requests that wait for a place; more get 429
   double queue_timeout_s = 600;
+  std::string default_certificate;        // "": the setting below
   std::string default_exit_mode = "off";  // off or propagate
   std::string default_exit_measure = "softmax";
   double default_exit_threshold = 1.0;  // 1: no exits

@@ -61,6 +61,32 @@ std::string NameOf(const fs::path& path) {
   return last.extension() == ".gguf" ? last.stem().string() : last.string();
 }
 
+// The certificates of --exits: those that hold for what is served, and why others do not.
+Status AddCertificates(const Config& config, const ModelSource& source, ApiLimits* limits) {
+  ASSIGN_OR_RETURN(const auto certificates, LoadCertificates(config.exits));
+  if (!certificates.empty()) {
+    ASSIGN_OR_RETURN(const std::string exits_hash, ExitsHash(config.exits));
+    const ServedExits served{source.ContentHash(), exits_hash, "cpu", limits->exit_layers};
+    for (const Certificate& certificate : certificates) {
+      const Status holds = HoldsFor(certificate, served);
+      if (holds) {
+        limits->certificates.push_back(certificate);
+        continue;
+      }
+      spdlog::warn("certificate={} not offered: {}", certificate.name, holds.error().message);
+      limits->uncertified[certificate.name] = holds.error().message;
+    }
+  }
+  limits->default_certificate = config.default_certificate;
+  const bool known = std::any_of(limits->certificates.begin(), limits->certificates.end(),
+                                 [&](const Certificate& c) { return c.name == config.default_certificate; });
+  if (config.default_certificate.empty() || known) return OkStatus();
+  return InvalidArgument("--default-certificate '{}': {}", config.default_certificate,
+                         limits->uncertified.contains(config.default_certificate)
+                             ? limits->uncertified.at(config.default_certificate)
+                             : "not in " + config.exits + "/certificates");
+}
+
 Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& source,
                                     const proto::Plan& plan) {
   ServedModel model;
@@ -74,6 +100,7 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
   model.limits.exit_layers.assign(plan.exit_layers().begin(), plan.exit_layers().end());
   if (!config.exits.empty()) {
     ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(config.exits, shape.n_layers));
+    RETURN_IF_ERROR(AddCertificates(config, source, &model.limits));
     model.limits.has_preview = exits.preview.has_value();
     model.limits.has_classifier = std::any_of(exits.exits.begin(), exits.exits.end(),
                                               [](const ExitHeadInfo& exit) { return exit.classifier; });

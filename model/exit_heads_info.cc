@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/mmap.h"
 #include "model/json.h"
+#include "model/layer_plan.h"
 
 namespace exeunt {
 namespace {
@@ -91,6 +92,15 @@ Result<ExitHeadsInfo> LoadExitHeadsInfo(const std::string& directory, int n_laye
   auto info = ParseExitHeadsInfo(text, n_layers);
   if (!info.has_value()) return Annotate(info.error(), path);
   return info;
+}
+
+Result<std::vector<int>> ChooseExitLayers(const std::string& option, const std::string& directory,
+                                          int n_layers) {
+  if (option != "auto" || directory.empty()) return ParseExitLayers(option, n_layers);
+  ASSIGN_OR_RETURN(const ExitHeadsInfo info, LoadExitHeadsInfo(directory, n_layers));
+  std::vector<int> layers;
+  for (const ExitHeadInfo& exit : info.exits) layers.push_back(exit.layer);
+  return layers;
 }
 
 }  // namespace exeunt

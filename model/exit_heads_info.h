@@ -30,4 +30,9 @@ Result<ExitHeadsInfo> ParseExitHeadsInfo(const std::string& text, int n_layers);
 // Errors name file, key, value and limit.
 Result<ExitHeadsInfo> LoadExitHeadsInfo(const std::string& directory, int n_layers);
 
+// Exit layers as an option says them (layer_plan.h); "auto" are those of exits.json where there is a
+// directory.
+Result<std::vector<int>> ChooseExitLayers(const std::string& option, const std::string& directory,
+                                          int n_layers);
+
 }  // namespace exeunt

@@ -171,7 +171,8 @@ Status Bench::Load() {
   StageBuild build;
   build.source = source;
   build.layers = split_[static_cast<size_t>(mpi_.rank())];
-  ASSIGN_OR_RETURN(build.exit_layers, ParseExitLayers(options_.exit_layers, model.n_layers));
+  ASSIGN_OR_RETURN(build.exit_layers,
+                   ChooseExitLayers(options_.exit_layers, options_.exits_directory, model.n_layers));
   build.exits_directory = options_.exits_directory;
   build.kv_pages = pages;
   build.threads = options_.threads;

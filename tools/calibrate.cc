@@ -27,7 +27,7 @@ namespace {
 struct CalibrateOptions {
   SweepRequest sweep;
   ExitOptions exit{.mode = "propagate", .measure = "preview"};
-  std::string exit_layers;
+  std::string exit_layers = "auto";
   std::vector<float> thresholds = {0.99F, 0.98F, 0.95F, 0.9F, 0.85F, 0.8F,
                                    0.75F, 0.7F,  0.65F, 0.6F, 0.55F, 0.5F};
   std::string name;
@@ -83,12 +83,8 @@ Status Calibration::Prepare() {
   }
   ASSIGN_OR_RETURN(source_, sweep.corpus.model.Open());
   ASSIGN_OR_RETURN(sweep.base, options_.exit.Parse(source_->config().n_layers));
-  if (!options_.exit_layers.empty()) {
-    ASSIGN_OR_RETURN(sweep.exit_layers, ParseExitLayers(options_.exit_layers, source_->config().n_layers));
-  } else {
-    ASSIGN_OR_RETURN(const auto info, LoadExitHeadsInfo(sweep.exits_directory, source_->config().n_layers));
-    for (const ExitHeadInfo& exit : info.exits) sweep.exit_layers.push_back(exit.layer);
-  }
+  ASSIGN_OR_RETURN(sweep.exit_layers,
+                   ChooseExitLayers(options_.exit_layers, sweep.exits_directory, source_->config().n_layers));
   ASSIGN_OR_RETURN(exits_hash_, ExitsHash(sweep.exits_directory));
   ASSIGN_OR_RETURN(lines_, ReadPromptFile(sweep.corpus.prompts, sweep.corpus.limit));
   sweep.candidates = {Candidate{}};

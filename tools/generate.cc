@@ -98,7 +98,8 @@ Status Generate(const GenerateOptions& options) {
   ASSIGN_OR_RETURN(pipeline_options.split, ParseSplit(options.split, {.stages = options.stages,
                                                                       .n_layers = model.n_layers,
                                                                       .costs = EstimateLayerCosts(model)}));
-  ASSIGN_OR_RETURN(pipeline_options.exit_layers, ParseExitLayers(options.exit_layers, model.n_layers));
+  ASSIGN_OR_RETURN(pipeline_options.exit_layers,
+                   ChooseExitLayers(options.exit_layers, options.exits_directory, model.n_layers));
   pipeline_options.exits_directory = options.exits_directory;
   pipeline_options.threads = options.threads;
   pipeline_options.dequantise = options.f32_weights;

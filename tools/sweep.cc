@@ -36,7 +36,6 @@ class Sweep {
   std::shared_ptr<const ModelSource> source_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::vector<PromptLine> lines_;
-  std::vector<int> exit_layers_;
   std::vector<std::vector<SweptAnswer>> answers_;
   std::ofstream file_;
 };
@@ -46,12 +45,6 @@ Status Sweep::Open() {
   ASSIGN_OR_RETURN(tokenizer_, OpenTokenizer(*source_));
   ASSIGN_OR_RETURN(lines_, ReadPromptFile(request_.corpus.prompts, request_.corpus.limit));
   answers_.assign(request_.candidates.size(), std::vector<SweptAnswer>(lines_.size()));
-  exit_layers_ = request_.exit_layers;
-  if (exit_layers_.empty()) {
-    ASSIGN_OR_RETURN(const auto info,
-                     LoadExitHeadsInfo(request_.exits_directory, source_->config().n_layers));
-    for (const ExitHeadInfo& exit : info.exits) exit_layers_.push_back(exit.layer);
-  }
   return OkStatus();
 }
 
@@ -65,7 +58,7 @@ std::string Sweep::Description() const {
       boost::json::object{{"model", source_->ContentHash()},
                           {"prompts", prompts.Hex()},
                           {"max_tokens", request_.corpus.max_tokens},
-                          {"exit_layers", fmt::format("{}", fmt::join(exit_layers_, ","))},
+                          {"exit_layers", fmt::format("{}", fmt::join(request_.exit_layers, ","))},
                           {"mode", ExitModeName(base.mode)},
                           {"measure", ExitMeasureName(base.measure)},
                           {"min_layer", base.min_layer},
@@ -164,7 +157,7 @@ Status Sweep::Generate() {
   if (specs.empty()) return OkStatus();
   LocalPipelineOptions options;
   options.split = {{0, model.n_layers}};
-  options.exit_layers = exit_layers_;
+  options.exit_layers = request_.exit_layers;
   options.exits_directory = request_.exits_directory;
   options.threads = request_.corpus.threads;
   options.kv_pages = PagesFor(request_.corpus.streams, positions);

@@ -29,8 +29,8 @@ struct SweptAnswer {
 struct SweepRequest {
   CorpusOptions corpus;  // model, prompts, how much at once
   std::string exits_directory;
-  std::vector<int> exit_layers;  // empty: those of exits.json
-  ExitSetting base;              // mode, measure, minimum layer, decay
+  std::vector<int> exit_layers;
+  ExitSetting base;  // mode, measure, minimum layer, decay
   std::vector<Candidate> candidates;
   std::string file;
 };

@@ -14,7 +14,7 @@ namespace {
 struct SweepOptions {
   SweepRequest request;
   ExitOptions exit{.mode = "propagate", .measure = "preview"};
-  std::string exit_layers;
+  std::string exit_layers = "auto";
   std::vector<float> thresholds = {0.99F, 0.98F, 0.95F, 0.9F, 0.8F, 0.7F, 0.6F, 0.5F};
 };
 
@@ -22,9 +22,8 @@ Status Run(SweepOptions* options) {
   ASSIGN_OR_RETURN(const auto source, options->request.corpus.model.Open());
   const int n_layers = source->config().n_layers;
   ASSIGN_OR_RETURN(options->request.base, options->exit.Parse(n_layers));
-  if (!options->exit_layers.empty()) {
-    ASSIGN_OR_RETURN(options->request.exit_layers, ParseExitLayers(options->exit_layers, n_layers));
-  }
+  ASSIGN_OR_RETURN(options->request.exit_layers,
+                   ChooseExitLayers(options->exit_layers, options->request.exits_directory, n_layers));
   options->request.candidates = {Candidate{}};
   for (const float threshold : options->thresholds) options->request.candidates.push_back({false, threshold});
   ASSIGN_OR_RETURN(const auto answers, RunSweep(options->request));

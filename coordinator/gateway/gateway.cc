@@ -45,13 +45,29 @@ ApiResult<std::vector<std::vector<int32_t>>> EncodeAll(const ServedModel& model,
   return prompts;
 }
 
+json::object CertificateView(const Certificate& c) {
+  return {{"name", c.name},
+          {"consistency", c.consistency == Consistency::kRisk ? "risk" : "textual"},
+          {"loss", c.loss},
+          {"delta", c.delta},
+          {"epsilon", c.epsilon},
+          {"prompts", c.n},
+          {"measure", ExitMeasureName(c.setting.measure)},
+          {"mean_layers", c.mean_layers},
+          {"temperature", c.temperature},
+          {"max_tokens", c.max_tokens}};
+}
+
 json::object ModelView(const ServedModel& model) {
+  json::array certificates;
+  for (const Certificate& c : model.limits.certificates) certificates.push_back(CertificateView(c));
   return {{"id", model.id},
           {"object", "model"},
           {"created", model.created},
           {"owned_by", "exeunt"},
           {"max_model_len", model.context_length},
           {"exit_layers", json::value_from(model.limits.exit_layers)},
+          {"certificates", std::move(certificates)},
           {"n_layers", model.limits.n_layers}};
 }
 

@@ -93,6 +93,7 @@ Generation::Generation(const GenerationContext& context, std::shared_ptr<HttpExc
   shape_.usage_in_stream = request.include_usage;
   shape_.n_layers = context.model->limits.n_layers;
   shape_.exit = request.exit;
+  shape_.certificate = request.certificate;
 }
 
 void Generation::Submit(const GenerationRequest& request, const std::shared_ptr<const std::string>& body,

@@ -15,8 +15,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::array<std::string_view, 7> kKeys = {"mode",  "measure", "threshold", "min_layer",
-                                                   "decay", "forced",  "per_token"};
+constexpr std::array<std::string_view, 8> kKeys = {"certificate", "mode",  "measure", "threshold",
+                                                   "min_layer",   "decay", "forced",  "per_token"};
 
 void ReadMode(FieldReader* fields, ExitSetting* setting) {
   const auto name = fields->String("mode");
@@ -128,6 +128,14 @@ ApiResult<ExitField> ParseExitField(const json::value* value, const ApiLimits& l
     if (std::find(kKeys.begin(), kKeys.end(), std::string_view(key)) == kKeys.end()) {
       fields.Fail(key, fmt::format("'exit.{}' is unknown; there are {}", std::string_view(key),
                                    fmt::join(kKeys, ", ")));
+    }
+  }
+  if (const auto name = fields.String("certificate")) {
+    field.certificate = *name;
+    for (const auto& [key, unused] : value->get_object()) {
+      if (key == "certificate" || key == "per_token") continue;
+      fields.Fail(key, fmt::format("'exit.{}' cannot stand beside 'exit.certificate', which says all of it",
+                                   std::string_view(key)));
     }
   }
   ReadMode(&fields, &field.setting);

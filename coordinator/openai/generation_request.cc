@@ -86,6 +86,71 @@ void ReadStream(FieldReader* fields, GenerationRequest* request) {
   if (!inner.ok()) fields->Fail("stream_options", inner.error().message);
 }
 
+// What the certificate does not cover of the request; "": nothing. What the request leaves open, the
+// certificate says.
+std::string Uncovered(FieldReader* fields, const Certificate& certificate, GenerationRequest* request) {
+  SamplingParams& sampling = request->sampling;
+  const auto differs = [&](const char* key, double asked, double tested) {
+    return fields->Find(key) != nullptr && asked != tested;
+  };
+  if (differs("temperature", static_cast<double>(sampling.temperature), certificate.temperature))
+    return fmt::format("'temperature' {}, not {}", certificate.temperature, sampling.temperature);
+  if (differs("top_p", static_cast<double>(sampling.top_p), certificate.top_p) && certificate.temperature > 0)
+    return fmt::format("'top_p' {}, not {}", certificate.top_p, sampling.top_p);
+  if (differs("top_k", sampling.top_k, certificate.top_k) && certificate.temperature > 0)
+    return fmt::format("'top_k' {}, not {}", certificate.top_k, sampling.top_k);
+  if (request->max_tokens && *request->max_tokens > static_cast<uint32_t>(certificate.max_tokens))
+    return fmt::format("'max_tokens' of at most {}, not {}", certificate.max_tokens, *request->max_tokens);
+  if (fields->Find("stop") != nullptr && request->stop != certificate.stop)
+    return fmt::format("the stop strings [{}]", fmt::join(certificate.stop, ", "));
+  if (request->ignore_eos) return "answers that end where the model ends them, not 'ignore_eos'";
+  return {};
+}
+
+void Apply(const Certificate& certificate, GenerationRequest* request) {
+  request->certificate = certificate.name;
+  request->exit = certificate.setting;
+  request->sampling.temperature = static_cast<float>(certificate.temperature);
+  request->sampling.top_p = static_cast<float>(certificate.top_p);
+  request->sampling.top_k = certificate.top_k;
+  request->stop = certificate.stop;
+  if (!request->max_tokens) request->max_tokens = static_cast<uint32_t>(certificate.max_tokens);
+}
+
+const Certificate* FindCertificate(const ApiLimits& limits, const std::string& name) {
+  const auto it = std::find_if(limits.certificates.begin(), limits.certificates.end(),
+                               [&](const Certificate& c) { return c.name == name; });
+  return it == limits.certificates.end() ? nullptr : &*it;
+}
+
+void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std::string& name,
+                        GenerationRequest* request) {
+  const Certificate* certificate = FindCertificate(limits, name);
+  if (certificate == nullptr) {
+    const auto refused = limits.uncertified.find(name);
+    std::vector<std::string> names;
+    for (const Certificate& c : limits.certificates) names.push_back(c.name);
+    const std::string why =
+        refused == limits.uncertified.end()
+            ? fmt::format("there is no certificate '{}'; there are {}", name,
+                          names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")))
+            : fmt::format("certificate '{}' does not hold here: {}", name, refused->second);
+    return fields->Fail("exit.certificate", why, "not_certified");
+  }
+  const std::string uncovered = Uncovered(fields, *certificate, request);
+  if (uncovered.empty()) return Apply(*certificate, request);
+  fields->Fail("exit.certificate", fmt::format("certificate '{}' holds for {}", name, uncovered),
+               "not_certified");
+}
+
+// A request that the server's certificate does not cover runs in full.
+void TryDefaultCertificate(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
+  const Certificate* certificate = FindCertificate(limits, limits.default_certificate);
+  if (certificate == nullptr) return;
+  if (Uncovered(fields, *certificate, request).empty()) return Apply(*certificate, request);
+  request->exit = {};
+}
+
 // What both endpoints have.
 void ReadCommon(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
   if (const auto model = fields->String("model")) request->model = *model;
@@ -103,6 +168,8 @@ void ReadCommon(FieldReader* fields, const ApiLimits& limits, GenerationRequest*
   if (!exit) return fields->Fail(exit.error().param, exit.error().message, exit.error().code);
   request->exit = exit->setting;
   request->exit_per_token = exit->per_token;
+  if (!exit->certificate.empty()) return RequireCertificate(fields, limits, exit->certificate, request);
+  if (fields->Find("exit") == nullptr) TryDefaultCertificate(fields, limits, request);
 }
 
 }  // namespace

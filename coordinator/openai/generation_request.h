@@ -5,11 +5,13 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "certify/certificate.h"
 #include "coordinator/openai/api_error.h"
 #include "model/exit_setting.h"
 #include "model/sampling.h"
@@ -19,10 +21,13 @@ namespace exeunt {
 // What is asked of the model is checked against these.
 struct ApiLimits {
   int n_layers = 0;
-  std::vector<int> exit_layers;  // exits are possible after so many layers
-  bool has_classifier = false;   // an exit with a fitted classifier is configured
-  bool has_preview = false;      // exits with a fitted preview of the head are
-  ExitSetting default_exit;      // where a request says nothing
+  std::vector<int> exit_layers;                    // exits are possible after so many layers
+  bool has_classifier = false;                     // an exit with a fitted classifier is configured
+  bool has_preview = false;                        // exits with a fitted preview of the head are
+  ExitSetting default_exit;                        // where a request says nothing
+  std::vector<Certificate> certificates;           // that hold for what is served
+  std::map<std::string, std::string> uncertified;  // certificates that do not, and why
+  std::string default_certificate;                 // where a request says nothing; "": default_exit
   int vocab_size = 0;
   int max_choices = 128;         // prompts times n
   size_t max_stop_bytes = 1024;  // of one stop string
@@ -43,6 +48,7 @@ struct GenerationRequest {
   bool stream = false;
   bool include_usage = false;
   ExitSetting exit;
+  std::string certificate;  // that `exit` is from; "": none
   bool exit_per_token = false;
   bool ignore_eos = false;  // as vLLM has it: end tokens end nothing
 };
@@ -53,10 +59,11 @@ ApiResult<GenerationRequest> ParseCompletionRequest(const boost::json::object& b
 ApiResult<GenerationRequest> ParseChatRequest(const boost::json::object& body, const ApiLimits& limits);
 
 // The extension `exit`: {mode, measure, threshold, min_layer, decay: {tau, n} | null, forced: [{layer,
-// probability}], per_token}. What it leaves out is `limits.default_exit`'s. Unlike elsewhere, an unknown key
-// is an error.
+// probability}], per_token}, or {certificate, per_token}. What it leaves out is `limits.default_exit`'s.
+// Unlike elsewhere, an unknown key is an error.
 struct ExitField {
   ExitSetting setting;
+  std::string certificate;  // asked for by name
   bool per_token = false;
 };
 ApiResult<ExitField> ParseExitField(const boost::json::value* value, const ApiLimits& limits);

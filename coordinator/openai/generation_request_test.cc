@@ -249,5 +249,65 @@ TEST(ApiError, Body) {
   }
 }
 
+class CertificateRequestTest : public testing::Test {
+ protected:
+  CertificateRequestTest() {
+    limits_ = Limits();
+    Certificate c;
+    c.name = "restore-05";
+    c.setting = {.mode = ExitMode::kPropagate, .measure = ExitMeasure::kPreview, .threshold = 0.8F};
+    c.max_tokens = 140;
+    limits_.certificates.push_back(c);
+    limits_.uncertified["old"] = "it was tested with exits a, served are b";
+  }
+  ApiResult<GenerationRequest> Parse(const std::string& fields) const {
+    const auto body = boost::json::parse(R"({"model":"m","prompt":"x")" + fields + "}").as_object();
+    return ParseCompletionRequest(body, limits_);
+  }
+  ApiLimits limits_;
+};
+
+TEST_F(CertificateRequestTest, SaysTheSettingAndWhatTheRequestLeavesOpen) {
+  const auto request = Parse(R"(,"exit":{"certificate":"restore-05","per_token":true})");
+  ASSERT_TRUE(request.has_value()) << request.error().message;
+  EXPECT_EQ(request->certificate, "restore-05");
+  EXPECT_EQ(request->exit.measure, ExitMeasure::kPreview);
+  EXPECT_EQ(request->exit.threshold, 0.8F);
+  EXPECT_EQ(request->sampling.temperature, 0.0F);
+  EXPECT_EQ(request->max_tokens, 140U);
+  EXPECT_TRUE(request->exit_per_token);
+  EXPECT_EQ(Parse(R"(,"temperature":0,"max_tokens":9,"exit":{"certificate":"restore-05"})")->max_tokens, 9U);
+}
+
+TEST_F(CertificateRequestTest, WhatIsNotCertifiedIsRefusedAndSaysWhy) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"(,"exit":{"certificate":"none"})", "there is no certificate 'none'; there are restore-05"},
+      {R"(,"exit":{"certificate":"old"})", "does not hold here: it was tested with exits a"},
+      {R"(,"temperature":0.7,"exit":{"certificate":"restore-05"})", "'temperature' 0, not 0.7"},
+      {R"(,"max_tokens":141,"exit":{"certificate":"restore-05"})", "'max_tokens' of at most 140, not 141"},
+      {R"(,"stop":"a","exit":{"certificate":"restore-05"})", "the stop strings []"},
+      {R"(,"ignore_eos":true,"exit":{"certificate":"restore-05"})", "not 'ignore_eos'"},
+      {R"(,"exit":{"certificate":"restore-05","threshold":0.5})", "cannot stand beside 'exit.certificate'"},
+      {R"(,"exit":{"certificate":5})", "string"},
+  };
+  for (const auto& [fields, why] : cases) {
+    const auto request = Parse(fields);
+    ASSERT_FALSE(request.has_value()) << fields;
+    EXPECT_EQ(request.error().status, 400);
+    EXPECT_NE(request.error().message.find(why), std::string::npos) << request.error().message;
+  }
+}
+
+TEST_F(CertificateRequestTest, TheServersCertificateCoversWhatItCanAndTheRestRunsInFull) {
+  limits_.default_certificate = "restore-05";
+  EXPECT_EQ(Parse("")->certificate, "restore-05");
+  EXPECT_EQ(Parse("")->exit.threshold, 0.8F);
+  const auto sampled = Parse(R"(,"temperature":1)");
+  EXPECT_EQ(sampled->certificate, "");
+  EXPECT_EQ(sampled->exit.mode, ExitMode::kOff);
+  EXPECT_EQ(sampled->sampling.temperature, 1.0F);
+  EXPECT_EQ(Parse(R"(,"exit":{"mode":"off"})")->certificate, "");
+}
+
 }  // namespace
 }  // namespace exeunt

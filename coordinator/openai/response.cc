@@ -73,7 +73,8 @@ json::object ExitUsage(const ResponseShape& shape, const Usage& usage) {
     skipped += count * static_cast<uint64_t>(shape.n_layers - layer);
   }
   const double mean = tokens == 0 ? 0.0 : static_cast<double>(layers) / static_cast<double>(tokens);
-  return {{"mode", ExitModeName(shape.exit.mode)},
+  return {{"certificate", shape.certificate.empty() ? json::value(nullptr) : json::value(shape.certificate)},
+          {"mode", ExitModeName(shape.exit.mode)},
           {"measure", ExitMeasureName(shape.exit.measure)},
           {"threshold", Shortest(shape.exit.threshold)},
           {"mean_layers", mean},

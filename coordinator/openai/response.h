@@ -47,6 +47,7 @@ struct ResponseShape {
   bool usage_in_stream = false;
   int n_layers = 0;
   ExitSetting exit;
+  std::string certificate;  // "": none
 };
 
 std::string ResponseBody(const ResponseShape& shape, const std::vector<ChoiceBody>& choices,
