@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Teaches a checkpoint to exit early: tools/adapt/adapt.sh MODEL --train FILE --development FILE --exits 8,12,22 --out DIR
+# Installs the pinned packages of requirements.txt into a virtual environment at the first call (5 GB: torch brings CUDA's
+# libraries along). EXEUNT_ADAPT_PYTHON names a Python that has them already.
+set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+python="${EXEUNT_ADAPT_PYTHON:-}"
+if [[ -z "$python" ]]; then
+  venv="${XDG_CACHE_HOME:-$HOME/.cache}/exeunt/adapt-venv"
+  if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    cp "$here/requirements.txt" "$venv/requirements.txt"
+  fi
+  python="$venv/bin/python"
+fi
+exeunt="${EXEUNT_BINARY:-$here/../../build/tools/exeunt}"
+[[ -x "$exeunt" ]] || { echo "adapt.sh: $exeunt is not there: build it (deploy/up.sh), or set EXEUNT_BINARY" >&2; exit 1; }
+exec "$python" "$here/adapt.py" "$@" --exeunt "$exeunt"
