@@ -107,6 +107,16 @@ double PValue(Bound bound, std::span<const double> losses, const BoundOptions& o
   return 1.0;
 }
 
+double UpperBound(Bound bound, std::span<const double> losses, BoundOptions options) {
+  double low = 1e-4;
+  double high = 1 - 1e-4;
+  while (high - low > 1e-4) {
+    options.delta = (low + high) / 2;
+    (PValue(bound, losses, options) <= options.epsilon ? high : low) = options.delta;
+  }
+  return high;
+}
+
 // By bisection: more losses of 0 never make it larger.
 size_t SmallestSampleCount(Bound bound, const BoundOptions& options) {
   const auto enough = [&](size_t n) {

@@ -32,6 +32,10 @@ struct BoundOptions {
 
 double PValue(Bound bound, std::span<const double> losses, const BoundOptions& options);
 
+// The least delta at which the losses' mean is certified (p <= options.epsilon), to 1e-4; options.delta is
+// not used. At most 1 - 1e-4. That is an upper confidence bound of the mean.
+double UpperBound(Bound bound, std::span<const double> losses, BoundOptions options);
+
 // The least number of losses with which a test can succeed: what losses of 0 alone would need.
 size_t SmallestSampleCount(Bound bound, const BoundOptions& options);
 

@@ -121,6 +121,19 @@ TEST(BoundsTest, SmallestSampleCountIsWhereZeroLossesSuffice) {
   }
 }
 
+// Above the mean, certified itself, and nothing much below it is.
+TEST(BoundsTest, UpperBoundIsTheLeastDeltaThatIsCertified) {
+  std::mt19937_64 rng(23);
+  const auto losses = Bernoulli(1000, 0.1, &rng);
+  for (const Bound bound : {Bound::kHoeffdingBentkus, Bound::kBinomial, Bound::kWsr}) {
+    const double upper = UpperBound(bound, losses, {});
+    EXPECT_GT(upper, 0.1);
+    EXPECT_LT(upper, 0.14);
+    EXPECT_LE(PValue(bound, losses, {.delta = upper}), 0.05);
+    EXPECT_GT(PValue(bound, losses, {.delta = upper - 0.001}), 0.05) << BoundName(bound);
+  }
+}
+
 TEST(BoundsTest, FixedSequenceStopsAtTheFirstFailure) {
   EXPECT_EQ(FixedSequence(std::vector<double>{0.01, 0.05, 0.06, 0.001}, 0.05), 1U);
   EXPECT_EQ(FixedSequence(std::vector<double>{0.2, 0.001}, 0.05), std::nullopt);

@@ -161,6 +161,7 @@ std::string ToJson(const Certificate& c) {
       {"p_value", c.p_value},
       {"mean_loss", c.mean_loss},
       {"mean_layers", c.mean_layers},
+      {"watch_delta", c.watch_delta},
       {"model", c.model_hash},
       {"exits", c.exits_hash},
       {"weight_type", c.weight_type},
@@ -201,6 +202,7 @@ Result<Certificate> ParseCertificate(const std::string& text) {
   c.p_value = reader.Number("p_value", 0, 1);
   c.mean_loss = reader.Number("mean_loss", -1, 1);
   c.mean_layers = reader.Number("mean_layers", 0, 4096);
+  c.watch_delta = reader.Number("watch_delta", 1e-9, 1 - 1e-9);
   c.model_hash = reader.Hash("model");
   c.exits_hash = reader.Hash("exits");
   c.weight_type = reader.String("weight_type");

@@ -33,6 +33,9 @@ struct Certificate {
   double p_value = 0.0;
   double mean_loss = 0.0;  // signed for risk
   double mean_layers = 0.0;
+  // Traffic is watched without references: by the least textual tolerance that the same prompts certify
+  // (delta itself where consistency is textual).
+  double watch_delta = 0.0;
   // What it holds for.
   std::string model_hash;  // ModelSource::ContentHash: with the adapter and the type it is merged into
   std::string exits_hash;  // ExitsHash

@@ -27,6 +27,7 @@ Certificate Sample() {
   c.p_value = 0.012;
   c.mean_loss = 0.031;
   c.mean_layers = 14.5;
+  c.watch_delta = 0.12;
   c.model_hash = std::string(64, '0');
   c.exits_hash = std::string(64, 'f');
   c.weight_type = "Q8_0";
@@ -62,37 +63,14 @@ TEST(CertificateTest, EveryKeyIsNeededAndHeldToItsLimits) {
         << parsed.error().message;
   }
   const std::pair<const char*, boost::json::value> wrong[] = {
-      {"format", 2},
-      {"name", "a b"},
-      {"family", "../x"},
-      {"consistency", "both"},
-      {"loss", "bleu"},
-      {"bound", "t-test"},
-      {"delta", 0},
-      {"epsilon", 1},
-      {"n", 0},
-      {"seed", -1},
-      {"data", "abc"},
-      {"p_value", 1.5},
-      {"mean_loss", 2},
-      {"mean_layers", -1},
-      {"model", "A"},
-      {"exits", 3},
-      {"mode", "fast"},
-      {"measure", ""},
-      {"threshold", 1.5},
-      {"min_layer", -1},
-      {"decay", "flat"},
-      {"exit_layers", 8},
-      {"temperature", 3},
-      {"top_p", 2},
-      {"top_k", -1},
-      {"max_tokens", 0},
-      {"stop", "x"},
-      {"weight_type", 1},
-      {"backend", nullptr},
-      {"created", 2026},
-      {"colour", "blue"},
+      {"format", 2},      {"name", "a b"},      {"family", "../x"}, {"consistency", "both"},
+      {"loss", "bleu"},   {"bound", "t-test"},  {"delta", 0},       {"epsilon", 1},
+      {"n", 0},           {"seed", -1},         {"data", "abc"},    {"p_value", 1.5},
+      {"mean_loss", 2},   {"mean_layers", -1},  {"watch_delta", 0}, {"model", "A"},
+      {"exits", 3},       {"mode", "fast"},     {"measure", ""},    {"threshold", 1.5},
+      {"min_layer", -1},  {"decay", "flat"},    {"exit_layers", 8}, {"temperature", 3},
+      {"top_p", 2},       {"top_k", -1},        {"max_tokens", 0},  {"stop", "x"},
+      {"weight_type", 1}, {"backend", nullptr}, {"created", 2026},  {"colour", "blue"},
   };
   for (const auto& [key, value] : wrong) {
     boost::json::object changed = whole;

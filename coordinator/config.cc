@@ -54,6 +54,11 @@ void AddRequestOptions(CLI::App* app, Config* c) {
   Add(app, "--queue-timeout", &c->queue_timeout_s, "seconds a request may wait");
   Add(app, "--default-certificate", &c->default_certificate,
       "certificate of --exits for requests that name no exit; what it does not cover runs in full");
+  Add(app, "--audit-share", &c->audit_share,
+      "share of the requests under a certificate that are run again in full, when nothing waits");
+  Add(app, "--audit-level", &c->audit_level, "chance of a false alarm of a certificate, at most");
+  app->add_flag("--audit-fallback", c->audit_fallback,
+                "after an alarm of a certificate, run its new requests in full");
   Add(app, "--default-exit-mode", &c->default_exit_mode, "off or propagate, where a request names none");
   Add(app, "--default-exit-measure", &c->default_exit_measure, "softmax, state or classifier");
   Add(app, "--default-exit-threshold", &c->default_exit_threshold, "confidence to leave at; 1: never");
@@ -144,6 +149,12 @@ Status Validate(const Config& config) {
   RETURN_IF_ERROR(AtLeast("--default-max-tokens", config.default_max_tokens, 1));
   RETURN_IF_ERROR(AtLeast("--queue-timeout", config.queue_timeout_s, 0));
   RETURN_IF_ERROR(AtLeast("--default-exit-threshold", config.default_exit_threshold, 0));
+  RETURN_IF_ERROR(AtLeast("--audit-share", config.audit_share, 0));
+  if (config.audit_share > 1)
+    return InvalidArgument("--audit-share is {}, it must be at most 1", config.audit_share);
+  if (!(config.audit_level > 0 && config.audit_level < 1)) {
+    return InvalidArgument("--audit-level is {}, it must be between 0 and 1", config.audit_level);
+  }
   RETURN_IF_ERROR(AtLeast("--load-timeout", config.load_timeout_s, 1));
   RETURN_IF_ERROR(AtLeast("--heartbeat-timeout", config.heartbeat_timeout_s, 1));
   RETURN_IF_ERROR(AtLeast("--progress-timeout", config.progress_timeout_s, 0));

@@ -42,6 +42,9 @@ struct Config {
   uint32_t default_max_tokens = 512;  // where a request names none
   uint32_t max_queue = 256;           // requests that wait for a place; more get 429
   double queue_timeout_s = 600;
+  double audit_share = 0.0;
+  double audit_level = 0.01;
+  bool audit_fallback = false;
   std::string default_certificate;        // "": the setting below
   std::string default_exit_mode = "off";  // off or propagate
   std::string default_exit_measure = "softmax";

@@ -171,11 +171,13 @@ Status Open(Config config, Server* server) {
                                                  .request_metrics = &server->request_metrics,
                                                  .stage_metrics = server->stage_metrics.get()}));
   server->launcher->SetControlPort(server->driver->control_port());
-  server->gateway = std::make_unique<Gateway>(std::move(model),
-                                              Gateway::Parts{.driver = server->driver.get(),
-                                                             .registry = &server->registry,
-                                                             .request_metrics = &server->request_metrics,
-                                                             .stage_metrics = server->stage_metrics.get()});
+  const AuditOptions audits{config.audit_share, config.audit_level, config.audit_fallback};
+  server->gateway =
+      std::make_unique<Gateway>(std::move(model), Gateway::Parts{.driver = server->driver.get(),
+                                                                 .registry = &server->registry,
+                                                                 .request_metrics = &server->request_metrics,
+                                                                 .stage_metrics = server->stage_metrics.get(),
+                                                                 .audits = audits});
   HttpServerOptions http;
   http.host = config.host;
   http.port = config.port;

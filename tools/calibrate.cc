@@ -58,7 +58,8 @@ class Calibration {
   Result<LossTable> Losses(Consistency consistency) const;
   Result<LossTable> CustomLosses() const;
   Status Certify(const Goal& goal);
-  Status Write(const Goal& goal, const CandidateFigures& figures, float threshold) const;
+  Status Write(const Goal& goal, const CandidateFigures& figures, size_t candidate) const;
+  Result<double> WatchDelta(const Goal& goal, size_t candidate) const;
   std::string DataHash() const;
   std::string Html() const;
 
@@ -161,7 +162,14 @@ std::string Today() {
   return {text, std::strftime(text, sizeof(text), "%Y-%m-%d", &utc)};
 }
 
-Status Calibration::Write(const Goal& goal, const CandidateFigures& figures, float threshold) const {
+// Of textual loss, whatever was certified; a user's own losses are watched by nothing.
+Result<double> Calibration::WatchDelta(const Goal& goal, size_t candidate) const {
+  if (goal.consistency == Consistency::kTextual || !options_.losses_file.empty()) return goal.delta;
+  const LossTable textual = TextLosses(*TextLossOf(options_.loss), Consistency::kTextual, lines_, answers_);
+  return UpperBound(bound_, textual[candidate], {.epsilon = options_.epsilon, .seed = options_.seed});
+}
+
+Status Calibration::Write(const Goal& goal, const CandidateFigures& figures, size_t candidate) const {
   const SweepRequest& sweep = options_.sweep;
   const TensorView* weight = source_->Find("blk.0.attn_q.weight");
   const DType type =
@@ -179,13 +187,14 @@ Status Calibration::Write(const Goal& goal, const CandidateFigures& figures, flo
   c.p_value = figures.p_value;
   c.mean_loss = figures.mean_loss;
   c.mean_layers = figures.mean_layers;
+  ASSIGN_OR_RETURN(c.watch_delta, WatchDelta(goal, candidate));
   c.model_hash = source_->ContentHash();
   c.exits_hash = exits_hash_;
   c.weight_type = Info(type).name;
   c.backend = "cpu";
   c.exit_layers = sweep.exit_layers;
   c.setting = sweep.base;
-  c.setting.threshold = threshold;
+  c.setting.threshold = sweep.candidates[candidate].threshold;
   c.max_tokens = sweep.corpus.max_tokens;
   c.created = Today();
   const std::string directory = sweep.exits_directory + "/certificates";
@@ -219,8 +228,7 @@ Status Calibration::Certify(const Goal& goal) {
     text_ += "no threshold is certified: requests would have to run in full\n";
     return OkStatus();
   }
-  return Write(goal, outcome.candidates[*outcome.chosen],
-               options_.sweep.candidates[*outcome.chosen + 1].threshold);
+  return Write(goal, outcome.candidates[*outcome.chosen], *outcome.chosen + 1);
 }
 
 std::string Calibration::Html() const {

@@ -102,6 +102,12 @@ const std::vector<Gateway::Route>& Gateway::Routes() {
   return routes;
 }
 
+Gateway::Gateway(ServedModel model, const Parts& parts)
+    : model_(std::move(model)),
+      parts_(parts),
+      auditor_(std::make_shared<Auditor>(parts.audits, model_.limits.certificates, model_.tokenizer,
+                                         parts.driver, parts.registry)) {}
+
 void Gateway::Handle(std::shared_ptr<HttpExchange> exchange) {
   const HttpRequest& request = exchange->request();
   for (const Route& route : Routes()) {
@@ -142,18 +148,22 @@ void Gateway::Chat(const std::shared_ptr<HttpExchange>& exchange, const std::str
 void Gateway::Generate(const std::shared_ptr<HttpExchange>& exchange, const std::string& route, bool chat) {
   const auto body = JsonBody(exchange->request());
   if (!body) return Refuse(exchange.get(), route, body.error());
-  const auto request =
-      chat ? ParseChatRequest(*body, model_.limits) : ParseCompletionRequest(*body, model_.limits);
+  auto request = chat ? ParseChatRequest(*body, model_.limits) : ParseCompletionRequest(*body, model_.limits);
   if (!request) return Refuse(exchange.get(), route, request.error());
   if (const auto known = CheckModelName(model_, request->model); !known) {
     return Refuse(exchange.get(), route, known.error());
   }
+  if (auditor_->FallsBack(request->certificate)) {  // sampling and limits stay the certificate's
+    request->certificate.clear();
+    request->exit = {};
+  }
   auto prompts = EncodeAll(model_, *request);
   if (!prompts) return Refuse(exchange.get(), route, prompts.error());
   const GenerationContext context{
-      .driver = parts_.driver, .model = &model_, .on_status = [this, route](int status) {
-        parts_.request_metrics->Http(route, status);
-      }};
+      .driver = parts_.driver,
+      .model = &model_,
+      .auditor = auditor_.get(),
+      .on_status = [this, route](int status) { parts_.request_metrics->Http(route, status); }};
   StartGeneration(context, exchange, *request, std::make_shared<const std::string>(WriteJson(*body)),
                   std::move(*prompts));
 }

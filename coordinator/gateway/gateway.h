@@ -7,6 +7,7 @@
 #include <string>
 
 #include "coordinator/driver/driver.h"
+#include "coordinator/gateway/auditor.h"
 #include "coordinator/gateway/http.h"
 #include "coordinator/gateway/served_model.h"
 
@@ -20,8 +21,9 @@ class Gateway {
     prometheus::Registry* registry = nullptr;
     RequestMetrics* request_metrics = nullptr;
     StageMetrics* stage_metrics = nullptr;
+    AuditOptions audits;
   };
-  Gateway(ServedModel model, const Parts& parts) : model_(std::move(model)), parts_(parts) {}
+  Gateway(ServedModel model, const Parts& parts);
 
   // Answers, now or later.
   void Handle(std::shared_ptr<HttpExchange> exchange);
@@ -52,6 +54,7 @@ class Gateway {
 
   const ServedModel model_;
   const Parts parts_;
+  const std::shared_ptr<Auditor> auditor_;
 };
 
 }  // namespace exeunt

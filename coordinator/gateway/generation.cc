@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "coordinator/gateway/http_text.h"
@@ -32,10 +33,12 @@ class Generation : public std::enable_shared_from_this<Generation> {
     ChoiceBody body;         // plain: all of it; stream: what is not sent yet
     bool role_sent = false;  // a chat's stream begins with it
     bool done = false;
+    std::optional<ServedAnswer> audited;  // what the auditor will be told
     bool has_news() const { return !body.text.empty() || !body.logprobs.empty(); }
   };
 
   void EndChoice(Choice* choice, const char* reason);
+  void Collect(Choice* choice);
   void SendChunk(Choice* choice);
   void StartStream();
   void Complete();
@@ -121,6 +124,9 @@ void Generation::Submit(const GenerationRequest& request, const std::shared_ptr<
           ChoiceText(model.tokenizer, record.end_tokens, request.stop, shape_.logprobs));
       choice.body.index = static_cast<int>(index);
       choice.role_sent = !request.chat;
+      if (!request.certificate.empty() && context_.auditor->Draw(request.certificate)) {
+        choice.audited = ServedAnswer{request.certificate, record, request.stop, ""};
+      }
       choice.id = context_.driver->Submit(record, std::make_shared<ChoiceSink>(shared_from_this(), index));
     }
   }
@@ -149,8 +155,16 @@ void Generation::OnFinished(size_t index, EndReason reason) {
   EndChoice(&choice, reason == EndReason::kStop || choice.text.stopped() ? "stop" : "length");
 }
 
+// Text that was let out and is not sent yet is the next piece of an audited answer.
+void Generation::Collect(Choice* choice) {
+  if (choice->audited) choice->audited->text += choice->body.text;
+}
+
 void Generation::EndChoice(Choice* choice, const char* reason) {
   choice->done = true;
+  Collect(choice);
+  if (choice->audited) context_.auditor->Served(*std::exchange(choice->audited, std::nullopt));
+  context_.auditor->Pump();
   if (stream_) {
     if (choice->has_news()) SendChunk(choice);
     choice->body.finish_reason = reason;
@@ -169,6 +183,7 @@ void Generation::SendChunk(Choice* choice) {
     exchange_->Write(ServerSentEvent(ChunkBody(shape_, role, /*first=*/true)));
     if (!choice->has_news() && choice->body.finish_reason.empty()) return;
   }
+  if (!choice->done) Collect(choice);
   const ChoiceBody sent = std::exchange(choice->body, {});
   choice->body.index = sent.index;
   exchange_->Write(ServerSentEvent(ChunkBody(shape_, sent, /*first=*/false)));

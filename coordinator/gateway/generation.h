@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "coordinator/driver/driver.h"
+#include "coordinator/gateway/auditor.h"
 #include "coordinator/gateway/choice_text.h"
 #include "coordinator/gateway/http.h"
 #include "coordinator/gateway/served_model.h"
@@ -16,6 +17,7 @@ namespace exeunt {
 struct GenerationContext {
   Driver* driver = nullptr;
   const ServedModel* model = nullptr;
+  Auditor* auditor = nullptr;
   std::function<void(int status)> on_status;  // once, with the status of the answer
 };
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "coordinator/testing/fake_tokenizer.h"
+#include "model/exit_setting.h"
 #include "transport/control_asio_client.h"
 
 namespace exeunt {
@@ -66,7 +67,9 @@ class FakeRanks {
     std::string prompt;
     for (const int32_t token : open.prompt()) prompt += token < 256 ? static_cast<char>(token) : '|';
     const bool canary = open.end_tokens().empty();
-    open_[open.sequence()] = {open, canary || !options_.reply ? "" : options_.reply(prompt)};
+    const bool off = open.exit().mode() == static_cast<uint32_t>(ExitMode::kOff);
+    const auto& reply = off && options_.off_reply ? options_.off_reply : options_.reply;
+    open_[open.sequence()] = {open, canary || !reply ? "" : reply(prompt)};
   }
   void Cancel(uint64_t number) {
     ++cluster_->cancels;

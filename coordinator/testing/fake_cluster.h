@@ -26,6 +26,7 @@ struct FakeClusterOptions {
   bool load = true;                         // the start of FakeCluster::load
   // The answer to a prompt; "": "x" without end. After it comes an end token, where the request has one.
   std::function<std::string(const std::string& prompt)> reply;
+  std::function<std::string(const std::string& prompt)> off_reply;  // in mode `off`; none: reply
 };
 
 // Start and End on the io_context's thread, the rest from any. A thread for each job. Destroy it after the

@@ -51,11 +51,13 @@ TestServer::TestServer(TestServerOptions options)
                           .stage_metrics = &stage_metrics_})
                 .value();
   cluster_.SetControlPort(driver_->control_port());
-  gateway_ = std::make_unique<Gateway>(FakeModel(options.core.context_length),
-                                       Gateway::Parts{.driver = driver_.get(),
-                                                      .registry = &registry_,
-                                                      .request_metrics = &request_metrics_,
-                                                      .stage_metrics = &stage_metrics_});
+  ServedModel model = FakeModel(options.core.context_length);
+  model.limits.certificates = options.certificates;
+  gateway_ = std::make_unique<Gateway>(std::move(model), Gateway::Parts{.driver = driver_.get(),
+                                                                        .registry = &registry_,
+                                                                        .request_metrics = &request_metrics_,
+                                                                        .stage_metrics = &stage_metrics_,
+                                                                        .audits = options.audits});
   http_ = HttpServer::Listen(&io_, options.http, [this](auto exchange) {
             gateway_->Handle(std::move(exchange));
           }).value();

@@ -17,6 +17,8 @@ struct TestServerOptions {
   CoreConfig core;
   HttpServerOptions http;
   FakeClusterOptions cluster;
+  std::vector<Certificate> certificates;
+  AuditOptions audits;
   bool wait_ready = true;
   TestServerOptions();
 };

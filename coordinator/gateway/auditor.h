@@ -1,0 +1,80 @@
+// Auditor: whether certificates still fit the traffic. A random share of whole requests that were served
+// under a certificate is run again in full, when nothing waits; the loss of the answer that was served
+// against that one feeds an e-process per certificate (certify/e_process.h). It never changes what is served,
+// unless it is asked to fall back: after an alarm, new requests for the certificate then run in full. One
+// thread.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "certify/certificate.h"
+#include "certify/e_process.h"
+#include "coordinator/driver/driver.h"
+#include "model/tokenizer.h"
+
+namespace exeunt {
+
+struct AuditOptions {
+  double share = 0.0;   // of the requests under a certificate, in [0, 1]
+  double level = 0.01;  // chance that traffic that fits ever raises an alarm, at most; in (0, 1)
+  bool fall_back = false;
+  size_t max_waiting = 256;  // chosen requests that wait for room; what comes beyond is counted as dropped
+};
+
+// A request as it was served.
+struct ServedAnswer {
+  std::string certificate;
+  RequestRecord record;
+  std::vector<std::string> stop;
+  std::string text;
+};
+
+class Auditor : public std::enable_shared_from_this<Auditor> {
+ public:
+  // driver and registry outlive it.
+  Auditor(const AuditOptions& options, const std::vector<Certificate>& certificates,
+          std::shared_ptr<const Tokenizer> tokenizer, Driver* driver, prometheus::Registry* registry);
+
+  // Whether a request under the certificate is to be audited: drawn once, before it runs.
+  bool Draw(const std::string& certificate);
+  // An audited request has ended as it should.
+  void Served(ServedAnswer answer);
+  // Runs what waits, if there is room: call it when a request ends.
+  void Pump();
+  // The certificate has alarmed, and its requests are to run in full.
+  bool FallsBack(const std::string& certificate) const;
+
+ private:
+  class Sink;
+  struct Watched {
+    TextLoss loss = TextLoss::kRougeL;
+    EProcess process;
+    prometheus::Counter* done = nullptr;
+    prometheus::Counter* failed = nullptr;
+    prometheus::Counter* dropped = nullptr;
+    prometheus::Counter* loss_sum = nullptr;
+    prometheus::Gauge* evidence = nullptr;
+    prometheus::Gauge* alarm = nullptr;
+  };
+  void Ended(const ServedAnswer& served, const std::string& full_text);
+  void Failed(const ServedAnswer& served);
+
+  AuditOptions options_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  Driver* driver_;
+  std::map<std::string, Watched> watched_;
+  std::deque<ServedAnswer> waiting_;
+  bool running_ = false;  // one at a time
+  uint64_t drawn_ = 0;
+  uint64_t seed_ = 0;
+};
+
+}  // namespace exeunt

@@ -1,0 +1,102 @@
+// Audits over HTTP, against fake workers: what is served never changes, a certificate that no longer fits
+// alarms, and with the fallback its requests then run in full.
+#include "coordinator/gateway/auditor.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "coordinator/testing/http_client.h"
+#include "coordinator/testing/test_server.h"
+
+namespace exeunt {
+namespace {
+
+constexpr int kRequests = 60;
+
+TestServerOptions Watched(const std::string& early, const std::string& full) {
+  TestServerOptions options;
+  options.cluster.reply = [early](const std::string&) { return early; };
+  options.cluster.off_reply = [full](const std::string&) { return full; };
+  Certificate c;
+  c.name = "small";
+  c.loss = "exact_match";
+  c.delta = c.watch_delta = 0.1;
+  c.setting = {.mode = ExitMode::kPropagate, .threshold = 0.5F};
+  c.max_tokens = 50;
+  options.certificates = {c};
+  options.audits = {.share = 1.0, .level = 0.05};
+  return options;
+}
+
+HttpReply Ask(const TestServer& server, bool stream = false) {
+  return Fetch(server.port(), "POST", "/v1/completions",
+               fmt::format(R"({{"model":"fake","prompt":"Hi","stream":{},"exit":{{"certificate":"small"}}}})",
+                           stream));
+}
+
+double Metric(const TestServer& server, const std::string& name) {
+  const std::string text = Fetch(server.port(), "GET", "/metrics").body;
+  const size_t at = text.find("\n" + name + " ");
+  return at == std::string::npos ? -1.0 : std::stod(text.substr(at + name.size() + 2));
+}
+
+// Waits (30 s at most) for so many audits.
+bool WaitAudits(const TestServer& server, double count) {
+  for (int i = 0; i < 3000; ++i) {
+    if (Metric(server, R"(exeunt_audits_total{certificate="small",result="done"})") >= count) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+TEST(Auditor, AnswersThatAreTheFullModelsRaiseNoAlarm) {
+  TestServerOptions options = Watched("same", "same");
+  options.audits.fall_back = true;
+  TestServer server(options);
+  for (int i = 0; i < kRequests; ++i) ASSERT_EQ(Ask(server, i % 2 == 0).status, 200);
+  ASSERT_TRUE(WaitAudits(server, kRequests));
+  EXPECT_EQ(Metric(server, R"(exeunt_audit_loss_total{certificate="small"})"), 0);
+  EXPECT_EQ(Metric(server, R"(exeunt_certificate_alarm{certificate="small"})"), 0);
+  EXPECT_NE(Ask(server).body.find(R"("certificate":"small")"), std::string::npos);
+}
+
+TEST(Auditor, AnswersThatDifferAlarmAndAreServedAllTheSame) {
+  TestServer server(Watched("early", "full"));
+  for (int i = 0; i < kRequests; ++i) {
+    const HttpReply reply = Ask(server, i % 2 == 0);
+    ASSERT_EQ(reply.status, 200);
+    EXPECT_EQ(reply.body.find("full"), std::string::npos);
+  }
+  ASSERT_TRUE(WaitAudits(server, kRequests));
+  EXPECT_EQ(Metric(server, R"(exeunt_audit_loss_total{certificate="small"})"), kRequests);
+  EXPECT_EQ(Metric(server, R"(exeunt_certificate_alarm{certificate="small"})"), 1);
+  EXPECT_GE(Metric(server, R"(exeunt_certificate_evidence{certificate="small"})"), 20);
+  EXPECT_NE(Ask(server).body.find(R"("text":"early")"), std::string::npos);
+}
+
+TEST(Auditor, FallbackRunsNewRequestsInFullAfterAnAlarm) {
+  TestServerOptions options = Watched("early", "full");
+  options.audits.fall_back = true;
+  TestServer server(options);
+  EXPECT_NE(Ask(server).body.find(R"("text":"early")"), std::string::npos);
+  for (int i = 0; i < kRequests; ++i) ASSERT_EQ(Ask(server).status, 200);
+  for (int i = 0; i < 1000 && Metric(server, R"(exeunt_certificate_alarm{certificate="small"})") < 1; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  const HttpReply reply = Ask(server);
+  EXPECT_NE(reply.body.find(R"("text":"full")"), std::string::npos) << reply.body;
+  EXPECT_NE(reply.body.find(R"("certificate":null,"mode":"off")"), std::string::npos) << reply.body;
+}
+
+TEST(Auditor, OfNoShareNothingIsRunAgain) {
+  TestServerOptions options = Watched("early", "full");
+  options.audits.share = 0;
+  TestServer server(options);
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(Ask(server).status, 200);
+  EXPECT_EQ(Metric(server, R"(exeunt_audits_total{certificate="small",result="done"})"), 0);
+}
+
+}  // namespace
+}  // namespace exeunt
