@@ -12,6 +12,12 @@ using RowMajorMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eige
 struct AffineMap {
   RowMajorMatrix weight;  // [d_out, d_in]
   Eigen::VectorXf bias;   // [d_out]
+
+  // x: [rows, d_in] -> [rows, d_out].
+  RowMajorMatrix Apply(const float* x, int rows) const {
+    return (Eigen::Map<const RowMajorMatrix>(x, rows, weight.cols()) * weight.transpose()).rowwise() +
+           bias.transpose();
+  }
 };
 
 class RidgeRegression {

@@ -2,23 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
+#include "fit/random_matrix.h"
 
 namespace exeunt {
 namespace {
 
-RowMajorMatrix Random(int rows, int columns, uint64_t seed) {
-  std::mt19937_64 rng(seed);
-  std::normal_distribution<float> normal;
-  RowMajorMatrix m(rows, columns);
-  for (Eigen::Index i = 0; i < m.size(); ++i) m.data()[i] = normal(rng);
-  return m;
-}
-
 TEST(RidgeRegressionTest, FindsTheMapThatMadeTheData) {
-  const RowMajorMatrix w = Random(3, 5, 1);
-  const Eigen::VectorXf b = Random(3, 1, 2);
-  const RowMajorMatrix x = Random(200, 5, 3);
+  const RowMajorMatrix w = RandomMatrix(3, 5, 1);
+  const Eigen::VectorXf b = RandomMatrix(3, 1, 2);
+  const RowMajorMatrix x = RandomMatrix(200, 5, 3);
   const RowMajorMatrix y = (x * w.transpose()).rowwise() + b.transpose();
   RidgeRegression whole(5, 3);
   whole.Add(x.data(), y.data(), 200);
@@ -35,8 +27,8 @@ TEST(RidgeRegressionTest, FindsTheMapThatMadeTheData) {
 
 // The gradient of the penalised loss is zero at its least: 2 X^T (X W - Y) + 2 lambda W = 0.
 TEST(RidgeRegressionTest, PenaltyIsThatOfTheFormula) {
-  const RowMajorMatrix x = Random(40, 6, 4);
-  const RowMajorMatrix y = Random(40, 2, 5);
+  const RowMajorMatrix x = RandomMatrix(40, 6, 4);
+  const RowMajorMatrix y = RandomMatrix(40, 2, 5);
   RidgeRegression fit(6, 2);
   fit.Add(x.data(), y.data(), 40);
   const AffineMap map = fit.Solve(0.5);
@@ -50,7 +42,7 @@ TEST(RidgeRegressionTest, PenaltyIsThatOfTheFormula) {
 
 // Fewer rows than dimensions: the penalty keeps it solvable.
 TEST(RidgeRegressionTest, FewRowsStayFinite) {
-  const RowMajorMatrix x = Random(3, 16, 6);
+  const RowMajorMatrix x = RandomMatrix(3, 16, 6);
   RidgeRegression fit(16, 16);
   fit.Add(x.data(), x.data(), 3);
   EXPECT_TRUE(fit.Solve(1e-3).weight.allFinite());

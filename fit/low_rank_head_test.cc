@@ -2,18 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
+#include "fit/random_matrix.h"
 
 namespace exeunt {
 namespace {
-
-RowMajorMatrix Random(int rows, int columns, uint64_t seed) {
-  std::mt19937_64 rng(seed);
-  std::normal_distribution<float> normal;
-  RowMajorMatrix m(rows, columns);
-  for (Eigen::Index i = 0; i < m.size(); ++i) m.data()[i] = normal(rng);
-  return m;
-}
 
 // Mean square error of the logits about each state's mean, relative to their variance.
 double Error(const RowMajorMatrix& head, const LowRankHead& fitted, const RowMajorMatrix& z) {
@@ -33,11 +25,11 @@ class LowRankHeadTest : public ::testing::Test {
       Eigen::Map<Eigen::RowVectorXf>(to, head_.cols()) = head_.row(row);
     });
   }
-  RowMajorMatrix head_ = Random(2000, 24, 1);
+  RowMajorMatrix head_ = RandomMatrix(2000, 24, 1);
 };
 
 TEST_F(LowRankHeadTest, StatesOfFewDirectionsNeedNoMore) {
-  const RowMajorMatrix z = Random(300, 4, 2) * Random(4, 24, 3);
+  const RowMajorMatrix z = RandomMatrix(300, 4, 2) * RandomMatrix(4, 24, 3);
   const LowRankHead fitted = Fit(4, z);
   EXPECT_LT(Error(head_, fitted, z), 1e-3);
   EXPECT_GT(fitted.explained, 0.99);
@@ -46,7 +38,7 @@ TEST_F(LowRankHeadTest, StatesOfFewDirectionsNeedNoMore) {
 
 // What is left over is what the eigenvalues say, and less than a plain projection of the head leaves.
 TEST_F(LowRankHeadTest, ErrorIsTheVarianceThatIsNotExplained) {
-  RowMajorMatrix z = Random(3000, 24, 4);
+  RowMajorMatrix z = RandomMatrix(3000, 24, 4);
   for (int c = 0; c < 24; ++c) z.col(c) *= 1.0F / static_cast<float>(1 + c);
   head_.col(23) *= 20.0F;  // much weight where states hardly go
   const LowRankHead fitted = Fit(6, z);

@@ -50,7 +50,6 @@ class Fit {
   void FitPreview();
   void LabelRows();
   void FitClassifiers();
-  void Translate(const ExitWork& exit, const std::vector<float>& states, int rows);
   Status Write() const;
   void Print() const;
 
@@ -121,13 +120,6 @@ void Fit::FitTranslators() {
   }
 }
 
-void Fit::Translate(const ExitWork& exit, const std::vector<float>& states, int rows) {
-  const int d = corpus_->source().config().d_model;
-  const Eigen::Map<const RowMajorMatrix> x(states.data(), rows, d);
-  translated_ =
-      (x * exit.fitted.translator->weight.transpose()).rowwise() + exit.fitted.translator->bias.transpose();
-}
-
 // Over the states of all exits and of the last layer, as the head sees them.
 void Fit::FitPreview() {
   if (options_.rank == 0) return;
@@ -140,7 +132,7 @@ void Fit::FitPreview() {
   };
   corpus_->ForEach(fitted_, Depths(true), "preview", [&](const AnswerStates& states) {
     for (const ExitWork& exit : exits_) {
-      Translate(exit, states.at.at(exit.fitted.layer), states.rows);
+      translated_ = exit.fitted.translator->Apply(states.at.at(exit.fitted.layer).data(), states.rows);
       add(translated_.data(), states.rows);
     }
     std::vector<float> last = states.at.at(model.n_layers);
@@ -166,7 +158,7 @@ void Fit::LabelRows() {
         if (!evaluated) labelled_rows_ += rows;
         judge.SetLast(states.at.at(model.n_layers).data(), states.rows);
         for (ExitWork& exit : exits_) {
-          Translate(exit, states.at.at(exit.fitted.layer), states.rows);
+          translated_ = exit.fitted.translator->Apply(states.at.at(exit.fitted.layer).data(), states.rows);
           if (preview_head_ && evaluated) {
             previews.resize(rows);
             corpus_->reader().Previews(*preview_head_, translated_.data(), states.rows, previews.data());

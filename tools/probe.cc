@@ -64,12 +64,9 @@ void Probe::Judge(const AnswerStates& states, ExitJudge* judge) {
     }
   };
   for (int layer = 1; layer < n_layers; ++layer) add(layer, states.at.at(layer).data(), &result_.raw);
-  const int d = corpus_->source().config().d_model;
   for (const FittedExit& exit : fitted_) {
     if (!exit.translator) continue;
-    const Eigen::Map<const RowMajorMatrix> x(states.at.at(exit.layer).data(), states.rows, d);
-    const RowMajorMatrix mapped =
-        (x * exit.translator->weight.transpose()).rowwise() + exit.translator->bias.transpose();
+    const RowMajorMatrix mapped = exit.translator->Apply(states.at.at(exit.layer).data(), states.rows);
     // What an exit would say with its translator counts, not what it would without.
     for (size_t r = first; r < agreements_.size(); ++r)
       agreements_[r][static_cast<size_t>(exit.layer)] = false;

@@ -6,20 +6,13 @@
 
 #include "base/check.h"
 #include "model/sampler.h"
+#include "worker/sized.h"
 
 namespace exeunt {
 namespace {
 
 constexpr int kHeadRows = 64;  // rows of logits that are held at once
 constexpr int kVocabGroups = cpu::kVocabChunk / cpu::kGroupColumns;
-
-size_t Size(int n) { return static_cast<size_t>(n); }
-
-template <typename T>
-T* Sized(std::vector<T>* v, size_t n) {
-  if (v->size() < n) v->resize(n);
-  return v->data();
-}
 
 }  // namespace
 

@@ -3,18 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "worker/sized.h"
+
 namespace exeunt {
 namespace {
 
 constexpr int kGroupsPerTask = 4;  // column groups of a matmul that a thread takes at least
 constexpr int kRowsPerTask = 4;  // rows whose attention a thread takes at least: a prompt's share their loads
-
-size_t Size(int n) { return static_cast<size_t>(n); }
-
-float* Sized(std::vector<float>* v, size_t n) {
-  if (v->size() < n) v->resize(n);
-  return v->data();
-}
 
 // How many rows from r on follow each other in one sequence.
 int RowsOfOnePrompt(const CpuBatch& batch, int r, int end) {

@@ -3,20 +3,14 @@
 #include <algorithm>
 #include <limits>
 
+#include "worker/sized.h"
+
 namespace exeunt {
 namespace {
 
 constexpr int kRows = 64;           // of logits that are held at once
 constexpr int kGroupsPerTask = 32;  // their logits stay in the cache
 constexpr float kNone = -std::numeric_limits<float>::infinity();
-
-size_t Size(int n) { return static_cast<size_t>(n); }
-
-template <typename T>
-T* Sized(std::vector<T>* v, size_t n) {
-  if (v->size() < n) v->resize(n);
-  return v->data();
-}
 
 }  // namespace
 
@@ -73,16 +67,16 @@ void CpuPreview::RunBlock(const float* x, int rows, Row* out) {
 // lower.
 std::vector<int> CpuPreview::BestGroups(float* best) const {
   const int count = preview_.up.parts()[0].weight.groups();
-  const auto less = [best](int a, int b) { return best[a] != best[b] ? best[a] > best[b] : a < b; };
+  const auto better = [best](int a, int b) { return best[a] != best[b] ? best[a] > best[b] : a < b; };
   std::vector<int> heap;  // the least of the chosen on top
   for (int g = 0; g < count; ++g) {
     if (static_cast<int>(heap.size()) == preview_.groups) {
-      if (!less(g, heap.front())) continue;
-      std::pop_heap(heap.begin(), heap.end(), less);
+      if (!better(g, heap.front())) continue;
+      std::pop_heap(heap.begin(), heap.end(), better);
       heap.pop_back();
     }
     heap.push_back(g);
-    std::push_heap(heap.begin(), heap.end(), less);
+    std::push_heap(heap.begin(), heap.end(), better);
   }
   std::sort(heap.begin(), heap.end());
   for (const int g : heap) best[g] = kNone;

@@ -4,14 +4,9 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "worker/sized.h"
 
 namespace exeunt {
-namespace {
-
-size_t Size(int n) { return static_cast<size_t>(n); }
-
-}  // namespace
-
 Result<std::unique_ptr<StateReader>> StateReader::Create(std::shared_ptr<const ModelSource> source,
                                                          int threads, int max_tokens) {
   const int n_layers = source->config().n_layers;
