@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "base/error.h"
-#include "model/exit_heads_info.h"
+#include "certify/certificate.h"
 #include "model/json.h"
 #include "model/sha256.h"
 #include "tools/batch_generation.h"
@@ -36,6 +36,7 @@ class Sweep {
   std::shared_ptr<const ModelSource> source_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::vector<PromptLine> lines_;
+  std::string exits_hash_ = "none";
   std::vector<std::vector<SweptAnswer>> answers_;
   std::ofstream file_;
 };
@@ -44,6 +45,9 @@ Status Sweep::Open() {
   ASSIGN_OR_RETURN(source_, request_.corpus.model.Open());
   ASSIGN_OR_RETURN(tokenizer_, OpenTokenizer(*source_));
   ASSIGN_OR_RETURN(lines_, ReadPromptFile(request_.corpus.prompts, request_.corpus.limit));
+  if (!request_.exits_directory.empty()) {
+    ASSIGN_OR_RETURN(exits_hash_, ExitsHash(request_.exits_directory));
+  }
   answers_.assign(request_.candidates.size(), std::vector<SweptAnswer>(lines_.size()));
   return OkStatus();
 }
@@ -56,6 +60,7 @@ std::string Sweep::Description() const {
   const std::string decay = base.decay ? fmt::format("{}/{}", base.decay->tau, base.decay->n) : "none";
   return boost::json::serialize(
       boost::json::object{{"model", source_->ContentHash()},
+                          {"exits", exits_hash_},
                           {"prompts", prompts.Hex()},
                           {"max_tokens", request_.corpus.max_tokens},
                           {"exit_layers", fmt::format("{}", fmt::join(request_.exit_layers, ","))},

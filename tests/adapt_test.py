@@ -1,0 +1,63 @@
+"""tools/adapt on the default model, a few steps: an adapter and exits that exeunt serves, going on where it was stopped, and
+what it says to bad input. Needs torch (tools/adapt/requirements.txt), which CI does not install: without it the test is
+reported as skipped.
+
+    EXEUNT_ADAPT_PYTHON=PYTHON tests/adapt_test.py BUILD_DIR
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+EXEUNT = Path(sys.argv[1]).resolve() / "tools/exeunt"
+PYTHON = os.environ.get("EXEUNT_ADAPT_PYTHON", sys.executable)
+SKIPPED = 77
+LINES = [{"prompt": f"{word} is a\nSpelt:", "completion": " " + " ".join(word)} for word in
+         ("cat", "dog", "horse", "mouse", "bird", "fish", "lion", "bear", "wolf", "goat", "duck", "frog")]
+
+
+def adapt(model: str, folder: Path, *arguments: str, ok: bool = True) -> str:
+    command = [str(ROOT / "tools/adapt/adapt.sh"), model, "--train", str(folder / "train.jsonl"), "--development",
+               str(folder / "train.jsonl"), "--out", str(folder / "out"), "--exits", "6,12", "--texts-per-step", "2",
+               "--rank", "4", *arguments]
+    environment = os.environ | {"EXEUNT_ADAPT_PYTHON": PYTHON, "EXEUNT_BINARY": str(EXEUNT)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, env=environment)
+    assert (done.returncode == 0) == ok, (command, done.stdout[-2000:], done.stderr[-2000:])
+    return done.stdout + done.stderr
+
+
+def main() -> int:
+    if subprocess.run([PYTHON, "-c", "import torch, peft, transformers"], capture_output=True, check=False).returncode:
+        print("skipped: no torch, peft and transformers (EXEUNT_ADAPT_PYTHON names a Python that has them)")
+        return SKIPPED
+    model = subprocess.run([ROOT / "deploy/get_model.sh"], capture_output=True, text=True, check=True).stdout.strip()
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory)
+        (folder / "train.jsonl").write_text('{"prompt": "x"}\n')
+        assert 'train.jsonl:1: "completion" is not a string' in adapt(model, folder, ok=False)
+        (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES))
+        assert "not ascending layers" in adapt(model, folder, "--exits", "12,6", ok=False)
+        # One step of each kind: task, taught, served, with own targets at the end; a checkpoint after every step.
+        steps = ["--steps", "6", "--warmup-steps", "1", "--task-share", "0.17", "--teach-share", "0.33",
+                 "--own-targets-share", "0.34", "--checkpoint-minutes", "0"]
+        said = adapt(model, folder, *steps)
+        assert "phase=task" in said and "own targets: 2 of 2" in said and "fitted=2" in said, said
+        before = (folder / "out/adapter/adapter_model.safetensors").read_bytes()
+        assert "phase=" not in adapt(model, folder, *steps), "it trained on behind its end"
+        assert (folder / "out/adapter/adapter_model.safetensors").read_bytes() == before
+        assert "was trained with steps 6, asked for is 7" in adapt(model, folder, *steps, "--steps", "7", ok=False)
+        described = json.loads((folder / "out/exits/exits.json").read_text())
+        assert [e["layer"] for e in described["exits"]] == [6, 12], described
+        served = subprocess.run([EXEUNT, "generate", model, "--adapter", folder / "out/adapter", "--exits", folder / "out/exits",
+                                 "-p", LINES[0]["prompt"], "-n", "8", "--exit-mode", "propagate", "--exit-threshold", "0.0"],
+                                capture_output=True, text=True, check=True)
+        assert "tokens by layer: 6:8" in served.stderr, served.stderr
+    print("ok   adapt: teaches, goes on, refuses, and exeunt takes what it made")
+    return 0
+
+
+sys.exit(main())
