@@ -25,7 +25,11 @@ Status Run(SweepOptions* options) {
   ASSIGN_OR_RETURN(options->request.exit_layers,
                    ChooseExitLayers(options->exit_layers, options->request.exits_directory, n_layers));
   options->request.candidates = {Candidate{}};
-  for (const float threshold : options->thresholds) options->request.candidates.push_back({false, threshold});
+  if (options->request.base.mode != ExitMode::kOff) {
+    for (const float threshold : options->thresholds) {
+      options->request.candidates.push_back({false, threshold});
+    }
+  }
   ASSIGN_OR_RETURN(const auto answers, RunSweep(options->request));
   std::puts("candidate    tokens  mean layers   equal to off");
   for (size_t c = 0; c < answers.size(); ++c) {
@@ -58,7 +62,8 @@ void AddSweep(CLI::App* app, int* status) {
                    "directory with exits.json and exits.safetensors");
   verb->add_option("--exit-layers", options->exit_layers,
                    "exits after these layers; those of --exits by default");
-  verb->add_option("--thresholds", options->thresholds, "thresholds beside `off`")->delimiter(',');
+  verb->add_option("--thresholds", options->thresholds, "thresholds beside `off`; none with --exit-mode off")
+      ->delimiter(',');
   verb->add_option("-o,--out", options->request.file, "JSONL file of the generations")->required();
   options->exit.AddTo(verb);
   verb->callback([options, status] { *status = Report("sweep", Run(options.get())); });

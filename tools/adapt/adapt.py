@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import json
 import math
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,9 @@ class Training:
     model: ExitingModel
     tokenizer: Tokenizer
     recipe: Recipe
+    source: Path            # of the model
+    exeunt: Path
+    lines: list[dict[str, str]]  # that `train` was made from
     train: list[Example]
     development: list[Example]
     directory: Path
@@ -65,39 +69,29 @@ def rate(recipe: Recipe, step: int) -> float:
     return warm * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * step / recipe.steps)))
 
 
-@torch.no_grad()
 def write_own_targets(training: Training) -> None:
-    """The model's greedy answers to training prompts, for a quarter of the steps that are left."""
+    """The served engine's greedy answers to training prompts, for half of the texts of the steps that are left."""
     recipe, path = training.recipe, training.directory / "own_targets.json"
     if not path.exists():
         count = min(len(training.train), int(recipe.steps * recipe.own_targets_share * recipe.texts_per_step * 0.5))
         indices = torch.randperm(len(training.train), generator=torch.Generator().manual_seed(recipe.seed))[:count].tolist()
-        indices.sort(key=lambda i: len(training.train[i].prompt))
-        answers: dict[int, list[int]] = {}
-        for begin in range(0, count, 64):
-            part = indices[begin:begin + 64]
-            answers |= dict(zip(part, greedy(training, part)))
-            print(f"own targets: {min(begin + 64, count)} of {count}", flush=True)
-        path.write_text(json.dumps(answers), encoding="utf-8")
+        print(f"own targets: {count}", flush=True)
+        path.write_text(json.dumps(dict(zip(indices, generate(training, indices)))), encoding="utf-8")
     training.own_targets = {int(index): answer for index, answer in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
-def greedy(training: Training, indices: list[int]) -> list[list[int]]:
-    prompts = [training.train[i].prompt for i in indices]
-    longest = max(map(len, prompts))
-    ids = torch.tensor([[training.tokenizer.pad] * (longest - len(p)) + p for p in prompts], device=training.model.device)
-    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=training.model.device)
-    limit = max(len(training.train[i].answer) for i in indices) + 8
-    training.model.eval()
-    with training.model.autocast():
-        out = training.model.adapted.generate(input_ids=ids, attention_mask=mask, max_new_tokens=limit, do_sample=False,
-                                              eos_token_id=training.tokenizer.eos, pad_token_id=training.tokenizer.pad)
-    training.model.train()
-    answers = []
-    for row in out[:, longest:].tolist():
-        end = row.index(training.tokenizer.eos) + 1 if training.tokenizer.eos in row else len(row)
-        answers.append(row[:end])
-    return answers
+def generate(training: Training, indices: list[int]) -> list[list[int]]:
+    """Answers of the model as it is now, in full, by exeunt: an answer that ended has its end token."""
+    adapter, prompts, out = (training.directory / name for name in ("own_adapter", "own_prompts.jsonl", "own_sweep.jsonl"))
+    export.write_adapter(training.model, training.source, adapter)
+    prompts.write_text("".join(json.dumps({"prompt": training.lines[i]["prompt"]}) + "\n" for i in indices), encoding="utf-8")
+    out.unlink(missing_ok=True)  # of a run that was cut short
+    limit = max(len(example.answer) for example in training.train) + 8
+    subprocess.run([training.exeunt, "sweep", training.source, "--adapter", adapter, "--prompts", prompts, "-n", str(limit),
+                    "--exit-mode", "off", "--threads", str(torch.get_num_threads()), "-o", out], check=True)
+    made = sorted((json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()[1:]), key=lambda m: m["prompt"])
+    answers = training.tokenizer.answers([m["text"] for m in made])
+    return [answer if m["tokens"] < limit else answer[:-1] for m, answer in zip(made, answers)]
 
 
 class Checkpoint:
@@ -201,9 +195,11 @@ def main(arguments: list[str]) -> None:
     model = ExitingModel(options.model, list(recipe.exits), recipe.rank, options.device)
     directory = options.out / "training"
     directory.mkdir(parents=True, exist_ok=True)
-    read = {name: examples.encode(examples.read_lines(path), tokenizer, options.max_tokens)
-            for name, path in (("train", options.train), ("development", options.development))}
-    training = Training(model, tokenizer, recipe, read["train"], read["development"][:options.development_texts], directory)
+    lines = examples.read_lines(options.train)
+    development = examples.read_lines(options.development)[:options.development_texts]
+    training = Training(model, tokenizer, recipe, options.model, options.exeunt, lines,
+                        examples.encode(lines, tokenizer, options.max_tokens),
+                        examples.encode(development, tokenizer, options.max_tokens), directory)
     if not options.export:
         train(training, options.checkpoint_minutes, options.evaluate_steps)
     elif Checkpoint(training, None).load() == 0:

@@ -11,15 +11,19 @@ import torch
 from exiting_model import ExitingModel
 
 
-def write(model: ExitingModel, source: Path, out: Path, exeunt: Path) -> None:
-    """The binary binds the exits to the model with the adapter, by their hash."""
-    adapter, exits = out / "adapter", out / "exits"
+def write_adapter(model: ExitingModel, source: Path, adapter: Path) -> None:
     model.adapted.peft_config["default"].base_model_name_or_path = source.name
     model.adapted.save_pretrained(adapter, save_embedding_layers=False)
     (adapter / "README.md").unlink(missing_ok=True)
     weights = adapter / "adapter_model.safetensors"
     halves = {name: tensor.half() for name, tensor in safetensors.torch.load_file(weights).items()}
     safetensors.torch.save_file(halves, weights, metadata={"format": "pt"})
+
+
+def write(model: ExitingModel, source: Path, out: Path, exeunt: Path) -> None:
+    """The binary binds the exits to the model with the adapter, by their hash."""
+    adapter, exits = out / "adapter", out / "exits"
+    write_adapter(model, source, adapter)
     exits.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, torch.Tensor] = {}
     for layer, translator in model.translators.items():

@@ -94,21 +94,22 @@ def deep_loss(model: ExitingModel, recipe: Recipe, batch: Batch, drawn: torch.Te
         states = model.run(states, rope, begin, depth)
         seen[depth], begin = states, depth
     states = model.run(states, rope, begin, model.n_layers)
-    last = model.logits(states[answers], model.n_layers)
+    last = functional.log_softmax(model.logits(states[answers], model.n_layers), -1)
     labels = batch.labels[answers]
-    loss = functional.cross_entropy(last, labels)
+    loss = functional.nll_loss(last, labels)
     parts = {f"ce{model.n_layers}": loss.item()}
     if drawn is None:
         return loss, parts
-    target = functional.log_softmax(last.detach(), -1)
+    target = last.detach().exp()
     for depth, at_depth in seen.items():
         here = drawn[answers] == depth
         if not here.any():
             continue
         own = functional.log_softmax(model.logits(at_depth[answers][here], depth), -1)
         entropy = functional.nll_loss(own, labels[here], reduction="sum")
-        divergence = functional.kl_div(own, target[here], log_target=True, reduction="sum")
-        loss = loss + recipe.exit_weight * 0.5 * (entropy + divergence) / len(labels)
+        # KL but for the entropy of the last layer, which trains nothing.
+        cross = -(target[here] * own).sum()
+        loss = loss + recipe.exit_weight * 0.5 * (entropy + cross) / len(labels)
         parts[f"ce{depth}"] = entropy.item() / here.sum().item()
     return loss, parts
 
