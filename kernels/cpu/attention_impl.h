@@ -39,15 +39,23 @@ void StoreKv(const AttentionShape& s, const KvLayerView& kv, int position, const
   }
 }
 
-// scores[h][j] = scale * q_h . k_(tile start + j) for the tile's kPageTokens positions.
+// Tiles are fetched so many before their use: the hardware's own prefetching stops at every 4 KiB, where a
+// tile of 64 dimensions ends. Behind 8000 positions that is 37 GB/s instead of 28, where plain reading
+// gets 43.
+constexpr int kTilesAhead = 2;
+constexpr int kLineElements = 32;  // of a cache line
+
+// scores[h][j] = scale * q_h . k_(tile start + j) for the tile's kPageTokens positions; fetches the tile
+// `ahead`.
 template <class V, int G>
-void TileScores(const uint16_t* k_tile, const float* q, int head_dim, float scale, float* scores,
-                size_t stride) {
+void TileScores(const uint16_t* k_tile, const uint16_t* ahead, const float* q, int head_dim, float scale,
+                float* scores, size_t stride) {
   typename V::F acc[G][2];
   EXEUNT_UNROLL for (int h = 0; h < G; ++h) acc[h][0] = acc[h][1] = V::Zero();
   for (int d = 0; d < head_dim; ++d) {
     const auto k0 = V::FromHalf(k_tile + d * kPageTokens);
     const auto k1 = V::FromHalf(k_tile + d * kPageTokens + 16);
+    __builtin_prefetch(ahead + d * kLineElements);
     EXEUNT_UNROLL for (int h = 0; h < G; ++h) {
       const auto qd = V::Set1(q[h * head_dim + d]);
       acc[h][0] = V::Fma(qd, k0, acc[h][0]);
@@ -87,10 +95,11 @@ float SoftmaxSpan(float* scores, int begin, int end, float max) {
 }
 
 // out[h][d] += sum over [begin, end) of p[h][j] * v[j][d], ascending j, for one tile. D vectors of 16
-// dimensions at once: enough accumulators to hide the latency of one.
+// dimensions at once: enough accumulators to hide the latency of one. Fetches the same part of the tile
+// `ahead`.
 template <class V, int G, int D>
-void TileValues(const uint16_t* v_tile, const float* p, size_t stride, int begin, int end, int head_dim,
-                float* out) {
+void TileValues(const uint16_t* v_tile, const uint16_t* ahead, const float* p, size_t stride, int begin,
+                int end, int head_dim, float* out) {
   typename V::F acc[G][D];
   EXEUNT_UNROLL for (int h = 0; h < G; ++h) {
     EXEUNT_UNROLL for (int i = 0; i < D; ++i) acc[h][i] = V::Load(out + h * head_dim + 16 * i);
@@ -98,6 +107,7 @@ void TileValues(const uint16_t* v_tile, const float* p, size_t stride, int begin
   for (int j = begin; j < end; ++j) {
     typename V::F v[D];
     EXEUNT_UNROLL for (int i = 0; i < D; ++i) v[i] = V::FromHalf(v_tile + j * head_dim + 16 * i);
+    for (int i = 0; i < 16 * D; i += kLineElements) __builtin_prefetch(ahead + j * head_dim + i);
     EXEUNT_UNROLL for (int h = 0; h < G; ++h) {
       const auto weight = V::Set1(p[static_cast<size_t>(h) * stride + static_cast<size_t>(j)]);
       EXEUNT_UNROLL for (int i = 0; i < D; ++i) acc[h][i] = V::Fma(weight, v[i], acc[h][i]);
@@ -180,13 +190,15 @@ void ForBatches(const AttentionShape& s, int rows, const HeadRange& heads, Body 
 
 // The values of one tile, for a run's queries that see the same of it.
 template <class V, int G>
-void RunValues(const uint16_t* tile, const float* p, int begin, int end, int dim, float* out) {
+void RunValues(const uint16_t* tile, const uint16_t* ahead, const float* p, int begin, int end, int dim,
+               float* out) {
   constexpr int D = G <= 4 ? V::kValueVectors : 2;  // as many accumulators as fit
   int d = 0;
   for (; d + 16 * D <= dim; d += 16 * D) {
-    TileValues<V, G, D>(tile + d, p, kAttentionChunk, begin, end, dim, out + d);
+    TileValues<V, G, D>(tile + d, ahead + d, p, kAttentionChunk, begin, end, dim, out + d);
   }
-  for (; d < dim; d += 16) TileValues<V, G, 1>(tile + d, p, kAttentionChunk, begin, end, dim, out + d);
+  for (; d < dim; d += 16)
+    TileValues<V, G, 1>(tile + d, ahead + d, p, kAttentionChunk, begin, end, dim, out + d);
 }
 
 // The batch over the positions of one chunk; its first row is at `position`. K, then V are read in the order
@@ -202,13 +214,23 @@ void AttendChunk(const AttentionShape& s, const KvLayerView& kv, int position, i
   const int first_tile =
       span[0].begin / kPageTokens * kPageTokens;  // rows ascend: the first sees the earliest,
   const int end = span[batch.n - 1].end;          // and the last the latest
+  // The tile that is read kTilesAhead after that of run i at t: of `base`, or behind its end the first of
+  // `next` that are read.
+  const auto ahead = [&](const uint16_t* base, int t, int i, const uint16_t* next, int next_start) {
+    const int kv_head = batch.run[(i + kTilesAhead) % batch.runs].kv_head;
+    const int later = t + (i + kTilesAhead) / batch.runs * kPageTokens;
+    return later < end ? base + TileAt(s, kv, start + later, kv_head)
+                       : next + TileAt(s, kv, next_start, kv_head);
+  };
+  const bool more = start + kAttentionChunk <= position + batch.row[batch.n - 1];
+  const int next_chunk = start + (more ? kAttentionChunk : first_tile);
   for (int t = first_tile; t < end; t += kPageTokens) {
     for (int i = 0; i < batch.runs; ++i) {
       const QueryRun& run = batch.run[i];
       const uint16_t* tile = kv.k + TileAt(s, kv, start + t, run.kv_head);
       WithCount<V>(run.count, [&]<int G>() {
-        TileScores<V, G>(tile, q + run.first * dim, dim, s.scale, scores + run.first * kAttentionChunk + t,
-                         kAttentionChunk);
+        TileScores<V, G>(tile, ahead(kv.k, t, i, kv.v, start + first_tile), q + run.first * dim, dim, s.scale,
+                         scores + run.first * kAttentionChunk + t, kAttentionChunk);
       });
     }
   }
@@ -234,8 +256,8 @@ void AttendChunk(const AttentionShape& s, const KvLayerView& kv, int position, i
           ++n;
         }
         WithCount<V>(n, [&]<int G>() {
-          RunValues<V, G>(tile, scores + i * kAttentionChunk + t, in_tile.begin, in_tile.end, dim,
-                          out + i * dim);
+          RunValues<V, G>(tile, ahead(kv.v, t, r, kv.k, next_chunk), scores + i * kAttentionChunk + t,
+                          in_tile.begin, in_tile.end, dim, out + i * dim);
         });
         i += n;
       }
