@@ -8,9 +8,14 @@
 namespace exeunt {
 namespace {
 
-constexpr int kRows = 64;           // of logits that are held at once
-constexpr int kGroupsPerTask = 32;  // their logits stay in the cache
+constexpr int kRows = 64;  // that are looked at at once
+constexpr int kGroupsPerTask = 16;
+constexpr int kColumnsPerTask = kGroupsPerTask * cpu::kGroupColumns;  // their logits stay in the cache
 constexpr float kNone = -std::numeric_limits<float>::infinity();
+
+void Prefetch(const uint8_t* bytes, size_t count) {
+  for (size_t i = 0; i < count; i += 64) __builtin_prefetch(bytes + i);
+}
 
 }  // namespace
 
@@ -41,19 +46,16 @@ void CpuPreview::RunBlock(const float* x, int rows, Row* out) {
   projected_.Reset(rows, preview_.up);
   layers_->Apply(preview_.down, normed_.all(), {projected_.row(0), Size(preview_.down.n()), false});
   for (int r = 0; r < rows; ++r) projected_.Ready(r);
-  float* logits = Sized(&logits_, Size(kRows) * Size(vocab));
   float* best = Sized(&best_, Size(kRows) * groups);
   pool_->RunRanges((up.groups() + kGroupsPerTask - 1) / kGroupsPerTask, 1, [&](int begin, int end) {
+    alignas(64) float logits[kRows * kColumnsPerTask];
     for (int g0 = begin * kGroupsPerTask; g0 < std::min(end * kGroupsPerTask, up.groups());
          g0 += kGroupsPerTask) {
       const int g1 = std::min(g0 + kGroupsPerTask, up.groups());
-      ops_.matmul(up, projected_.all(), {logits, Size(vocab), false}, g0, g1);
+      if (g1 * cpu::kGroupColumns > vocab) std::fill_n(logits, rows * kColumnsPerTask, kNone);
+      ops_.matmul(up, projected_.all(), {logits, Size(kColumnsPerTask), false, g0}, g0, g1);
       for (int r = 0; r < rows; ++r) {
-        for (int g = g0; g < g1; ++g) {
-          const float* of_group = logits + Size(r) * Size(vocab) + Size(g * cpu::kGroupColumns);
-          const int columns = std::min(cpu::kGroupColumns, vocab - g * cpu::kGroupColumns);
-          best[Size(r) * groups + Size(g)] = *std::max_element(of_group, of_group + columns);
-        }
+        ops_.group_max(logits + r * kColumnsPerTask, g1 - g0, best + Size(r) * groups + Size(g0));
       }
     }
   });
@@ -87,38 +89,36 @@ std::vector<int> CpuPreview::BestGroups(float* best) const {
 // preview.
 CpuPreview::Row CpuPreview::Choose(int row) {
   const int d = weights_.head.k();
-  const int vocab = weights_.head.n();
   const cpu::PackedMatrix& head = weights_.head.parts()[0].weight;
   const int groups = head.groups();
   float* best = &best_[Size(row) * Size(groups)];
-  float* logits = &logits_[Size(row) * Size(vocab)];
   uint8_t* alone = &alone_[Size(row) * cpu::QuantRowBytes(d)];
   if (weights_.head.quantised()) ops_.quantize(normed_.row(row), d, 0, {alone, 1, 0});
   Row chosen;
   float top2 = kNone;
   float top1 = kNone;
   const std::vector<int> exact = BestGroups(best);
-  for (const int g : exact) {
-    ops_.matmul(head, {1, 1, normed_.row(row), alone}, {logits, Size(vocab), false}, g, g + 1);
-    for (int i = g * cpu::kGroupColumns; i < std::min((g + 1) * cpu::kGroupColumns, vocab); ++i) {
-      if (logits[i] > top1) {
+  std::vector<float> logits(exact.size() * cpu::kGroupColumns, kNone);
+  for (size_t e = 0; e < exact.size(); ++e) {
+    const int g = exact[e];
+    float* of_group = &logits[e * cpu::kGroupColumns];
+    if (e + 1 < exact.size()) Prefetch(head.group(exact[e + 1]), head.group_bytes());
+    ops_.matmul(head, {1, 1, normed_.row(row), alone}, {of_group, 0, false, g}, g, g + 1);
+    for (int i = 0; i < cpu::kGroupColumns; ++i) {
+      if (of_group[i] > top1) {
         top2 = top1;
-        top1 = logits[i];
-        chosen.token = i;
+        top1 = of_group[i];
+        chosen.token = g * cpu::kGroupColumns + i;
       } else {
-        top2 = std::max(top2, logits[i]);
+        top2 = std::max(top2, of_group[i]);
       }
     }
   }
   float sum = 0.0F;
-  for (const int g : exact) {
-    const int columns = std::min(cpu::kGroupColumns, vocab - g * cpu::kGroupColumns);
-    float* of_group = logits + Size(g * cpu::kGroupColumns);
-    ops_.exp_scaled(of_group, columns, top1, 1.0F, of_group);
-    for (int i = 0; i < columns; ++i) sum += of_group[i];
-  }
-  ops_.exp_scaled(best, groups, top1, 1.0F, best);
-  for (int g = 0; g < groups; ++g) sum += best[g];
+  ops_.exp_scaled(logits.data(), static_cast<int>(logits.size()), top1, 1.0F, logits.data());
+  for (const float p : logits) sum += p;
+  const cpu::VocabStats others = ops_.vocab_stats(best, 0, groups);
+  sum += others.sum_exp * cpu::Exp(others.top1 - top1);
   chosen.margin = (1.0F - cpu::Exp(top2 - top1)) / sum;
   return chosen;
 }

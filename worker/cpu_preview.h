@@ -35,7 +35,6 @@ class CpuPreview {
   CpuLayers* layers_;
   MatmulRows normed_;           // [rows, d_model]
   MatmulRows projected_;        // [rows, rank]
-  std::vector<float> logits_;   // [rows, vocab]: the preview's, then the head's in the best groups
   std::vector<float> best_;     // [rows, groups of the vocabulary]: the largest preview in each
   std::vector<uint8_t> alone_;  // [rows, QuantRowBytes(d_model)]: each row as a tile of its own
 };

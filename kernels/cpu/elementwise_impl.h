@@ -100,6 +100,11 @@ void ExpScaled(const float* x, int n, float shift, float scale, float* y) {
 }
 
 template <class V>
+void GroupMax(const float* x, int groups, float* max) {
+  for (int g = 0; g < groups; ++g) max[g] = V::ReduceMax(V::Load(x + g * kGroupColumns));
+}
+
+template <class V>
 void Quantize(const float* x, int n, int block, const QuantSlot& slot) {
   const auto rows = static_cast<size_t>(slot.tile_rows);
   const auto row = static_cast<size_t>(slot.row);

@@ -36,6 +36,7 @@ constexpr Ops MakeOps() {
           .merge_vocab_stats = MergeVocabStats<V>,
           .dot = Dot<V>,
           .exp_scaled = ExpScaled<V>,
+          .group_max = GroupMax<V>,
           .read_floats = ReadFloats<V>,
           .int_dots = IntDots<V>};
 }

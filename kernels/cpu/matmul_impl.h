@@ -198,7 +198,8 @@ void Accumulate(const PackedMatrix& w, const MatmulInput& in, int row, int g, in
 // up projection beside it, pass through SwiGLU.
 template <class V>
 void StoreGroup(const MatmulOutput& out, int row, int g, int columns, typename V::F x) {
-  float* to = out.data + static_cast<size_t>(row) * out.stride + static_cast<size_t>(kGroupColumns * g);
+  float* to = out.data + static_cast<size_t>(row) * out.stride +
+              static_cast<size_t>(kGroupColumns * (g - out.first_group));
   const int lanes = columns - kGroupColumns * g < kGroupColumns ? columns - kGroupColumns * g : kGroupColumns;
   if (out.add) x = V::Add(LoadLanes<V>(to, lanes), x);
   StoreLanes<V>(to, x, lanes);

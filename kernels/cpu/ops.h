@@ -36,6 +36,7 @@ struct MatmulOutput {
   float* data = nullptr;  // [rows, stride]
   size_t stride = 0;
   bool add = false;
+  int first_group = 0;  // data begins with this group's columns
 };
 
 // Where a quantised row goes: row `row` of the tile of `tile_rows` at `tile`.
@@ -148,6 +149,8 @@ struct Ops {
   float (*dot)(const float* a, const float* b, int n);
   // y = exp((x - shift) * scale); [n]. y may be x.
   void (*exp_scaled)(const float* x, int n, float shift, float scale, float* y);
+  // max[g] = the largest of x's columns of group g; x: [groups * kGroupColumns], max: [groups].
+  void (*group_max)(const float* x, int groups, float* max);
   // For measuring the machine (machine_peak.h): the sum of n floats, read as fast as it goes; and
   // `iterations` of integer dot products on registers, which returns the number of multiply-accumulates.
   float (*read_floats)(const float* x, size_t n);

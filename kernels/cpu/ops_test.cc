@@ -257,6 +257,7 @@ TEST_P(EveryIsa, ElementwiseOpsGiveTheScalarBitsForEveryLength) {
     same("swiglu", [&](const Ops& o, float* y) { o.swiglu(a.data(), b.data(), n, y); });
     same("add", [&](const Ops& o, float* y) { o.add(a.data(), n, y); });
     same("dot", [&](const Ops& o, float* y) { *y = o.dot(a.data(), b.data(), n); });
+    same("group_max", [&](const Ops& o, float* y) { o.group_max(a.data(), n / kGroupColumns, y); });
     same("exp_scaled", [&](const Ops& o, float* y) { o.exp_scaled(a.data(), n, 0.5F, 0.7F, y); });
     const VocabStats want = reference.vocab_stats(a.data(), 0, n);
     const VocabStats got = ops().vocab_stats(a.data(), 0, n);
