@@ -50,7 +50,7 @@ def check_pipeline(stages: int, trace: Path) -> None:
 def check_exits() -> None:
     exits = ["--exit-mode", "propagate", "--exit-measure", "forced", "--exit-layers", "15", "--forced", "15:1"]
     (report,) = bench(2, "--workload", "decode:4x8", *exits)
-    assert report["mean_layers"] == 15, report
+    assert report["mean_layers"] == 15 and report["exits"] == {"15": 1}, report
 
 
 def check_plan(folder: Path) -> None:

@@ -295,6 +295,7 @@ void Bench::Print(const BenchWorkload& workload, const BenchFigures& f) const {
     boost::json::object json = ToJson(workload, f);
     json["threads"] = options_.threads;
     json["stages"] = mpi_.ranks();
+    json["split"] = SplitText(split_);
     json["isa"] = std::string(cpu::IsaName(cpu::DefaultIsa()));
     json["repeat"] = options_.repeat;
     std::puts(boost::json::serialize(json).c_str());

@@ -82,17 +82,18 @@ BenchStageFigures StageFigures(const BenchRank& rank, const Window& window) {
 BenchFigures ComputeFigures(const BenchWorkload& workload, int64_t begin_ns,
                             const std::vector<BenchRank>& ranks) {
   TimesBySequence times;
+  BenchFigures f;
   double layers = 0;
   double tokens = 0;
   for (const BenchRank& rank : ranks) {
     for (const BenchToken& t : rank.tokens) {
       times[t.sequence][t.position] = t.time_ns;
       layers += t.exit_layer;
+      f.exits[t.exit_layer] += 1;
       tokens += 1;
     }
   }
   const Window window = WindowOf(workload, begin_ns, times);
-  BenchFigures f;
   f.window_seconds = static_cast<double>(window.end - window.begin) * 1e-9;
   std::vector<double> ttft;
   std::vector<double> gaps;
@@ -114,6 +115,7 @@ BenchFigures ComputeFigures(const BenchWorkload& workload, int64_t begin_ns,
   f.inter_token_p50_ms = Percentile(gaps, 0.5);
   f.inter_token_p99_ms = Percentile(gaps, 0.99);
   f.mean_layers = tokens > 0 ? layers / tokens : 0;
+  for (auto& [layer, share] : f.exits) share /= tokens;
   for (const BenchRank& rank : ranks) f.stages.push_back(StageFigures(rank, window));
   return f;
 }
@@ -146,6 +148,8 @@ boost::json::object ToJson(const BenchWorkload& workload, const BenchFigures& fi
                                          {"dot_share", s.dot_share},
                                          {"rows_per_step", s.rows_per_step}});
   }
+  boost::json::object exits;
+  for (const auto& [layer, share] : figures.exits) exits[std::to_string(layer)] = share;
   return {{"engine", "exeunt"},
           {"workload", workload.name},
           {"tokens_per_second", figures.tokens_per_second},
@@ -155,6 +159,7 @@ boost::json::object ToJson(const BenchWorkload& workload, const BenchFigures& fi
           {"inter_token_p50_ms", figures.inter_token_p50_ms},
           {"inter_token_p99_ms", figures.inter_token_p99_ms},
           {"mean_layers", figures.mean_layers},
+          {"exits", exits},
           {"stage", stages}};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ struct BenchFigures {
   double inter_token_p50_ms = 0;
   double inter_token_p99_ms = 0;
   double mean_layers = 0;
+  std::map<int, double> exits;  // share of the tokens, by layers run
   std::vector<BenchStageFigures> stages;
 };
 

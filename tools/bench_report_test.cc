@@ -63,6 +63,7 @@ TEST(BenchReportTest, DecodeCountsTokensFromTheLastFirstToTheFirstLast) {
   EXPECT_NEAR(f.inter_token_p50_ms, 200.0, kTolerance);
   EXPECT_NEAR(f.inter_token_p99_ms, 300.0, kTolerance);
   EXPECT_NEAR(f.mean_layers, (3 * 4 + 5 * 8) / 8.0, kTolerance);
+  EXPECT_EQ(f.exits, (std::map<int, double>{{4, 3 / 8.0}, {8, 5 / 8.0}}));
   EXPECT_EQ(f.stages.size(), 2U);
 }
 
@@ -187,6 +188,7 @@ TEST(BenchReportTest, JsonHasEveryFigure) {
   EXPECT_EQ(json.at("inter_token_p50_ms").to_number<double>(), f.inter_token_p50_ms);
   EXPECT_EQ(json.at("inter_token_p99_ms").to_number<double>(), f.inter_token_p99_ms);
   EXPECT_EQ(json.at("mean_layers").to_number<double>(), f.mean_layers);
+  EXPECT_EQ(json.at("exits").as_object().size(), f.exits.size());
   const boost::json::array& stages = json.at("stage").as_array();
   ASSERT_EQ(stages.size(), 2U);
   EXPECT_EQ(stages[1].at("busy").to_number<double>(), f.stages[1].busy);

@@ -1,0 +1,185 @@
+"""The table of one task, in Markdown, from the files that run.sh made. Losses and p-values are computed here anew, by other
+packages than exeunt's own code (rapidfuzz, rouge-score, numpy); a certificate that these do not reproduce is an error."""
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+from rouge_score import rouge_scorer
+
+MEASURES = ("preview", "softmax", "classifier", "state")
+GOALS = (("textual", 0.05), ("textual", 0.1), ("textual", 0.25), ("risk", 0.02), ("risk", 0.05))
+EPSILON = 0.05
+SPLITS = 1000
+ROUGE = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)
+
+
+def wer(answer: str, reference: str) -> float:
+    words = reference.split()
+    return min(1.0, Levenshtein.distance(answer.split(), words) / max(len(words), 1))
+
+
+def rouge_l(answer: str, reference: str) -> float:
+    if answer == reference and any(c.isascii() and c.isalnum() for c in reference):
+        return 0.0  # most are, and it is slow
+    return 1.0 - ROUGE.score(reference, answer)["rougeL"].fmeasure
+
+
+LOSSES = {"wer": wer, "rouge_l": rouge_l}
+
+
+@dataclass
+class Sweep:
+    """Answers by setting, in the order of the prompts."""
+    texts: dict[str, list[str]]
+    exits: dict[str, list[dict[int, int]]]
+
+    def layers(self, setting: str) -> float:
+        counts = [item for by_layer in self.exits[setting] for item in by_layer.items()]
+        return sum(layer * n for layer, n in counts) / sum(n for _, n in counts)
+
+
+def read_sweep(path: Path) -> Sweep:
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    lines.sort(key=lambda line: line["prompt"])
+    sweep = Sweep({}, {})
+    for line in lines:
+        sweep.texts.setdefault(line["setting"], []).append(line["text"])
+        sweep.exits.setdefault(line["setting"], []).append({int(layer): n for layer, n in line["exits"].items()})
+    return sweep
+
+
+def references(path: Path) -> list[str]:
+    return [json.loads(line)["reference"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def losses(loss, answers: list[str], wanted: list[str]) -> np.ndarray:
+    return np.array([loss(a, w) for a, w in zip(answers, wanted, strict=True)])
+
+
+def tested(sweep: Sweep, loss, wanted: list[str], consistency: str) -> dict[str, np.ndarray]:
+    """What a setting is tested for, answer by answer: loss against the full model's answer, or loss beyond the full model's."""
+    settings = [s for s in sweep.texts if s != "off"]
+    if consistency == "textual":
+        return {s: losses(loss, sweep.texts[s], sweep.texts["off"]) for s in settings}
+    full = losses(loss, sweep.texts["off"], wanted)
+    return {s: losses(loss, sweep.texts[s], wanted) - full for s in settings}
+
+
+def wsr_p_values(samples: np.ndarray, delta: float) -> np.ndarray:
+    """Betting (arXiv 2010.09686, with the bets of certify/bounds.cc) for "the mean of this row is over delta"; samples [rows, n],
+    in order."""
+    n = samples.shape[1]
+    t = np.arange(1, n + 1)
+    mean = (0.5 * delta + np.cumsum(samples, 1)) / (t + 0.5)
+    squares = 0.25 + np.cumsum((samples - mean) ** 2, 1)
+    before = np.concatenate([np.full((len(samples), 1), 0.25), squares[:, :-1]], 1) / t
+    bets = np.minimum(np.sqrt(2 * np.log(1 / EPSILON) / (n * before)), 0.95 / (1 - delta))
+    wealth = np.cumsum(np.log1p(-bets * (samples - delta)), 1).max(1)
+    return np.minimum(1.0, np.exp(-wealth))
+
+
+def chosen(p_values: np.ndarray) -> int | None:
+    """Fixed sequence: the last setting that is rejected before the first that is not."""
+    failed = np.flatnonzero(p_values > EPSILON)
+    passed = failed[0] if len(failed) else len(p_values)
+    return int(passed) - 1 if passed else None
+
+
+def split_violations(pooled: np.ndarray, n: int, delta: float, seed: int = 1) -> float:
+    """Share of random calibration/test splits in which the setting that calibration chooses has a risk over delta, judged by
+    all answers; pooled: [settings, answers] in the order of the tests."""
+    generator = np.random.default_rng(seed)
+    risk = pooled.mean(1)
+    over = 0
+    for _ in range(SPLITS):
+        pick = chosen(wsr_p_values(pooled[:, generator.permutation(pooled.shape[1])[:n]], delta))
+        over += pick is not None and risk[pick] > delta
+    return over / SPLITS
+
+
+def certificates(adapted: Path) -> dict[str, dict]:
+    return {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted((adapted / "exits/certificates").glob("*.json"))}
+
+
+def certified_rows(options, loss) -> list[str]:
+    known = certificates(options.adapted)
+    wanted = {part: references(options.data / f"{part}.jsonl") for part in ("calibration", "test")}
+    rows = []
+    for measure in MEASURES:
+        paths = {part: options.data / f"{part}_{measure}.jsonl" for part in wanted}
+        if not all(path.exists() for path in paths.values()):
+            continue
+        sweeps = {part: read_sweep(path) for part, path in paths.items()}
+        for consistency, delta in GOALS:
+            values = {part: tested(sweep, loss, wanted[part], consistency) for part, sweep in sweeps.items()}
+            settings = list(values["calibration"])
+            pooled = np.stack([np.concatenate([values[part][s] for part in values]) for s in settings])
+            over = split_violations(pooled, len(wanted["calibration"]), delta)
+            certificate = known.get(f"{options.task}-{measure}-{consistency}-{delta:g}")
+            if certificate is None:
+                rows.append(f"| {measure} | {consistency} {delta:g} | none | 30 | | | | {over:.3f} |")
+                continue
+            setting = f"{measure}-{certificate['threshold']:g}"
+            mean = values["calibration"][setting].mean()
+            if abs(mean - certificate["mean_loss"]) > 1e-4:
+                raise SystemExit(f"{certificate['name']}: mean loss {certificate['mean_loss']}, computed here {mean}")
+            risk = losses(loss, sweeps["test"].texts[setting], wanted["test"]).mean()
+            full = losses(loss, sweeps["test"].texts["off"], wanted["test"]).mean()
+            rows.append(f"| {measure} | {consistency} {delta:g} | {certificate['threshold']:g} | "
+                        f"{sweeps['test'].layers(setting):.2f} | {values['test'][setting].mean():.4f} | "
+                        f"{risk:.4f} | {full:.4f} | {over:.3f} |")
+    return rows
+
+
+def compared_rows(options, loss) -> list[str]:
+    """Other ways to spend as little, on the test prompts."""
+    wanted = references(options.data / "test.jsonl")
+    rows = []
+
+    def row(name: str, path: Path, setting: str) -> None:
+        if path.exists():
+            sweep = read_sweep(path)
+            setting = setting or next(s for s in sweep.texts if s != "off")
+            against = losses(loss, sweep.texts[setting], sweep.texts["off"]).mean()
+            rows.append(f"| {name} | {sweep.layers(setting):.2f} | {losses(loss, sweep.texts[setting], wanted).mean():.4f} | {against:.4f} |")
+
+    row("in full (`off`)", options.data / "test_preview.jsonl", "off")
+    for path in sorted(options.data.glob("test_static_*.jsonl"), key=lambda p: int(p.stem.rsplit("_", 1)[1])):
+        row(f"all after layer {path.stem.rsplit('_', 1)[1]}", path, "")
+    row("in full but for the cheap head (all after layer 29, preview)", options.data / "test_cheap_head.jsonl", "")
+    plain = options.data / "test_plain.jsonl"
+    if plain.exists():
+        theirs = losses(loss, read_sweep(plain).texts["off"], wanted)
+        ours = losses(loss, read_sweep(options.data / "test_preview.jsonl").texts["off"], wanted)
+        difference = ours - theirs
+        bound = difference.mean() + 1.645 * difference.std(ddof=1) / np.sqrt(len(difference))
+        rows.append(f"| plain fine-tune of equal length, in full | 30 | {theirs.mean():.4f} | |")
+        rows.append(f"| adapted - plain, both in full: {difference.mean():+.4f}, one-sided 95 % bound {bound:+.4f} | | | |")
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--loss", required=True, choices=LOSSES)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--adapted", type=Path, required=True, help="directory with exits/certificates")
+    options = parser.parse_args()
+    loss = LOSSES[options.loss]
+    print(f"## {options.task}\n\n| measure | goal | threshold | mean layers of 30 | loss tested, on test | loss | in full | splits over delta |")
+    print("|---|---|---:|---:|---:|---:|---:|---:|")
+    print("\n".join(certified_rows(options, loss)))
+    print("\n| to compare with | mean layers | loss | against in full |\n|---|---:|---:|---:|")
+    print("\n".join(compared_rows(options, loss)))
+    throughput = options.data / "throughput.md"
+    if throughput.exists():
+        print("\n" + throughput.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

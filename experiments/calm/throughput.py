@@ -1,0 +1,160 @@
+"""What certified exits are worth in tokens a second: two stages of one thread over real mpirun.
+
+Decode alone (`exeunt bench`, prompts prefilled) with 1, 8 and 32 streams, `off` and certified settings in turns, each with the
+split that is planned for the depths of its own test answers; then end to end, served by name over HTTP. Writes throughput.md into
+--data, and every rate into throughput.json, from which a second call goes on."""
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from report import MEASURES, certificates, read_sweep, references
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/cluster"))
+from cluster import Cluster  # noqa: E402
+
+STREAMS = (1, 8, 32)
+SERVED_PROMPTS = 128
+
+
+def long_prompts(data: Path, count: int) -> Path:
+    """Test prompts whose answers are the longest: the window in which every stream decodes is as long as the shortest."""
+    lines = (data / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    wanted = references(data / "test.jsonl")
+    order = sorted(range(len(lines)), key=lambda i: (-len(wanted[i].split()), i))
+    path = data / "long_prompts.jsonl"
+    path.write_text("".join(lines[i] + "\n" for i in order[:count]), encoding="utf-8")
+    return path
+
+
+def profile(sweep_path: Path, setting: str) -> str:
+    """Shares of the test tokens by the exit that they left at: "8:0.5,14:0.1"."""
+    sweep = read_sweep(sweep_path)
+    counts: dict[int, int] = {}
+    for by_layer in sweep.exits[setting]:
+        for layer, n in by_layer.items():
+            counts[layer] = counts.get(layer, 0) + n
+    total = sum(counts.values())
+    return ",".join(f"{layer}:{n / total:.4f}" for layer, n in sorted(counts.items()) if layer < 30)
+
+
+class Throughput:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.file = options.data / "throughput.json"
+        self.rates: dict[str, list] = json.loads(self.file.read_text()) if self.file.exists() else {}
+        self.prompts = long_prompts(options.data, 64)
+        self.settings = self.certified()
+
+    def certified(self) -> dict[str, dict | None]:
+        """`off`, and each distinct setting that a certificate names, by the name of the loosest such certificate."""
+        found: dict[str, dict | None] = {"off": None}
+        seen = set()
+        for name, c in certificates(self.options.adapted).items():
+            measure = next((m for m in MEASURES if f"-{m}-" in name), None)
+            wanted = measure == "preview" or name.endswith("risk-0.05")
+            key = (measure, c["threshold"])
+            if measure and wanted and key not in seen:
+                seen.add(key)
+                found[name] = c | {"measure": measure, "setting": f"{measure}-{c['threshold']:g}"}
+        return found
+
+    def bench(self, streams: int, certificate: dict | None) -> dict:
+        exits = json.loads((self.options.adapted / "exits/exits.json").read_text())
+        layers = ",".join(str(e["layer"]) for e in exits["exits"])
+        command = [ROOT / "tests/mpirun.sh", "2", ROOT / "build/tools/exeunt", "bench", self.options.model, "--adapter",
+                   self.options.adapted / "adapter", "--prompts", self.prompts, "--workload", f"decode:{streams}", "--json"]
+        if certificate is not None:
+            sweep = self.options.data / f"test_{certificate['measure']}.jsonl"
+            command += ["--exits", self.options.adapted / "exits", "--exit-layers", layers, "--exit-mode", "propagate",
+                        "--exit-measure", certificate["measure"], "--exit-threshold", str(certificate["threshold"]),
+                        "--exit-profile", profile(sweep, certificate["setting"])]
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=900, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr[-2000:]}")
+        return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+
+    def keep(self, key: str, values: list) -> None:
+        self.rates[key] = values
+        self.file.write_text(json.dumps(self.rates, indent=1))
+
+    def decode(self) -> list[str]:
+        for streams in STREAMS:
+            keys = {name: f"decode {streams} {name}" for name in self.settings}
+            while any(len(self.rates.get(key, [])) < self.options.rounds for key in keys.values()):
+                for name, key in keys.items():
+                    report = self.bench(streams, self.settings[name])
+                    self.keep(key, self.rates.get(key, []) + [[report["tokens_per_second"], report["mean_layers"], report["split"]]])
+        rows = ["| decode, tokens/s (least to most) | " + " | ".join(f"{s} streams" for s in STREAMS) + " |",
+                "|---|" + "---:|" * len(STREAMS)]
+        for name in self.settings:
+            cells = []
+            for streams in STREAMS:
+                rates = [r[0] for r in self.rates[f"decode {streams} {name}"]]
+                off = statistics.median(r[0] for r in self.rates[f"decode {streams} off"])
+                layers, split = self.rates[f"decode {streams} {name}"][-1][1:]
+                median = statistics.median(rates)
+                gain = "" if name == "off" else f", **{median / off:.2f}**x"
+                cells.append(f"{median:.0f} ({min(rates):.0f}-{max(rates):.0f}){gain}, {layers:.1f} layers, split {split}")
+            rows.append(f"| {name} | " + " | ".join(cells) + " |")
+        return rows
+
+    def served(self) -> list[str]:
+        """Requests a second of 32 clients over HTTP, each test prompt once."""
+        lines = [json.loads(line)["prompt"] for line in (self.options.data / "test.jsonl").read_text().splitlines()][:SERVED_PROMPTS]
+        best = min((c for c in self.settings.values() if c and c["consistency"] == "risk" and c["measure"] == "preview"),
+                   key=lambda c: c["mean_layers"], default=None)
+        cases = {"off": {"exit": {"mode": "off"}}, "first token alone": {"exit": {"mode": "off"}, "max_tokens": 1}}
+        if best is not None:
+            cases[best["name"]] = {"exit": {"certificate": best["name"]}}
+        shares = profile(self.options.data / "test_preview.jsonl", best["setting"]) if best else ""
+        for name, body in cases.items():
+            while len(self.rates.get(f"served {name}", [])) < self.options.rounds:
+                plan = [ROOT / "build/tools/exeunt", "plan", self.options.model, "--adapter", self.options.adapted / "adapter",
+                        "--stages", "2", "--streams", "32", "--json"]
+                plan += ["--exit-profile", shares] if body["exit"].get("certificate") else []
+                split = json.loads(subprocess.run([str(p) for p in plan], capture_output=True, text=True, check=True).stdout)["split"]
+                with Cluster(ROOT / "build", self.options.model, "--stages", "2", "--threads-per-stage", "1", "--split", split,
+                             "--adapter", str(self.options.adapted / "adapter"), "--exits",
+                             str(self.options.adapted / "exits")) as cluster:
+                    def ask(prompt: str) -> int:
+                        request = {"model": "default", "prompt": prompt, "max_tokens": self.options.max_tokens, "temperature": 0} | body
+                        status, answer = cluster.post("/v1/completions", request)
+                        assert status == 200, answer
+                        return answer["usage"]["completion_tokens"]
+                    with ThreadPoolExecutor(32) as pool:
+                        list(pool.map(ask, lines[:32]))  # warm
+                        begin = time.monotonic()
+                        tokens = sum(pool.map(ask, lines))
+                        seconds = time.monotonic() - begin
+                self.keep(f"served {name}", self.rates.get(f"served {name}", []) + [[len(lines) / seconds, tokens / seconds]])
+        middle = {name: statistics.median(r[0] for r in self.rates[f"served {name}"]) for name in cases}
+        rows = ["", f"End to end, {SERVED_PROMPTS} test prompts by 32 clients over HTTP, prompts and all: `off` {middle['off']:.1f} requests/s; "
+                f"with free decoding (first token alone) it would be {middle['first token alone']:.1f}, "
+                f"{middle['first token alone'] / middle['off']:.2f} times: the cap."]
+        if best is not None:
+            rows[-1] += f" `{best['name']}`: {middle[best['name']]:.1f}, **{middle[best['name']] / middle['off']:.2f}** times."
+        return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--adapted", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--max-tokens", type=int, required=True)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    throughput = Throughput(options)
+    (options.data / "throughput.md").write_text("\n".join(throughput.decode() + throughput.served()) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
