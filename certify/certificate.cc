@@ -6,7 +6,9 @@
 #include <boost/json.hpp>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <set>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/mmap.h"
@@ -141,6 +143,34 @@ void ReadStop(Reader* reader, Certificate* c) {
   }
 }
 
+// Whether two of one family can be of one fixed sequence: the same test of the same data.
+bool TestedTogether(const Certificate& a, const Certificate& b) {
+  const auto test = [](const Certificate& c) {
+    return std::tie(c.consistency, c.loss, c.bound, c.delta, c.epsilon, c.n, c.seed, c.data_hash,
+                    c.model_hash, c.exits_hash, c.backend, c.exit_layers, c.temperature, c.top_p, c.top_k,
+                    c.max_tokens, c.stop);
+  };
+  return test(a) == test(b);
+}
+
+Status CheckFamilies(const std::vector<Certificate>& certificates) {
+  std::map<std::string, const Certificate*> families;
+  for (const Certificate& c : certificates) {
+    if (c.family.empty()) continue;
+    const Certificate& first = *families.emplace(c.family, &c).first->second;
+    if (TestedTogether(first, c)) continue;
+    return InvalidArgument(
+        "certificates '{}' and '{}' call themselves family '{}', and were not tested together", first.name,
+        c.name, c.family);
+  }
+  for (const Certificate& c : certificates) {
+    if (families.contains(c.name)) {
+      return InvalidArgument("'{}' is the name of a certificate and of a family", c.name);
+    }
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 std::string ToJson(const Certificate& c) {
@@ -161,6 +191,7 @@ std::string ToJson(const Certificate& c) {
       {"p_value", c.p_value},
       {"mean_loss", c.mean_loss},
       {"mean_layers", c.mean_layers},
+      {"mean_cost", c.mean_cost},
       {"watch_delta", c.watch_delta},
       {"model", c.model_hash},
       {"exits", c.exits_hash},
@@ -202,6 +233,7 @@ Result<Certificate> ParseCertificate(const std::string& text) {
   c.p_value = reader.Number("p_value", 0, 1);
   c.mean_loss = reader.Number("mean_loss", -1, 1);
   c.mean_layers = reader.Number("mean_layers", 0, 4096);
+  c.mean_cost = reader.Number("mean_cost", 0, 1e6);
   c.watch_delta = reader.Number("watch_delta", 1e-9, 1 - 1e-9);
   c.model_hash = reader.Hash("model");
   c.exits_hash = reader.Hash("exits");
@@ -237,7 +269,18 @@ Result<std::vector<Certificate>> LoadCertificates(const std::string& exits_direc
     }
     certificates.push_back(std::move(certificate).value());
   }
+  const Status families = CheckFamilies(certificates);
+  if (!families) return Annotate(families.error(), exits_directory + "/certificates");
   return certificates;
+}
+
+const Certificate* FindCertificate(const std::vector<Certificate>& certificates, const std::string& name) {
+  const Certificate* fastest = nullptr;
+  for (const Certificate& c : certificates) {
+    if (c.name == name) return &c;
+    if (c.family == name && (fastest == nullptr || c.mean_cost < fastest->mean_cost)) fastest = &c;
+  }
+  return fastest;
 }
 
 Status HoldsFor(const Certificate& c, const ServedExits& served) {

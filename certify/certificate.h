@@ -19,7 +19,7 @@ enum class Consistency : uint8_t { kTextual, kRisk };
 
 struct Certificate {
   std::string name;    // [A-Za-z0-9_.-], 1 to 64 characters
-  std::string family;  // thresholds of one family were tested together: any of them may be chosen; "": alone
+  std::string family;  // settings of one family were tested together: any of them may be chosen; "": alone
   // What was tested.
   Consistency consistency = Consistency::kTextual;
   std::string loss;  // a TextLoss' name, or "custom"
@@ -33,6 +33,7 @@ struct Certificate {
   double p_value = 0.0;
   double mean_loss = 0.0;  // signed for risk
   double mean_layers = 0.0;
+  double mean_cost = 0.0;  // of a token in layers, heads included: the family's fastest has the least
   // Traffic is watched without references: by the least textual tolerance that the same prompts certify
   // (delta itself where consistency is textual).
   double watch_delta = 0.0;
@@ -56,7 +57,7 @@ std::string ToJson(const Certificate& certificate);
 Result<Certificate> ParseCertificate(const std::string& text);
 
 // All of DIRECTORY/certificates/*.json, by name; none where there is no such directory. Two of one name are
-// an error.
+// an error, and members of one family that were not tested together.
 Result<std::vector<Certificate>> LoadCertificates(const std::string& exits_directory);
 
 // What a pipeline serves, as a certificate names it.
@@ -68,6 +69,9 @@ struct ServedExits {
 };
 // Whether the certificate holds for what is served; the error names what differs.
 Status HoldsFor(const Certificate& certificate, const ServedExits& served);
+
+// The certificate of this name, or the fastest of the family of this name; null: there is neither.
+const Certificate* FindCertificate(const std::vector<Certificate>& certificates, const std::string& name);
 
 // SHA-256 of exits.json and exits.safetensors, hex.
 Result<std::string> ExitsHash(const std::string& exits_directory);

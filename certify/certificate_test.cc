@@ -27,6 +27,7 @@ Certificate Sample() {
   c.p_value = 0.012;
   c.mean_loss = 0.031;
   c.mean_layers = 14.5;
+  c.mean_cost = 17.25;
   c.watch_delta = 0.12;
   c.model_hash = std::string(64, '0');
   c.exits_hash = std::string(64, 'f');
@@ -63,14 +64,15 @@ TEST(CertificateTest, EveryKeyIsNeededAndHeldToItsLimits) {
         << parsed.error().message;
   }
   const std::pair<const char*, boost::json::value> wrong[] = {
-      {"format", 2},      {"name", "a b"},      {"family", "../x"}, {"consistency", "both"},
-      {"loss", "bleu"},   {"bound", "t-test"},  {"delta", 0},       {"epsilon", 1},
-      {"n", 0},           {"seed", -1},         {"data", "abc"},    {"p_value", 1.5},
-      {"mean_loss", 2},   {"mean_layers", -1},  {"watch_delta", 0}, {"model", "A"},
-      {"exits", 3},       {"mode", "fast"},     {"measure", ""},    {"threshold", 1.5},
-      {"min_layer", -1},  {"decay", "flat"},    {"exit_layers", 8}, {"temperature", 3},
-      {"top_p", 2},       {"top_k", -1},        {"max_tokens", 0},  {"stop", "x"},
-      {"weight_type", 1}, {"backend", nullptr}, {"created", 2026},  {"colour", "blue"},
+      {"format", 2},      {"name", "a b"},     {"family", "../x"},   {"consistency", "both"},
+      {"loss", "bleu"},   {"bound", "t-test"}, {"delta", 0},         {"epsilon", 1},
+      {"n", 0},           {"seed", -1},        {"data", "abc"},      {"p_value", 1.5},
+      {"mean_loss", 2},   {"mean_layers", -1}, {"mean_cost", "3"},   {"watch_delta", 0},
+      {"model", "A"},     {"exits", 3},        {"mode", "fast"},     {"measure", ""},
+      {"threshold", 1.5}, {"min_layer", -1},   {"decay", "flat"},    {"exit_layers", 8},
+      {"temperature", 3}, {"top_p", 2},        {"top_k", -1},        {"max_tokens", 0},
+      {"stop", "x"},      {"weight_type", 1},  {"backend", nullptr}, {"created", 2026},
+      {"colour", "blue"},
   };
   for (const auto& [key, value] : wrong) {
     boost::json::object changed = whole;
@@ -96,6 +98,39 @@ TEST(CertificateTest, LoadsADirectoryAndRefusesANameThatIsThereTwice) {
   EXPECT_NE(LoadCertificates(directory.string()).error().message.find("twice"), std::string::npos);
   write("a.json", "{");
   EXPECT_NE(LoadCertificates(directory.string()).error().message.find("a.json"), std::string::npos);
+  std::filesystem::remove_all(directory);
+}
+
+TEST(CertificateTest, AFamilysNameStandsForItsFastestAndItsMembersWereTestedTogether) {
+  const auto directory =
+      std::filesystem::temp_directory_path() / ("exeunt-family-" + std::to_string(getpid()));
+  std::filesystem::create_directories(directory / "certificates");
+  const auto load = [&](const std::vector<Certificate>& certificates) {
+    for (const Certificate& c : certificates) {
+      EXPECT_TRUE(
+          WriteFile((directory / "certificates" / (c.name + ".json")).string(), ToJson(c)).has_value());
+    }
+    return LoadCertificates(directory.string());
+  };
+  Certificate slow = Sample(), fast = Sample();
+  fast.name = "restore-softmax";
+  fast.setting.measure = ExitMeasure::kSoftmax;
+  fast.mean_layers = 15;  // more layers, and fewer heads
+  fast.mean_cost = 16;
+  const auto both = load({slow, fast});
+  ASSERT_TRUE(both.has_value()) << both.error().message;
+  EXPECT_EQ(FindCertificate(*both, "restore")->name, "restore-softmax");
+  EXPECT_EQ(FindCertificate(*both, "restore-05")->name, "restore-05");
+  EXPECT_EQ(FindCertificate(*both, "other"), nullptr);
+  fast.data_hash = std::string(64, 'b');
+  EXPECT_NE(load({fast}).error().message.find("were not tested together"), std::string::npos);
+  fast.family.clear();
+  EXPECT_TRUE(load({fast}).has_value());
+  Certificate confusing = Sample();
+  confusing.name = "restore";
+  confusing.family.clear();
+  EXPECT_NE(load({confusing}).error().message.find("name of a certificate and of a family"),
+            std::string::npos);
   std::filesystem::remove_all(directory);
 }
 

@@ -53,7 +53,7 @@ void AddRequestOptions(CLI::App* app, Config* c) {
   Add(app, "--max-queue", &c->max_queue, "requests that wait; more get 429");
   Add(app, "--queue-timeout", &c->queue_timeout_s, "seconds a request may wait");
   Add(app, "--default-certificate", &c->default_certificate,
-      "certificate of --exits for requests that name no exit; what it does not cover runs in full");
+      "certificate or family of --exits for requests that name no exit; what it does not cover runs in full");
   Add(app, "--audit-share", &c->audit_share,
       "share of the requests under a certificate that are run again in full, when nothing waits");
   Add(app, "--audit-level", &c->audit_level, "chance of a false alarm of a certificate, at most");

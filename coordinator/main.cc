@@ -75,11 +75,11 @@ Status AddCertificates(const Config& config, const ModelSource& source, ApiLimit
       }
       spdlog::warn("certificate={} not offered: {}", certificate.name, holds.error().message);
       limits->uncertified[certificate.name] = holds.error().message;
+      if (!certificate.family.empty()) limits->uncertified[certificate.family] = holds.error().message;
     }
   }
   limits->default_certificate = config.default_certificate;
-  const bool known = std::any_of(limits->certificates.begin(), limits->certificates.end(),
-                                 [&](const Certificate& c) { return c.name == config.default_certificate; });
+  const bool known = FindCertificate(limits->certificates, config.default_certificate) != nullptr;
   if (config.default_certificate.empty() || known) return OkStatus();
   return InvalidArgument("--default-certificate '{}': {}", config.default_certificate,
                          limits->uncertified.contains(config.default_certificate)

@@ -3,21 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
-#include <cmath>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <memory>
-#include <sstream>
+#include <set>
 
 #include "base/error.h"
 #include "base/write_file.h"
-#include "model/json.h"
-#include "model/layer_plan.h"
 #include "model/sha256.h"
 #include "tools/calibration.h"
-#include "tools/exit_options.h"
+#include "tools/loss_file.h"
+#include "tools/setting_grid.h"
 #include "tools/svg_chart.h"
 #include "tools/verbs.h"
 
@@ -26,11 +23,12 @@ namespace {
 
 struct CalibrateOptions {
   SweepRequest sweep;
-  ExitOptions exit{.mode = "propagate", .measure = "preview"};
+  SettingGrid grid{
+      .thresholds = {0.99F, 0.98F, 0.95F, 0.9F, 0.85F, 0.8F, 0.75F, 0.7F, 0.65F, 0.6F, 0.55F, 0.5F}};
   std::string exit_layers = "auto";
-  std::vector<float> thresholds = {0.99F, 0.98F, 0.95F, 0.9F, 0.85F, 0.8F,
-                                   0.75F, 0.7F,  0.65F, 0.6F, 0.55F, 0.5F};
+  std::string development;
   std::string name;
+  bool family = false;
   std::string loss = "rouge_l";
   std::string losses_file;
   std::string bound = "wsr";
@@ -55,20 +53,33 @@ class Calibration {
 
  private:
   Status Prepare();
+  Status Order();
+  Status OrderOnDevelopment();
+  Status Generate();
   Result<LossTable> Losses(Consistency consistency) const;
-  Result<LossTable> CustomLosses() const;
   Status Certify(const Goal& goal);
-  Status Write(const Goal& goal, const CandidateFigures& figures, size_t candidate) const;
-  Result<double> WatchDelta(const Goal& goal, size_t candidate) const;
+  void Describe(const Goal& goal, const CalibrationOutcome& outcome);
+  Status Write(const Goal& goal, const CalibrationOutcome& outcome) const;
+  Result<Certificate> MakeCertificate(const Goal& goal, const SettingFigures& figures) const;
+  Result<double> WatchDelta(const Goal& goal, size_t setting) const;
   std::string DataHash() const;
   std::string Html() const;
+  BoundOptions TestOf(const Goal& goal) const { return {goal.delta, options_.epsilon, options_.seed}; }
+  std::string NameOf(const Goal& goal) const {
+    return fmt::format("{}-{}-{}", options_.name, goal.consistency_name(), goal.delta);
+  }
 
   CalibrateOptions& options_;
   std::shared_ptr<const ModelSource> source_;
+  std::optional<TokenCost> cost_;
   std::vector<PromptLine> lines_;
-  std::vector<std::vector<SweptAnswer>> answers_;
+  std::vector<ExitSetting> settings_;
+  std::vector<Goal> goals_;
+  std::map<Consistency, std::vector<size_t>> orders_;  // places in settings_
+  SweptAnswers answers_;                               // of those that an order names, and of `off`
   Bound bound_ = Bound::kWsr;
   std::string exits_hash_;
+  std::vector<Certificate> earlier_;
   std::string text_;  // of the report
   std::vector<ChartSeries> curves_;
 };
@@ -79,70 +90,102 @@ Status Calibration::Prepare() {
   if (!bound)
     return InvalidArgument("--bound '{}' is not hoeffding_bentkus, binomial or wsr", options_.bound);
   bound_ = *bound;
-  if (options_.losses_file.empty() && !TextLossOf(options_.loss)) {
+  if (!TextLossOf(options_.loss)) {
     return InvalidArgument("--loss '{}' is not rouge_l, token_f1, exact_match or wer", options_.loss);
   }
   ASSIGN_OR_RETURN(source_, sweep.corpus.model.Open());
-  ASSIGN_OR_RETURN(sweep.base, options_.exit.Parse(source_->config().n_layers));
+  const ModelConfig& model = source_->config();
+  ASSIGN_OR_RETURN(settings_, options_.grid.Settings(model.n_layers));
   ASSIGN_OR_RETURN(sweep.exit_layers,
-                   ChooseExitLayers(options_.exit_layers, sweep.exits_directory, source_->config().n_layers));
+                   ChooseExitLayers(options_.exit_layers, sweep.exits_directory, model.n_layers));
   ASSIGN_OR_RETURN(exits_hash_, ExitsHash(sweep.exits_directory));
+  ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(sweep.exits_directory, model.n_layers));
+  cost_.emplace(model, exits.preview, sweep.exit_layers);
+  ASSIGN_OR_RETURN(earlier_, LoadCertificates(sweep.exits_directory));
   ASSIGN_OR_RETURN(lines_, ReadPromptFile(sweep.corpus.prompts, sweep.corpus.limit));
-  sweep.candidates = {Candidate{}};
-  std::sort(options_.thresholds.rbegin(), options_.thresholds.rend());
-  for (const float threshold : options_.thresholds) {
-    if (!(threshold >= 0.0F && threshold < 1.0F))
-      return InvalidArgument("--thresholds: {} is outside [0, 1)", threshold);
-    sweep.candidates.push_back({false, threshold});
+  for (const std::string& consistency : options_.consistencies) {
+    for (const double delta : options_.deltas) {
+      goals_.push_back({consistency == "risk" ? Consistency::kRisk : Consistency::kTextual, delta});
+      RETURN_IF_ERROR(EnoughPrompts(bound_, TestOf(goals_.back()), lines_.size()));
+    }
   }
   return OkStatus();
 }
 
-// Of each line: {"candidate": "off" or a threshold as the sweep names it, "prompt": place, "loss": number}.
-Result<LossTable> Calibration::CustomLosses() const {
-  ASSIGN_OR_RETURN(const std::string text, ReadTextFile(options_.losses_file, size_t{1} << 30));
-  LossTable losses(answers_.size(), std::vector<double>(lines_.size(), std::nan("")));
-  size_t number = 0;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    ASSIGN_OR_RETURN(const auto object, ParseJsonObject(line));
-    const auto* candidate = object.if_contains("candidate");
-    const auto* prompt = object.if_contains("prompt");
-    const auto* loss = object.if_contains("loss");
-    const bool valid = candidate != nullptr && candidate->is_string() && prompt != nullptr &&
-                       prompt->is_int64() && prompt->get_int64() >= 0 &&
-                       prompt->get_int64() < static_cast<int64_t>(lines_.size()) && loss != nullptr &&
-                       loss->is_number();
-    if (!valid) {
-      return InvalidArgument("{}:{}: needs 'candidate', 'prompt' under {} and 'loss'", options_.losses_file,
-                             number, lines_.size());
-    }
-    for (size_t c = 0; c < answers_.size(); ++c) {
-      if (options_.sweep.candidates[c].Name() != std::string_view(candidate->get_string())) continue;
-      losses[c][static_cast<size_t>(prompt->get_int64())] = loss->to_number<double>();
-    }
+// Thresholds of one measure are tested from the largest down; what has no such order gets it from development
+// prompts, which must be others: an order that has seen the calibration prompts makes the test invalid.
+Status Calibration::Order() {
+  if (!options_.development.empty()) return OrderOnDevelopment();
+  if (options_.grid.measures.size() > 1 || options_.grid.min_layers.size() > 1) {
+    return InvalidArgument(
+        "{} measures and {} minimum layers have no order to be tested in: name prompts to find it on "
+        "(--development)",
+        options_.grid.measures.size(), options_.grid.min_layers.size());
   }
-  for (size_t c = 0; c < losses.size(); ++c) {
-    const auto missing =
-        std::find_if(losses[c].begin(), losses[c].end(), [](double x) { return std::isnan(x); });
-    if (missing == losses[c].end()) continue;
-    return InvalidArgument("{}: no loss of candidate {}, prompt {}", options_.losses_file,
-                           options_.sweep.candidates[c].Name(), missing - losses[c].begin());
+  std::vector<size_t> order;
+  for (size_t s = 1; s < settings_.size(); ++s) order.push_back(s);
+  for (const Goal& goal : goals_) orders_[goal.consistency] = order;
+  return OkStatus();
+}
+
+Status NeedReferences(const std::string& path, const std::vector<PromptLine>& lines) {
+  for (size_t p = 0; p < lines.size(); ++p) {
+    if (lines[p].reference.empty())
+      return InvalidArgument("{}:{}: risk needs a 'reference' in every line", path, p + 1);
   }
-  return losses;
+  return OkStatus();
+}
+
+Status Calibration::OrderOnDevelopment() {
+  ASSIGN_OR_RETURN(const auto lines, ReadPromptFile(options_.development, 0));
+  std::set<std::string_view> prompts;
+  for (const PromptLine& line : lines_) prompts.insert(line.prompt);
+  for (size_t p = 0; p < lines.size(); ++p) {
+    if (!prompts.contains(lines[p].prompt)) continue;
+    return InvalidArgument("{}:{}: is a calibration prompt, too; development prompts must be others",
+                           options_.development, p + 1);
+  }
+  SweepRequest sweep = options_.sweep;
+  sweep.corpus.prompts = options_.development;
+  sweep.corpus.limit = 0;
+  sweep.settings = settings_;
+  sweep.file += ".development";
+  ASSIGN_OR_RETURN(const SweptAnswers answers, RunSweep(sweep));
+  for (const Goal& goal : goals_) {
+    if (goal.consistency == Consistency::kRisk) RETURN_IF_ERROR(NeedReferences(options_.development, lines));
+    const LossTable tested = TestedLosses(
+        goal.consistency, TextLosses(*TextLossOf(options_.loss), goal.consistency, lines, answers));
+    orders_[goal.consistency] = DevelopmentOrder({settings_, answers, tested, *cost_});
+  }
+  return OkStatus();
+}
+
+// No answers are generated under settings that are not tested.
+Status Calibration::Generate() {
+  std::set<size_t> needed = {0};
+  for (const auto& [unused, order] : orders_) needed.insert(order.begin(), order.end());
+  for (const size_t s : needed) options_.sweep.settings.push_back(settings_[s]);
+  ASSIGN_OR_RETURN(SweptAnswers swept, RunSweep(options_.sweep));
+  answers_.resize(settings_.size());
+  auto next = swept.begin();
+  for (const size_t s : needed) answers_[s] = std::move(*next++);
+  return OkStatus();
 }
 
 Result<LossTable> Calibration::Losses(Consistency consistency) const {
-  if (!options_.losses_file.empty()) return CustomLosses();
-  if (consistency == Consistency::kRisk) {
-    for (size_t p = 0; p < lines_.size(); ++p) {
-      if (!lines_[p].reference.empty()) continue;
-      return InvalidArgument("{}:{}: risk needs a 'reference' in every line", options_.sweep.corpus.prompts,
-                             p + 1);
-    }
+  if (consistency == Consistency::kRisk && options_.losses_file.empty()) {
+    RETURN_IF_ERROR(NeedReferences(options_.sweep.corpus.prompts, lines_));
   }
-  return TextLosses(*TextLossOf(options_.loss), consistency, lines_, answers_);
+  if (options_.losses_file.empty()) {
+    return TextLosses(*TextLossOf(options_.loss), consistency, lines_, answers_);
+  }
+  std::vector<std::string> names;
+  std::vector<bool> needed;
+  for (size_t s = 0; s < settings_.size(); ++s) {
+    names.push_back(SettingName(settings_[s]));
+    needed.push_back(!answers_[s].empty());
+  }
+  return ReadLossFile(options_.losses_file, names, needed, lines_.size());
 }
 
 std::string Calibration::DataHash() const {
@@ -163,19 +206,23 @@ std::string Today() {
 }
 
 // Of textual loss, whatever was certified; a user's own losses are watched by nothing.
-Result<double> Calibration::WatchDelta(const Goal& goal, size_t candidate) const {
+Result<double> Calibration::WatchDelta(const Goal& goal, size_t setting) const {
   if (goal.consistency == Consistency::kTextual || !options_.losses_file.empty()) return goal.delta;
   const LossTable textual = TextLosses(*TextLossOf(options_.loss), Consistency::kTextual, lines_, answers_);
-  return UpperBound(bound_, textual[candidate], {.epsilon = options_.epsilon, .seed = options_.seed});
+  return UpperBound(bound_, textual[setting], TestOf(goal));
 }
 
-Status Calibration::Write(const Goal& goal, const CandidateFigures& figures, size_t candidate) const {
-  const SweepRequest& sweep = options_.sweep;
+Result<Certificate> Calibration::MakeCertificate(const Goal& goal, const SettingFigures& figures) const {
   const TensorView* weight = source_->Find("blk.0.attn_q.weight");
   const DType type =
       source_->adapter() == nullptr ? weight->dtype : source_->adapter()->MergedType(weight->dtype);
   Certificate c;
-  c.name = fmt::format("{}-{}-{}", options_.name, goal.consistency_name(), goal.delta);
+  c.setting = settings_[figures.setting];
+  c.name = NameOf(goal);
+  if (options_.family) {
+    c.family = c.name;
+    c.name += "-" + SettingName(c.setting);
+  }
   c.consistency = goal.consistency;
   c.loss = options_.losses_file.empty() ? options_.loss : "custom";
   c.bound = bound_;
@@ -187,48 +234,61 @@ Status Calibration::Write(const Goal& goal, const CandidateFigures& figures, siz
   c.p_value = figures.p_value;
   c.mean_loss = figures.mean_loss;
   c.mean_layers = figures.mean_layers;
-  ASSIGN_OR_RETURN(c.watch_delta, WatchDelta(goal, candidate));
+  c.mean_cost = figures.mean_cost;
+  ASSIGN_OR_RETURN(c.watch_delta, WatchDelta(goal, figures.setting));
   c.model_hash = source_->ContentHash();
   c.exits_hash = exits_hash_;
   c.weight_type = Info(type).name;
   c.backend = "cpu";
-  c.exit_layers = sweep.exit_layers;
-  c.setting = sweep.base;
-  c.setting.threshold = sweep.candidates[candidate].threshold;
-  c.max_tokens = sweep.corpus.max_tokens;
+  c.exit_layers = options_.sweep.exit_layers;
+  c.max_tokens = options_.sweep.corpus.max_tokens;
   c.created = Today();
-  const std::string directory = sweep.exits_directory + "/certificates";
+  return ParseCertificate(ToJson(c));  // a name that could not be served is found here
+}
+
+// The whole family, or the fastest alone; in the place of what an earlier run wrote under this name.
+Status Calibration::Write(const Goal& goal, const CalibrationOutcome& outcome) const {
+  namespace fs = std::filesystem;
+  const std::string directory = options_.sweep.exits_directory + "/certificates/";
   std::error_code error;
-  std::filesystem::create_directories(directory, error);
+  fs::create_directories(directory, error);
   if (error) return Unavailable("{}: {}", directory, error.message());
-  const std::string json = ToJson(c);
-  const auto checked = ParseCertificate(json);  // a name that could not be served is found here
-  if (!checked) return checked.error();
-  return WriteFile(directory + "/" + c.name + ".json", json + "\n");
+  for (const Certificate& c : earlier_) {
+    if (c.name == NameOf(goal) || c.family == NameOf(goal)) fs::remove(directory + c.name + ".json", error);
+  }
+  for (size_t i = options_.family ? 0 : outcome.certified - 1; i < outcome.certified; ++i) {
+    ASSIGN_OR_RETURN(const Certificate c, MakeCertificate(goal, outcome.figures[i]));
+    RETURN_IF_ERROR(WriteFile(directory + c.name + ".json", ToJson(c) + "\n"));
+  }
+  return OkStatus();
+}
+
+void Calibration::Describe(const Goal& goal, const CalibrationOutcome& outcome) {
+  text_ += fmt::format("\n{} consistency, delta {}, epsilon {}, {} prompts, {} by {}\n",
+                       goal.consistency_name(), goal.delta, options_.epsilon, lines_.size(),
+                       options_.losses_file.empty() ? options_.loss : options_.losses_file, options_.bound);
+  text_ += "setting                 mean layers    cost  loss tested   p-value\n";
+  curves_.push_back({.name = fmt::format("{} {}", goal.consistency_name(), goal.delta)});
+  for (size_t i = 0; i < outcome.figures.size(); ++i) {
+    const SettingFigures& f = outcome.figures[i];
+    const bool written = i + 1 == outcome.certified || (options_.family && i < outcome.certified);
+    text_ += fmt::format("{:<22}       {:>6.2f}  {:>6.2f}       {:>6.4f}  {:>8.2g}{}\n",
+                         SettingName(settings_[f.setting]), f.mean_layers, f.mean_cost, f.mean_loss,
+                         f.p_value, written ? "  <- certified" : "");
+    curves_.back().points.emplace_back(f.mean_layers, f.mean_loss);
+  }
+  std::sort(curves_.back().points.begin(), curves_.back().points.end());
+  if (outcome.certified == 0) text_ += "no setting is certified: requests would have to run in full\n";
 }
 
 Status Calibration::Certify(const Goal& goal) {
   ASSIGN_OR_RETURN(const LossTable losses, Losses(goal.consistency));
-  ASSIGN_OR_RETURN(const CalibrationOutcome outcome,
-                   Calibrate(bound_, {goal.delta, options_.epsilon, options_.seed}, options_.sweep.candidates,
-                             answers_, TestedLosses(goal.consistency, losses)));
-  text_ +=
-      fmt::format("\n{} consistency, delta {}, epsilon {}, {} prompts, {} by {}\n", goal.consistency_name(),
-                  goal.delta, options_.epsilon, lines_.size(), options_.loss, options_.bound);
-  text_ += "threshold  mean layers  loss tested   p-value\n";
-  curves_.push_back({.name = fmt::format("{} {}", goal.consistency_name(), goal.delta)});
-  for (size_t i = 0; i < outcome.candidates.size(); ++i) {
-    const CandidateFigures& f = outcome.candidates[i];
-    text_ += fmt::format("{:>9}       {:>6.2f}       {:>6.4f}  {:>8.2g}{}\n", f.name, f.mean_layers,
-                         f.mean_loss, f.p_value, outcome.chosen == i ? "  <- certified" : "");
-    curves_.back().points.emplace_back(f.mean_layers, f.mean_loss);
-  }
-  std::sort(curves_.back().points.begin(), curves_.back().points.end());
-  if (!outcome.chosen) {
-    text_ += "no threshold is certified: requests would have to run in full\n";
-    return OkStatus();
-  }
-  return Write(goal, outcome.candidates[*outcome.chosen], *outcome.chosen + 1);
+  const LossTable tested = TestedLosses(goal.consistency, losses);
+  ASSIGN_OR_RETURN(
+      const CalibrationOutcome outcome,
+      Calibrate(bound_, TestOf(goal), {settings_, answers_, tested, *cost_}, orders_.at(goal.consistency)));
+  Describe(goal, outcome);
+  return Write(goal, outcome);
 }
 
 std::string Calibration::Html() const {
@@ -247,12 +307,9 @@ std::string Calibration::Html() const {
 
 Status Calibration::Run() {
   RETURN_IF_ERROR(Prepare());
-  ASSIGN_OR_RETURN(answers_, RunSweep(options_.sweep));
-  for (const std::string& consistency : options_.consistencies) {
-    for (const double delta : options_.deltas) {
-      RETURN_IF_ERROR(Certify({consistency == "risk" ? Consistency::kRisk : Consistency::kTextual, delta}));
-    }
-  }
+  RETURN_IF_ERROR(Order());
+  RETURN_IF_ERROR(Generate());
+  for (const Goal& goal : goals_) RETURN_IF_ERROR(Certify(goal));
   std::fputs(text_.c_str(), stdout);
   return options_.html.empty() ? OkStatus() : WriteFile(options_.html, Html());
 }
@@ -262,20 +319,24 @@ Status Calibration::Run() {
 void AddCalibrate(CLI::App* app, int* status) {
   auto options = std::make_shared<CalibrateOptions>();
   CLI::App* verb = app->add_subcommand(
-      "calibrate", "Certify exit thresholds: sweep the calibration prompts, test, write certificates");
+      "calibrate", "Certify exit settings: sweep the calibration prompts, test, write certificates");
   options->sweep.corpus.AddTo(verb);
   verb->add_option("--exits", options->sweep.exits_directory,
                    "directory of the exits; certificates are written to its `certificates`")
       ->required();
   verb->add_option("--exit-layers", options->exit_layers,
                    "exits after these layers; those of --exits by default");
-  verb->add_option("--thresholds", options->thresholds, "thresholds, tested from the largest")
-      ->delimiter(',');
+  options->grid.AddTo(verb);
+  verb->add_option("--development", options->development,
+                   "other prompts, on which the order of the tests is found: needed for several measures or "
+                   "minimum layers; generations go to OUT.development");
   verb->add_option("--name", options->name, "certificates are called NAME-CONSISTENCY-DELTA")->required();
+  verb->add_flag("--family", options->family,
+                 "certify every setting that passes, as the family NAME-CONSISTENCY-DELTA");
   verb->add_option("--loss", options->loss, "rouge_l, token_f1, exact_match or wer")->capture_default_str();
   verb->add_option(
       "--losses", options->losses_file,
-      R"(your own losses: JSONL of {"candidate", "prompt", "loss"} for every answer of the sweep)");
+      R"(your own losses: JSONL of {"setting", "prompt", "loss"} for every answer of the sweep)");
   verb->add_option("--bound", options->bound, "wsr, hoeffding_bentkus or binomial")->capture_default_str();
   verb->add_option("--consistency", options->consistencies, "textual, risk or both, by commas")
       ->delimiter(',')
@@ -292,7 +353,6 @@ void AddCalibrate(CLI::App* app, int* status) {
                    "JSONL file of the generations: goes on where it was stopped")
       ->required();
   verb->add_option("--html", options->html, "write a report with the trade-off curve to this file");
-  options->exit.AddTo(verb);
   verb->callback([options, status] { *status = Report("calibrate", Calibration(options.get()).Run()); });
 }
 

@@ -16,16 +16,16 @@ double MeanLayers(const std::vector<SweptAnswer>& answers) {
   double layers = 0;
   double tokens = 0;
   for (const SweptAnswer& answer : answers) {
-    layers += static_cast<double>(answer.layers);
-    tokens += answer.tokens;
+    layers += static_cast<double>(answer.layers());
+    tokens += answer.tokens();
   }
   return tokens > 0 ? layers / tokens : 0.0;
 }
 
 // The exact binomial test takes 0 and 1 alone, the others at most 1.
 Status CheckRange(Bound bound, const LossTable& tested) {
-  for (const auto& of_candidate : tested) {
-    for (const double x : of_candidate) {
+  for (const auto& row : tested) {
+    for (const double x : row) {
       if (bound == Bound::kBinomial && x != 0.0 && x != 1.0) {
         return InvalidArgument(
             "bound 'binomial' takes losses of 0 or 1, not {}; use wsr or hoeffding_bentkus", x);
@@ -39,13 +39,13 @@ Status CheckRange(Bound bound, const LossTable& tested) {
 }  // namespace
 
 LossTable TextLosses(TextLoss loss, Consistency consistency, const std::vector<PromptLine>& lines,
-                     const std::vector<std::vector<SweptAnswer>>& answers) {
+                     const SweptAnswers& answers) {
   LossTable losses;
-  for (const auto& of_candidate : answers) {
+  for (const auto& of_setting : answers) {
     std::vector<double> row;
-    for (size_t p = 0; p < of_candidate.size(); ++p) {
+    for (size_t p = 0; p < of_setting.size(); ++p) {
       const std::string& wanted = consistency == Consistency::kRisk ? lines[p].reference : answers[0][p].text;
-      row.push_back(Loss(loss, of_candidate[p].text, wanted));
+      row.push_back(Loss(loss, of_setting[p].text, wanted));
     }
     losses.push_back(std::move(row));
   }
@@ -61,28 +61,39 @@ LossTable TestedLosses(Consistency consistency, const LossTable& losses) {
   return tested;
 }
 
-Result<CalibrationOutcome> Calibrate(Bound bound, const BoundOptions& options,
-                                     const std::vector<Candidate>& candidates,
-                                     const std::vector<std::vector<SweptAnswer>>& answers,
-                                     const LossTable& tested) {
-  RETURN_IF_ERROR(CheckRange(bound, tested));
-  const size_t n = tested.at(0).size();
+Status EnoughPrompts(Bound bound, const BoundOptions& options, size_t n) {
   const size_t needed = SmallestSampleCount(bound, options);
-  if (n < needed) {
-    return InvalidArgument(
-        "{} prompts cannot certify anything at delta {}, epsilon {} by {}: it takes {} even where no answer "
-        "loses "
-        "anything",
-        n, options.delta, options.epsilon, BoundName(bound), needed);
+  if (n >= needed) return OkStatus();
+  return InvalidArgument(
+      "{} prompts cannot certify anything at delta {}, epsilon {} by {}: it takes {} even where no answer "
+      "loses anything",
+      n, options.delta, options.epsilon, BoundName(bound), needed);
+}
+
+std::vector<size_t> DevelopmentOrder(const CalibrationData& development) {
+  std::vector<SettingPoint> points;
+  for (size_t s = 1; s < development.settings.size(); ++s) {
+    points.push_back({development.cost.Mean(development.settings[s], development.answers[s]),
+                      Mean(development.tested[s])});
   }
+  std::vector<size_t> order = ParetoOrder(points);
+  for (size_t& s : order) ++s;  // `off` is no point
+  return order;
+}
+
+Result<CalibrationOutcome> Calibrate(Bound bound, const BoundOptions& options, const CalibrationData& data,
+                                     const std::vector<size_t>& order) {
+  RETURN_IF_ERROR(CheckRange(bound, data.tested));
   CalibrationOutcome outcome;
   std::vector<double> p_values;
-  for (size_t c = 1; c < candidates.size(); ++c) {
-    p_values.push_back(PValue(bound, tested[c], options));
-    outcome.candidates.push_back(
-        {candidates[c].Name(), MeanLayers(answers[c]), Mean(tested[c]), p_values.back()});
+  for (const size_t s : order) {
+    p_values.push_back(PValue(bound, data.tested[s], options));
+    outcome.figures.push_back({s, MeanLayers(data.answers[s]),
+                               data.cost.Mean(data.settings[s], data.answers[s]), Mean(data.tested[s]),
+                               p_values.back()});
   }
-  outcome.chosen = FixedSequence(p_values, options.epsilon);
+  const auto last = FixedSequence(p_values, options.epsilon);
+  outcome.certified = last ? *last + 1 : 0;
   return outcome;
 }
 

@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
 
 #include "base/error.h"
+#include "base/write_file.h"
 #include "certify/certificate.h"
-#include "model/json.h"
 #include "model/sha256.h"
 #include "tools/batch_generation.h"
 #include "tools/progress_bar.h"
@@ -21,23 +20,22 @@ namespace {
 class Sweep {
  public:
   explicit Sweep(const SweepRequest& request) : request_(request) {}
-  Result<std::vector<std::vector<SweptAnswer>>> Run();
+  Result<SweptAnswers> Run();
 
  private:
   Status Open();
-  std::string Description() const;
+  SweepHeader Header() const;
   Status Load();
-  Status LoadLine(const std::string& line);
   Status Generate();
-  SequenceSpec Spec(size_t candidate, size_t prompt) const;
-  void Keep(size_t candidate, size_t prompt, const Generation& made);
+  SequenceSpec Spec(size_t setting, size_t prompt) const;
+  void Keep(size_t setting, size_t prompt, const Generation& made);
 
   const SweepRequest& request_;
   std::shared_ptr<const ModelSource> source_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::vector<PromptLine> lines_;
   std::string exits_hash_ = "none";
-  std::vector<std::vector<SweptAnswer>> answers_;
+  SweptAnswers answers_;
   std::ofstream file_;
 };
 
@@ -48,99 +46,61 @@ Status Sweep::Open() {
   if (!request_.exits_directory.empty()) {
     ASSIGN_OR_RETURN(exits_hash_, ExitsHash(request_.exits_directory));
   }
-  answers_.assign(request_.candidates.size(), std::vector<SweptAnswer>(lines_.size()));
+  answers_.assign(request_.settings.size(), std::vector<SweptAnswer>(lines_.size()));
   return OkStatus();
 }
 
-// Everything that an answer depends on but its candidate.
-std::string Sweep::Description() const {
+SweepHeader Sweep::Header() const {
   Sha256 prompts;
   for (const PromptLine& line : lines_) prompts.Update(line.prompt.c_str(), line.prompt.size() + 1);
-  const ExitSetting& base = request_.base;
-  const std::string decay = base.decay ? fmt::format("{}/{}", base.decay->tau, base.decay->n) : "none";
-  return boost::json::serialize(
-      boost::json::object{{"model", source_->ContentHash()},
-                          {"exits", exits_hash_},
-                          {"prompts", prompts.Hex()},
-                          {"max_tokens", request_.corpus.max_tokens},
-                          {"exit_layers", fmt::format("{}", fmt::join(request_.exit_layers, ","))},
-                          {"mode", ExitModeName(base.mode)},
-                          {"measure", ExitMeasureName(base.measure)},
-                          {"min_layer", base.min_layer},
-                          {"decay", decay}});
+  return {source_->ContentHash(), exits_hash_, prompts.Hex(), request_.corpus.max_tokens,
+          fmt::format("{}", fmt::join(request_.exit_layers, ","))};
 }
 
-Status Sweep::LoadLine(const std::string& line) {
-  ASSIGN_OR_RETURN(const auto object, ParseJsonObject(line));
-  const auto* name = object.if_contains("candidate");
-  const auto* prompt = object.if_contains("prompt");
-  const auto* tokens = object.if_contains("tokens");
-  const auto* layers = object.if_contains("layers");
-  const auto* text = object.if_contains("text");
-  if (name == nullptr || !name->is_string() || prompt == nullptr || !prompt->is_int64() ||
-      tokens == nullptr || !tokens->is_int64() || layers == nullptr || !layers->is_int64() ||
-      text == nullptr || !text->is_string()) {
-    return DataLoss("not a generation: {}", JsonText(object));
-  }
-  const auto at = static_cast<size_t>(prompt->get_int64());
-  for (size_t c = 0; c < answers_.size(); ++c) {
-    if (request_.candidates[c].Name() != std::string_view(name->get_string()) || at >= lines_.size())
-      continue;
-    answers_[c][at] = {true, static_cast<int>(tokens->get_int64()), layers->get_int64(),
-                       std::string(text->get_string())};
-  }
-  return OkStatus();
-}
-
-// A last line that a kill cut short is dropped; it is generated again.
+// A last line that a kill cut short is generated again.
 Status Sweep::Load() {
-  const std::string description = Description();
-  std::ifstream in(request_.file);
-  std::string kept = description + "\n";
-  if (in) {
-    std::string line;
-    if (!std::getline(in, line) || line != description) {
-      return InvalidArgument("{}: is a sweep of something else: {}; wanted: {}", request_.file, line,
-                             description);
+  const std::string header = ToJson(Header());
+  std::string kept = header + "\n";
+  if (std::filesystem::exists(request_.file)) {
+    ASSIGN_OR_RETURN(const SweepFile file, ReadSweepFile(request_.file));
+    if (ToJson(file.header) != header) {
+      return InvalidArgument("{}: is a sweep of something else: {}; wanted: {}", request_.file,
+                             ToJson(file.header), header);
     }
-    while (std::getline(in, line) && !in.eof()) {
-      const Status loaded = LoadLine(line);
-      if (!loaded) return Annotate(loaded.error(), request_.file);
-      kept += line + "\n";
+    for (const SweepLine& line : file.lines) {
+      kept += ToJson(line) + "\n";
+      for (size_t s = 0; s < answers_.size(); ++s) {
+        if (SettingName(request_.settings[s]) == line.setting && line.prompt < lines_.size()) {
+          answers_[s][line.prompt] = line.answer;
+        }
+      }
     }
   }
-  std::ofstream(request_.file + ".new") << kept;
-  std::error_code error;
-  std::filesystem::rename(request_.file + ".new", request_.file, error);
+  RETURN_IF_ERROR(WriteFile(request_.file, kept));
   file_.open(request_.file, std::ios::app);
-  if (error || !file_) return Unavailable("{}: cannot be written", request_.file);
+  if (!file_) return Unavailable("{}: cannot be written", request_.file);
   return OkStatus();
 }
 
-SequenceSpec Sweep::Spec(size_t candidate, size_t prompt) const {
+SequenceSpec Sweep::Spec(size_t setting, size_t prompt) const {
   SequenceSpec spec;
-  spec.sequence = prompt * answers_.size() + candidate + 1;
+  spec.sequence = prompt * answers_.size() + setting + 1;
   spec.prompt = tokenizer_->Encode(lines_[prompt].prompt, true, false);
   spec.max_tokens = request_.corpus.max_tokens;
   spec.sampling.temperature = 0.0F;
   spec.end_tokens = tokenizer_->end_tokens();
-  spec.exit = request_.candidates[candidate].Setting(request_.base);
+  spec.exit = request_.settings[setting];
   return spec;
 }
 
-void Sweep::Keep(size_t candidate, size_t prompt, const Generation& made) {
-  SweptAnswer& answer = answers_[candidate][prompt];
-  answer = {.done = true, .tokens = static_cast<int>(made.tokens.size())};
-  for (const int layer : made.exit_layers) answer.layers += layer;
+void Sweep::Keep(size_t setting, size_t prompt, const Generation& made) {
+  SweptAnswer& answer = answers_[setting][prompt];
+  answer.done = true;
+  for (const int layer : made.exit_layers) ++answer.exits[layer];
   Detokenizer detokenizer(tokenizer_, false, true);
   for (const int32_t token : made.tokens) answer.text += detokenizer.Push(token);
   answer.text += detokenizer.Flush();
-  file_ << boost::json::serialize(boost::json::object{{"candidate", request_.candidates[candidate].Name()},
-                                                      {"prompt", prompt},
-                                                      {"tokens", answer.tokens},
-                                                      {"layers", answer.layers},
-                                                      {"text", answer.text}})
-        << std::endl;
+  file_ << ToJson(SweepLine{SettingName(request_.settings[setting]), prompt, answer}) << std::endl;
 }
 
 Status Sweep::Generate() {
@@ -148,9 +108,9 @@ Status Sweep::Generate() {
   std::vector<SequenceSpec> specs;
   int positions = 1;
   for (size_t p = 0; p < lines_.size(); ++p) {
-    for (size_t c = 0; c < answers_.size(); ++c) {
-      if (answers_[c][p].done) continue;
-      SequenceSpec spec = Spec(c, p);
+    for (size_t s = 0; s < answers_.size(); ++s) {
+      if (answers_[s][p].done) continue;
+      SequenceSpec spec = Spec(s, p);
       // The same border that a worker has.
       auto checked = FromProto(ToProto(spec), {model.context_length, model.vocab_size, model.n_layers});
       if (!checked)
@@ -177,7 +137,7 @@ Status Sweep::Generate() {
                      });
 }
 
-Result<std::vector<std::vector<SweptAnswer>>> Sweep::Run() {
+Result<SweptAnswers> Sweep::Run() {
   for (const auto step : {&Sweep::Open, &Sweep::Load, &Sweep::Generate}) {
     const Status done = (this->*step)();
     if (!done) return done.error();
@@ -187,17 +147,6 @@ Result<std::vector<std::vector<SweptAnswer>>> Sweep::Run() {
 
 }  // namespace
 
-ExitSetting Candidate::Setting(const ExitSetting& base) const {
-  if (off) return {};
-  ExitSetting setting = base;
-  setting.threshold = threshold;
-  return setting;
-}
-
-std::string Candidate::Name() const { return off ? "off" : fmt::format("{}", threshold); }
-
-Result<std::vector<std::vector<SweptAnswer>>> RunSweep(const SweepRequest& request) {
-  return Sweep(request).Run();
-}
+Result<SweptAnswers> RunSweep(const SweepRequest& request) { return Sweep(request).Run(); }
 
 }  // namespace exeunt

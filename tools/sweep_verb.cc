@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "model/layer_plan.h"
-#include "tools/exit_options.h"
+#include "tools/setting_grid.h"
 #include "tools/sweep.h"
 #include "tools/verbs.h"
 
@@ -13,38 +13,31 @@ namespace {
 
 struct SweepOptions {
   SweepRequest request;
-  ExitOptions exit{.mode = "propagate", .measure = "preview"};
+  SettingGrid grid{.thresholds = {0.99F, 0.98F, 0.95F, 0.9F, 0.8F, 0.7F, 0.6F, 0.5F}};
   std::string exit_layers = "auto";
-  std::vector<float> thresholds = {0.99F, 0.98F, 0.95F, 0.9F, 0.8F, 0.7F, 0.6F, 0.5F};
 };
 
 Status Run(SweepOptions* options) {
   ASSIGN_OR_RETURN(const auto source, options->request.corpus.model.Open());
   const int n_layers = source->config().n_layers;
-  ASSIGN_OR_RETURN(options->request.base, options->exit.Parse(n_layers));
+  ASSIGN_OR_RETURN(options->request.settings, options->grid.Settings(n_layers));
   ASSIGN_OR_RETURN(options->request.exit_layers,
                    ChooseExitLayers(options->exit_layers, options->request.exits_directory, n_layers));
-  options->request.candidates = {Candidate{}};
-  if (options->request.base.mode != ExitMode::kOff) {
-    for (const float threshold : options->thresholds) {
-      options->request.candidates.push_back({false, threshold});
-    }
-  }
   ASSIGN_OR_RETURN(const auto answers, RunSweep(options->request));
-  std::puts("candidate    tokens  mean layers   equal to off");
-  for (size_t c = 0; c < answers.size(); ++c) {
+  std::puts("setting                   tokens  mean layers   equal to off");
+  for (size_t s = 0; s < answers.size(); ++s) {
     int64_t tokens = 0;
     int64_t layers = 0;
     size_t equal = 0;
-    for (size_t p = 0; p < answers[c].size(); ++p) {
-      tokens += answers[c][p].tokens;
-      layers += answers[c][p].layers;
-      equal += answers[c][p].text == answers[0][p].text ? 1 : 0;
+    for (size_t p = 0; p < answers[s].size(); ++p) {
+      tokens += answers[s][p].tokens();
+      layers += answers[s][p].layers();
+      equal += answers[s][p].text == answers[0][p].text ? 1 : 0;
     }
-    std::puts(fmt::format("{:<9} {:>9}       {:>6.2f}         {:>6.3f}",
-                          options->request.candidates[c].Name(), tokens,
+    std::puts(fmt::format("{:<22} {:>9}       {:>6.2f}         {:>6.3f}",
+                          SettingName(options->request.settings[s]), tokens,
                           static_cast<double>(layers) / static_cast<double>(std::max<int64_t>(tokens, 1)),
-                          static_cast<double>(equal) / static_cast<double>(answers[c].size()))
+                          static_cast<double>(equal) / static_cast<double>(answers[s].size()))
                   .c_str());
   }
   return OkStatus();
@@ -56,16 +49,14 @@ void AddSweep(CLI::App* app, int* status) {
   auto options = std::make_shared<SweepOptions>();
   CLI::App* verb = app->add_subcommand(
       "sweep",
-      "Generate the same prompts under many exit thresholds, into a file; goes on where it was stopped");
+      "Generate the same prompts under many exit settings, into a file; goes on where it was stopped");
   options->request.corpus.AddTo(verb);
   verb->add_option("--exits", options->request.exits_directory,
                    "directory with exits.json and exits.safetensors");
   verb->add_option("--exit-layers", options->exit_layers,
                    "exits after these layers; those of --exits by default");
-  verb->add_option("--thresholds", options->thresholds, "thresholds beside `off`; none with --exit-mode off")
-      ->delimiter(',');
   verb->add_option("-o,--out", options->request.file, "JSONL file of the generations")->required();
-  options->exit.AddTo(verb);
+  options->grid.AddTo(verb);
   verb->callback([options, status] { *status = Report("sweep", Run(options.get())); });
 }
 

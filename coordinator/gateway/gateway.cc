@@ -47,13 +47,17 @@ ApiResult<std::vector<std::vector<int32_t>>> EncodeAll(const ServedModel& model,
 
 json::object CertificateView(const Certificate& c) {
   return {{"name", c.name},
+          {"family", c.family.empty() ? json::value(nullptr) : json::value(c.family)},
           {"consistency", c.consistency == Consistency::kRisk ? "risk" : "textual"},
           {"loss", c.loss},
           {"delta", c.delta},
           {"epsilon", c.epsilon},
           {"prompts", c.n},
           {"measure", ExitMeasureName(c.setting.measure)},
+          {"threshold", c.setting.threshold},
+          {"mean_loss", c.mean_loss},
           {"mean_layers", c.mean_layers},
+          {"mean_cost", c.mean_cost},
           {"temperature", c.temperature},
           {"max_tokens", c.max_tokens}};
 }

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 #include <limits>
+#include <set>
 
 #include "coordinator/openai/field_reader.h"
 
@@ -117,23 +118,24 @@ void Apply(const Certificate& certificate, GenerationRequest* request) {
   if (!request->max_tokens) request->max_tokens = static_cast<uint32_t>(certificate.max_tokens);
 }
 
-const Certificate* FindCertificate(const ApiLimits& limits, const std::string& name) {
-  const auto it = std::find_if(limits.certificates.begin(), limits.certificates.end(),
-                               [&](const Certificate& c) { return c.name == name; });
-  return it == limits.certificates.end() ? nullptr : &*it;
+// What may be asked for: certificates and families.
+std::string OfferedNames(const ApiLimits& limits) {
+  std::set<std::string> names;
+  for (const Certificate& c : limits.certificates) {
+    names.insert(c.name);
+    if (!c.family.empty()) names.insert(c.family);
+  }
+  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }
 
 void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std::string& name,
                         GenerationRequest* request) {
-  const Certificate* certificate = FindCertificate(limits, name);
+  const Certificate* certificate = FindCertificate(limits.certificates, name);
   if (certificate == nullptr) {
     const auto refused = limits.uncertified.find(name);
-    std::vector<std::string> names;
-    for (const Certificate& c : limits.certificates) names.push_back(c.name);
     const std::string why =
         refused == limits.uncertified.end()
-            ? fmt::format("there is no certificate '{}'; there are {}", name,
-                          names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")))
+            ? fmt::format("there is no certificate '{}'; there are {}", name, OfferedNames(limits))
             : fmt::format("certificate '{}' does not hold here: {}", name, refused->second);
     return fields->Fail("exit.certificate", why, "not_certified");
   }
@@ -145,7 +147,7 @@ void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std:
 
 // A request that the server's certificate does not cover runs in full.
 void TryDefaultCertificate(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
-  const Certificate* certificate = FindCertificate(limits, limits.default_certificate);
+  const Certificate* certificate = FindCertificate(limits.certificates, limits.default_certificate);
   if (certificate == nullptr) return;
   if (Uncovered(fields, *certificate, request).empty()) return Apply(*certificate, request);
   request->exit = {};

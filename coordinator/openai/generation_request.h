@@ -26,7 +26,7 @@ struct ApiLimits {
   bool has_preview = false;                        // exits with a fitted preview of the head are
   ExitSetting default_exit;                        // where a request says nothing
   std::vector<Certificate> certificates;           // that hold for what is served
-  std::map<std::string, std::string> uncertified;  // certificates that do not, and why
+  std::map<std::string, std::string> uncertified;  // certificates and families that do not, and why
   std::string default_certificate;                 // where a request says nothing; "": default_exit
   int vocab_size = 0;
   int max_choices = 128;         // prompts times n
@@ -59,11 +59,11 @@ ApiResult<GenerationRequest> ParseCompletionRequest(const boost::json::object& b
 ApiResult<GenerationRequest> ParseChatRequest(const boost::json::object& body, const ApiLimits& limits);
 
 // The extension `exit`: {mode, measure, threshold, min_layer, decay: {tau, n} | null, forced: [{layer,
-// probability}], per_token}, or {certificate, per_token}. What it leaves out is `limits.default_exit`'s.
-// Unlike elsewhere, an unknown key is an error.
+// probability}], per_token}, or {certificate, per_token}, where a family's name stands for its fastest. What
+// it leaves out is `limits.default_exit`'s. Unlike elsewhere, an unknown key is an error.
 struct ExitField {
   ExitSetting setting;
-  std::string certificate;  // asked for by name
+  std::string certificate;  // asked for by its name or its family's
   bool per_token = false;
 };
 ApiResult<ExitField> ParseExitField(const boost::json::value* value, const ApiLimits& limits);

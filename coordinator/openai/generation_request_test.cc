@@ -298,6 +298,27 @@ TEST_F(CertificateRequestTest, WhatIsNotCertifiedIsRefusedAndSaysWhy) {
   }
 }
 
+TEST_F(CertificateRequestTest, AFamilysNameIsItsFastestAndMembersHaveTheirOwn) {
+  Certificate c = limits_.certificates[0];
+  c.family = "restore";
+  for (const auto& [name, threshold, cost] :
+       {std::tuple{"restore-0.9", 0.9F, 20.0}, {"restore-0.6", 0.6F, 15.0}, {"restore-0.7", 0.7F, 16.0}}) {
+    c.name = name;
+    c.setting.threshold = threshold;
+    c.mean_cost = cost;
+    limits_.certificates.push_back(c);
+  }
+  EXPECT_EQ(Parse(R"(,"exit":{"certificate":"restore"})")->certificate, "restore-0.6");
+  EXPECT_EQ(Parse(R"(,"exit":{"certificate":"restore"})")->exit.threshold, 0.6F);
+  EXPECT_EQ(Parse(R"(,"exit":{"certificate":"restore-0.9"})")->exit.threshold, 0.9F);
+  limits_.default_certificate = "restore";
+  EXPECT_EQ(Parse("")->certificate, "restore-0.6");
+  const auto sampled = Parse(R"(,"temperature":1,"exit":{"certificate":"restore"})");
+  EXPECT_EQ(sampled.error().status, 400);
+  EXPECT_NE(Parse(R"(,"exit":{"certificate":"x"})").error().message.find("there are restore, restore-0.6, "),
+            std::string::npos);
+}
+
 TEST_F(CertificateRequestTest, TheServersCertificateCoversWhatItCanAndTheRestRunsInFull) {
   limits_.default_certificate = "restore-05";
   EXPECT_EQ(Parse("")->certificate, "restore-05");

@@ -1,4 +1,5 @@
-"""The engineer's path on the default model, small: probe, fit, sweep (stopped and gone on with), calibrate, serve by name.
+"""The engineer's path on the default model, small: probe, fit, sweep (stopped and gone on with), calibrate (one measure, own
+losses, a family over two measures), serve by name.
 
     tests/cluster/exits_test.py BUILD_DIR MODEL
 """
@@ -16,6 +17,7 @@ MODEL = sys.argv[2]
 PROMPTS = ["The capital of France is", "Once upon a time there was", "1, 2, 3, 4,", "def add(a, b):\n    return",
            "Water boils at", "The opposite of hot is", "My name is", "To be or not to be,", "The sun rises in the",
            "Roses are red,", "import numpy as", "The largest planet is"]
+DEVELOPMENT = ["The moon is made of", "An apple a day", "Ten, nine, eight,", "for i in range("]
 MAX_TOKENS = 12
 
 
@@ -55,7 +57,10 @@ def check_sweep_resumes(folder: Path, exits: Path) -> None:
     exeunt("sweep", *arguments)
     again = out.read_text().splitlines()
     assert again[:6] == whole[:6] and sorted(again) == sorted(whole)
-    error = exeunt("sweep", *arguments[:-1], out, "--exit-min-layer", 26, ok=False).stderr
+    exeunt("sweep", *arguments, "--exit-min-layer", 26)  # more settings: what is there is kept
+    more = out.read_text().splitlines()
+    assert more[:13] == again and len(more) == 13 + 4 * 2, more
+    error = exeunt("sweep", *arguments[:3], MAX_TOKENS - 1, *arguments[4:], ok=False).stderr
     assert "is a sweep of something else" in error, error
 
 
@@ -69,18 +74,77 @@ def calibrate(folder: Path, exits: Path) -> dict:
     certificate = json.loads((exits / "certificates/small-textual-0.9.json").read_text())
     assert certificate["n"] == len(PROMPTS) and certificate["p_value"] <= 0.05 and certificate["measure"] == "preview"
     generations = [json.loads(line) for line in (folder / "calibration.jsonl").read_text().splitlines()[1:]]
-    chosen = [g for g in generations if g["candidate"] != "off" and abs(float(g["candidate"]) - certificate["threshold"]) < 1e-6]
+    chosen = [g for g in generations if g["setting"] == f"preview-{certificate['threshold']:.6g}"]
     assert len(chosen) == len(PROMPTS)
     layers = sum(g["layers"] for g in chosen) / sum(g["tokens"] for g in chosen)
     assert abs(certificate["mean_layers"] - layers) < 1e-9 and layers < 30, (certificate, layers)
     return {g["prompt"]: g for g in chosen}
 
 
-def check_served(exits: Path, swept: dict) -> None:
+def check_own_losses(folder: Path, exits: Path) -> None:
+    """What the file says decides, whatever the answers are; what is wrong with it is named by file and line."""
+    losses = folder / "losses.jsonl"
+    arguments = ["--prompts", folder / "prompts.jsonl", "-n", MAX_TOKENS, "--exits", exits, "--thresholds", "0.9,0.5", "--losses",
+                 losses, "--delta", 0.9, "--name", "own", "-o", folder / "calibration.jsonl"]
+
+    def write(of: dict[str, float], *more: dict) -> None:
+        lines = [{"setting": s, "prompt": p, "loss": x} for s, x in of.items() for p in range(len(PROMPTS))]
+        losses.write_text("".join(json.dumps(line) + "\n" for line in [*lines, *more]))
+
+    certificate = exits / "certificates/own-textual-0.9.json"
+    for of, threshold in (({"off": 0, "preview-0.9": 0.125, "preview-0.5": 1}, 0.9),
+                          ({"off": 0, "preview-0.9": 0, "preview-0.5": 0.25}, 0.5)):
+        write(of)
+        exeunt("calibrate", *arguments)
+        made = json.loads(certificate.read_text())
+        assert made["loss"] == "custom" and abs(made["threshold"] - threshold) < 1e-6, made
+        assert made["mean_loss"] == of[f"preview-{threshold}"], made
+    write({"off": 0, "preview-0.9": 1, "preview-0.5": 0})
+    assert "no setting is certified" in exeunt("calibrate", *arguments).stdout
+    assert not certificate.exists(), "the one before no longer holds"
+    good = {"off": 0, "preview-0.9": 0, "preview-0.5": 0}
+    for more, why in (({"setting": "off", "prompt": 0, "loss": 0}, "losses.jsonl:37: a second loss"),
+                      ({"setting": "preview-0.7", "prompt": 0, "loss": 0}, "losses.jsonl:37: the sweep has no setting"),
+                      ({"setting": "off", "prompt": 12, "loss": 0}, "losses.jsonl:37: 'prompt' is 12"),
+                      ({"setting": "off", "prompt": 0, "loss": 2}, "losses.jsonl:37: 'loss' is 2")):
+        write(good, more)
+        error = exeunt("calibrate", *arguments, ok=False).stderr
+        assert why in error, error
+    write({"off": 0, "preview-0.9": 0})
+    error = exeunt("calibrate", *arguments, ok=False).stderr
+    assert "losses.jsonl: 24 lines, and no loss of setting preview-0.5, prompt 0" in error, error
+
+
+def check_family(folder: Path, exits: Path) -> list[dict]:
+    """Two measures: their order comes from development prompts, and all that passes is certified."""
+    development = folder / "development.jsonl"
+    development.write_text("".join(json.dumps({"prompt": p}) + "\n" for p in DEVELOPMENT))
+    arguments = ["--prompts", folder / "prompts.jsonl", "-n", MAX_TOKENS, "--exits", exits, "--exit-measure", "preview,softmax",
+                 "--thresholds", "0.9,0.5", "--loss", "wer", "--delta", 0.9, "--name", "wide", "--family", "-o",
+                 folder / "wide.jsonl"]
+    error = exeunt("calibrate", *arguments, ok=False).stderr
+    assert "have no order to be tested in" in error, error
+    error = exeunt("calibrate", *arguments, "--development", folder / "prompts.jsonl", ok=False).stderr
+    assert "prompts.jsonl:1: is a calibration prompt, too" in error, error
+    table = exeunt("calibrate", *arguments, "--development", development).stdout
+    swept = [json.loads(line)["setting"] for line in (folder / "wide.jsonl.development").read_text().splitlines()[1:]]
+    assert len(swept) == 5 * len(DEVELOPMENT) and len(set(swept)) == 5, swept
+    members = [json.loads(path.read_text()) for path in (exits / "certificates").glob("wide-*.json")]
+    assert members and len(members) == table.count("<- certified"), (table, members)
+    assert {m["family"] for m in members} == {"wide-textual-0.9"}, members
+    assert {m["name"].removeprefix("wide-textual-0.9-") for m in members} <= set(swept), members
+    tested = {json.loads(line)["setting"] for line in (folder / "wide.jsonl").read_text().splitlines()[1:]}
+    assert len(tested) == 1 + table.count("\npreview-") + table.count("\nsoftmax-"), "only the front is generated"
+    return members
+
+
+def check_served(exits: Path, swept: dict, members: list[dict]) -> None:
     name = "small-textual-0.9"
     with Cluster(BUILD, MODEL, "--stages", "2", "--exits", str(exits)) as cluster:
         (model,) = cluster.get("/v1/models")["data"]
-        assert [c["name"] for c in model["certificates"]] == ["small-risk-0.9", name], model
+        names = ["small-risk-0.9", name, *sorted(m["name"] for m in members)]
+        assert [c["name"] for c in model["certificates"]] == names, model
+        assert [c["family"] for c in model["certificates"]] == [None, None] + ["wide-textual-0.9"] * len(members), model
         assert model["exit_layers"] == [20, 26], model
         body = {"model": "default", "prompt": "", "exit": {"certificate": name}}
         for place, prompt in enumerate(PROMPTS):
@@ -90,6 +154,10 @@ def check_served(exits: Path, swept: dict) -> None:
             usage = answer["usage"]["exit"]
             assert usage["certificate"] == name and usage["measure"] == "preview", usage
             assert usage["mean_layers"] * answer["usage"]["completion_tokens"] == swept[place]["layers"], (usage, swept[place])
+        fastest = min(members, key=lambda m: m["mean_cost"])["name"]
+        for asked in ("wide-textual-0.9", fastest):
+            status, answer = cluster.post("/v1/completions", body | {"prompt": "x", "exit": {"certificate": asked}})
+            assert status == 200 and answer["usage"]["exit"]["certificate"] == fastest, answer
         for more, why in (({"temperature": 1}, "'temperature' 0, not 1"), ({"max_tokens": 13}, "at most 12"),
                           ({"exit": {"certificate": "other"}}, "there is no certificate 'other'")):
             status, answer = cluster.post("/v1/completions", body | {"prompt": "x"} | more)
@@ -108,7 +176,11 @@ def main() -> None:
         print("ok   sweep goes on where it was stopped", flush=True)
         swept = calibrate(folder, exits)
         print("ok   calibrate refuses, certifies, writes", flush=True)
-        check_served(exits, swept)
+        check_own_losses(folder, exits)
+        print("ok   own losses decide, and errors name their line", flush=True)
+        members = check_family(folder, exits)
+        print("ok   a family over two measures, ordered on development prompts", flush=True)
+        check_served(exits, swept, members)
         print("ok   served by name over two stages: the swept answers, and a clear 400 for what is not certified", flush=True)
 
 

@@ -1,0 +1,28 @@
+// The settings of a sweep as the command line says them: every measure with every threshold and minimum
+// layer.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/exit_setting.h"
+
+namespace exeunt {
+
+struct SettingGrid {
+  std::string mode = "propagate";
+  std::vector<std::string> measures = {"preview"};
+  std::vector<float> thresholds;
+  std::vector<int> min_layers = {0};
+  float decay_tau = 0.0F;  // 0: a flat threshold
+  int decay_n = 256;
+
+  void AddTo(CLI::App* app);
+  // `off`, then thresholds from the largest down for each measure and minimum layer; `off` alone where the
+  // mode is. Errors name the option, the value and what is allowed.
+  Result<std::vector<ExitSetting>> Settings(int n_layers) const;
+};
+
+}  // namespace exeunt

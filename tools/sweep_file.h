@@ -1,0 +1,53 @@
+// A sweep's JSONL file: a line that says what it is of, then a line for every answer. Pure, but for reading.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/exit_setting.h"
+
+namespace exeunt {
+
+// How the file and certificates call a setting: "off", or measure, threshold and what else is not the
+// default: "preview-0.9", "softmax-0.8-from12-tau4-n256".
+std::string SettingName(const ExitSetting& setting);
+
+struct SweptAnswer {
+  bool done = false;
+  std::string text;
+  std::map<int, int> exits;  // tokens by the layers they ran
+
+  int tokens() const;
+  int64_t layers() const;  // sum over the tokens
+};
+
+struct SweepLine {
+  std::string setting;
+  size_t prompt = 0;  // place in the prompts' file, from 0
+  SweptAnswer answer;
+};
+std::string ToJson(const SweepLine& line);
+Result<SweepLine> ParseSweepLine(const std::string& text);
+
+// Everything that an answer depends on but its setting: the file's first line.
+struct SweepHeader {
+  std::string model_hash;
+  std::string exits_hash;  // "none" without a directory of exits
+  std::string prompts_hash;
+  int max_tokens = 0;
+  std::string exit_layers;  // "8,12"
+};
+std::string ToJson(const SweepHeader& header);
+Result<SweepHeader> ParseSweepHeader(const std::string& text);
+
+struct SweepFile {
+  SweepHeader header;
+  std::vector<SweepLine> lines;
+};
+// A last line without an end is what a kill left, and is dropped. Errors name file and line.
+Result<SweepFile> ReadSweepFile(const std::string& path);
+
+}  // namespace exeunt
