@@ -6,6 +6,9 @@
 namespace exeunt {
 namespace {
 
+// Multiples of it are spread evenly over [0, 1) (the golden ratio).
+constexpr double kDrawStep = 0.6180339887498949;
+
 size_t Size(int n) { return static_cast<size_t>(n); }
 
 }  // namespace
@@ -18,6 +21,13 @@ cpu::VocabStats ExitJudge::Summarise(const float* logits) const {
     chunks.push_back(reader_->ops().vocab_stats(logits, begin, std::min(vocab, begin + cpu::kVocabChunk)));
   }
   return reader_->ops().merge_vocab_stats(chunks.data(), static_cast<int>(chunks.size()));
+}
+
+void ExitJudge::Exponentiate(const cpu::VocabStats& stats, float* row) const {
+  const int n = reader_->config().vocab_size;
+  reader_->ops().exp_scaled(row, n, stats.top1, 1.0F, row);
+  const float scale = 1.0F / stats.sum_exp;
+  for (int i = 0; i < n; ++i) row[i] *= scale;
 }
 
 void ExitJudge::SetLast(const float* states, int rows) {
@@ -33,9 +43,7 @@ void ExitJudge::SetLast(const float* states, int rows) {
       float* p = &probabilities_[Size(r) * Size(vocab)];
       const cpu::VocabStats stats = Summarise(p);
       std::copy(p, p + vocab, logits.begin());
-      ops.exp_scaled(p, vocab, stats.top1, 1.0F, p);
-      const float scale = 1.0F / stats.sum_exp;
-      for (int i = 0; i < vocab; ++i) p[i] *= scale;
+      Exponentiate(stats, p);
       const double mean_logit = double{ops.dot(p, logits.data(), vocab)};
       last_[Size(r)] = {stats.argmax, double{stats.top1} + std::log(double{stats.sum_exp}) - mean_logit};
     }
@@ -64,6 +72,24 @@ const std::vector<JudgedRow>& ExitJudge::Judge(const float* states) {
     }
   });
   return judged_;
+}
+
+std::vector<std::vector<LogitEntry>> ExitJudge::Gradients(const float* states, float unit) {
+  const int vocab = reader_->config().vocab_size;
+  const int rows = static_cast<int>(last_.size());
+  logits_.resize(Size(rows) * Size(vocab));
+  reader_->Logits(states, rows, logits_.data());
+  std::vector<std::vector<LogitEntry>> gradients(Size(rows));
+  reader_->pool()->RunRanges(rows, 1, [&](int begin, int end) {
+    for (int r = begin; r < end; ++r) {
+      float* q = &logits_[Size(r) * Size(vocab)];
+      Exponentiate(Summarise(q), q);
+      const double draw = std::fmod(draw_ + (r + 1) * kDrawStep, 1.0);
+      gradients[Size(r)] = RoundedDifference(q, &probabilities_[Size(r) * Size(vocab)], vocab, unit, draw);
+    }
+  });
+  draw_ = std::fmod(draw_ + rows * kDrawStep, 1.0);
+  return gradients;
 }
 
 }  // namespace exeunt

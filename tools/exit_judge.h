@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "fit/logit_gradient.h"
 #include "worker/state_reader.h"
 
 namespace exeunt {
@@ -24,6 +25,8 @@ class ExitJudge {
   // An exit's states of the same rows, mapped to the last layer's space where it has a map; valid until the
   // next call.
   const std::vector<JudgedRow>& Judge(const float* states);
+  // Of such states, the gradient of each row's divergence by the logits, rounded to `unit`.
+  std::vector<std::vector<LogitEntry>> Gradients(const float* states, float unit);
 
  private:
   struct LastRow {
@@ -31,12 +34,15 @@ class ExitJudge {
     double entropy = 0.0;  // nats
   };
   cpu::VocabStats Summarise(const float* logits) const;
+  // Turns a row of logits, whose summary this is, into probabilities.
+  void Exponentiate(const cpu::VocabStats& stats, float* row) const;
 
   StateReader* reader_;
   std::vector<LastRow> last_;
   std::vector<float> probabilities_;  // [rows, vocab], the last layer's
   std::vector<float> logits_;         // [rows, vocab]
   std::vector<JudgedRow> judged_;
+  double draw_ = 0.0;  // of the last row that was rounded
 };
 
 }  // namespace exeunt

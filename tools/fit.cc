@@ -11,10 +11,13 @@
 #include "tools/exit_statistics.h"
 #include "tools/exits_file.h"
 #include "tools/state_corpus.h"
+#include "tools/translator_refinement.h"
 #include "tools/verbs.h"
 
 namespace exeunt {
 namespace {
+
+constexpr int kRefinePasses = 4;
 
 struct FitOptions {
   CorpusOptions corpus;
@@ -22,6 +25,7 @@ struct FitOptions {
   std::string keep;
   std::string out;
   double ridge = 1e-3;
+  std::optional<int> refine_passes;
   std::string classifier = "per-exit";
   int passes = 6;
   int rank = 64;
@@ -36,6 +40,8 @@ struct ExitWork {
   ExitStatistics statistics;  // of those that are evaluated
   Reliability preview;
   Reliability classifier;
+  ExitStatistics unrefined;  // of those that are evaluated, where refining was tried
+  bool refined = false;      // and kept
 };
 
 class Fit {
@@ -47,6 +53,7 @@ class Fit {
   Status Prepare();
   std::vector<int> Depths(bool with_last) const;
   void FitTranslators();
+  void Refine();
   void FitPreview();
   void LabelRows();
   void FitClassifiers();
@@ -117,6 +124,39 @@ void Fit::FitTranslators() {
   });
   for (ExitWork& exit : exits_) {
     if (!exit.fitted.translator) exit.fitted.translator = sums.at(exit.fitted.layer).Solve(options_.ridge);
+  }
+}
+
+// A refined translator is kept where it is the better one on the second part.
+void Fit::Refine() {
+  const int passes = options_.refine_passes.value_or(options_.keep.empty() ? kRefinePasses : 0);
+  if (passes == 0) return;
+  const int n_layers = corpus_->source().config().n_layers;
+  std::vector<FittedExit> before;
+  for (const ExitWork& exit : exits_) before.push_back(exit.fitted);
+  const std::vector<AffineMap> refined = RefineTranslators(corpus_.get(), fitted_, before, passes);
+  std::vector<double> gain(exits_.size(), 0.0);  // sum of what refining takes off the divergence
+  ExitJudge judge(&corpus_->reader());
+  const auto visit = [&](AnswerRange range, const auto& row) {
+    corpus_->ForEach(range, Depths(true), "refined", [&](const AnswerStates& states) {
+      judge.SetLast(states.at.at(n_layers).data(), states.rows);
+      for (size_t e = 0; e < exits_.size(); ++e)
+        row(e, states.at.at(exits_[e].fitted.layer).data(), states.rows);
+    });
+  };
+  visit(labelled_, [&](size_t e, const float* x, int rows) {
+    translated_ = exits_[e].fitted.translator->Apply(x, rows);
+    for (const JudgedRow& row : judge.Judge(translated_.data())) gain[e] += row.divergence;
+    translated_ = refined[e].Apply(x, rows);
+    for (const JudgedRow& row : judge.Judge(translated_.data())) gain[e] -= row.divergence;
+  });
+  visit(evaluated_, [&](size_t e, const float* x, int rows) {
+    translated_ = exits_[e].fitted.translator->Apply(x, rows);
+    for (const JudgedRow& row : judge.Judge(translated_.data())) exits_[e].unrefined.Add(row);
+  });
+  for (size_t e = 0; e < exits_.size(); ++e) {
+    exits_[e].refined = gain[e] > 0.0;
+    if (exits_[e].refined) exits_[e].fitted.translator = refined[e];
   }
 }
 
@@ -228,6 +268,13 @@ void Fit::Print() const {
                           preview.share, preview.agreement)
                   .c_str());
   }
+  for (const ExitWork& exit : exits_) {
+    if (exit.unrefined.rows == 0) continue;
+    std::puts(fmt::format("after layer {}: {}; before: agreement {:.3f}, KL {:.2f}", exit.fitted.layer,
+                          exit.refined ? "refined" : "refining made it worse, left as it was",
+                          exit.unrefined.agreement(), exit.unrefined.mean_divergence())
+                  .c_str());
+  }
   if (preview_) {
     std::puts(fmt::format("preview of rank {}: {:.1f} % of the logits' variance", options_.rank,
                           100 * preview_->explained)
@@ -239,6 +286,7 @@ Status Fit::Run() {
   const Status prepared = Prepare();
   if (!prepared) return prepared;
   FitTranslators();
+  Refine();
   FitPreview();
   LabelRows();
   FitClassifiers();
@@ -260,6 +308,12 @@ void AddFit(CLI::App* app, int* status) {
   verb->add_option("--ridge", options->ridge, "penalty, relative to the mean square of a state's element")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  verb->add_option(
+          "--refine-passes", options->refine_passes,
+          fmt::format("gradient descent on KL to the last layer after that, one pass over the answers "
+                      "each; {} if not given, with --keep 0",
+                      kRefinePasses))
+      ->check(CLI::Range(0, 100));
   verb->add_option("--classifier", options->classifier, "per-exit, shared or none")
       ->capture_default_str()
       ->check(CLI::IsMember({"per-exit", "shared", "none"}));

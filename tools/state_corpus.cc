@@ -72,9 +72,10 @@ Status StateCorpus::Generate(const CorpusOptions& options) {
                      });
 }
 
-size_t StateCorpus::tokens() const {
+size_t StateCorpus::tokens(AnswerRange range) const {
   size_t sum = 0;
-  for (const Answer& answer : answers_) sum += answer.ids.size() - static_cast<size_t>(answer.prompt_tokens);
+  for (size_t i = range.begin; i < range.end; ++i)
+    sum += answers_[i].ids.size() - static_cast<size_t>(answers_[i].prompt_tokens);
   return sum;
 }
 

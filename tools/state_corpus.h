@@ -53,7 +53,8 @@ class StateCorpus {
   const std::shared_ptr<const ModelSource>& shared_source() const { return source_; }
   StateReader& reader() { return *reader_; }
   size_t answers() const { return answers_.size(); }
-  size_t tokens() const;  // that the model said
+  size_t tokens(AnswerRange range) const;  // that the model said
+  size_t tokens() const { return tokens({0, answers()}); }
 
  private:
   struct Answer {

@@ -33,7 +33,8 @@ def fit(folder: Path) -> Path:
     prompts.write_text("".join(json.dumps({"prompt": p, "reference": p}) + "\n" for p in PROMPTS))
     common = ["--prompts", prompts, "-n", MAX_TOKENS]
     exits = folder / "exits"
-    exeunt("fit", *common, "--exit-layers", "20,26", "--ridge", 0.1, "-o", exits, "--classifier-passes", 2)
+    fitted = exeunt("fit", *common, "--exit-layers", "20,26", "--ridge", 0.1, "-o", exits, "--classifier-passes", 2).stdout
+    assert fitted.count("; before: agreement") == 2, fitted  # translators are refined unless told otherwise
     described = json.loads((exits / "exits.json").read_text())
     assert described["model"] == json.loads(exeunt("inspect", "--json").stdout)["hash"]
     assert [e["layer"] for e in described["exits"]] == [20, 26] and described["preview"]["rank"] == 64, described
