@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <set>
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/fifo.h"
 #include "base/rng.h"
 
 namespace exeunt {
@@ -31,6 +33,30 @@ TEST(ResultTest, ValuesAndErrorsPassThroughTheMacros) {
   EXPECT_TRUE(NeedsEven(2).has_value());
   EXPECT_FALSE(NeedsEven(3).has_value());
   EXPECT_EQ(Annotate(Half(3).error(), "input").message, "input: 3 is odd");
+}
+
+TEST(FifoTest, KeepsOrderThroughTakingRemovingAndReuse) {
+  Fifo<int> queue;
+  std::deque<int> want;
+  for (int i = 0; i < 1000; ++i) {
+    queue.push_back(i);
+    want.push_back(i);
+    if (i % 3 != 0) {
+      EXPECT_EQ(queue.Take(), want.front());
+      want.pop_front();
+    }
+    if (i % 50 == 0) {
+      queue.RemoveIf([](int x) { return x % 7 == 0; });
+      std::erase_if(want, [](int x) { return x % 7 == 0; });
+    }
+    ASSERT_EQ(queue.size(), want.size());
+    ASSERT_TRUE(std::equal(queue.begin(), queue.end(), want.begin()));
+  }
+  ASSERT_GT(queue.size(), 100U);
+  const int* memory = &queue.front();
+  while (!queue.empty()) queue.Take();
+  queue.push_back(1);
+  EXPECT_LE(&queue.front(), memory);  // taken places are used again
 }
 
 TEST(CheckDeathTest, PrintsConditionAndValues) {

@@ -8,7 +8,14 @@
 
 namespace exeunt {
 
-CostCurve::CostCurve(std::vector<std::pair<double, double>> points) : points_(std::move(points)) {
+CostCurve::CostCurve(std::vector<std::pair<double, double>> points) : points_(std::move(points)) { Check(); }
+
+void CostCurve::Assign(std::span<const std::pair<double, double>> points) {
+  points_.assign(points.begin(), points.end());
+  Check();
+}
+
+void CostCurve::Check() {
   CHECK(!points_.empty());
   CHECK_GE(points_.front().first, 1.0);
   for (size_t i = 1; i < points_.size(); ++i) {

@@ -2,6 +2,7 @@
 // about as much as one; many cost in proportion.
 #pragma once
 
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -11,10 +12,12 @@ class CostCurve {
  public:
   CostCurve() = default;  // everything is free
   // So much a row, whatever their number.
-  explicit CostCurve(double row) : CostCurve({{1, row}}) {}
+  explicit CostCurve(double row) : points_({{1, row}}) {}
   // (rows, cost of a job of them), by ascending rows >= 1; not empty. Costs that fall are raised to the one
   // before: they are noise.
   explicit CostCurve(std::vector<std::pair<double, double>> points);
+  // The points are these from now on; memory is kept.
+  void Assign(std::span<const std::pair<double, double>> points);
 
   // Of a job of `rows` >= 0: 0 of none, linear between the points, beyond the last in proportion to it.
   double At(double rows) const;
@@ -27,6 +30,8 @@ class CostCurve {
   const std::vector<std::pair<double, double>>& points() const { return points_; }
 
  private:
+  void Check();
+
   std::vector<std::pair<double, double>> points_;
 };
 

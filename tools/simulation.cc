@@ -35,12 +35,13 @@ class SimulatedPipeline {
     std::deque<Arrival> inbox;  // ascending by time
     std::optional<Arrival> job;
     TimePoint last_turn;
+    std::vector<StageAction> actions;
     BenchRank record;
   };
 
   std::optional<TimePoint> NextTurn(const Node& node) const;
   void Turn(size_t index, TimePoint now);
-  void Act(size_t index, TimePoint now, StageAction action);
+  void Act(size_t index, TimePoint now, StageAction* action);
   void Deliver(size_t to, TimePoint when, StageEvent event);
   Duration Cost(const Job& job) const;
 
@@ -113,7 +114,8 @@ void SimulatedPipeline::Turn(size_t index, TimePoint now) {
       Deliver(index - 1, now + simulation_.link_delay, FrameTaken{});
     }
   }
-  for (StageAction& action : node.stage.Step(now, std::move(events))) Act(index, now, std::move(action));
+  node.stage.Step(now, events, &node.actions);
+  for (StageAction& action : node.actions) Act(index, now, &action);
 }
 
 void SimulatedPipeline::Deliver(size_t to, TimePoint when, StageEvent event) {
@@ -138,29 +140,29 @@ Duration SimulatedPipeline::Cost(const Job& job) const {
   return FromSeconds(seconds);
 }
 
-void SimulatedPipeline::Act(size_t index, TimePoint now, StageAction action) {
+void SimulatedPipeline::Act(size_t index, TimePoint now, StageAction* action) {
   Node& node = nodes_[index];
-  if (auto* send = std::get_if<SendFrame>(&action)) {
+  if (auto* send = std::get_if<SendFrame>(action)) {
     const size_t to = send->link == Link::kNext ? index + 1 : 0;
     Deliver(to, now + simulation_.link_delay, FrameArrived{std::move(send->frame), 0});
-  } else if (auto* submit = std::get_if<SubmitJob>(&action)) {
+  } else if (auto* submit = std::get_if<SubmitJob>(action)) {
     StepSpan span = SpanOf(submit->job);
     span.begin = now;
     span.end = now + Cost(submit->job);
     node.record.spans.push_back(span);
-    JobDone done{submit->job.id, SegmentResult{}};
-    if (const auto* head = std::get_if<HeadJob>(&submit->job.work)) {
-      done.result = HeadResult{std::vector<HeadRowResult>(head->rows.size(), {.token = kToken})};
+    JobDone done{std::move(submit->job)};
+    if (auto* head = std::get_if<HeadJob>(&done.job.work)) {
+      head->results.assign(head->rows.size(), {.token = kToken});
     } else {
-      const auto& segment = std::get<SegmentJob>(submit->job.work);
-      done.result = SegmentResult{std::vector<float>(segment.signals.size())};
+      auto& segment = std::get<SegmentJob>(done.job.work);
+      segment.result.signals.assign(segment.signals.size(), 0.0F);
     }
     node.job = Arrival{span.end, std::move(done)};
-  } else if (const auto* token = std::get_if<TokenOut>(&action)) {
+  } else if (const auto* token = std::get_if<TokenOut>(action)) {
     node.record.tokens.push_back(
         {token->sequence, token->position, token->exit_layer, now.since_start.count()});
   } else {
-    CHECK(!std::holds_alternative<StageFailed>(action));
+    CHECK(!std::holds_alternative<StageFailed>(*action));
   }
 }
 

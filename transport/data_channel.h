@@ -24,10 +24,11 @@ inline constexpr size_t kMaxPayloadBytes = size_t{1} << 30;
 class DataChannel {
  public:
   virtual ~DataChannel() = default;
-  // Hands a frame to rank + 1. The caller keeps to its credits; frames arrive in order.
-  virtual void SendNext(DataMessage message) = 0;
+  // Hands a frame to rank + 1. The caller keeps to its credits; frames arrive in order. What it leaves in
+  // `message` is memory to use again; so it is in Receive, and the other way round.
+  virtual void SendNext(DataMessage* message) = 0;
   // Hands a token message (no payload) to rank 0. Never waits.
-  virtual void SendFirst(DataMessage message) = 0;
+  virtual void SendFirst(DataMessage* message) = 0;
   // Frames to the next stage that it has taken since the last call: credits that are back.
   virtual int TakenByNext() = 0;
   // One message that has arrived, token messages first; frames only where accept_frames. False: nothing is

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/spare.h"
 
 namespace exeunt {
 
@@ -10,17 +11,17 @@ class LoopbackHub::Channel : public DataChannel {
  public:
   Channel(LoopbackHub* hub, size_t rank) : hub_(hub), rank_(rank) {}
 
-  void SendNext(DataMessage message) override {
+  void SendNext(DataMessage* message) override {
     CHECK_LT(rank_ + 1, hub_->mailboxes_.size());
     Mailbox& next = *hub_->mailboxes_[rank_ + 1];
     std::lock_guard lock(next.mutex);
-    next.frames.push_back(std::move(message));
+    next.frames.push_back(std::exchange(*message, TakeSpare(&next.spare_frames)));
   }
 
-  void SendFirst(DataMessage message) override {
+  void SendFirst(DataMessage* message) override {
     Mailbox& first = *hub_->mailboxes_.front();
     std::lock_guard lock(first.mutex);
-    first.tokens.push_back(std::move(message));
+    first.tokens.push_back(std::exchange(*message, TakeSpare(&first.spare_tokens)));
   }
 
   int TakenByNext() override {
@@ -32,13 +33,11 @@ class LoopbackHub::Channel : public DataChannel {
     {
       std::lock_guard lock(own().mutex);
       if (!own().tokens.empty()) {
-        *message = std::move(own().tokens.front());
-        own().tokens.pop_front();
+        own().spare_tokens.push_back(std::exchange(*message, own().tokens.Take()));
         return true;
       }
       if (!accept_frames || own().frames.empty()) return false;
-      *message = std::move(own().frames.front());
-      own().frames.pop_front();
+      own().spare_frames.push_back(std::exchange(*message, own().frames.Take()));
     }
     Mailbox& sender = *hub_->mailboxes_[rank_ - 1];
     std::lock_guard lock(sender.mutex);

@@ -2,11 +2,11 @@
 // is received.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <vector>
 
+#include "base/fifo.h"
 #include "transport/data_channel.h"
 
 namespace exeunt {
@@ -22,8 +22,10 @@ class LoopbackHub {
   class Channel;
   struct Mailbox {
     std::mutex mutex;
-    std::deque<DataMessage> frames;  // from the stage before
-    std::deque<DataMessage> tokens;
+    Fifo<DataMessage> frames;  // from the stage before
+    Fifo<DataMessage> tokens;
+    std::vector<DataMessage> spare_frames;  // memory that the receiver gave back
+    std::vector<DataMessage> spare_tokens;
     int taken = 0;  // frames of this rank that the next one took
   };
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;

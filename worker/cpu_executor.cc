@@ -49,19 +49,20 @@ void CpuExecutor::Gather(const std::vector<int32_t>& slots, std::vector<std::byt
 }
 
 void CpuExecutor::Scatter(const std::vector<int32_t>& slots, const std::byte* rows) {
-  for (size_t i = 0; i < slots.size(); ++i)
-    std::memcpy(slot(slots[i]), rows + i * state_bytes(), state_bytes());
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (slots[i] >= 0) std::memcpy(slot(slots[i]), rows + i * state_bytes(), state_bytes());
+  }
 }
 
 void CpuExecutor::Poll(std::vector<JobDone>* done) {
   if (jobs_.empty()) return;
-  const Job job = std::move(jobs_.front());
-  jobs_.pop_front();
-  if (const auto* segment = std::get_if<SegmentJob>(&job.work)) {
-    done->push_back({job.id, RunSegment(*segment)});
+  Job job = jobs_.Take();
+  if (auto* segment = std::get_if<SegmentJob>(&job.work)) {
+    RunSegment(segment);
   } else {
-    done->push_back({job.id, RunHead(std::get<HeadJob>(job.work))});
+    RunHead(&std::get<HeadJob>(job.work));
   }
+  done->push_back({std::move(job)});
 }
 
 // The rows' states, side by side: embeddings at the first layer, else from their slots.
@@ -76,91 +77,94 @@ void CpuExecutor::Gather(const SegmentJob& job, const CpuBatch& batch) {
   }
 }
 
-SegmentResult CpuExecutor::RunSegment(const SegmentJob& job) {
+void CpuExecutor::RunSegment(SegmentJob* job) {
   const size_t d = Size(config_.d_model);
   CpuOpTimer timer(layers_.op_seconds());
-  rows_ = job.run;
-  rows_.insert(rows_.end(), job.fill.begin(), job.fill.end());
-  const CpuBatch batch{static_cast<int>(job.run.size()), static_cast<int>(rows_.size()), rows_.data(),
+  rows_ = job->run;
+  rows_.insert(rows_.end(), job->fill.begin(), job->fill.end());
+  const CpuBatch batch{static_cast<int>(job->run.size()), static_cast<int>(rows_.size()), rows_.data(),
                        Sized(&x_, rows_.size() * d)};
-  Gather(job, batch);
+  Gather(*job, batch);
   layers_.Begin(batch);
   timer.Lap(CpuOp::kGather);
   const bool state =
-      std::find(job.signals.begin(), job.signals.end(), ExitMeasure::kState) != job.signals.end();
-  for (int layer = job.layer_begin; layer < job.layer_end; ++layer) {
-    if (state && layer + 1 == job.layer_end) {
-      std::memcpy(Sized(&before_last_, job.run.size() * d), batch.x, job.run.size() * d * sizeof(float));
+      std::find(job->signals.begin(), job->signals.end(), ExitMeasure::kState) != job->signals.end();
+  for (int layer = job->layer_begin; layer < job->layer_end; ++layer) {
+    if (state && layer + 1 == job->layer_end) {
+      std::memcpy(Sized(&before_last_, job->run.size() * d), batch.x, job->run.size() * d * sizeof(float));
     }
     layers_.Forward(layer, batch);
     options_.progress();
   }
-  for (size_t r = 0; r < job.run.size(); ++r) {
-    std::memcpy(slot(job.run[r].slot), batch.x + r * d, d * sizeof(float));
+  for (size_t r = 0; r < job->run.size(); ++r) {
+    std::memcpy(slot(job->run[r].slot), batch.x + r * d, d * sizeof(float));
   }
-  SegmentResult result;
-  result.signals.resize(job.signals.size());
+  Measure(*job, batch.x, &job->result);
+  MeasurePreviews(*job, &job->result);
+}
+
+// x: [run, d_model], after the segment.
+void CpuExecutor::Measure(const SegmentJob& job, const float* x, SegmentResult* result) {
+  const int d = config_.d_model;
+  result->signals.assign(job.signals.size(), 0.0F);
   const ExitHead* head = exits_.Find(job.layer_end);
-  for (size_t r = 0; r < job.signals.size(); ++r) {
-    const float* x = batch.x + r * d;
+  for (size_t r = 0; r < job.signals.size(); ++r, x += d) {
     if (job.signals[r] == ExitMeasure::kState) {
-      const float* y = before_last_.data() + r * d;
-      const int n = config_.d_model;
-      result.signals[r] = ops_.dot(x, y, n) / std::sqrt(ops_.dot(x, x, n) * ops_.dot(y, y, n));
+      const float* y = before_last_.data() + r * Size(d);
+      result->signals[r] = ops_.dot(x, y, d) / std::sqrt(ops_.dot(x, x, d) * ops_.dot(y, y, d));
     } else if (job.signals[r] == ExitMeasure::kClassifier && head != nullptr && !head->classifier.empty()) {
-      const float score = ops_.dot(x, head->classifier.data(), config_.d_model) + head->classifier_bias;
-      result.signals[r] = 1.0F / (1.0F + cpu::Exp(-score));
+      const float score = ops_.dot(x, head->classifier.data(), d) + head->classifier_bias;
+      result->signals[r] = 1.0F / (1.0F + cpu::Exp(-score));
     }
   }
-  MeasurePreviews(job, &result);
-  return result;
 }
 
 // Of the rows that ask for it, gathered in x_: their states have been stored.
 void CpuExecutor::MeasurePreviews(const SegmentJob& job, SegmentResult* result) {
-  std::vector<size_t> asked;
+  asked_.clear();
+  result->previews.clear();
   for (size_t r = 0; r < job.signals.size(); ++r) {
-    if (job.signals[r] == ExitMeasure::kPreview) asked.push_back(r);
+    if (job.signals[r] == ExitMeasure::kPreview) asked_.push_back(r);
   }
-  if (asked.empty() || !preview_) return;
+  if (asked_.empty() || !preview_) return;
   const size_t d = Size(config_.d_model);
-  const int rows = static_cast<int>(asked.size());
+  const int rows = static_cast<int>(asked_.size());
   CpuOpTimer timer(layers_.op_seconds());
-  for (size_t i = 0; i < asked.size(); ++i) std::memmove(&x_[i * d], &x_[asked[i] * d], d * sizeof(float));
+  for (size_t i = 0; i < asked_.size(); ++i) {
+    std::memmove(&x_[i * d], &x_[asked_[i] * d], d * sizeof(float));
+  }
   Translate(job.layer_end, rows, x_.data());
-  preview_->Run(x_.data(), rows, Sized(&previews_, asked.size()));
+  preview_->Run(x_.data(), rows, Sized(&previews_, asked_.size()));
   result->previews.assign(job.signals.size(), -1);
-  for (size_t i = 0; i < asked.size(); ++i) {
-    result->signals[asked[i]] = previews_[i].margin;
-    result->previews[asked[i]] = previews_[i].token;
+  for (size_t i = 0; i < asked_.size(); ++i) {
+    result->signals[asked_[i]] = previews_[i].margin;
+    result->previews[asked_[i]] = previews_[i].token;
   }
   timer.Lap(CpuOp::kPreview);
 }
 
-HeadResult CpuExecutor::RunHead(const HeadJob& job) {
+void CpuExecutor::RunHead(HeadJob* job) {
   CHECK_MSG(!weights_.head_norm.empty(), "no vocabulary head at the stage that begins at layer {}",
             weights_.layer_begin);
-  HeadResult result;
-  result.rows.resize(job.rows.size());
-  for (size_t first = 0; first < job.rows.size(); first += kHeadRows) {
-    RunHeadBlock(job, first, std::min<size_t>(kHeadRows, job.rows.size() - first), &result);
+  job->results.resize(job->rows.size());
+  for (size_t first = 0; first < job->rows.size(); first += kHeadRows) {
+    RunHeadBlock(job, first, std::min<size_t>(kHeadRows, job->rows.size() - first));
     options_.progress();
   }
-  return result;
 }
 
 // Vocabulary chunks in parallel: a chunk's logits of all rows, and their statistics while they are in the
 // cache.
-void CpuExecutor::RunHeadBlock(const HeadJob& job, size_t first, size_t count, HeadResult* result) {
+void CpuExecutor::RunHeadBlock(HeadJob* job, size_t first, size_t count) {
   const size_t d = Size(config_.d_model);
   const int vocab = config_.vocab_size;
   const int rows = static_cast<int>(count);
   CpuOpTimer timer(layers_.op_seconds());
   float* x = Sized(&x_, count * d);
   for (size_t r = 0; r < count; ++r) {
-    std::memcpy(x + r * d, slot(job.rows[first + r].slot), d * sizeof(float));
+    std::memcpy(x + r * d, slot(job->rows[first + r].slot), d * sizeof(float));
   }
-  Translate(&job.rows[first], rows);
+  Translate(&job->rows[first], rows);
   head_rows_.Reset(rows, weights_.head);
   layers_.Normalise(x, weights_.head_norm, rows, &head_rows_);
   float* logits = Sized(&logits_, count * Size(vocab));
@@ -181,15 +185,15 @@ void CpuExecutor::RunHeadBlock(const HeadJob& job, size_t first, size_t count, H
   pool_.RunRanges(rows, 1, [&](int begin, int end) {
     for (int r = begin; r < end; ++r) {
       const cpu::VocabStats all = ops_.merge_vocab_stats(stats + r * chunks, chunks);
-      const HeadRow& row = job.rows[first + Size(r)];
+      const HeadRow& row = job->rows[first + Size(r)];
       const float* row_logits = logits + Size(r) * Size(vocab);
       SampledToken sampled = Sample(ops_, row_logits, vocab, all, *row.sampling, row.position);
-      HeadRowResult& out = result->rows[first + Size(r)];
+      HeadRowResult& out = job->results[first + Size(r)];
       out.token = sampled.token;
       out.softmax_margin = (1.0F - cpu::Exp(all.top2 - all.top1)) / all.sum_exp;
       out.logprob = sampled.logprob;
       out.top = std::move(sampled.top);
-      if (row.want_logits) out.logits.assign(row_logits, row_logits + vocab);
+      out.logits.assign(row_logits, row_logits + (row.want_logits ? vocab : 0));
     }
   });
   timer.Lap(CpuOp::kSample);

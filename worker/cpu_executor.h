@@ -3,12 +3,12 @@
 // its end.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "base/fifo.h"
 #include "kernels/cpu/ops.h"
 #include "kernels/cpu/thread_pool.h"
 #include "model/exit_heads.h"
@@ -46,10 +46,11 @@ class CpuExecutor : public Executor {
   const CpuOpSeconds& op_seconds() { return *layers_.op_seconds(); }
 
  private:
-  SegmentResult RunSegment(const SegmentJob& job);
+  void RunSegment(SegmentJob* job);
+  void Measure(const SegmentJob& job, const float* x, SegmentResult* result);
   void MeasurePreviews(const SegmentJob& job, SegmentResult* result);
-  HeadResult RunHead(const HeadJob& job);
-  void RunHeadBlock(const HeadJob& job, size_t first, size_t count, HeadResult* result);
+  void RunHead(HeadJob* job);
+  void RunHeadBlock(HeadJob* job, size_t first, size_t count);
   void Translate(const HeadRow* rows, int count);
   // x: [count, d_model], of tokens at one exit.
   void Translate(int layer, int count, float* x);
@@ -66,7 +67,7 @@ class CpuExecutor : public Executor {
   const ModelConfig& config_;
   cpu::ThreadPool pool_;
   CpuLayers layers_;
-  std::deque<Job> jobs_;
+  Fifo<Job> jobs_;
   std::vector<std::unique_ptr<float[]>> slots_;
   // Buffers that grow to the largest batch and are kept.
   std::vector<LayerRow> rows_;
@@ -77,6 +78,7 @@ class CpuExecutor : public Executor {
   MatmulRows head_rows_;
   MatmulRows translator_rows_;
   std::optional<CpuPreview> preview_;
+  std::vector<size_t> asked_;  // rows of a job whose preview is wanted
   std::vector<CpuPreview::Row> previews_;
 };
 

@@ -45,12 +45,18 @@ class CpuExecutorTest : public testing::Test {
     return std::move(stage->executor);
   }
 
-  template <typename Result, typename Work>
-  static Result Run(Executor* executor, Work work) {
+  template <typename Work>
+  static Work Done(Executor* executor, Work work) {
     executor->Submit({1, std::move(work)});
     std::vector<JobDone> done;
     executor->Poll(&done);
-    return std::get<Result>(done.at(0).result);
+    return std::get<Work>(std::move(done.at(0).job.work));
+  }
+  static SegmentResult Run(Executor* executor, SegmentJob job) {
+    return Done(executor, std::move(job)).result;
+  }
+  static std::vector<HeadRowResult> Run(Executor* executor, HeadJob job) {
+    return Done(executor, std::move(job)).results;
   }
 
   static std::vector<float> State(Executor* executor, int32_t slot) {
@@ -85,10 +91,10 @@ double Dot(const float* a, const float* b, size_t n) {
 TEST_F(CpuExecutorTest, FillsProjectEachLayersOwnKeysAndValues) {
   const auto executor = Build();
   const auto& cpu = static_cast<const CpuExecutor&>(*executor);
-  Run<SegmentResult>(executor.get(), SegmentJob{0, 2, true, {{0, 0, 17, &pages_}}, {}, {}});
+  Run(executor.get(), SegmentJob{0, 2, true, {{0, 0, 17, &pages_}}, {}, {}});
   const int position = 33;
   const std::vector<float> h = State(executor.get(), 0);
-  Run<SegmentResult>(executor.get(), SegmentJob{2, 6, false, {}, {{0, position, 17, &pages_}}, {}});
+  Run(executor.get(), SegmentJob{2, 6, false, {}, {{0, position, 17, &pages_}}, {}});
   EXPECT_EQ(State(executor.get(), 0), h);  // a fill leaves the state as it is
   const ModelConfig& config = source_->config();
   for (int layer = 2; layer < 6; ++layer) {
@@ -123,10 +129,10 @@ TEST_F(CpuExecutorTest, FillsProjectEachLayersOwnKeysAndValues) {
 
 TEST_F(CpuExecutorTest, TheStateSignalIsTheCosineOfTheLastTwoStates) {
   const auto executor = Build();
-  Run<SegmentResult>(executor.get(), SegmentJob{0, 1, true, {{0, 0, 17, &pages_}}, {}, {}});
+  Run(executor.get(), SegmentJob{0, 1, true, {{0, 0, 17, &pages_}}, {}, {}});
   const auto before = State(executor.get(), 0);
-  const auto result = Run<SegmentResult>(
-      executor.get(), SegmentJob{1, 2, false, {{0, 0, 17, &pages_}}, {}, {ExitMeasure::kState}});
+  const auto result =
+      Run(executor.get(), SegmentJob{1, 2, false, {{0, 0, 17, &pages_}}, {}, {ExitMeasure::kState}});
   const auto after = State(executor.get(), 0);
   const double cosine =
       Dot(before.data(), after.data(), kD) /
@@ -138,10 +144,10 @@ TEST_F(CpuExecutorTest, TheStateSignalIsTheCosineOfTheLastTwoStates) {
 
 TEST_F(CpuExecutorTest, TheHeadGivesTokenMarginAndLogits) {
   const auto executor = Build();
-  Run<SegmentResult>(executor.get(), SegmentJob{0, 6, true, {{0, 0, 17, &pages_}}, {}, {}});
+  Run(executor.get(), SegmentJob{0, 6, true, {{0, 0, 17, &pages_}}, {}, {}});
   const SamplingParams greedy{.temperature = 0.0F, .n_logprobs = 1};
-  const auto result = Run<HeadResult>(executor.get(), HeadJob{{{0, 6, 1, &greedy, true}}});
-  const auto& row = result.rows.at(0);
+  const auto result = Run(executor.get(), HeadJob{{{0, 6, 1, &greedy, true}}});
+  const auto& row = result.at(0);
   ASSERT_EQ(row.logits.size(), 300U);
   std::vector<double> p(300);
   double sum = 0;
@@ -180,8 +186,8 @@ TEST_F(ExitHeadsTest, TranslatorAndClassifierAreApplied) {
   const auto fitted = Build(directory_.string());
   const auto plain = Build();
   const SegmentJob segment{0, 2, true, {{0, 0, 17, &pages_}}, {}, {ExitMeasure::kClassifier}};
-  const auto signal = Run<SegmentResult>(fitted.get(), segment).signals.at(0);
-  Run<SegmentResult>(plain.get(), segment);
+  const auto signal = Run(fitted.get(), segment).signals.at(0);
+  Run(plain.get(), segment);
   std::vector<float> h = State(fitted.get(), 0);
   double score = 0.5;
   for (float x : h) score += 0.01 * double{x};
@@ -190,9 +196,9 @@ TEST_F(ExitHeadsTest, TranslatorAndClassifierAreApplied) {
   for (float& x : h) x = 2.0F * x + 0.25F;
   plain->Scatter({1}, reinterpret_cast<const std::byte*>(h.data()));
   const SamplingParams greedy{.temperature = 0.0F};
-  const auto a = Run<HeadResult>(fitted.get(), HeadJob{{{0, 2, 1, &greedy, true}}});
-  const auto b = Run<HeadResult>(plain.get(), HeadJob{{{1, 2, 1, &greedy, true}}});
-  for (size_t i = 0; i < 300; ++i) ASSERT_NEAR(a.rows[0].logits[i], b.rows[0].logits[i], 1e-4);
+  const auto a = Run(fitted.get(), HeadJob{{{0, 2, 1, &greedy, true}}});
+  const auto b = Run(plain.get(), HeadJob{{{1, 2, 1, &greedy, true}}});
+  for (size_t i = 0; i < 300; ++i) ASSERT_NEAR(a[0].logits[i], b[0].logits[i], 1e-4);
 }
 
 // A preview whose groups hold the whole vocabulary is the head behind the translator.
@@ -202,14 +208,13 @@ TEST_F(ExitHeadsTest, PreviewOfEveryGroupIsTheSoftmaxOfTheHead) {
   const SegmentJob segment{0,    2,
                            true, {{0, 0, 17, &pages_}, {1, 1, 23, &pages_}, {2, 2, 5, &pages_}},
                            {},   {ExitMeasure::kPreview, ExitMeasure::kForced, ExitMeasure::kPreview}};
-  const auto measured = Run<SegmentResult>(fitted.get(), segment);
+  const auto measured = Run(fitted.get(), segment);
   ASSERT_EQ(measured.previews.size(), 3U);
   EXPECT_EQ(measured.previews[1], -1);
   const SamplingParams greedy{.temperature = 0.0F};
-  const auto head =
-      Run<HeadResult>(fitted.get(), HeadJob{{{0, 2, 1, &greedy, false}, {2, 2, 3, &greedy, false}}});
+  const auto head = Run(fitted.get(), HeadJob{{{0, 2, 1, &greedy, false}, {2, 2, 3, &greedy, false}}});
   for (const size_t i : {0U, 2U}) {
-    const HeadRowResult& want = head.rows[i / 2];
+    const HeadRowResult& want = head[i / 2];
     EXPECT_EQ(measured.previews[i], want.token);
     EXPECT_NEAR(measured.signals[i], want.softmax_margin, 1e-6F);
   }

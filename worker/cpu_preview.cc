@@ -59,6 +59,9 @@ void CpuPreview::RunBlock(const float* x, int rows, Row* out) {
       }
     }
   });
+  const size_t exact = Size(kRows) * Size(preview_.groups);
+  Sized(&exact_, exact);
+  Sized(&exact_logits_, exact * Size(cpu::kGroupColumns));
   Sized(&alone_, Size(kRows) * cpu::QuantRowBytes(d));
   pool_->RunRanges(rows, 1, [&](int begin, int end) {
     for (int r = begin; r < end; ++r) out[r] = Choose(r);
@@ -66,23 +69,22 @@ void CpuPreview::RunBlock(const float* x, int rows, Row* out) {
 }
 
 // The groups with the largest previews, ascending; their entries in `best` become kNone. Ties go to the
-// lower.
-std::vector<int> CpuPreview::BestGroups(float* best) const {
+// lower. chosen: [preview_.groups].
+std::span<const int> CpuPreview::BestGroups(float* best, int* chosen) const {
   const int count = preview_.up.parts()[0].weight.groups();
   const auto better = [best](int a, int b) { return best[a] != best[b] ? best[a] > best[b] : a < b; };
-  std::vector<int> heap;  // the least of the chosen on top
+  int* end = chosen;  // of a heap, the least of the chosen on top
   for (int g = 0; g < count; ++g) {
-    if (static_cast<int>(heap.size()) == preview_.groups) {
-      if (!better(g, heap.front())) continue;
-      std::pop_heap(heap.begin(), heap.end(), better);
-      heap.pop_back();
+    if (end == chosen + preview_.groups) {
+      if (!better(g, *chosen)) continue;
+      std::pop_heap(chosen, end--, better);
     }
-    heap.push_back(g);
-    std::push_heap(heap.begin(), heap.end(), better);
+    *end++ = g;
+    std::push_heap(chosen, end, better);
   }
-  std::sort(heap.begin(), heap.end());
-  for (const int g : heap) best[g] = kNone;
-  return heap;
+  std::sort(chosen, end);
+  for (const int* g = chosen; g < end; ++g) best[*g] = kNone;
+  return {chosen, end};
 }
 
 // The head's own logits in the best groups. In the softmax's sum, every other group stands as its largest
@@ -97,8 +99,10 @@ CpuPreview::Row CpuPreview::Choose(int row) {
   Row chosen;
   float top2 = kNone;
   float top1 = kNone;
-  const std::vector<int> exact = BestGroups(best);
-  std::vector<float> logits(exact.size() * cpu::kGroupColumns, kNone);
+  const std::span<const int> exact = BestGroups(best, &exact_[Size(row) * Size(preview_.groups)]);
+  const std::span logits(&exact_logits_[Size(row) * Size(preview_.groups) * Size(cpu::kGroupColumns)],
+                         exact.size() * cpu::kGroupColumns);
+  std::fill(logits.begin(), logits.end(), kNone);
   for (size_t e = 0; e < exact.size(); ++e) {
     const int g = exact[e];
     float* of_group = &logits[e * cpu::kGroupColumns];

@@ -2,6 +2,7 @@
 // (model/preview_head.h). Bit-identical for any batch, thread count and instruction set. Not thread-safe.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "model/preview_head.h"
@@ -26,17 +27,19 @@ class CpuPreview {
  private:
   void RunBlock(const float* x, int rows, Row* out);
   Row Choose(int row);
-  std::vector<int> BestGroups(float* best) const;
+  std::span<const int> BestGroups(float* best, int* chosen) const;
 
   const PreviewHead& preview_;
   const StageWeights& weights_;
   const cpu::Ops& ops_;
   cpu::ThreadPool* pool_;
   CpuLayers* layers_;
-  MatmulRows normed_;           // [rows, d_model]
-  MatmulRows projected_;        // [rows, rank]
-  std::vector<float> best_;     // [rows, groups of the vocabulary]: the largest preview in each
-  std::vector<uint8_t> alone_;  // [rows, QuantRowBytes(d_model)]: each row as a tile of its own
+  MatmulRows normed_;                // [rows, d_model]
+  MatmulRows projected_;             // [rows, rank]
+  std::vector<float> best_;          // [rows, groups of the vocabulary]: the largest preview in each
+  std::vector<int> exact_;           // [rows, groups that are computed exactly]
+  std::vector<float> exact_logits_;  // [rows, groups that are computed exactly, their tokens]
+  std::vector<uint8_t> alone_;       // [rows, QuantRowBytes(d_model)]: each row as a tile of its own
 };
 
 }  // namespace exeunt

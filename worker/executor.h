@@ -23,6 +23,13 @@ struct LayerRow {
   const std::vector<int32_t>* pages = nullptr;
 };
 
+struct SegmentResult {
+  std::vector<float> signals;  // one per run row where SegmentJob::signals is not empty
+  // The likeliest token by the preview of the head (model/preview_head.h), one per run row where any of the
+  // signals is kPreview; -1 for the others.
+  std::vector<int32_t> previews;
+};
+
 // Runs `run` through layers [layer_begin, layer_end) and stores K/V of `fill` in them, projected from each
 // fill's own state. At each layer the K/V of all rows are written before any attention.
 struct SegmentJob {
@@ -34,13 +41,7 @@ struct SegmentJob {
   // Confidence wanted of run[i] at the end: kState (cosine of the last two states), kClassifier or kPreview;
   // others none. Empty: none of any row.
   std::vector<ExitMeasure> signals;
-};
-
-struct SegmentResult {
-  std::vector<float> signals;  // one per run row where SegmentJob::signals is not empty
-  // The likeliest token by the preview of the head (model/preview_head.h), one per run row where any of the
-  // signals is kPreview; -1 for the others.
-  std::vector<int32_t> previews;
+  SegmentResult result;
 };
 
 struct HeadRow {
@@ -51,11 +52,6 @@ struct HeadRow {
   bool want_logits = false;
 };
 
-// Norm, head and sampling.
-struct HeadJob {
-  std::vector<HeadRow> rows;
-};
-
 struct HeadRowResult {
   int32_t token = -1;
   float softmax_margin = 0.0F;  // top1 - top2 of the softmax: CALM's softmax measure
@@ -64,8 +60,10 @@ struct HeadRowResult {
   std::vector<float> logits;  // [vocab] where wanted
 };
 
-struct HeadResult {
-  std::vector<HeadRowResult> rows;
+// Norm, head and sampling.
+struct HeadJob {
+  std::vector<HeadRow> rows;
+  std::vector<HeadRowResult> results;  // one per row
 };
 
 struct Job {
@@ -73,9 +71,9 @@ struct Job {
   std::variant<SegmentJob, HeadJob> work;
 };
 
+// A job comes back with its results, and its memory with it.
 struct JobDone {
-  uint64_t id = 0;
-  std::variant<SegmentResult, HeadResult> result;
+  Job job;
 };
 
 class Executor {
@@ -89,6 +87,7 @@ class Executor {
   virtual void EnsureSlots(int n) = 0;
   // Copies states between slots and wire format ([slots.size(), d_model], F32, row-major).
   virtual void Gather(const std::vector<int32_t>& slots, std::vector<std::byte>* out) = 0;
+  // A slot of -1 is passed over.
   virtual void Scatter(const std::vector<int32_t>& slots, const std::byte* rows) = 0;
   virtual size_t state_bytes() const = 0;  // of one row on the wire
 };

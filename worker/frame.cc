@@ -91,7 +91,7 @@ size_t Frame::state_rows() const {
       std::count_if(rows.begin(), rows.end(), [](const FrameRow& row) { return HasState(row.kind); }));
 }
 
-std::vector<std::byte> EncodeFrame(const Frame& frame) {
+void EncodeFrame(const Frame& frame, std::vector<std::byte>* out) {
   CHECK_LE(frame.rows.size(), kMaxFrameRows);
   std::vector<std::byte> opens;
   for (const SequenceSpec& spec : frame.opens) {
@@ -99,21 +99,20 @@ std::vector<std::byte> EncodeFrame(const Frame& frame) {
     Append(static_cast<uint32_t>(text.size()), &opens);
     AppendBytes(text.data(), text.size(), &opens);
   }
-  std::vector<std::byte> out;
-  out.reserve(sizeof(WireHeader) + frame.rows.size() * sizeof(WireRow) + opens.size());
+  out->clear();
+  out->reserve(sizeof(WireHeader) + frame.rows.size() * sizeof(WireRow) + opens.size());
   Append(WireHeader{kMagic, kVersion, 0, frame.epoch, frame.number, static_cast<uint32_t>(frame.rows.size()),
                     static_cast<uint32_t>(opens.size())},
-         &out);
+         out);
   for (const FrameRow& r : frame.rows) {
     Append(WireRow{r.sequence, r.generation, r.position, r.token, r.exit_layer, static_cast<uint8_t>(r.kind),
                    r.flags},
-           &out);
+           out);
   }
-  AppendBytes(opens.data(), opens.size(), &out);
-  return out;
+  AppendBytes(opens.data(), opens.size(), out);
 }
 
-Result<Frame> DecodeFrame(std::span<const std::byte> bytes, const SequenceLimits& limits) {
+Status DecodeFrame(std::span<const std::byte> bytes, const SequenceLimits& limits, Frame* frame) {
   WireHeader header{};
   if (!Take(&bytes, &header)) return DataLoss("frame of {} bytes is shorter than its header", bytes.size());
   if (header.magic != kMagic) return DataLoss("frame magic {:#x} is not {:#x}", header.magic, kMagic);
@@ -124,23 +123,24 @@ Result<Frame> DecodeFrame(std::span<const std::byte> bytes, const SequenceLimits
     return DataLoss("frame of {} rows and {} bytes of opens holds {} bytes", header.rows, header.opens_bytes,
                     bytes.size());
   }
-  Frame frame;
-  frame.epoch = header.epoch;
-  frame.number = header.number;
+  frame->epoch = header.epoch;
+  frame->number = header.number;
+  frame->rows.clear();
+  frame->opens.clear();
   size_t opens = 0;
   for (uint32_t i = 0; i < header.rows; ++i) {
     WireRow wire{};
     CHECK(Take(&bytes, &wire));
     ASSIGN_OR_RETURN(const FrameRow row, CheckRow(wire, limits));
     opens += row.kind == RowKind::kOpen ? 1 : 0;
-    frame.rows.push_back(row);
+    frame->rows.push_back(row);
   }
   for (size_t i = 0; i < opens; ++i) {
     ASSIGN_OR_RETURN(SequenceSpec spec, TakeOpen(&bytes, limits));
-    frame.opens.push_back(std::move(spec));
+    frame->opens.push_back(std::move(spec));
   }
   if (!bytes.empty()) return DataLoss("frame has {} bytes after its last open", bytes.size());
-  return frame;
+  return OkStatus();
 }
 
 }  // namespace exeunt

@@ -50,8 +50,9 @@ struct Frame {
 
 inline constexpr size_t kMaxFrameRows = 8192;
 
-std::vector<std::byte> EncodeFrame(const Frame& frame);
+// Both replace what was in their result, and keep its memory.
+void EncodeFrame(const Frame& frame, std::vector<std::byte>* out);
 // Everything is bounded and checked before it is used; the error names field, value and limit.
-Result<Frame> DecodeFrame(std::span<const std::byte> bytes, const SequenceLimits& limits);
+Status DecodeFrame(std::span<const std::byte> bytes, const SequenceLimits& limits, Frame* frame);
 
 }  // namespace exeunt

@@ -35,11 +35,12 @@ void LearntCost::Observe(int rows, double seconds) {
     bucket.rows += kWeight * (rows - bucket.rows);
     bucket.seconds += kWeight * (std::min(seconds, kOutlier * expected) - bucket.seconds);
   }
-  std::vector<std::pair<double, double>> points;
+  std::array<std::pair<double, double>, std::tuple_size_v<decltype(buckets_)>> points;
+  size_t n = 0;
   for (const Bucket& b : buckets_) {
-    if (b.rows > 0) points.emplace_back(b.rows, b.seconds);
+    if (b.rows > 0) points[n++] = {b.rows, b.seconds};
   }
-  curve_ = CostCurve(std::move(points));
+  curve_.Assign({points.data(), n});
 }
 
 }  // namespace exeunt

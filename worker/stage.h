@@ -10,7 +10,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/fifo.h"
 #include "model/exit_policy.h"
 #include "model/kv_cache.h"
 #include "model/layer_plan.h"
@@ -52,7 +52,7 @@ struct StageConfig {
 // ---- events
 struct FrameArrived {
   Frame frame;
-  uint64_t payload = 0;  // the driver's name for the frame's states
+  size_t payload = 0;  // the driver's name for the frame's states
 };
 struct FrameTaken {};  // the next stage took one frame: a credit is back
 struct AdmitSequences {
@@ -75,7 +75,7 @@ struct SendFrame {
   std::vector<int32_t> slots;  // states of the frame's rows, free once gathered
 };
 struct LoadStates {  // payload's row i goes to slots[i]; -1: not wanted
-  uint64_t payload = 0;
+  size_t payload = 0;
   std::vector<int32_t> slots;
 };
 struct GrowSlots {
@@ -136,8 +136,10 @@ class Stage {
  public:
   explicit Stage(const StageConfig& config, const ExitPolicy* policy);
 
-  // Applies the events in order, then schedules. The returned actions are carried out in order by the driver.
-  std::vector<StageAction> Step(TimePoint now, std::vector<StageEvent> events);
+  // Applies the events in order, then schedules. The driver carries the actions out in order. `actions` comes
+  // with those of an earlier step, carried out, for their memory: so does a job in JobDone, and a steady
+  // stage allocates nothing.
+  void Step(TimePoint now, std::span<StageEvent> events, std::vector<StageAction>* actions);
 
   // False while enough rows wait here: the driver takes no frames then.
   bool AcceptsFrames() const;
@@ -183,7 +185,7 @@ class Stage {
     int begin = 0;
     int end = 0;
     bool exit = false;  // exits are possible at its end
-    std::deque<Row> queue;
+    Fifo<Row> queue;
   };
   // A row that needs the head after a segment: it leaves there, or its measure needs the head to decide.
   struct Leaving {
@@ -193,11 +195,15 @@ class Stage {
     float confidence = 0.0F;  // measured before the head
   };
   struct InFlight {
-    uint64_t id = 0;
+    uint64_t id = 0;  // 0: nothing is
     TimePoint begin;
     size_t segment = 0;
     std::vector<Row> rows;         // of a segment job
     std::vector<Leaving> leaving;  // of a head job
+  };
+  struct MicroBatch {
+    uint64_t frame = 0;  // its number
+    int rows = 0;        // live ones whose tokens are not back
   };
 
   // stage_events.cc
@@ -216,10 +222,11 @@ class Stage {
   void Release(Sequence* sequence);
   void Finished(Sequence* sequence, Finish reason);
   void DropRows(uint64_t sequence, uint32_t before_generation);
-  void SegmentDone(InFlight job, const SegmentResult& result);
+  void LeaveMicroBatch(Sequence* sequence);
+  void SegmentDone(const SegmentResult& result);
   void Decide(const Sequence& sequence, const Row& row, size_t index, float signal, int32_t preview);
-  void HeadDone(InFlight job, const HeadResult& result);
-  void Leave(Row row, size_t segment, const HeadRowResult& result, float confidence);
+  void HeadDone(std::vector<HeadRowResult>* results);
+  void Leave(Row row, size_t segment, HeadRowResult* result, float confidence);
   void Continue(Row row, size_t next_segment);
   // The row's sequence, if it is open, current and not closing; otherwise the row is dropped and nullptr
   // returned.
@@ -227,6 +234,7 @@ class Stage {
   ExitQuery Query(const Sequence& sequence, const Row& row, int layer, float signal) const;
 
   // stage_schedule.cc
+  void Reclaim(std::vector<StageAction>* actions);
   void Schedule();
   void MakeRows();
   void MakeRow(const Sequence& sequence, int position, RowKind kind);
@@ -237,14 +245,19 @@ class Stage {
   bool RowsRunnable(size_t first_segment) const;
   bool HeadDue() const;
   void SubmitHead();
-  bool FillsDue(const std::deque<Row>& rows, size_t count, bool idle) const;
+  template <typename Work>
+  void Submit(Work work);
+  bool FillsDue(const Fifo<Row>& rows, size_t count, bool idle) const;
   void Forward();
   void SendReturns();
-  void Send(std::vector<Row> rows);
+  SendFrame NewFrame(Link link);
+  void SendRow(Row* row, SendFrame* send);
+  size_t CollectUrgent();
 
   Sequence* Find(uint64_t sequence);
   int32_t TakeSlot();
   void FreeSlot(Row* row);
+  bool running() const { return in_flight_.id != 0; }
   bool first() const { return config_.rank == 0; }
   bool last() const { return config_.rank + 1 == config_.ranks(); }
   void Fail(Error error) { actions_.push_back(StageFailed{std::move(error)}); }
@@ -257,13 +270,13 @@ class Stage {
   std::vector<int32_t> free_slots_;
   int slot_count_ = 0;
 
-  std::deque<Row> outbox_;                 // to the next stage, in order per sequence
+  Fifo<Row> outbox_;                       // to the next stage, in order per sequence
   std::vector<FrameRow> returns_;          // tokens to stage 0
-  std::deque<uint64_t> prefill_;           // stage 0: sequences with prompt rows to make
-  std::deque<uint64_t> ready_;             // stage 0: sequences whose next decode row can be made
-  std::map<uint64_t, int> micro_batches_;  // stage 0: frame number to live rows whose tokens are not back
+  Fifo<uint64_t> prefill_;                 // stage 0: sequences with prompt rows to make
+  Fifo<uint64_t> ready_;                   // stage 0: sequences whose next decode row can be made
+  std::vector<MicroBatch> micro_batches_;  // stage 0
   std::vector<Leaving> head_queue_;
-  std::optional<InFlight> in_flight_;
+  InFlight in_flight_;
   uint64_t next_job_ = 1;
   uint64_t next_frame_ = 1;
   uint64_t opened_ = 0;
@@ -275,6 +288,12 @@ class Stage {
   LearntCost head_cost_;
   TimePoint now_;
   std::vector<StageAction> actions_;
+  // Kept for their memory.
+  std::vector<std::vector<FrameRow>> spare_rows_;
+  std::vector<std::vector<int32_t>> spare_slots_;
+  SegmentJob spare_segment_job_;
+  HeadJob spare_head_job_;
+  std::vector<uint64_t> urgent_;  // sequences with a row in the outbox that is no fill, ascending
   StageCounters counters_;
 };
 

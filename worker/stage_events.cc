@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/spare.h"
 #include "worker/stage.h"
 
 namespace exeunt {
@@ -42,6 +43,7 @@ bool Stage::Open(SequenceSpec spec) {
                            id, needed, pages_.used(), pages_.total()));
     return false;
   }
+  sequence->tokens.reserve(static_cast<size_t>(spec.positions()));
   sequence->tokens = spec.prompt;
   sequence->watermark.assign(segments_.size(), 0);
   sequence->spec = std::make_shared<const SequenceSpec>(std::move(spec));
@@ -86,11 +88,11 @@ void Stage::On(FrameArrived& event) {
     return;
   }
   ++counters_.frames_received;
-  std::vector<int32_t> load;
+  LoadStates load{event.payload, TakeSpare(&spare_slots_)};
   size_t opens = 0;
   for (const FrameRow& row : event.frame.rows) {
     if (HasState(row.kind)) {
-      OnStateRow(row, &load);
+      OnStateRow(row, &load.slots);
       continue;
     }
     switch (row.kind) {
@@ -107,7 +109,11 @@ void Stage::On(FrameArrived& event) {
         if (Sequence* s = Find(row.sequence); s != nullptr && !s->closing) Close(s, row.kind);
     }
   }
-  if (!load.empty()) actions_.push_back(LoadStates{event.payload, std::move(load)});
+  if (load.slots.empty()) {
+    spare_slots_.push_back(std::move(load.slots));
+  } else {
+    actions_.push_back(std::move(load));
+  }
 }
 
 void Stage::OnStateRow(const FrameRow& row, std::vector<int32_t>* load) {
@@ -144,8 +150,8 @@ void Stage::OnRollback(const FrameRow& row) {
 }
 
 void Stage::DropRows(uint64_t id, uint32_t before_generation) {
-  const auto drop = [&](std::deque<Row>* rows) {
-    std::erase_if(*rows, [&](Row& row) {
+  const auto drop = [&](Fifo<Row>* rows) {
+    rows->RemoveIf([&](Row& row) {
       if (row.row.sequence != id || !HasState(row.row.kind) || row.row.generation >= before_generation)
         return false;
       if (row.row.kind == RowKind::kFill) ++counters_.fills_dropped;
@@ -175,12 +181,9 @@ void Stage::Close(Sequence* sequence, RowKind kind) {
   if (!last())
     outbox_.push_back(
         {{.sequence = id, .generation = sequence->generation, .kind = kind}, -1, now_, nullptr});
-  std::erase(prefill_, id);
-  std::erase(ready_, id);
-  if (const auto it = micro_batches_.find(sequence->micro_batch);
-      it != micro_batches_.end() && --it->second == 0) {
-    micro_batches_.erase(it);
-  }
+  prefill_.RemoveIf([id](uint64_t waiting) { return waiting == id; });
+  ready_.RemoveIf([id](uint64_t waiting) { return waiting == id; });
+  LeaveMicroBatch(sequence);
   if (sequence->rows_in_jobs == 0) Release(sequence);
 }
 
@@ -189,6 +192,12 @@ void Stage::Release(Sequence* sequence) {
   pages_.Free(&sequence->pages);
   sequences_.erase(id);
   actions_.push_back(SequenceClosedOut{id});
+}
+
+void Stage::LeaveMicroBatch(Sequence* sequence) {
+  const uint64_t frame = std::exchange(sequence->micro_batch, 0);
+  std::erase_if(micro_batches_,
+                [frame](MicroBatch& batch) { return batch.frame == frame && --batch.rows == 0; });
 }
 
 void Stage::OnToken(const FrameRow& row) {
@@ -200,11 +209,7 @@ void Stage::OnToken(const FrameRow& row) {
   }
   sequence->tokens.push_back(row.token);
   LearnStagesUsed(row.exit_layer);
-  if (const auto it = micro_batches_.find(sequence->micro_batch);
-      it != micro_batches_.end() && --it->second == 0) {
-    micro_batches_.erase(it);
-  }
-  sequence->micro_batch = 0;
+  LeaveMicroBatch(sequence);
   if (sequence->spec->IsEnd(row.token)) return Finished(sequence, Finish::kStop);
   if (row.position + 1 == sequence->spec->positions()) return Finished(sequence, Finish::kLength);
   ready_.push_back(row.sequence);
@@ -242,40 +247,44 @@ ExitQuery Stage::Query(const Sequence& sequence, const Row& row, int layer, floa
 }
 
 void Stage::On(JobDone& event) {
-  CHECK(in_flight_.has_value());
-  CHECK_EQ(in_flight_->id, event.id);
-  InFlight job = std::move(*in_flight_);
-  in_flight_.reset();
-  const double seconds = Seconds(now_ - job.begin);
-  if (!job.leaving.empty()) {
-    head_cost_.Observe(static_cast<int>(job.leaving.size()), seconds);
-    HeadDone(std::move(job), std::get<HeadResult>(event.result));
+  CHECK(running());
+  CHECK_EQ(in_flight_.id, event.job.id);
+  in_flight_.id = 0;
+  const double seconds = Seconds(now_ - in_flight_.begin);
+  if (auto* head = std::get_if<HeadJob>(&event.job.work)) {
+    head_cost_.Observe(static_cast<int>(in_flight_.leaving.size()), seconds);
+    HeadDone(&head->results);
+    in_flight_.leaving.clear();
+    spare_head_job_ = std::move(*head);
   } else {
-    const Segment& segment = segments_[job.segment];
-    if (first() && std::none_of(job.rows.begin(), job.rows.end(),
-                                [](const Row& r) { return r.row.kind == RowKind::kFill; })) {
-      layer_cost_.Observe(static_cast<int>(job.rows.size()), seconds / (segment.end - segment.begin));
+    auto& work = std::get<SegmentJob>(event.job.work);
+    if (first() && work.fill.empty()) {
+      layer_cost_.Observe(static_cast<int>(in_flight_.rows.size()),
+                          seconds / (work.layer_end - work.layer_begin));
     }
-    SegmentDone(std::move(job), std::get<SegmentResult>(event.result));
+    SegmentDone(work.result);
+    in_flight_.rows.clear();
+    spare_segment_job_ = std::move(work);
   }
 }
 
-void Stage::SegmentDone(InFlight job, const SegmentResult& result) {
+void Stage::SegmentDone(const SegmentResult& result) {
+  const size_t segment = in_flight_.segment;
   size_t run = 0;
-  for (const Row& row : job.rows) {  // in the order of the queue: by position within each sequence
+  for (const Row& row : in_flight_.rows) {  // in the order of the queue: by position within each sequence
     const bool is_fill = row.row.kind == RowKind::kFill;
     const size_t place = run;
     run += is_fill ? 0 : 1;
     Sequence* sequence = Current(row);
     if (sequence == nullptr) continue;
-    int& mark = sequence->watermark[job.segment];
+    int& mark = sequence->watermark[segment];
     CHECK_EQ(mark, row.row.position);  // no row runs above a gap
     mark = row.row.position + 1;
     if (row.row.kind != RowKind::kLive) {
-      Continue(row, job.segment + 1);
+      Continue(row, segment + 1);
       continue;
     }
-    Decide(*sequence, row, job.segment, result.signals.empty() ? 0.0F : result.signals[place],
+    Decide(*sequence, row, segment, result.signals.empty() ? 0.0F : result.signals[place],
            result.previews.empty() ? -1 : result.previews[place]);
   }
 }
@@ -295,18 +304,19 @@ void Stage::Decide(const Sequence& sequence, const Row& row, size_t index, float
   if (leaves == 0 && !decide) {
     Continue(row, index + 1);
   } else if (preview >= 0 && sequence.spec->TakesPreviews()) {
-    Leave(row, index, {.token = preview}, signal);
+    HeadRowResult previewed{.token = preview};
+    Leave(row, index, &previewed, signal);
   } else {
     head_queue_.push_back({row, index, decide, signal});
   }
 }
 
-void Stage::HeadDone(InFlight job, const HeadResult& result) {
-  for (size_t i = 0; i < job.leaving.size(); ++i) {
-    const Leaving& leaving = job.leaving[i];
+void Stage::HeadDone(std::vector<HeadRowResult>* results) {
+  for (size_t i = 0; i < in_flight_.leaving.size(); ++i) {
+    const Leaving& leaving = in_flight_.leaving[i];
     Sequence* sequence = Current(leaving.row);
     if (sequence == nullptr) continue;
-    const HeadRowResult& row = result.rows[i];
+    HeadRowResult& row = (*results)[i];
     uint8_t leaves = 1;
     if (leaving.decide) {
       const ExitQuery query =
@@ -318,21 +328,22 @@ void Stage::HeadDone(InFlight job, const HeadResult& result) {
       continue;
     }
     const bool softmax = sequence->spec->exit.measure == ExitMeasure::kSoftmax;
-    Leave(leaving.row, leaving.segment, row, softmax ? row.softmax_margin : leaving.confidence);
+    Leave(leaving.row, leaving.segment, &row, softmax ? row.softmax_margin : leaving.confidence);
   }
 }
 
-void Stage::Leave(Row row, size_t segment, const HeadRowResult& result, float confidence) {
+void Stage::Leave(Row row, size_t segment, HeadRowResult* result, float confidence) {
   const int layer = segments_[segment].end;
   ++counters_.exits[layer];
   const FrameRow token{.sequence = row.row.sequence,
                        .generation = row.row.generation,
                        .position = row.row.position + 1,
-                       .token = result.token,
+                       .token = result->token,
                        .exit_layer = static_cast<int16_t>(layer),
                        .kind = RowKind::kToken};
   actions_.push_back(TokenOut{token.sequence, token.generation, token.position, token.token, layer,
-                              confidence, result.logprob, result.top, result.logits});
+                              confidence, result->logprob, std::move(result->top),
+                              std::move(result->logits)});
   if (layer == config_.limits.n_layers) {
     FreeSlot(&row);
   } else {

@@ -2,7 +2,6 @@
 // thread drives it; the worker process and the in-process pipeline both do nothing else.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -42,16 +41,23 @@ class StageRunner {
   uint64_t bytes_received() const { return bytes_received_; }
 
  private:
-  Status Receive(std::vector<StageEvent>* events);
-  void Act(StageAction action, StageOutputs* out);
-  void Compute(std::vector<StageEvent>* events);
+  Status Receive();
+  void Act(StageAction* action, StageOutputs* out);
+  void Compute();
+  void Send(const SendFrame& send);
 
   SequenceLimits limits_;
   Stage stage_;
   std::unique_ptr<Executor> executor_;
   DataChannel* channel_;
-  std::map<uint64_t, std::vector<std::byte>> payloads_;  // of the frames of this turn
-  uint64_t next_payload_ = 1;
+  // A turn's own, kept for their memory.
+  std::vector<StageEvent> events_;
+  std::vector<StageAction> actions_;
+  std::vector<JobDone> done_;
+  std::vector<DataMessage> received_;  // the first ones are this turn's: FrameArrived::payload
+  std::vector<Frame> spare_frames_;
+  DataMessage to_next_;
+  DataMessage to_first_;
   bool job_submitted_ = false;
   StepTrace* trace_ = nullptr;
   StepSpan span_;  // of the job that is submitted

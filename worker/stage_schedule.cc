@@ -1,9 +1,9 @@
 // What a stage does next: which rows run together, and which rows go to the next stage.
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "base/check.h"
+#include "base/spare.h"
 #include "worker/stage.h"
 
 namespace exeunt {
@@ -20,15 +20,38 @@ Stage::Stage(const StageConfig& config, const ExitPolicy* policy)
   }
   if (begin < layers.end) segments_.push_back({begin, layers.end, false, {}});
   stages_used_ = config.ranks();
+  const auto rows = static_cast<size_t>(config.max_batch_rows);
+  spare_segment_job_.run.reserve(rows);
+  spare_segment_job_.fill.reserve(rows);
+  spare_segment_job_.signals.reserve(rows);
+  in_flight_.rows.reserve(rows);
 }
 
-std::vector<StageAction> Stage::Step(TimePoint now, std::vector<StageEvent> events) {
+void Stage::Step(TimePoint now, std::span<StageEvent> events, std::vector<StageAction>* actions) {
   now_ = now;
+  Reclaim(actions);
+  actions_.swap(*actions);
   for (StageEvent& event : events) std::visit([this](auto& e) { On(e); }, event);
   Schedule();
   SendReturns();
   Forward();
-  return std::exchange(actions_, {});
+  actions_.swap(*actions);
+}
+
+void Stage::Reclaim(std::vector<StageAction>* actions) {
+  const auto keep = [](auto* buffer, auto* spares) {
+    buffer->clear();
+    spares->push_back(std::move(*buffer));
+  };
+  for (StageAction& action : *actions) {
+    if (auto* send = std::get_if<SendFrame>(&action)) {
+      keep(&send->frame.rows, &spare_rows_);
+      keep(&send->slots, &spare_slots_);
+    } else if (auto* load = std::get_if<LoadStates>(&action)) {
+      keep(&load->slots, &spare_slots_);
+    }
+  }
+  actions->clear();
 }
 
 bool Stage::AcceptsFrames() const {
@@ -38,27 +61,26 @@ bool Stage::AcceptsFrames() const {
 }
 
 bool Stage::Idle() const {
-  return sequences_.empty() && outbox_.empty() && returns_.empty() && !in_flight_ && frames_in_flight_ == 0;
+  return sequences_.empty() && outbox_.empty() && returns_.empty() && !running() && frames_in_flight_ == 0;
 }
 
 int Stage::backlog_rows() const {
-  const auto fills = [](const std::deque<Row>& rows) {
+  const auto fills = [](const auto& rows) {
     return std::count_if(rows.begin(), rows.end(), [](const Row& r) { return r.row.kind == RowKind::kFill; });
   };
   auto count = fills(outbox_);
   for (const Segment& segment : segments_) count += fills(segment.queue);
-  if (in_flight_) count += fills({in_flight_->rows.begin(), in_flight_->rows.end()});
-  return static_cast<int>(count);
+  return static_cast<int>(count + fills(in_flight_.rows));
 }
 
 std::vector<SequenceProgress> Stage::Progress() const {
   std::map<uint64_t, int> backlog;
-  const auto count = [&](const std::deque<Row>& rows) {
+  const auto count = [&](const auto& rows) {
     for (const Row& r : rows) backlog[r.row.sequence] += r.row.kind == RowKind::kFill ? 1 : 0;
   };
   count(outbox_);
   for (const Segment& segment : segments_) count(segment.queue);
-  if (in_flight_) count({in_flight_->rows.begin(), in_flight_->rows.end()});
+  count(in_flight_.rows);
   std::vector<SequenceProgress> progress;
   for (const auto& [id, s] : sequences_) {
     progress.push_back({id, *std::min_element(s->watermark.begin(), s->watermark.end()), backlog[id]});
@@ -68,7 +90,7 @@ std::vector<SequenceProgress> Stage::Progress() const {
 
 std::optional<TimePoint> Stage::NextWake() const {
   std::optional<TimePoint> oldest;
-  const auto look = [&](const std::deque<Row>& rows) {
+  const auto look = [&](const Fifo<Row>& rows) {
     for (const Row& r : rows) {
       if (r.row.kind == RowKind::kFill && (!oldest || r.since < *oldest)) oldest = r.since;
     }
@@ -80,7 +102,7 @@ std::optional<TimePoint> Stage::NextWake() const {
 }
 
 // Fills wait for company: until enough of them are there, or this stage has nothing better to do for a while.
-bool Stage::FillsDue(const std::deque<Row>& rows, size_t count, bool idle) const {
+bool Stage::FillsDue(const Fifo<Row>& rows, size_t count, bool idle) const {
   if (count == 0) return false;
   if (config_.eager_forwarding || flush_all_ || count >= static_cast<size_t>(config_.fill_batch_rows))
     return true;
@@ -130,7 +152,7 @@ std::optional<size_t> Stage::PickSegment() const {
 }
 
 void Stage::Schedule() {
-  if (in_flight_) return;
+  if (running()) return;
   if (HeadDue()) return SubmitHead();
   if (first() && segments_.front().queue.empty() && !RowsRunnable(1)) MakeRows();
   if (const auto segment = PickSegment()) SubmitBatch(*segment);
@@ -164,8 +186,7 @@ void Stage::MakeRow(const Sequence& sequence, int position, RowKind kind) {
 
 void Stage::MakeDecodeRows(int limit) {
   for (int made = 0; made < limit && !ready_.empty(); ++made) {
-    const Sequence& s = *Find(ready_.front());
-    ready_.pop_front();
+    const Sequence& s = *Find(ready_.Take());
     MakeRow(s, static_cast<int>(s.tokens.size()) - 1, RowKind::kLive);
   }
 }
@@ -178,61 +199,57 @@ void Stage::MakePromptRows(int budget) {
       MakeRow(*s, s->prompt_issued, s->prompt_issued == last ? RowKind::kLive : RowKind::kPrompt);
     }
     if (s->prompt_issued <= last) return;
-    prefill_.pop_front();
+    prefill_.Take();
   }
 }
 
 void Stage::SubmitBatch(size_t index) {
   Segment& segment = segments_[index];
-  InFlight job;
-  job.id = next_job_++;
-  job.begin = now_;
-  job.segment = index;
-  SegmentJob work;
+  SegmentJob work = std::move(spare_segment_job_);
+  work.run.clear();
+  work.fill.clear();
+  work.signals.clear();
   work.layer_begin = segment.begin;
   work.layer_end = segment.end;
   work.embed = first() && index == 0;
-  std::set<uint64_t> members;
+  bool mixed = false;
   bool signals = false;
+  std::vector<Row>& rows = in_flight_.rows;
   const size_t limit = static_cast<size_t>(config_.max_batch_rows);
-  while (!segment.queue.empty() && job.rows.size() < limit) {
-    Row row = segment.queue.front();
-    segment.queue.pop_front();
-    Sequence* s = Find(row.row.sequence);
+  while (!segment.queue.empty() && rows.size() < limit) {
+    rows.push_back(segment.queue.Take());
+    const FrameRow& row = rows.back().row;
+    Sequence* s = Find(row.sequence);
     CHECK(s != nullptr);
     ++s->rows_in_jobs;
-    members.insert(row.row.sequence);
-    const LayerRow layer_row{row.slot, row.row.position, row.row.token, &s->pages};
-    if (row.row.kind == RowKind::kFill) {
+    mixed |= row.sequence != rows.front().row.sequence;
+    const LayerRow layer_row{rows.back().slot, row.position, row.token, &s->pages};
+    if (row.kind == RowKind::kFill) {
       ++counters_.fill_rows;
       work.fill.push_back(layer_row);
-      job.rows.push_back(row);
       continue;
     }
-    const bool live = row.row.kind == RowKind::kLive;
+    const bool live = row.kind == RowKind::kLive;
     ++(live ? counters_.live_rows : counters_.prompt_rows);
     const bool measured = live && segment.exit && MayExit(s->spec->exit, segment.end);
     // kForced stands for "nothing to measure".
     work.signals.push_back(measured ? s->spec->exit.measure : ExitMeasure::kForced);
     signals |= work.signals.back() != ExitMeasure::kForced && work.signals.back() != ExitMeasure::kSoftmax;
     work.run.push_back(layer_row);
-    job.rows.push_back(row);
   }
   if (!signals) work.signals.clear();
   ++counters_.steps;
-  counters_.largest_batch_rows = std::max<uint64_t>(counters_.largest_batch_rows, job.rows.size());
-  counters_.mixed_batches += members.size() > 1 ? 1 : 0;
-  actions_.push_back(SubmitJob{{job.id, std::move(work)}});
-  in_flight_ = std::move(job);
+  counters_.largest_batch_rows = std::max<uint64_t>(counters_.largest_batch_rows, rows.size());
+  counters_.mixed_batches += mixed ? 1 : 0;
+  in_flight_.segment = index;
+  Submit(std::move(work));
 }
 
 void Stage::SubmitHead() {
-  InFlight job;
-  job.id = next_job_++;
-  job.begin = now_;
-  job.leaving = std::exchange(head_queue_, {});
-  HeadJob work;
-  for (const Leaving& leaving : job.leaving) {
+  HeadJob work = std::move(spare_head_job_);
+  work.rows.clear();
+  std::swap(in_flight_.leaving, head_queue_);
+  for (const Leaving& leaving : in_flight_.leaving) {
     const Row& row = leaving.row;
     Sequence* s = Find(row.row.sequence);
     ++s->rows_in_jobs;
@@ -240,66 +257,82 @@ void Stage::SubmitHead() {
                          static_cast<uint32_t>(row.row.position + 1), &s->spec->sampling,
                          (row.row.flags & kWantLogits) != 0});
   }
-  actions_.push_back(SubmitJob{{job.id, std::move(work)}});
-  in_flight_ = std::move(job);
+  Submit(std::move(work));
+}
+
+template <typename Work>
+void Stage::Submit(Work work) {
+  in_flight_.id = next_job_++;
+  in_flight_.begin = now_;
+  actions_.push_back(SubmitJob{{in_flight_.id, std::move(work)}});
+}
+
+SendFrame Stage::NewFrame(Link link) {
+  SendFrame send{link, {config_.epoch, next_frame_++, TakeSpare(&spare_rows_), {}}, TakeSpare(&spare_slots_)};
+  send.frame.rows.reserve(static_cast<size_t>(config_.max_batch_rows));
+  send.slots.reserve(static_cast<size_t>(config_.max_batch_rows));
+  return send;
 }
 
 void Stage::SendReturns() {
   if (returns_.empty()) return;
-  actions_.push_back(
-      SendFrame{Link::kFirst, {config_.epoch, next_frame_++, std::exchange(returns_, {}), {}}, {}});
+  SendFrame send = NewFrame(Link::kFirst);
+  std::swap(send.frame.rows, returns_);
+  actions_.push_back(std::move(send));
+}
+
+// Sequences with a row in the outbox that is no fill; returns how many fills there are.
+size_t Stage::CollectUrgent() {
+  size_t fills = 0;
+  urgent_.clear();
+  for (const Row& row : outbox_) {
+    if (row.row.kind == RowKind::kFill) {
+      ++fills;
+    } else {
+      urgent_.push_back(row.row.sequence);
+    }
+  }
+  std::sort(urgent_.begin(), urgent_.end());
+  return fills;
 }
 
 // Rows go to the next stage as soon as there is a credit; fills ride in front of their sequence's next row,
 // or go when they are due.
 void Stage::Forward() {
-  const bool link_idle = frames_in_flight_ == 0 && !in_flight_;
+  const bool link_idle = frames_in_flight_ == 0 && !running();
   while (!outbox_.empty() && frames_in_flight_ < config_.send_credits) {
-    std::set<uint64_t> urgent;
-    size_t fills = 0;
-    for (const Row& row : outbox_) {
-      if (row.row.kind != RowKind::kFill) {
-        urgent.insert(row.row.sequence);
-      } else {
-        ++fills;
-      }
-    }
-    const bool all = FillsDue(outbox_, fills, link_idle && urgent.empty());
-    if (urgent.empty() && !all) break;
-    std::vector<Row> rows;
-    std::deque<Row> rest;
-    for (Row& row : outbox_) {
-      const bool goes = rows.size() < static_cast<size_t>(config_.max_batch_rows) &&
-                        (all || urgent.contains(row.row.sequence));
-      (goes ? static_cast<void>(rows.push_back(row)) : rest.push_back(row));
-    }
-    outbox_ = std::move(rest);
-    Send(std::move(rows));
+    const size_t fills = CollectUrgent();
+    const bool all = FillsDue(outbox_, fills, link_idle && urgent_.empty());
+    if (urgent_.empty() && !all) break;
+    SendFrame send = NewFrame(Link::kNext);
+    outbox_.RemoveIf([&](Row& row) {
+      const bool goes = send.frame.rows.size() < static_cast<size_t>(config_.max_batch_rows) &&
+                        (all || std::binary_search(urgent_.begin(), urgent_.end(), row.row.sequence));
+      if (goes) SendRow(&row, &send);
+      return goes;
+    });
+    ++frames_in_flight_;
+    ++counters_.frames_sent;
+    counters_.frames_in_flight_max =
+        std::max(counters_.frames_in_flight_max, static_cast<int>(micro_batches_.size()));
+    actions_.push_back(std::move(send));
   }
   if (backlog_rows() == 0) flush_all_ = false;
 }
 
-void Stage::Send(std::vector<Row> rows) {
-  SendFrame send{Link::kNext, {config_.epoch, next_frame_++, {}, {}}, {}};
-  for (Row& row : rows) {
-    send.frame.rows.push_back(row.row);
-    if (row.row.kind == RowKind::kOpen) {
-      send.frame.opens.push_back(*row.open);
-    }
-    if (row.slot >= 0) {
-      send.slots.push_back(row.slot);
-      FreeSlot(&row);
-    }
-    if (first() && row.row.kind == RowKind::kLive) {
-      ++micro_batches_[send.frame.number];
-      Find(row.row.sequence)->micro_batch = send.frame.number;
-    }
+void Stage::SendRow(Row* row, SendFrame* send) {
+  send->frame.rows.push_back(row->row);
+  if (row->row.kind == RowKind::kOpen) send->frame.opens.push_back(*row->open);
+  if (row->slot >= 0) {
+    send->slots.push_back(row->slot);
+    FreeSlot(row);
   }
-  ++frames_in_flight_;
-  ++counters_.frames_sent;
-  counters_.frames_in_flight_max =
-      std::max(counters_.frames_in_flight_max, static_cast<int>(micro_batches_.size()));
-  actions_.push_back(std::move(send));
+  if (first() && row->row.kind == RowKind::kLive) {
+    const uint64_t frame = send->frame.number;
+    if (micro_batches_.empty() || micro_batches_.back().frame != frame) micro_batches_.push_back({frame, 0});
+    ++micro_batches_.back().rows;
+    Find(row->row.sequence)->micro_batch = frame;
+  }
 }
 
 }  // namespace exeunt

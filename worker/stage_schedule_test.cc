@@ -32,7 +32,7 @@ class HeadQueueTest : public StageTest {
     return nullptr;
   }
   std::vector<StageAction> Complete(Stage* stage, const std::vector<StageAction>& actions) {
-    return Step(stage, {JobDone{Of<SubmitJob>(actions).at(0).job.id, SegmentResult{}}});
+    return Step(stage, {JobDone{Of<SubmitJob>(actions).at(0).job}});
   }
 };
 

@@ -98,7 +98,7 @@ TEST_F(StageTest, ACancelWhileAJobRunsKeepsPagesUntilTheJobIsDone) {
   EXPECT_EQ(Of<SequenceFinishedOut>(cancelled).size(), 1U);
   EXPECT_TRUE(Of<SequenceClosedOut>(cancelled).empty());
   EXPECT_EQ(stage.pages_used(), 1);
-  const auto done = Step(&stage, {JobDone{submitted[0].job.id, SegmentResult{}}});
+  const auto done = Step(&stage, {JobDone{submitted[0].job}});
   EXPECT_EQ(Of<SequenceClosedOut>(done).size(), 1U);
   EXPECT_EQ(stage.pages_used(), 0);
   EXPECT_EQ(stage.slots_used(), 0);
@@ -193,9 +193,9 @@ TEST_F(StageTest, RowsOfSeveralFramesFormOneBatch) {
   Step(&stage, {frame(3)});
   // The first segment's rows of 2 and 3 wait while the row of 1 goes through the second segment; then they
   // run as one.
-  auto jobs = Of<SubmitJob>(Step(&stage, {JobDone{first[0].job.id, SegmentResult{}}}));
+  auto jobs = Of<SubmitJob>(Step(&stage, {JobDone{first[0].job}}));
   ASSERT_EQ(jobs.size(), 1U);
-  jobs = Of<SubmitJob>(Step(&stage, {JobDone{jobs[0].job.id, SegmentResult{}}}));
+  jobs = Of<SubmitJob>(Step(&stage, {JobDone{jobs[0].job}}));
   ASSERT_EQ(jobs.size(), 1U);
   EXPECT_EQ(std::get<SegmentJob>(jobs[0].job.work).run.size(), 2U);
   EXPECT_EQ(stage.counters().mixed_batches, 1U);
@@ -215,18 +215,21 @@ TEST(FrameTest, SurvivesTheWireAndRefusesWhatIsDamaged) {
   Frame frame = OpenFrame(3);
   frame.rows.push_back(StateRow(3, 2, RowKind::kFill));
   frame.rows.back().exit_layer = 6;
-  const auto bytes = EncodeFrame(frame);
-  const auto decoded = DecodeFrame(bytes, kLimits);
-  ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
-  EXPECT_EQ(decoded->rows.size(), 2U);
-  EXPECT_EQ(decoded->rows[1].exit_layer, 6);
-  EXPECT_EQ(decoded->opens[0].prompt, Spec(3).prompt);
-  EXPECT_EQ(decoded->state_rows(), 1U);
+  std::vector<std::byte> bytes;
+  EncodeFrame(frame, &bytes);
+  Frame decoded = OpenFrame(9);  // is replaced
+  const Status status = DecodeFrame(bytes, kLimits, &decoded);
+  ASSERT_TRUE(status.has_value()) << status.error().message;
+  EXPECT_EQ(decoded.rows.size(), 2U);
+  EXPECT_EQ(decoded.rows[1].exit_layer, 6);
+  EXPECT_EQ(decoded.opens.at(0).prompt, Spec(3).prompt);
+  EXPECT_EQ(decoded.state_rows(), 1U);
   for (size_t cut = 0; cut < bytes.size(); ++cut) {
-    EXPECT_FALSE(DecodeFrame(std::span(bytes).first(cut), kLimits).has_value()) << cut;
+    EXPECT_FALSE(DecodeFrame(std::span(bytes).first(cut), kLimits, &decoded).has_value()) << cut;
   }
   const auto refuse = [&](FrameRow row, const char* why) {
-    const auto bad = DecodeFrame(EncodeFrame({7, 1, {row}, {}}), kLimits);
+    EncodeFrame({7, 1, {row}, {}}, &bytes);
+    const Status bad = DecodeFrame(bytes, kLimits, &decoded);
     ASSERT_FALSE(bad.has_value());
     EXPECT_NE(bad.error().message.find(why), std::string::npos) << bad.error().message;
   };

@@ -116,7 +116,7 @@ std::vector<std::vector<float>> Engine::Logits(const std::vector<int32_t>& token
     head.rows.push_back({p, n_layers_, static_cast<uint32_t>(p) + 1, &greedy, true});
   JobDone done = Run({0, std::move(head)});
   std::vector<std::vector<float>> logits;
-  for (HeadRowResult& row : std::get<HeadResult>(done.result).rows) logits.push_back(std::move(row.logits));
+  for (HeadRowResult& row : std::get<HeadJob>(done.job.work).results) logits.push_back(std::move(row.logits));
   return logits;
 }
 

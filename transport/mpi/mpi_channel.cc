@@ -39,9 +39,9 @@ class MpiChannel : public DataChannel {
     }
   }
 
-  void SendNext(DataMessage message) override {
+  void SendNext(DataMessage* message) override {
     CHECK_LT(rank_ + 1, ranks_);
-    Outgoing& out = Queue(std::move(message), true);
+    Outgoing& out = Queue(message, true);
     EXEUNT_MPI(MPI_Issend(out.header.data(), static_cast<int>(out.header.size()), MPI_BYTE, rank_ + 1,
                           kHeaderTag, comm_, &out.requests[0]));
     if (!out.payload.empty()) {
@@ -50,9 +50,9 @@ class MpiChannel : public DataChannel {
     }
   }
 
-  void SendFirst(DataMessage message) override {
-    CHECK(message.payload.empty());
-    Outgoing& out = Queue(std::move(message), false);
+  void SendFirst(DataMessage* message) override {
+    CHECK(message->payload.empty());
+    Outgoing& out = Queue(message, false);
     EXEUNT_MPI(MPI_Isend(out.header.data(), static_cast<int>(out.header.size()), MPI_BYTE, 0, kTokenTag,
                          comm_, &out.requests[0]));
   }
@@ -114,15 +114,15 @@ class MpiChannel : public DataChannel {
   };
 
   // The buffers stay where they are until the requests are complete.
-  Outgoing& Queue(DataMessage message, bool is_frame) {
-    CHECK_LE(message.header.size(), kMaxHeaderBytes);
-    CHECK_LE(message.payload.size(), kMaxPayloadBytes);
+  Outgoing& Queue(DataMessage* message, bool is_frame) {
+    CHECK_LE(message->header.size(), kMaxHeaderBytes);
+    CHECK_LE(message->payload.size(), kMaxPayloadBytes);
     Outgoing& out = outgoing_.emplace_back();
-    const uint64_t payload_bytes = message.payload.size();
-    out.header.resize(sizeof payload_bytes + message.header.size());
+    const uint64_t payload_bytes = message->payload.size();
+    out.header.resize(sizeof payload_bytes + message->header.size());
     std::memcpy(out.header.data(), &payload_bytes, sizeof payload_bytes);
-    std::memcpy(out.header.data() + sizeof payload_bytes, message.header.data(), message.header.size());
-    out.payload = std::move(message.payload);
+    std::memcpy(out.header.data() + sizeof payload_bytes, message->header.data(), message->header.size());
+    out.payload = std::exchange(message->payload, {});
     out.is_frame = is_frame;
     return out;
   }

@@ -63,7 +63,8 @@ void FramesInOrder(DataChannel* channel, int rank, int ranks) {
     CHECK_LE(credits, kCredits);
     if (sends && sent < kFrames && credits > 0) {
       --credits;
-      channel->SendNext(Make(sent, PayloadBytes(sent)));
+      DataMessage frame = Make(sent, PayloadBytes(sent));
+      channel->SendNext(&frame);
       ++sent;
     }
     DataMessage m;
@@ -83,9 +84,9 @@ void FramesInOrder(DataChannel* channel, int rank, int ranks) {
 void FramesWaitUntilAccepted(DataChannel* channel, int rank, int ranks,
                              const std::function<void()>& barrier) {
   if (ranks < 2) return;
-  if (rank == 0) channel->SendNext(Make(1, 100));
+  DataMessage m = Make(1, 100);
+  if (rank == 0) channel->SendNext(&m);
   barrier();
-  DataMessage m;
   for (int i = 0; i < 1000; ++i) {
     if (rank == 0) CHECK_EQ(channel->TakenByNext(), 0);
     if (rank == 1) CHECK(!channel->Receive(false, &m).value());
@@ -100,8 +101,10 @@ void FramesWaitUntilAccepted(DataChannel* channel, int rank, int ranks,
 void TokensReachRankZero(DataChannel* channel, int rank, int ranks) {
   constexpr uint64_t kTokens = 50;
   if (rank > 0) {
-    for (uint64_t i = 0; i < kTokens; ++i)
-      channel->SendFirst(Make(static_cast<uint64_t>(rank) * 1000 + i, 0));
+    for (uint64_t i = 0; i < kTokens; ++i) {
+      DataMessage token = Make(static_cast<uint64_t>(rank) * 1000 + i, 0);
+      channel->SendFirst(&token);
+    }
     const Deadline deadline;
     while (!channel->Idle()) {
       channel->Progress();

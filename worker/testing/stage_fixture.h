@@ -53,7 +53,9 @@ class StageTest : public testing::Test {
  protected:
   std::vector<StageAction> Step(Stage* stage, std::vector<StageEvent> events) {
     now_.since_start += std::chrono::microseconds(10);
-    return stage->Step(now_, std::move(events));
+    std::vector<StageAction> actions;
+    stage->Step(now_, events, &actions);
+    return actions;
   }
   // What a job takes beside the step's own 10 us: nothing, unless a test says so.
   using JobTime = std::function<Duration(const Job& job)>;
@@ -66,15 +68,12 @@ class StageTest : public testing::Test {
       all.insert(all.end(), actions.begin(), actions.end());
       if (jobs.empty()) return all;
       CHECK_EQ(jobs.size(), 1U);
-      JobDone done{jobs[0].job.id, SegmentResult{}};
-      if (const auto* head = std::get_if<HeadJob>(&jobs[0].job.work)) {
-        HeadResult result;
-        for (size_t i = 0; i < head->rows.size(); ++i)
-          result.rows.push_back({.token = 5, .softmax_margin = 0.5F});
-        done.result = result;
+      JobDone done{jobs[0].job};
+      if (auto* head = std::get_if<HeadJob>(&done.job.work)) {
+        head->results.assign(head->rows.size(), {.token = 5, .softmax_margin = 0.5F});
       } else {
-        const auto& segment = std::get<SegmentJob>(jobs[0].job.work);
-        done.result = SegmentResult{std::vector<float>(segment.signals.size(), 0.5F)};
+        auto& segment = std::get<SegmentJob>(done.job.work);
+        segment.result.signals.assign(segment.signals.size(), 0.5F);
       }
       if (job_time) now_ = now_ + job_time(jobs[0].job);
       actions = Step(stage, {done});
