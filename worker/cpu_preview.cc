@@ -121,8 +121,10 @@ CpuPreview::Row CpuPreview::Choose(int row) {
   float sum = 0.0F;
   ops_.exp_scaled(logits.data(), static_cast<int>(logits.size()), top1, 1.0F, logits.data());
   for (const float p : logits) sum += p;
-  const cpu::VocabStats others = ops_.vocab_stats(best, 0, groups);
-  sum += others.sum_exp * cpu::Exp(others.top1 - top1);
+  if (exact.size() < Size(groups)) {
+    const cpu::VocabStats others = ops_.vocab_stats(best, 0, groups);
+    sum += others.sum_exp * cpu::Exp(others.top1 - top1);
+  }
   chosen.margin = (1.0F - cpu::Exp(top2 - top1)) / sum;
   return chosen;
 }

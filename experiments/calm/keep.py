@@ -1,0 +1,38 @@
+"""Copies what a task needs to be served into this folder, with the answers to the first test prompts by a certificate and in full,
+as tests/cluster/kept_exits_test.py wants them back."""
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from report import certificates, read_sweep
+
+PROMPTS = 32
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--adapted", type=Path, required=True, help="directory of adapter/ and exits/")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--certificate", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    certificate = certificates(options.adapted)[options.certificate]
+    measure = certificate["measure"]
+    sweep = read_sweep(options.data / f"test_{measure}.jsonl")
+    setting = f"{measure}-{certificate['threshold']:g}"
+    prompts = [json.loads(line)["prompt"] for line in (options.data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
+    if options.adapted != options.out:
+        for folder in ("adapter", "exits"):
+            shutil.copytree(options.adapted / folder, options.out / folder, dirs_exist_ok=True)
+    with (options.out / "served.jsonl").open("w", encoding="utf-8") as file:
+        for i in range(PROMPTS):
+            layers = sum(layer * n for layer, n in sweep.exits[setting][i].items())
+            file.write(json.dumps({"certificate": options.certificate, "prompt": prompts[i], "early": sweep.texts[setting][i],
+                                   "layers": layers, "full": sweep.texts["off"][i]}, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

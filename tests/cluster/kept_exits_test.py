@@ -1,0 +1,58 @@
+"""The adapters and exits that experiments/calm keeps, served over two stages: by certificate and in full, the very answers that
+were recorded when the certificates were made, at the depth that they promise.
+
+    tests/cluster/kept_exits_test.py BUILD_DIR MODEL
+"""
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cluster import ROOT, Cluster
+
+BUILD = Path(sys.argv[1])
+MODEL = sys.argv[2]
+DEEPEST = {"restore": 20, "synopsis": 22}  # mean layers of 30, at most
+KEPT_BYTES = 25_000_000  # of a task
+
+
+def check(task: Path) -> None:
+    size = sum(p.stat().st_size for p in task.rglob("*") if p.is_file())
+    assert size < KEPT_BYTES, (task, size)
+    recorded = [json.loads(line) for line in (task / "served.jsonl").read_text(encoding="utf-8").splitlines()]
+    name = recorded[0]["certificate"]
+    certificate = json.loads((task / f"exits/certificates/{name}.json").read_text())
+    with Cluster(BUILD, MODEL, "--stages", "2", "--adapter", str(task / "adapter"), "--exits", str(task / "exits")) as cluster:
+        (model,) = cluster.get("/v1/models")["data"]
+        assert name in [c["name"] for c in model["certificates"]], model
+
+        def ask(prompt: str, exit: dict[str, str]) -> dict:
+            status, answer = cluster.post("/v1/completions", {"model": "default", "prompt": prompt, "temperature": 0, "exit": exit,
+                                                              "max_tokens": certificate["max_tokens"]})
+            assert status == 200, answer
+            return answer
+
+        with ThreadPoolExecutor(16) as pool:
+            early = list(pool.map(lambda line: ask(line["prompt"], {"certificate": name}), recorded))
+            full = list(pool.map(lambda line: ask(line["prompt"], {"mode": "off"}), recorded))
+    for line, a, b in zip(recorded, early, full):
+        assert a["choices"][0]["text"] == line["early"], (line, a)
+        assert b["choices"][0]["text"] == line["full"], (line, b)
+        assert a["usage"]["exit"]["certificate"] == name, a
+    layers = [a["usage"]["exit"]["mean_layers"] * a["usage"]["completion_tokens"] for a in early]
+    tokens = sum(a["usage"]["completion_tokens"] for a in early)
+    assert sum(layers) == sum(line["layers"] for line in recorded), (sum(layers), recorded)
+    assert sum(layers) / tokens <= DEEPEST[task.name], sum(layers) / tokens
+    print(f"ok   {task.name}: {len(recorded)} answers by {name} and in full as recorded, {sum(layers) / tokens:.2f} layers a token",
+          flush=True)
+
+
+def main() -> None:
+    kept = sorted(p.parent for p in (ROOT / "experiments/calm").glob("*/adapter"))
+    assert kept, "no adapters are kept"
+    for task in kept:
+        check(task)
+
+
+main()
