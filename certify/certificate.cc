@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/mmap.h"
+#include "certify/json_reader.h"
 #include "model/json.h"
 #include "model/sha256.h"
 
@@ -23,74 +24,6 @@ namespace json = boost::json;
 constexpr size_t kMaxFileBytes = size_t{1} << 20;
 constexpr size_t kMaxNameChars = 64;
 constexpr int64_t kMaxCount = int64_t{1} << 40;
-
-// Reads an object key by key; the first failure is kept, and every key must have been asked for.
-class Reader {
- public:
-  explicit Reader(const json::object& object) : object_(object) {}
-
-  std::string String(const char* key) {
-    const json::value* v = Take(key);
-    if (v == nullptr) return {};
-    if (v->is_string()) return std::string(v->get_string());
-    Fail(key, *v, "a string");
-    return {};
-  }
-  double Number(const char* key, double low, double high) {
-    const json::value* v = Take(key);
-    if (v == nullptr) return low;
-    boost::system::error_code error;
-    const double number = v->to_number<double>(error);
-    if (!error && number >= low && number <= high) return number;
-    Fail(key, *v, fmt::format("a number in [{}, {}]", low, high));
-    return low;
-  }
-  int64_t Integer(const char* key, int64_t low, int64_t high) {
-    const json::value* v = Take(key);
-    if (v == nullptr) return low;
-    boost::system::error_code error;
-    const auto number = v->to_number<int64_t>(error);
-    if (!error && number >= low && number <= high) return number;
-    Fail(key, *v, fmt::format("a whole number in [{}, {}]", low, high));
-    return low;
-  }
-  std::string Hash(const char* key) {
-    const std::string hash = String(key);
-    const bool hex = std::all_of(hash.begin(), hash.end(),
-                                 [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-    if (!error_ && (hash.size() != 64 || !hex)) Fail(key, json::value(hash), "64 hexadecimal digits");
-    return hash;
-  }
-  // One of what `of` knows.
-  template <typename T>
-  T Named(const char* key, std::optional<T> (*of)(std::string_view)) {
-    const std::string name = String(key);
-    const std::optional<T> value = of(name);
-    if (!error_ && !value) Fail(key, json::value(name), "a known name");
-    return value.value_or(T{});
-  }
-  const json::value* Take(const char* key) {
-    taken_.insert(key);
-    const json::value* v = object_.if_contains(key);
-    if (v == nullptr && !error_) error_ = InvalidArgument("key '{}' is missing", key);
-    return error_ ? nullptr : v;
-  }
-  void Fail(const char* key, const json::value& value, const std::string& wanted) {
-    if (!error_) error_ = InvalidArgument("key '{}': {} is not {}", key, JsonText(value), wanted);
-  }
-  Status Done() {
-    for (const auto& [key, unused] : object_) {
-      if (!error_ && !taken_.contains(key)) error_ = InvalidArgument("unknown key '{}'", std::string(key));
-    }
-    if (error_) return *error_;
-    return OkStatus();
-  }
-
- private:
-  const json::object& object_;
-  std::set<std::string, std::less<>> taken_;
-  std::optional<Error> error_;
-};
 
 std::optional<Consistency> ConsistencyOf(std::string_view name) {
   if (name == "textual") return Consistency::kTextual;
@@ -105,11 +38,11 @@ bool IsName(const std::string& name) {
   });
 }
 
-void ReadDecay(Reader* reader, ExitSetting* setting) {
+void ReadDecay(JsonReader* reader, ExitSetting* setting) {
   const json::value* v = reader->Take("decay");
   if (v == nullptr || v->is_null()) return;
   if (!v->is_object()) return reader->Fail("decay", *v, "null or {tau, n}");
-  Reader inner(v->get_object());
+  JsonReader inner(v->get_object());
   ExitDecay decay;
   decay.tau = static_cast<float>(inner.Number("tau", 0, 1000));
   decay.n = static_cast<int>(inner.Integer("n", 1, 1 << 24));
@@ -117,7 +50,7 @@ void ReadDecay(Reader* reader, ExitSetting* setting) {
   setting->decay = decay;
 }
 
-void ReadSetting(Reader* reader, Certificate* c) {
+void ReadSetting(JsonReader* reader, Certificate* c) {
   c->setting.mode = reader->Named("mode", &ExitModeOf);
   c->setting.measure = reader->Named("measure", &ExitMeasureOf);
   c->setting.threshold = static_cast<float>(reader->Number("threshold", 0, 1));
@@ -133,7 +66,7 @@ void ReadSetting(Reader* reader, Certificate* c) {
   }
 }
 
-void ReadStop(Reader* reader, Certificate* c) {
+void ReadStop(JsonReader* reader, Certificate* c) {
   const json::value* stop = reader->Take("stop");
   if (stop == nullptr) return;
   if (!stop->is_array()) return reader->Fail("stop", *stop, "a list of strings");
@@ -214,7 +147,7 @@ std::string ToJson(const Certificate& c) {
 
 Result<Certificate> ParseCertificate(const std::string& text) {
   ASSIGN_OR_RETURN(const json::object object, ParseJsonObject(text));
-  Reader reader(object);
+  JsonReader reader(object);
   Certificate c;
   reader.Integer("format", 1, 1);
   c.name = reader.String("name");
@@ -299,6 +232,13 @@ Status HoldsFor(const Certificate& c, const ServedExits& served) {
                            fmt::join(c.exit_layers, ", "), fmt::join(served.exit_layers, ", "));
   }
   return OkStatus();
+}
+
+std::string CertificateHash(const Certificate& certificate) {
+  const std::string json = ToJson(certificate);
+  Sha256 sha;
+  sha.Update(json.data(), json.size());
+  return sha.Hex();
 }
 
 Result<std::string> ExitsHash(const std::string& exits_directory) {

@@ -73,6 +73,9 @@ Status HoldsFor(const Certificate& certificate, const ServedExits& served);
 // The certificate of this name, or the fastest of the family of this name; null: there is neither.
 const Certificate* FindCertificate(const std::vector<Certificate>& certificates, const std::string& name);
 
+// SHA-256 of all that it says, hex.
+std::string CertificateHash(const Certificate& certificate);
+
 // SHA-256 of exits.json and exits.safetensors, hex.
 Result<std::string> ExitsHash(const std::string& exits_directory);
 

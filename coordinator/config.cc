@@ -57,6 +57,8 @@ void AddRequestOptions(CLI::App* app, Config* c) {
   Add(app, "--audit-share", &c->audit_share,
       "share of the requests under a certificate that are run again in full, when nothing waits");
   Add(app, "--audit-level", &c->audit_level, "chance of a false alarm of a certificate, at most");
+  Add(app, "--audit-state", &c->audit_state,
+      "file that keeps the evidence against certificates over restarts");
   app->add_flag("--audit-fallback", c->audit_fallback,
                 "after an alarm of a certificate, run its new requests in full");
   Add(app, "--default-exit-mode", &c->default_exit_mode, "off or propagate, where a request names none");

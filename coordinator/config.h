@@ -45,6 +45,7 @@ struct Config {
   double audit_share = 0.0;
   double audit_level = 0.01;
   bool audit_fallback = false;
+  std::string audit_state;                // file of the evidence; "": it is forgotten at the end
   std::string default_certificate;        // "": the setting below
   std::string default_exit_mode = "off";  // off or propagate
   std::string default_exit_measure = "softmax";

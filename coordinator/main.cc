@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/write_file.h"
 #include "coordinator/cluster_plan.h"
 #include "coordinator/config.h"
 #include "coordinator/driver/driver.h"
@@ -118,6 +119,19 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
   return model;
 }
 
+// Evidence that cannot be read or kept is an error now, not when there is an alarm to remember.
+Result<AuditOptions> MakeAuditOptions(const Config& config) {
+  AuditOptions options{config.audit_share, config.audit_level, config.audit_fallback};
+  if (config.audit_state.empty()) return options;
+  options.state_file = config.audit_state;
+  auto kept = LoadEvidence(options.state_file);
+  if (!kept) return Annotate(kept.error(), "--audit-state");
+  options.kept = std::move(*kept);
+  const Status kept_there = WriteFile(options.state_file, ToJson(options.kept) + "\n");
+  if (!kept_there) return Annotate(kept_there.error(), "--audit-state");
+  return options;
+}
+
 MpirunOptions MakeMpirunOptions(const Config& config, const std::string& worker) {
   MpirunOptions options;
   options.mpirun = config.mpirun;
@@ -171,7 +185,7 @@ Status Open(Config config, Server* server) {
                                                  .request_metrics = &server->request_metrics,
                                                  .stage_metrics = server->stage_metrics.get()}));
   server->launcher->SetControlPort(server->driver->control_port());
-  const AuditOptions audits{config.audit_share, config.audit_level, config.audit_fallback};
+  ASSIGN_OR_RETURN(const AuditOptions audits, MakeAuditOptions(config));
   server->gateway =
       std::make_unique<Gateway>(std::move(model), Gateway::Parts{.driver = server->driver.get(),
                                                                  .registry = &server->registry,

@@ -5,10 +5,16 @@
 #include <cstring>
 
 #include "base/rng.h"
+#include "base/write_file.h"
 #include "coordinator/gateway/choice_text.h"
 #include "transport/control_auth.h"
 
 namespace exeunt {
+namespace {
+
+constexpr Duration kSaveEvery = std::chrono::seconds(1);
+
+}  // namespace
 
 // Collects the answer in full.
 class Auditor::Sink : public TokenSink {
@@ -65,14 +71,20 @@ Auditor::Auditor(const AuditOptions& options, const std::vector<Certificate>& ce
     const auto result = [&](const char* name) {
       return &audits.Add({{"certificate", c.name}, {"result", name}});
     };
-    watched_.emplace(
-        c.name, Watched{*kind, EProcess(c.watch_delta, options.level), result("done"), result("failed"),
-                        result("dropped"), &loss.Add({{"certificate", c.name}}),
-                        &evidence.Add({{"certificate", c.name}}), &alarm.Add({{"certificate", c.name}})});
-    watched_.at(c.name).evidence->Set(1.0);
+    const std::string hash = CertificateHash(c);
+    const auto kept = options.kept.find(hash);
+    const EProcessState state = kept == options.kept.end() ? EProcessState{} : kept->second.state;
+    const EProcess process(c.watch_delta, options.level, state);
+    watched_.emplace(c.name,
+                     Watched{*kind, process, hash, result("done"), result("failed"), result("dropped"),
+                             &loss.Add({{"certificate", c.name}}), &evidence.Add({{"certificate", c.name}}),
+                             &alarm.Add({{"certificate", c.name}})});
+    watched_.at(c.name).Show();
   }
   std::memcpy(&seed_, NewControlNonce().data(), sizeof(seed_));
 }
+
+Auditor::~Auditor() { Save(); }
 
 bool Auditor::Draw(const std::string& certificate) {
   if (!watched_.contains(certificate)) return false;
@@ -90,6 +102,7 @@ void Auditor::Served(ServedAnswer answer) {
 
 // The same request but for its exits: the same seed draws the same tokens.
 void Auditor::Pump() {
+  if (unsaved_ && MonotonicNow() - saved_at_ >= kSaveEvery) Save();
   if (running_ || waiting_.empty() || driver_->core().queued() > 0 || driver_->core().draining()) return;
   running_ = true;
   ServedAnswer served = std::move(waiting_.front());
@@ -108,8 +121,8 @@ void Auditor::Ended(const ServedAnswer& served, const std::string& full_text) {
   watched.process.Add(loss);
   watched.done->Increment();
   watched.loss_sum->Increment(loss);
-  watched.evidence->Set(watched.process.wealth());
-  watched.alarm->Set(watched.process.alarmed() ? 1 : 0);
+  watched.Show();
+  unsaved_ = true;
   if (watched.process.alarmed() && !alarmed) {
     spdlog::error("certificate={} no longer fits the traffic: mean loss {:.4f} over {} audits{}",
                   served.certificate, watched.process.mean_loss(), watched.process.state().count,
@@ -122,6 +135,21 @@ void Auditor::Failed(const ServedAnswer& served) {
   running_ = false;
   watched_.at(served.certificate).failed->Increment();
   Pump();
+}
+
+// Evidence of certificates that are not served now stays as it was.
+void Auditor::Save() {
+  if (!unsaved_ || options_.state_file.empty()) return;
+  unsaved_ = false;
+  saved_at_ = MonotonicNow();
+  for (const auto& [name, watched] : watched_) options_.kept[watched.hash] = {name, watched.process.state()};
+  const Status written = WriteFile(options_.state_file, ToJson(options_.kept) + "\n");
+  if (!written) spdlog::error("--audit-state: {}", written.error().message);
+}
+
+void Auditor::Watched::Show() const {
+  evidence->Set(process.wealth());
+  alarm->Set(process.alarmed() ? 1 : 0);
 }
 
 bool Auditor::FallsBack(const std::string& certificate) const {

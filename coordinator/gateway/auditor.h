@@ -17,6 +17,7 @@
 
 #include "certify/certificate.h"
 #include "certify/e_process.h"
+#include "certify/evidence_file.h"
 #include "coordinator/driver/driver.h"
 #include "model/tokenizer.h"
 
@@ -27,6 +28,8 @@ struct AuditOptions {
   double level = 0.01;  // chance that traffic that fits ever raises an alarm, at most; in (0, 1)
   bool fall_back = false;
   size_t max_waiting = 256;  // chosen requests that wait for room; what comes beyond is counted as dropped
+  std::string state_file;    // keeps the evidence over restarts; "": none
+  EvidenceByHash kept;       // what was in it
 };
 
 // A request as it was served.
@@ -42,12 +45,14 @@ class Auditor : public std::enable_shared_from_this<Auditor> {
   // driver and registry outlive it.
   Auditor(const AuditOptions& options, const std::vector<Certificate>& certificates,
           std::shared_ptr<const Tokenizer> tokenizer, Driver* driver, prometheus::Registry* registry);
+  ~Auditor();  // writes the evidence
 
   // Whether a request under the certificate is to be audited: drawn once, before it runs.
   bool Draw(const std::string& certificate);
   // An audited request has ended as it should.
   void Served(ServedAnswer answer);
-  // Runs what waits, if there is room: call it when a request ends.
+  // Runs what waits, if there is room, and writes new evidence, at most once a second: call it when a request
+  // ends.
   void Pump();
   // The certificate has alarmed, and its requests are to run in full.
   bool FallsBack(const std::string& certificate) const;
@@ -57,15 +62,19 @@ class Auditor : public std::enable_shared_from_this<Auditor> {
   struct Watched {
     TextLoss loss = TextLoss::kRougeL;
     EProcess process;
+    std::string hash;  // of the certificate
     prometheus::Counter* done = nullptr;
     prometheus::Counter* failed = nullptr;
     prometheus::Counter* dropped = nullptr;
     prometheus::Counter* loss_sum = nullptr;
     prometheus::Gauge* evidence = nullptr;
     prometheus::Gauge* alarm = nullptr;
+
+    void Show() const;  // the gauges
   };
   void Ended(const ServedAnswer& served, const std::string& full_text);
   void Failed(const ServedAnswer& served);
+  void Save();
 
   AuditOptions options_;
   std::shared_ptr<const Tokenizer> tokenizer_;
@@ -73,6 +82,8 @@ class Auditor : public std::enable_shared_from_this<Auditor> {
   std::map<std::string, Watched> watched_;
   std::deque<ServedAnswer> waiting_;
   bool running_ = false;  // one at a time
+  bool unsaved_ = false;
+  TimePoint saved_at_;
   uint64_t drawn_ = 0;
   uint64_t seed_ = 0;
 };

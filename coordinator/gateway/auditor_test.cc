@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <thread>
 
 #include "coordinator/testing/http_client.h"
@@ -88,6 +90,45 @@ TEST(Auditor, FallbackRunsNewRequestsInFullAfterAnAlarm) {
   const HttpReply reply = Ask(server);
   EXPECT_NE(reply.body.find(R"("text":"full")"), std::string::npos) << reply.body;
   EXPECT_NE(reply.body.find(R"("certificate":null,"mode":"off")"), std::string::npos) << reply.body;
+}
+
+// A server that ends and one that begins: the alarm and its evidence are there before any new audit.
+TEST(Auditor, EvidenceSurvivesARestartButNotAnotherCertificate) {
+  TestServerOptions options = Watched("early", "full");
+  options.audits.state_file = testing::TempDir() + "audits-" + std::to_string(getpid()) + ".json";
+  std::remove(options.audits.state_file.c_str());
+  double evidence = 0;
+  {
+    TestServer server(options);
+    for (int i = 0; i < 12; ++i) {
+      ASSERT_EQ(Ask(server).status, 200);
+      ASSERT_TRUE(WaitAudits(server, i + 1));
+    }
+    evidence = Metric(server, R"(exeunt_certificate_evidence{certificate="small"})");
+    ASSERT_GE(evidence, 20);
+  }
+  options.audits.kept = LoadEvidence(options.audits.state_file).value();
+  ASSERT_EQ(options.audits.kept.size(), 1U);
+  EXPECT_EQ(options.audits.kept.begin()->second.state.count, 12U);
+  options.audits.fall_back = true;
+  {
+    TestServer server(options);
+    EXPECT_NEAR(Metric(server, R"(exeunt_certificate_evidence{certificate="small"})"), evidence,
+                1e-4 * evidence);
+    EXPECT_EQ(Metric(server, R"(exeunt_certificate_alarm{certificate="small"})"), 1);
+    EXPECT_NE(Ask(server).body.find(R"("text":"full")"), std::string::npos);
+  }
+  const Certificate first = options.certificates[0];
+  options.certificates[0].delta = options.certificates[0].watch_delta = 0.2;
+  {
+    TestServer server(options);
+    EXPECT_EQ(Metric(server, R"(exeunt_certificate_evidence{certificate="small"})"), 1);
+    EXPECT_NE(Ask(server).body.find(R"("text":"early")"), std::string::npos);
+    ASSERT_TRUE(WaitAudits(server, 1));
+  }
+  const EvidenceByHash both = LoadEvidence(options.audits.state_file).value();
+  ASSERT_EQ(both.size(), 2U) << "the first's evidence stays";
+  EXPECT_EQ(both.at(CertificateHash(first)).state.count, 12U);
 }
 
 TEST(Auditor, OfNoShareNothingIsRunAgain) {
