@@ -17,6 +17,7 @@
 #include "tools/exit_options.h"
 #include "tools/model_options.h"
 #include "tools/prompt_file.h"
+#include "tools/rank_verb.h"
 #include "tools/simulation.h"
 #include "tools/state_corpus.h"
 #include "tools/verbs.h"
@@ -349,16 +350,6 @@ Status Bench::Run() {
   return OkStatus();
 }
 
-int Main(const BenchOptions& options) {
-  MpiSession mpi(nullptr, nullptr);
-  const Status result = Bench(options, mpi).Run();
-  if (result.has_value()) return 0;
-  std::fprintf(stderr, "exeunt bench: rank %d: %s\n", mpi.rank(), result.error().message.c_str());
-  // The other ranks may wait for this one: mpirun ends them.
-  std::fflush(nullptr);
-  std::_Exit(1);
-}
-
 }  // namespace
 
 void AddBench(CLI::App* app, int* status) {
@@ -395,7 +386,9 @@ void AddBench(CLI::App* app, int* status) {
   verb->add_flag("--pin", options->pin, "pin every thread to a CPU of its own");
   verb->add_flag("--operations", options->operations, "also print where the first stage's time goes");
   verb->add_flag("--json", options->json, "one JSON object a workload");
-  verb->callback([options, status] { *status = Main(*options); });
+  verb->callback([options, status] {
+    *status = RunOnRanks("bench", [&](const MpiSession& mpi) { return Bench(*options, mpi).Run(); });
+  });
 }
 
 }  // namespace exeunt

@@ -10,6 +10,7 @@
 #include "model/layer_plan.h"
 #include "tools/exit_statistics.h"
 #include "tools/exits_file.h"
+#include "tools/rank_verb.h"
 #include "tools/state_corpus.h"
 #include "tools/translator_refinement.h"
 #include "tools/verbs.h"
@@ -46,21 +47,22 @@ struct ExitWork {
 
 class Fit {
  public:
-  explicit Fit(const FitOptions& options) : options_(options) {}
+  Fit(const FitOptions& options, const MpiSession& mpi) : options_(options), mpi_(mpi) {}
   Status Run();
 
  private:
   Status Prepare();
   std::vector<int> Depths(bool with_last) const;
-  void FitTranslators();
-  void Refine();
-  void FitPreview();
-  void LabelRows();
-  void FitClassifiers();
+  Status FitTranslators();
+  Status Refine();
+  Status FitPreview();
+  Status LabelRows();
+  Status FitClassifiers();
   Status Write() const;
   void Print() const;
 
   const FitOptions& options_;
+  const MpiSession& mpi_;
   std::unique_ptr<StateCorpus> corpus_;
   // Maps and the preview are fitted on the first part, classifiers on the second by what those maps give
   // there, and all of it is evaluated on the third.
@@ -75,7 +77,7 @@ class Fit {
 Status Fit::Prepare() {
   if (options_.rank % 32 != 0)
     return InvalidArgument("--preview-rank {} is not a multiple of 32", options_.rank);
-  ASSIGN_OR_RETURN(corpus_, StateCorpus::Create(options_.corpus));
+  ASSIGN_OR_RETURN(corpus_, StateCorpus::Create(options_.corpus, mpi_));
   const ModelConfig& model = corpus_->source().config();
   if (options_.rank > model.d_model) {
     return InvalidArgument("--preview-rank {} is over the model's {} dimensions", options_.rank,
@@ -110,59 +112,62 @@ std::vector<int> Fit::Depths(bool with_last) const {
 }
 
 // Only for exits that have none.
-void Fit::FitTranslators() {
+Status Fit::FitTranslators() {
   const ModelConfig& model = corpus_->source().config();
   std::map<int, RidgeRegression> sums;
   for (const ExitWork& exit : exits_) {
     if (!exit.fitted.translator) sums.try_emplace(exit.fitted.layer, model.d_model, model.d_model);
   }
-  if (sums.empty()) return;
-  corpus_->ForEach(fitted_, Depths(true), "translators", [&](const AnswerStates& states) {
+  if (sums.empty()) return OkStatus();
+  RETURN_IF_ERROR(corpus_->ForEach(fitted_, Depths(true), "translators", [&](const AnswerStates& states) {
     for (auto& [layer, sum] : sums) {
       sum.Add(states.at.at(layer).data(), states.at.at(model.n_layers).data(), states.rows);
     }
-  });
+  }));
   for (ExitWork& exit : exits_) {
     if (!exit.fitted.translator) exit.fitted.translator = sums.at(exit.fitted.layer).Solve(options_.ridge);
   }
+  return OkStatus();
 }
 
 // A refined translator is kept where it is the better one on the second part.
-void Fit::Refine() {
+Status Fit::Refine() {
   const int passes = options_.refine_passes.value_or(options_.keep.empty() ? kRefinePasses : 0);
-  if (passes == 0) return;
+  if (passes == 0) return OkStatus();
   const int n_layers = corpus_->source().config().n_layers;
   std::vector<FittedExit> before;
   for (const ExitWork& exit : exits_) before.push_back(exit.fitted);
-  const std::vector<AffineMap> refined = RefineTranslators(corpus_.get(), fitted_, before, passes);
+  ASSIGN_OR_RETURN(const std::vector<AffineMap> refined,
+                   RefineTranslators(corpus_.get(), fitted_, before, passes));
   std::vector<double> gain(exits_.size(), 0.0);  // sum of what refining takes off the divergence
   ExitJudge judge(&corpus_->reader());
   const auto visit = [&](AnswerRange range, const auto& row) {
-    corpus_->ForEach(range, Depths(true), "refined", [&](const AnswerStates& states) {
+    return corpus_->ForEach(range, Depths(true), "refined", [&](const AnswerStates& states) {
       judge.SetLast(states.at.at(n_layers).data(), states.rows);
       for (size_t e = 0; e < exits_.size(); ++e)
         row(e, states.at.at(exits_[e].fitted.layer).data(), states.rows);
     });
   };
-  visit(labelled_, [&](size_t e, const float* x, int rows) {
+  RETURN_IF_ERROR(visit(labelled_, [&](size_t e, const float* x, int rows) {
     translated_ = exits_[e].fitted.translator->Apply(x, rows);
     for (const JudgedRow& row : judge.Judge(translated_.data())) gain[e] += row.divergence;
     translated_ = refined[e].Apply(x, rows);
     for (const JudgedRow& row : judge.Judge(translated_.data())) gain[e] -= row.divergence;
-  });
-  visit(evaluated_, [&](size_t e, const float* x, int rows) {
+  }));
+  RETURN_IF_ERROR(visit(evaluated_, [&](size_t e, const float* x, int rows) {
     translated_ = exits_[e].fitted.translator->Apply(x, rows);
     for (const JudgedRow& row : judge.Judge(translated_.data())) exits_[e].unrefined.Add(row);
-  });
+  }));
   for (size_t e = 0; e < exits_.size(); ++e) {
     exits_[e].refined = gain[e] > 0.0;
     if (exits_[e].refined) exits_[e].fitted.translator = refined[e];
   }
+  return OkStatus();
 }
 
 // Over the states of all exits and of the last layer, as the head sees them.
-void Fit::FitPreview() {
-  if (options_.rank == 0) return;
+Status Fit::FitPreview() {
+  if (options_.rank == 0) return OkStatus();
   StateReader& reader = corpus_->reader();
   const ModelConfig& model = corpus_->source().config();
   LowRankHeadFit sums(model.d_model);
@@ -170,28 +175,29 @@ void Fit::FitPreview() {
     for (int r = 0; r < rows; ++r) reader.HeadNorm(x + r * model.d_model, x + r * model.d_model);
     sums.Add(x, rows);
   };
-  corpus_->ForEach(fitted_, Depths(true), "preview", [&](const AnswerStates& states) {
+  RETURN_IF_ERROR(corpus_->ForEach(fitted_, Depths(true), "preview", [&](const AnswerStates& states) {
     for (const ExitWork& exit : exits_) {
       translated_ = exit.fitted.translator->Apply(states.at.at(exit.fitted.layer).data(), states.rows);
       add(translated_.data(), states.rows);
     }
     std::vector<float> last = states.at.at(model.n_layers);
     add(last.data(), states.rows);
-  });
+  }));
   const cpu::PackedMatrix& head = reader.weights().head.parts()[0].weight;
   preview_ =
       sums.Solve(options_.rank, model.vocab_size, [&](int row, float* to) { head.UnpackRow(row, to); });
   preview_head_ = MakePreviewHead({options_.rank, options_.groups}, preview_->down.data(),
                                   preview_->basis.data(), reader.weights().head);
+  return OkStatus();
 }
 
 // Whether each exit's token is the last layer's.
-void Fit::LabelRows() {
+Status Fit::LabelRows() {
   const ModelConfig& model = corpus_->source().config();
   ExitJudge judge(&corpus_->reader());
   std::vector<CpuPreview::Row> previews;
   size_t answer = labelled_.begin;
-  corpus_->ForEach(
+  return corpus_->ForEach(
       {labelled_.begin, evaluated_.end}, Depths(true), "agreement", [&](const AnswerStates& states) {
         const bool evaluated = answer++ >= evaluated_.begin;
         const auto rows = static_cast<size_t>(states.rows);
@@ -215,14 +221,14 @@ void Fit::LabelRows() {
       });
 }
 
-void Fit::FitClassifiers() {
-  if (options_.classifier == "none") return;
+Status Fit::FitClassifiers() {
+  if (options_.classifier == "none") return OkStatus();
   const bool shared = options_.classifier == "shared";
   const int d = corpus_->source().config().d_model;
   std::vector<LogisticRegression> fits(shared ? 1 : exits_.size(), LogisticRegression(d));
   const auto visit = [&](AnswerRange range, const char* what, const auto& row) {
     size_t at = range.begin == labelled_.begin ? 0 : labelled_rows_;
-    corpus_->ForEach(range, Depths(false), what, [&](const AnswerStates& states) {
+    return corpus_->ForEach(range, Depths(false), what, [&](const AnswerStates& states) {
       for (size_t e = 0; e < exits_.size(); ++e) {
         const float* x = states.at.at(exits_[e].fitted.layer).data();
         for (int r = 0; r < states.rows; ++r)
@@ -232,17 +238,19 @@ void Fit::FitClassifiers() {
     });
   };
   for (int pass = 0; pass < options_.passes; ++pass) {
-    visit(labelled_, "classifiers",
-          [&](size_t e, const float* x, bool agrees) { fits[shared ? 0 : e].Add(x, agrees); });
+    RETURN_IF_ERROR(visit(labelled_, "classifiers", [&](size_t e, const float* x, bool agrees) {
+      fits[shared ? 0 : e].Add(x, agrees);
+    }));
     for (LogisticRegression& fit : fits) fit.Step(options_.ridge);
   }
-  visit(evaluated_, "classifiers", [&](size_t e, const float* x, bool agrees) {
+  RETURN_IF_ERROR(visit(evaluated_, "classifiers", [&](size_t e, const float* x, bool agrees) {
     exits_[e].classifier.Add(fits[shared ? 0 : e].Probability(x), agrees);
-  });
+  }));
   for (size_t e = 0; e < exits_.size(); ++e) {
     const LogisticRegression& fit = fits[shared ? 0 : e];
     exits_[e].fitted.classifier = FittedClassifier{fit.weight(), fit.bias()};
   }
+  return OkStatus();
 }
 
 Status Fit::Write() const {
@@ -283,23 +291,25 @@ void Fit::Print() const {
 }
 
 Status Fit::Run() {
-  const Status prepared = Prepare();
-  if (!prepared) return prepared;
-  FitTranslators();
-  Refine();
-  FitPreview();
-  LabelRows();
-  FitClassifiers();
-  const Status written = Write();
-  if (written) Print();
-  return written;
+  RETURN_IF_ERROR(Prepare());
+  if (!corpus_->leads()) return corpus_->Serve();
+  RETURN_IF_ERROR(FitTranslators());
+  RETURN_IF_ERROR(Refine());
+  RETURN_IF_ERROR(FitPreview());
+  RETURN_IF_ERROR(LabelRows());
+  RETURN_IF_ERROR(FitClassifiers());
+  RETURN_IF_ERROR(Write());
+  Print();
+  return OkStatus();
 }
 
 }  // namespace
 
 void AddFit(CLI::App* app, int* status) {
   auto options = std::make_shared<FitOptions>();
-  CLI::App* verb = app->add_subcommand("fit", "Fit exits to a model: translators, classifiers, a cheap head");
+  CLI::App* verb = app->add_subcommand("fit",
+                                       "Fit exits to a model: translators, classifiers, a cheap head; over "
+                                       "ranks: mpirun -n 2 exeunt fit MODEL");
   options->corpus.AddTo(verb);
   verb->add_option("-o,--out", options->out, "directory for exits.json and exits.safetensors")->required();
   verb->add_option("--exit-layers", options->exit_layers, "exits after these layers: auto, or 12,18,24")
@@ -329,7 +339,9 @@ void AddFit(CLI::App* app, int* status) {
   verb->add_option("--holdout", options->holdout, "share of the answers for classifiers and for judging")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
-  verb->callback([options, status] { *status = Report("fit", Fit(*options).Run()); });
+  verb->callback([options, status] {
+    *status = RunOnRanks("fit", [&](const MpiSession& mpi) { return Fit(*options, mpi).Run(); });
+  });
 }
 
 }  // namespace exeunt

@@ -9,6 +9,7 @@
 #include "model/exit_heads.h"
 #include "tools/exits_file.h"
 #include "tools/probe_result.h"
+#include "tools/rank_verb.h"
 #include "tools/state_corpus.h"
 #include "tools/verbs.h"
 #include "worker/layer_costs.h"
@@ -25,7 +26,7 @@ struct ProbeOptions {
 
 class Probe {
  public:
-  explicit Probe(const ProbeOptions& options) : options_(options) {}
+  Probe(const ProbeOptions& options, const MpiSession& mpi) : options_(options), mpi_(mpi) {}
   Status Run();
 
  private:
@@ -34,6 +35,7 @@ class Probe {
   void Sum();
 
   const ProbeOptions& options_;
+  const MpiSession& mpi_;
   std::unique_ptr<StateCorpus> corpus_;
   std::vector<FittedExit> fitted_;
   std::vector<Agreements> agreements_;
@@ -85,7 +87,8 @@ void Probe::Sum() {
 }
 
 Status Probe::Run() {
-  ASSIGN_OR_RETURN(corpus_, StateCorpus::Create(options_.corpus));
+  ASSIGN_OR_RETURN(corpus_, StateCorpus::Create(options_.corpus, mpi_));
+  if (!corpus_->leads()) return corpus_->Serve();
   if (!options_.exits.empty()) {
     ASSIGN_OR_RETURN(fitted_, ReadExits(options_.exits, corpus_->source()));
   }
@@ -93,13 +96,12 @@ Status Probe::Run() {
   result_.n_layers = corpus_->source().config().n_layers;
   result_.prompts = corpus_->answers();
   result_.tokens = corpus_->tokens();
-  const Status measured = Measure();
-  if (!measured) return measured;
+  RETURN_IF_ERROR(Measure());
   std::vector<int> depths;
   for (int layer = 1; layer <= result_.n_layers; ++layer) depths.push_back(layer);
   ExitJudge judge(&corpus_->reader());
-  corpus_->ForEach({0, corpus_->answers()}, depths, "probing",
-                   [&](const AnswerStates& states) { Judge(states, &judge); });
+  RETURN_IF_ERROR(corpus_->ForEach({0, corpus_->answers()}, depths, "probing",
+                                   [&](const AnswerStates& states) { Judge(states, &judge); }));
   Sum();
   std::fputs(ProbeTable(result_).c_str(), stdout);
   return options_.html.empty() ? OkStatus() : WriteFile(options_.html, ProbeHtml(result_));
@@ -109,15 +111,19 @@ Status Probe::Run() {
 
 void AddProbe(CLI::App* app, int* status) {
   auto options = std::make_shared<ProbeOptions>();
-  CLI::App* verb =
-      app->add_subcommand("probe", "What a model could save by leaving early: agreement, oracle depth, cost");
+  CLI::App* verb = app->add_subcommand(
+      "probe",
+      "What a model could save by leaving early: agreement, oracle depth, cost; over ranks: mpirun -n 2 "
+      "exeunt probe MODEL");
   options->corpus.AddTo(verb);
   verb->add_option("--exits", options->exits, "directory of fitted exits, judged beside the raw states");
   verb->add_option("--html", options->html, "write a report with plots to this file");
   verb->add_option("--batch-rows", options->batch_rows, "rows at once, for which costs are measured")
       ->capture_default_str()
       ->check(CLI::Range(1, 32));
-  verb->callback([options, status] { *status = Report("probe", Probe(*options).Run()); });
+  verb->callback([options, status] {
+    *status = RunOnRanks("probe", [&](const MpiSession& mpi) { return Probe(*options, mpi).Run(); });
+  });
 }
 
 }  // namespace exeunt

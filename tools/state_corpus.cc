@@ -6,6 +6,8 @@
 #include "tools/batch_generation.h"
 #include "tools/progress_bar.h"
 #include "tools/prompt_file.h"
+#include "tools/rank_generation.h"
+#include "transport/mpi/mpi_collective.h"
 
 namespace exeunt {
 
@@ -19,7 +21,11 @@ void CorpusOptions::AddTo(CLI::App* app) {
   app->add_option("--streams", streams, "answers that are generated at once")
       ->capture_default_str()
       ->check(CLI::Range(1, 512));
-  app->add_option("--threads", threads, "compute threads")->capture_default_str()->check(CLI::Range(1, 1024));
+  app->add_option("--threads", threads, "compute threads a rank")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  app->add_option("--split", split, "layers of the ranks under mpirun: auto, even, or 0-12,12-30")
+      ->capture_default_str();
 }
 
 Result<std::shared_ptr<const Tokenizer>> OpenTokenizer(const ModelSource& source) {
@@ -27,19 +33,33 @@ Result<std::shared_ptr<const Tokenizer>> OpenTokenizer(const ModelSource& source
                                     : Tokenizer::FromHfDirectory(source.directory());
 }
 
-Result<std::unique_ptr<StateCorpus>> StateCorpus::Create(const CorpusOptions& options) {
+Result<std::unique_ptr<StateCorpus>> StateCorpus::Create(const CorpusOptions& options,
+                                                         const MpiSession& mpi) {
   std::unique_ptr<StateCorpus> corpus(new StateCorpus);
+  corpus->rank_ = mpi.rank();
+  corpus->channel_ = MakeMpiChannel();
   ASSIGN_OR_RETURN(corpus->source_, options.model.Open());
-  const Status generated = corpus->Generate(options);
-  if (!generated.has_value()) return generated.error();
+  const ModelConfig& model = corpus->source_->config();
+  ASSIGN_OR_RETURN(const auto split, ParseSplit(options.split, {.stages = mpi.ranks(),
+                                                                .n_layers = model.n_layers,
+                                                                .costs = EstimateLayerCosts(model)}));
+  RETURN_IF_ERROR(corpus->Generate(options, split));
   size_t longest = 1;
   for (const Answer& answer : corpus->answers_) longest = std::max(longest, answer.ids.size());
+  const int max_tokens = MpiBroadcast(static_cast<int>(longest));
   ASSIGN_OR_RETURN(corpus->reader_,
-                   StateReader::Create(corpus->source_, options.threads, static_cast<int>(longest)));
+                   StateReader::Create(corpus->source_, split[static_cast<size_t>(mpi.rank())],
+                                       corpus->leads(), options.threads, max_tokens));
+  corpus->relay_.emplace(corpus->reader_.get(), corpus->channel_.get(), mpi.rank(), mpi.ranks());
   return corpus;
 }
 
-Status StateCorpus::Generate(const CorpusOptions& options) {
+StateCorpus::~StateCorpus() {
+  if (relay_ && leads()) relay_->End();
+}
+
+// Of all ranks; the answers are rank 0's.
+Status StateCorpus::Generate(const CorpusOptions& options, const std::vector<LayerSpan>& split) {
   ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(*source_));
   ASSIGN_OR_RETURN(const auto lines, ReadPromptFile(options.prompts, options.limit));
   const ModelConfig& model = source_->config();
@@ -59,17 +79,22 @@ Status StateCorpus::Generate(const CorpusOptions& options) {
     answers_.push_back({spec.prompt, spec.prompt_tokens()});
     specs.push_back(std::move(spec));
   }
-  LocalPipelineOptions pipeline_options;
-  pipeline_options.split = {{0, model.n_layers}};
-  pipeline_options.threads = options.threads;
-  pipeline_options.kv_pages = PagesFor(options.streams, positions);
-  ASSIGN_OR_RETURN(const auto pipeline, LocalPipeline::Create(source_, pipeline_options, [](float) {}));
+  StageBuild build;
+  build.source = source_;
+  build.layers = split[static_cast<size_t>(rank_)];
+  build.kv_pages = PagesFor(options.streams, positions);
+  build.threads = options.threads;
+  build.progress = [this] { channel_->Progress(); };
+  ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
+  const CalmExitPolicy policy;
+  StageRunner runner(MakeStageConfig(build, split, rank_, 1), &policy, std::move(stage.executor),
+                     channel_.get());
   ProgressBar bar("generating", specs.size());
-  return GenerateAll(pipeline.get(), std::move(specs), options.streams,
-                     [&](size_t i, const Generation& made) {
-                       answers_[i].ids.insert(answers_[i].ids.end(), made.tokens.begin(), made.tokens.end());
-                       bar.Advance();
-                     });
+  ASSIGN_OR_RETURN(const auto said, GenerateOverRanks(&runner, rank_, std::move(specs), options.streams,
+                                                      [&bar] { bar.Advance(); }));
+  for (size_t i = 0; i < said.size(); ++i)
+    answers_[i].ids.insert(answers_[i].ids.end(), said[i].begin(), said[i].end());
+  return OkStatus();
 }
 
 size_t StateCorpus::tokens(AnswerRange range) const {
@@ -79,24 +104,23 @@ size_t StateCorpus::tokens(AnswerRange range) const {
   return sum;
 }
 
-void StateCorpus::ForEach(AnswerRange range, const std::vector<int>& depths, const char* what,
-                          const std::function<void(const AnswerStates&)>& visit) {
-  const auto d = static_cast<size_t>(source_->config().d_model);
+Status StateCorpus::ForEach(AnswerRange range, const std::vector<int>& depths, const char* what,
+                            const std::function<void(const AnswerStates&)>& visit) {
   ProgressBar bar(what, range.end - range.begin);
-  AnswerStates states;
-  for (size_t i = range.begin; i < range.end; ++i) {
-    const Answer& answer = answers_[i];
-    const auto prompt = static_cast<size_t>(answer.prompt_tokens);
-    states.rows = static_cast<int>(answer.ids.size() - prompt);
-    states.tokens = answer.ids.data() + prompt;
-    // The last token was said and never run.
-    reader_->Read({answer.ids.data(), answer.ids.size() - 1}, answer.prompt_tokens - 1, depths,
-                  [&](int depth, const float* x) {
-                    states.at[depth].assign(x, x + static_cast<size_t>(states.rows) * d);
-                  });
-    visit(states);
-    bar.Advance();
-  }
+  return relay_->Run(
+      range.end - range.begin,
+      [&](size_t i) -> StateRelay::Request {
+        const Answer& answer = answers_[range.begin + i];
+        // The last token was said and never run.
+        return {{answer.ids.data(), answer.ids.size() - 1}, answer.prompt_tokens - 1};
+      },
+      depths,
+      [&](size_t i, const StateRelay::States& at) {
+        const Answer& answer = answers_[range.begin + i];
+        const auto prompt = static_cast<size_t>(answer.prompt_tokens);
+        visit({static_cast<int>(answer.ids.size() - prompt), at, answer.ids.data() + prompt});
+        bar.Advance();
+      });
 }
 
 }  // namespace exeunt

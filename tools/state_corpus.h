@@ -1,17 +1,20 @@
 // StateCorpus: what a model says to prompts (greedy, mode off) and the hidden states it has on the way: what
 // probing and fitting exits read. Only token ids are kept; states are run again at each pass, bit-identical
-// to those of the generation, so that memory does not grow with the corpus.
+// to those of the generation, so that memory does not grow with the corpus. Layers are spread over the ranks
+// of an MPI job, one or more; rank 0 has the answers and the head, the others Serve it their layers.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/tokenizer.h"
 #include "tools/model_options.h"
-#include "worker/state_reader.h"
+#include "transport/mpi/mpi_channel.h"
+#include "worker/state_relay.h"
 
 namespace exeunt {
 
@@ -22,6 +25,7 @@ struct CorpusOptions {
   int max_tokens = 128;
   size_t streams = 32;
   int threads = 1;
+  std::string split = "auto";
 
   void AddTo(CLI::App* app);
 };
@@ -29,8 +33,8 @@ struct CorpusOptions {
 // The states that gave the tokens of one answer.
 struct AnswerStates {
   int rows = 0;
-  std::map<int, std::vector<float>> at;  // by depth, [rows, d_model]
-  const int32_t* tokens = nullptr;       // [rows]: what the full model said
+  const StateRelay::States& at;     // by depth, [rows, d_model]
+  const int32_t* tokens = nullptr;  // [rows]: what the full model said
 };
 
 // Answers [begin, end).
@@ -41,13 +45,22 @@ struct AnswerRange {
 
 class StateCorpus {
  public:
-  // Generates; a bar on stderr where that is a terminal. Errors name file, line, value and limit.
-  static Result<std::unique_ptr<StateCorpus>> Create(const CorpusOptions& options);
+  // Generates; a bar on stderr where that is a terminal. Every rank calls it. Errors name file, line, value
+  // and limit.
+  static Result<std::unique_ptr<StateCorpus>> Create(const CorpusOptions& options, const MpiSession& mpi);
+  // Lets the other ranks go.
+  ~StateCorpus();
+
+  bool leads() const { return rank_ == 0; }
+  // Ranks that do not lead: runs their layers until rank 0's corpus is gone.
+  Status Serve() { return relay_->Serve(); }
+
+  // What follows is for rank 0.
 
   // Runs some answers through the model, and hands out their states after `depths` layers, ascending; `what`
   // stands on the progress bar.
-  void ForEach(AnswerRange range, const std::vector<int>& depths, const char* what,
-               const std::function<void(const AnswerStates&)>& visit);
+  Status ForEach(AnswerRange range, const std::vector<int>& depths, const char* what,
+                 const std::function<void(const AnswerStates&)>& visit);
 
   const ModelSource& source() const { return *source_; }
   const std::shared_ptr<const ModelSource>& shared_source() const { return source_; }
@@ -62,10 +75,13 @@ class StateCorpus {
     int prompt_tokens = 0;
   };
   StateCorpus() = default;
-  Status Generate(const CorpusOptions& options);
+  Status Generate(const CorpusOptions& options, const std::vector<LayerSpan>& split);
 
+  int rank_ = 0;
   std::shared_ptr<const ModelSource> source_;
+  std::unique_ptr<DataChannel> channel_;
   std::unique_ptr<StateReader> reader_;
+  std::optional<StateRelay> relay_;
   std::vector<Answer> answers_;
 };
 

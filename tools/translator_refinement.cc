@@ -83,14 +83,15 @@ std::vector<AffineMap> TranslatorRefinement::maps() const {
 
 }  // namespace
 
-std::vector<AffineMap> RefineTranslators(StateCorpus* corpus, AnswerRange range,
-                                         const std::vector<FittedExit>& exits, int passes) {
+Result<std::vector<AffineMap>> RefineTranslators(StateCorpus* corpus, AnswerRange range,
+                                                 const std::vector<FittedExit>& exits, int passes) {
   std::vector<int> depths;
   for (const FittedExit& exit : exits) depths.push_back(exit.layer);
   depths.push_back(corpus->source().config().n_layers);
   TranslatorRefinement refinement(corpus, exits, passes * static_cast<double>(corpus->tokens(range)));
   for (int pass = 0; pass < passes; ++pass) {
-    corpus->ForEach(range, depths, "refining", [&](const AnswerStates& states) { refinement.Add(states); });
+    RETURN_IF_ERROR(corpus->ForEach(range, depths, "refining",
+                                    [&](const AnswerStates& states) { refinement.Add(states); }));
   }
   return refinement.maps();
 }

@@ -11,7 +11,7 @@ namespace exeunt {
 
 // The refined map of each exit; all of them have a translator to begin with. Memory does not grow with the
 // corpus: states are taken together until they make a mini-batch.
-std::vector<AffineMap> RefineTranslators(StateCorpus* corpus, AnswerRange range,
-                                         const std::vector<FittedExit>& exits, int passes);
+Result<std::vector<AffineMap>> RefineTranslators(StateCorpus* corpus, AnswerRange range,
+                                                 const std::vector<FittedExit>& exits, int passes);
 
 }  // namespace exeunt

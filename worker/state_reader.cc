@@ -8,12 +8,12 @@
 
 namespace exeunt {
 Result<std::unique_ptr<StateReader>> StateReader::Create(std::shared_ptr<const ModelSource> source,
-                                                         int threads, int max_tokens) {
-  const int n_layers = source->config().n_layers;
+                                                         LayerSpan layers, bool with_head, int threads,
+                                                         int max_tokens) {
   ASSIGN_OR_RETURN(StageWeights weights,
-                   LoadStageWeights(source, {.layer_end = n_layers, .with_head = true}, [](float) {}));
-  ASSIGN_OR_RETURN(KvCache cache,
-                   KvCache::Create(source->config(), n_layers, max_tokens / cpu::kPageTokens + 1));
+                   LoadStageWeights(source, {layers.begin, layers.end, with_head}, [](float) {}));
+  ASSIGN_OR_RETURN(KvCache cache, KvCache::Create(source->config(), layers.end - layers.begin,
+                                                  max_tokens / cpu::kPageTokens + 1));
   return std::unique_ptr<StateReader>(
       new StateReader(std::move(weights), std::move(cache), threads, max_tokens));
 }
@@ -26,27 +26,34 @@ StateReader::StateReader(StageWeights weights, KvCache cache, int threads, int m
       layers_(weights_, cache_, ops_, &pool_),
       pages_(Size(max_tokens / cpu::kPageTokens + 1)),
       rows_(Size(max_tokens)),
-      x_(Size(max_tokens) * Size(config().d_model)),
       head_rows_(ops_) {
   std::iota(pages_.begin(), pages_.end(), 0);
+  for (int i = 0; i < max_tokens; ++i) rows_[Size(i)] = {.position = i, .pages = &pages_};
 }
 
-void StateReader::Read(std::span<const int32_t> ids, int first, std::span<const int> depths,
-                       const Sink& sink) {
+void StateReader::Embed(std::span<const int32_t> ids, float* states) const {
   const size_t d = Size(config().d_model);
-  CHECK_LE(ids.size(), rows_.size());
-  for (size_t i = 0; i < ids.size(); ++i) {
-    rows_[i] = {.position = static_cast<int32_t>(i), .token = ids[i], .pages = &pages_};
-    weights_.Embed(ids[i], &x_[i * d]);
-  }
-  const int rows = static_cast<int>(ids.size());
-  const CpuBatch batch{rows, rows, rows_.data(), x_.data()};
+  for (size_t i = 0; i < ids.size(); ++i) weights_.Embed(ids[i], states + i * d);
+}
+
+void StateReader::Run(float* states, int rows, int first, std::span<const int> depths, const Sink& sink,
+                      const std::function<void()>& progress) {
+  CHECK_LE(rows, max_tokens());
+  const CpuBatch batch{rows, rows, rows_.data(), states};
   layers_.Begin(batch);
-  int depth = 0;
-  for (const int wanted : depths) {
-    CHECK_LE(depth, wanted);
-    for (; depth < wanted; ++depth) layers_.Forward(depth, batch);
-    sink(depth, &x_[Size(first) * d]);
+  auto wanted = depths.begin();
+  const auto hand_out = [&](int depth) {
+    for (; wanted != depths.end() && *wanted == depth; ++wanted)
+      sink(depth, states + Size(first) * Size(config().d_model));
+  };
+  const LayerSpan span = layers();
+  if (span.begin == 0) hand_out(0);
+  while (wanted != depths.end() && *wanted <= span.begin) ++wanted;
+  const int end = depths.empty() ? span.begin : std::min(span.end, depths.back());
+  for (int layer = span.begin; layer < end; ++layer) {
+    layers_.Forward(layer, batch);
+    hand_out(layer + 1);
+    progress();
   }
 }
 

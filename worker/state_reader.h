@@ -1,6 +1,7 @@
-// StateReader: runs given token ids through all layers of a model in one process, and hands out the hidden
-// states after chosen layers. The states of a sequence that was generated in mode `off` are bit-identical to
-// those it had then (the pipeline law). Owns weights and a cache for one sequence; not thread-safe.
+// StateReader: runs given token ids through layers of a model, all of them or those of one stage
+// (state_relay.h joins stages), and hands out the hidden states after chosen layers. The states of a sequence
+// that was generated in mode `off` are bit-identical to those it had then (the pipeline law). Owns weights
+// and a cache for one sequence; not thread-safe.
 #pragma once
 
 #include <functional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "kernels/cpu/thread_pool.h"
+#include "model/layer_plan.h"
 #include "worker/cpu_layers.h"
 #include "worker/cpu_preview.h"
 
@@ -16,15 +18,23 @@ namespace exeunt {
 
 class StateReader {
  public:
-  // Called once for each depth, ascending: the states of rows [first, ids.size()) after `depth` layers,
-  // [rows, d_model], valid during the call.
+  // Called once for each depth, ascending: the states of rows [first, all) after `depth` layers, [rows,
+  // d_model], valid during the call.
   using Sink = std::function<void(int depth, const float* states)>;
 
-  static Result<std::unique_ptr<StateReader>> Create(std::shared_ptr<const ModelSource> source, int threads,
+  // What needs the head, below, needs `with_head`.
+  static Result<std::unique_ptr<StateReader>> Create(std::shared_ptr<const ModelSource> source,
+                                                     LayerSpan layers, bool with_head, int threads,
                                                      int max_tokens);
 
-  // `depths` ascends within [0, n_layers]; 0 is the embedding. ids.size() is at most max_tokens.
-  void Read(std::span<const int32_t> ids, int first, std::span<const int> depths, const Sink& sink);
+  // states: [ids.size(), d_model].
+  void Embed(std::span<const int32_t> ids, float* states) const;
+  // Runs the rows of a sequence from its first on, at most max_tokens of them, through this reader's layers:
+  // states [rows, d_model], in place, no deeper than is wanted. `depths` ascends within [0, n_layers]; those
+  // outside the layers are another reader's (0, the embedding, is that of the first layer's). `progress` is
+  // called after each layer.
+  void Run(float* states, int rows, int first, std::span<const int> depths, const Sink& sink,
+           const std::function<void()>& progress);
   // Logits [rows, vocab] of states that went through the last layer, or through an exit's map to it.
   void Logits(const float* states, int rows, float* logits);
   // What a preview of the head says of such states.
@@ -32,6 +42,8 @@ class StateReader {
   // y = norm of x before the vocabulary head; both [d_model].
   void HeadNorm(const float* x, float* y) const;
 
+  LayerSpan layers() const { return {weights_.layer_begin, weights_.layer_begin + Layers()}; }
+  int max_tokens() const { return static_cast<int>(rows_.size()); }
   const ModelConfig& config() const { return weights_.source->config(); }
   const StageWeights& weights() const { return weights_; }
   const cpu::Ops& ops() const { return ops_; }
@@ -39,6 +51,7 @@ class StateReader {
 
  private:
   StateReader(StageWeights weights, KvCache cache, int threads, int max_tokens);
+  int Layers() const { return static_cast<int>(weights_.layers.size()); }
 
   StageWeights weights_;
   KvCache cache_;
@@ -47,7 +60,6 @@ class StateReader {
   CpuLayers layers_;
   std::vector<int32_t> pages_;
   std::vector<LayerRow> rows_;
-  std::vector<float> x_;  // [max_tokens, d_model]
   MatmulRows head_rows_;
 };
 
