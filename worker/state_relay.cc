@@ -18,8 +18,9 @@ constexpr size_t kMostStatesBytes = kMaxHeaderBytes / 2;  // of one message to r
 
 template <typename T>
 void Append(std::vector<std::byte>* to, const T* values, size_t count) {
-  const auto* begin = reinterpret_cast<const std::byte*>(values);
-  to->insert(to->end(), begin, begin + count * sizeof(T));
+  const size_t at = to->size();
+  to->resize(at + count * sizeof(T));  // insert() trips gcc 12's bounds warning
+  std::memcpy(to->data() + at, values, count * sizeof(T));
 }
 
 }  // namespace
@@ -88,7 +89,7 @@ void StateRelay::PassOn(const FrameHeader& header, std::span<const int> depths,
   Append(&message.header, &header, 1);
   Append(&message.header, depths.data(), depths.size());
   message.payload = std::move(states);
-  channel_->SendNext(std::move(message));
+  channel_->SendNext(&message);
 }
 
 Status StateRelay::Take(const DataMessage& message, uint64_t first_pending) {
@@ -177,7 +178,7 @@ void StateRelay::SendStates(uint64_t number, int depth, const float* states, int
     Append(&message.header, &header, 1);
     Append(&message.header, states + Size(row) * Size(reader_->config().d_model),
            Size(count) * Size(reader_->config().d_model));
-    channel_->SendFirst(std::move(message));
+    channel_->SendFirst(&message);
   }
 }
 

@@ -87,7 +87,8 @@ TEST_F(StateRelayTest, RefusesWhatNobodyAskedFor) {
   LoopbackHub hub(2);
   const auto reader = Reader({0, 3});
   StateRelay relay(reader.get(), hub.channel(0), 0, 2);
-  hub.channel(1)->SendFirst({.header = std::vector<std::byte>(24)});
+  DataMessage unasked{.header = std::vector<std::byte>(24)};
+  hub.channel(1)->SendFirst(&unasked);
   const std::vector<int> depths = {6};
   const Status ran = relay.Run(
       1,
@@ -100,7 +101,8 @@ TEST_F(StateRelayTest, RefusesWhatNobodyAskedFor) {
       << ran.error().message;
 
   const auto second = Reader({3, 6});
-  hub.channel(0)->SendNext({.header = std::vector<std::byte>(3)});
+  DataMessage cut_short{.header = std::vector<std::byte>(3)};
+  hub.channel(0)->SendNext(&cut_short);
   EXPECT_FALSE(StateRelay(second.get(), hub.channel(1), 1, 2).Serve().has_value());
 }
 
