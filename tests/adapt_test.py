@@ -50,6 +50,11 @@ def main() -> int:
         assert "phase=" not in adapt(model, folder, *steps), "it trained on behind its end"
         assert (folder / "out/adapter/adapter_model.safetensors").read_bytes() == before
         assert "was trained with steps 6, asked for is 7" in adapt(model, folder, *steps, "--steps", "7", ok=False)
+        # Another run begins with what this one made, even without a step of its own.
+        again = ["--start", str(folder / "out"), "--out", str(folder / "again"), "--steps", "0"]
+        adapt(model, folder, *again)
+        assert (folder / "again/adapter/adapter_model.safetensors").read_bytes() == before
+        assert "the recipe's is torch.Size([8, 576])" in adapt(model, folder, *again, "--rank", "8", ok=False)
         described = json.loads((folder / "out/exits/exits.json").read_text())
         assert [e["layer"] for e in described["exits"]] == [6, 12], described
         served = subprocess.run([EXEUNT, "generate", model, "--adapter", folder / "out/adapter", "--exits", folder / "out/exits",

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import peft
+import safetensors.torch
 import torch
 import transformers
 
@@ -106,6 +107,30 @@ class ExitingModel(torch.nn.Module):
     def trained(self) -> dict[str, torch.Tensor]:
         """What training changes: LoRA matrices and translators, by name."""
         return {name: p for name, p in self.named_parameters() if "lora_" in name or name.startswith("translators.")}
+
+
+def load(model: ExitingModel, made: Path) -> None:
+    """What an earlier run left in made/adapter and made/exits, to go on from. Errors name the file and what does not fit."""
+    adapter, exits = made / "adapter/adapter_model.safetensors", made / "exits/exits.safetensors"
+    for path in (adapter, exits):
+        if not path.is_file():
+            raise SystemExit(f"{path}: is not there")
+    own = peft.get_peft_model_state_dict(model.adapted)
+    lora = safetensors.torch.load_file(adapter)
+    maps = safetensors.torch.load_file(exits)
+    wanted = {name: tensor.shape for name, tensor in own.items()}
+    found = {name: tensor.shape for name, tensor in lora.items()}
+    if wanted != found:
+        name = next(n for n in wanted | found if wanted.get(n) != found.get(n))
+        raise SystemExit(f"{adapter}: {name} is {found.get(name)}, the recipe's is {wanted.get(name)}")
+    peft.set_peft_model_state_dict(model.adapted, {name: tensor.float() for name, tensor in lora.items()})
+    with torch.no_grad():
+        for layer, translator in model.translators.items():
+            for part in ("weight", "bias"):
+                name = f"exit.{layer}.translator.{part}"
+                if name not in maps:
+                    raise SystemExit(f"{exits}: has no {name}")
+                getattr(translator, part).copy_(maps[name])
 
 
 def use_all_cores() -> None:
