@@ -47,23 +47,34 @@ size_t KvCache::PageBytes(const ModelConfig& config, int n_layers) {
          static_cast<size_t>(n_layers);
 }
 
-PageAllocator::PageAllocator(int n_pages) : total_(n_pages) {
+PageAllocator::PageAllocator(int n_pages) : total_(n_pages), users_(static_cast<size_t>(n_pages), 0) {
   for (int page = n_pages - 1; page >= 0; --page) free_.push_back(page);
 }
 
 bool PageAllocator::Allocate(int count, std::vector<int32_t>* pages) {
   if (count > static_cast<int>(free_.size())) return false;
   for (int i = 0; i < count; ++i) {
-    pages->push_back(free_.back());
+    const int32_t page = free_.back();
     free_.pop_back();
+    users_[static_cast<size_t>(page)] = 1;
+    pages->push_back(page);
   }
   return true;
 }
 
+void PageAllocator::Share(std::span<const int32_t> shared, std::vector<int32_t>* pages) {
+  for (const int32_t page : shared) {
+    CHECK_GT(users_[static_cast<size_t>(page)]++, 0);
+    pages->push_back(page);
+  }
+}
+
 void PageAllocator::Free(std::vector<int32_t>* pages) {
-  free_.insert(free_.end(), pages->rbegin(), pages->rend());
-  pages->clear();
-  CHECK_LE(free_.size(), static_cast<size_t>(total_));
+  for (; !pages->empty(); pages->pop_back()) {
+    int& users = users_[static_cast<size_t>(pages->back())];
+    CHECK_GT(users, 0);
+    if (--users == 0) free_.push_back(pages->back());
+  }
 }
 
 }  // namespace exeunt

@@ -1,9 +1,11 @@
 // KvCache: the paged K/V memory of one stage's layers, F16. Memory is mapped at once and touched page by
-// page. PageAllocator: which pages are free. Neither is thread-safe; owned by the stage's thread.
+// page. PageAllocator: which pages are free, and how many sequences use the others. Neither is thread-safe;
+// owned by the stage's thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/result.h"
@@ -38,6 +40,8 @@ class PageAllocator {
   explicit PageAllocator(int n_pages);
   // Appends `count` pages to `pages`; false, and nothing changed, where fewer are free.
   bool Allocate(int count, std::vector<int32_t>* pages);
+  // Appends pages that are in use to `pages`: they are free when every user has freed them.
+  void Share(std::span<const int32_t> shared, std::vector<int32_t>* pages);
   void Free(std::vector<int32_t>* pages);
   int used() const { return total_ - static_cast<int>(free_.size()); }
   int total() const { return total_; }
@@ -45,6 +49,7 @@ class PageAllocator {
  private:
   int total_;
   std::vector<int32_t> free_;
+  std::vector<int> users_;  // of each page
 };
 
 }  // namespace exeunt

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "kernels/cpu/ops.h"
 #include "transport/request_message.h"
 
 namespace exeunt {
@@ -44,6 +45,22 @@ Result<ExitSetting> ExitFromProto(const proto::ExitSetting& m, int n_layers) {
   return e;
 }
 
+// The last row of a prompt is never shared: it gives the first token.
+Status TakePrefix(const proto::OpenSequence& m, SequenceSpec* spec) {
+  if (m.prefix_of() == 0 && m.prefix_tokens() == 0) return OkStatus();
+  if (m.prefix_of() == 0 || m.prefix_of() == m.sequence()) {
+    return InvalidArgument("prefix_of {} is no other sequence", m.prefix_of());
+  }
+  if (m.prefix_tokens() == 0 || m.prefix_tokens() % cpu::kPageTokens != 0 ||
+      m.prefix_tokens() >= static_cast<uint32_t>(m.prompt_size())) {
+    return InvalidArgument("prefix_tokens {} is no multiple of {} below the prompt's {}", m.prefix_tokens(),
+                           cpu::kPageTokens, m.prompt_size());
+  }
+  spec->prefix_of = m.prefix_of();
+  spec->prefix_tokens = static_cast<int>(m.prefix_tokens());
+  return OkStatus();
+}
+
 }  // namespace
 
 bool SequenceSpec::IsEnd(int32_t token) const {
@@ -59,6 +76,8 @@ proto::OpenSequence ToProto(const SequenceSpec& spec) {
   *m.mutable_exit() = ToProto(spec.exit);
   m.mutable_end_tokens()->Add(spec.end_tokens.begin(), spec.end_tokens.end());
   m.set_want_logits(spec.want_logits);
+  m.set_prefix_of(spec.prefix_of);
+  m.set_prefix_tokens(static_cast<uint32_t>(spec.prefix_tokens));
   return m;
 }
 
@@ -87,6 +106,7 @@ Result<SequenceSpec> FromProto(const proto::OpenSequence& m, const SequenceLimit
                    std::min(s.n_logprobs(), kMaxLogprobs)};
   ASSIGN_OR_RETURN(spec.exit, ExitFromProto(m.exit(), limits.n_layers));
   spec.want_logits = m.want_logits();
+  RETURN_IF_ERROR(TakePrefix(m, &spec));
   return spec;
 }
 

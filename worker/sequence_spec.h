@@ -19,6 +19,10 @@ struct SequenceSpec {
   ExitSetting exit;
   std::vector<int32_t> end_tokens;
   bool want_logits = false;
+  // The first prefix_tokens positions, whole pages, are those of this sequence, whose prompt begins with the
+  // same tokens; 0: none. Stage 0 clears both where that sequence is over when this one is admitted.
+  uint64_t prefix_of = 0;
+  int prefix_tokens = 0;
 
   int prompt_tokens() const { return static_cast<int>(prompt.size()); }
   int positions() const { return prompt_tokens() + max_tokens; }

@@ -170,8 +170,11 @@ class Stage {
     std::vector<int32_t> tokens;  // prompt and what was generated, as far as seen here
     std::vector<int> watermark;   // per segment
     int rows_in_jobs = 0;
-    bool closing = false;
-    int prompt_issued = 0;     // stage 0: prompt rows that were made
+    int shared = 0;        // prompt rows below it run even when the sequence is over: others use their K/V
+    bool closing = false;  // it is over; it stays until those rows, and the rows in jobs, are done
+    RowKind closed_by = RowKind::kClose;
+    bool close_sent = false;
+    int prompt_issued = 0;     // stage 0: prompt rows that were made, or shared
     uint64_t micro_batch = 0;  // stage 0: frame that carried it; 0: none
   };
   struct Row {
@@ -218,7 +221,10 @@ class Stage {
   void LearnStagesUsed(int exit_layer);
   void OnRollback(const FrameRow& row);
   bool Open(SequenceSpec spec);
+  Status SharePrefix(SequenceSpec* spec, std::vector<int32_t>* pages);
+  static bool Outlives(const Sequence& sequence, const FrameRow& row);
   void Close(Sequence* sequence, RowKind kind);
+  void EndIfDone(Sequence* sequence);
   void Release(Sequence* sequence);
   void Finished(Sequence* sequence, Finish reason);
   void DropRows(uint64_t sequence, uint32_t before_generation);
@@ -228,8 +234,8 @@ class Stage {
   void HeadDone(std::vector<HeadRowResult>* results);
   void Leave(Row row, size_t segment, HeadRowResult* result, float confidence);
   void Continue(Row row, size_t next_segment);
-  // The row's sequence, if it is open, current and not closing; otherwise the row is dropped and nullptr
-  // returned.
+  // The row's sequence, if it is open, current and not closing, or the row outlives it; otherwise the row is
+  // dropped and nullptr returned.
   Sequence* Current(const Row& row);
   ExitQuery Query(const Sequence& sequence, const Row& row, int layer, float signal) const;
 

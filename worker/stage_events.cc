@@ -30,6 +30,33 @@ void Stage::FreeSlot(Row* row) {
   row->slot = -1;
 }
 
+// Takes the pages of the prefix that the sequence shares with another. Stage 0 decides whether it does: the
+// other may be over by now. What it forwards says so, and in the FIFO behind it the other is still open.
+Status Stage::SharePrefix(SequenceSpec* spec, std::vector<int32_t>* pages) {
+  if (spec->prefix_of == 0) return OkStatus();
+  Sequence* source = Find(spec->prefix_of);
+  if (source == nullptr || source->closing) {
+    if (!first()) {
+      return DataLoss("sequence {} shares a prefix with {}, which is not open", spec->sequence,
+                      spec->prefix_of);
+    }
+    spec->prefix_of = 0;
+    spec->prefix_tokens = 0;
+    return OkStatus();
+  }
+  const int n = spec->prefix_tokens;
+  const std::vector<int32_t>& prompt = source->spec->prompt;
+  // The last row of a prompt may leave early: its K/V need not be the full model's.
+  if (n >= source->spec->prompt_tokens() ||
+      !std::equal(prompt.begin(), prompt.begin() + n, spec->prompt.begin())) {
+    return DataLoss("sequence {} shares {} tokens with {}, whose prompt of {} does not begin with them",
+                    spec->sequence, n, spec->prefix_of, prompt.size());
+  }
+  source->shared = std::max(source->shared, n);
+  pages_.Share(std::span(source->pages).first(static_cast<size_t>(n / cpu::kPageTokens)), pages);
+  return OkStatus();
+}
+
 bool Stage::Open(SequenceSpec spec) {
   const uint64_t id = spec.sequence;
   if (Find(id) != nullptr) {
@@ -37,7 +64,11 @@ bool Stage::Open(SequenceSpec spec) {
     return false;
   }
   auto sequence = std::make_unique<Sequence>();
-  const int needed = (spec.positions() + cpu::kPageTokens - 1) / cpu::kPageTokens;
+  if (const Status shared = SharePrefix(&spec, &sequence->pages); !shared) {
+    Fail(shared.error());
+    return false;
+  }
+  const int needed = (spec.positions() - spec.prefix_tokens + cpu::kPageTokens - 1) / cpu::kPageTokens;
   if (!pages_.Allocate(needed, &sequence->pages)) {
     Fail(ResourceExhausted("sequence {} needs {} KV pages and {} of {} are used: admission reserved too much",
                            id, needed, pages_.used(), pages_.total()));
@@ -45,7 +76,8 @@ bool Stage::Open(SequenceSpec spec) {
   }
   sequence->tokens.reserve(static_cast<size_t>(spec.positions()));
   sequence->tokens = spec.prompt;
-  sequence->watermark.assign(segments_.size(), 0);
+  sequence->watermark.assign(segments_.size(), spec.prefix_tokens);
+  sequence->prompt_issued = spec.prefix_tokens;
   sequence->spec = std::make_shared<const SequenceSpec>(std::move(spec));
   ++opened_;
   if (!last()) outbox_.push_back({{.sequence = id, .kind = RowKind::kOpen}, -1, now_, sequence->spec});
@@ -149,11 +181,19 @@ void Stage::OnRollback(const FrameRow& row) {
   if (!last()) outbox_.push_back({row, -1, now_, nullptr});
 }
 
+// Whether the row runs even when its sequence is over: another sequence attends to it.
+bool Stage::Outlives(const Sequence& sequence, const FrameRow& row) {
+  return row.kind == RowKind::kPrompt && row.position < sequence.shared;
+}
+
 void Stage::DropRows(uint64_t id, uint32_t before_generation) {
+  const Sequence& sequence = *Find(id);
   const auto drop = [&](Fifo<Row>* rows) {
     rows->RemoveIf([&](Row& row) {
-      if (row.row.sequence != id || !HasState(row.row.kind) || row.row.generation >= before_generation)
+      if (row.row.sequence != id || !HasState(row.row.kind) || row.row.generation >= before_generation ||
+          Outlives(sequence, row.row)) {
         return false;
+      }
       if (row.row.kind == RowKind::kFill) ++counters_.fills_dropped;
       FreeSlot(&row);
       return true;
@@ -177,13 +217,27 @@ void Stage::Finished(Sequence* sequence, Finish reason) {
 void Stage::Close(Sequence* sequence, RowKind kind) {
   const uint64_t id = sequence->spec->sequence;
   sequence->closing = true;
+  sequence->closed_by = kind;
   DropRows(id, UINT32_MAX);
-  if (!last())
-    outbox_.push_back(
-        {{.sequence = id, .generation = sequence->generation, .kind = kind}, -1, now_, nullptr});
-  prefill_.RemoveIf([id](uint64_t waiting) { return waiting == id; });
+  if (sequence->prompt_issued >= sequence->shared) {
+    prefill_.RemoveIf([id](uint64_t waiting) { return waiting == id; });
+  }
   ready_.RemoveIf([id](uint64_t waiting) { return waiting == id; });
   LeaveMicroBatch(sequence);
+  EndIfDone(sequence);
+}
+
+// Of a sequence that is over: the next stage hears of it behind the last row that outlives it.
+void Stage::EndIfDone(Sequence* sequence) {
+  if (sequence->watermark.back() < sequence->shared) return;
+  if (!last() && !std::exchange(sequence->close_sent, true)) {
+    outbox_.push_back({{.sequence = sequence->spec->sequence,
+                        .generation = sequence->generation,
+                        .kind = sequence->closed_by},
+                       -1,
+                       now_,
+                       nullptr});
+  }
   if (sequence->rows_in_jobs == 0) Release(sequence);
 }
 
@@ -227,10 +281,11 @@ Stage::Sequence* Stage::Current(const Row& row) {
   Sequence* sequence = Find(row.row.sequence);
   CHECK(sequence != nullptr);  // a sequence outlives its rows in jobs
   --sequence->rows_in_jobs;
-  if (!sequence->closing && row.row.generation == sequence->generation) return sequence;
+  const bool current = !sequence->closing && row.row.generation == sequence->generation;
+  if (current || Outlives(*sequence, row.row)) return sequence;
   Row dropped = row;
   FreeSlot(&dropped);
-  if (sequence->closing && sequence->rows_in_jobs == 0) Release(sequence);
+  if (sequence->closing) EndIfDone(sequence);
   return nullptr;
 }
 
@@ -282,6 +337,7 @@ void Stage::SegmentDone(const SegmentResult& result) {
     mark = row.row.position + 1;
     if (row.row.kind != RowKind::kLive) {
       Continue(row, segment + 1);
+      if (sequence->closing) EndIfDone(sequence);
       continue;
     }
     Decide(*sequence, row, segment, result.signals.empty() ? 0.0F : result.signals[place],

@@ -195,10 +195,11 @@ void Stage::MakePromptRows(int budget) {
   while (budget > 0 && !prefill_.empty()) {
     Sequence* s = Find(prefill_.front());
     const int last = s->spec->prompt_tokens() - 1;
-    for (; budget > 0 && s->prompt_issued <= last; --budget, ++s->prompt_issued) {
+    const int end = s->closing ? s->shared : last + 1;
+    for (; budget > 0 && s->prompt_issued < end; --budget, ++s->prompt_issued) {
       MakeRow(*s, s->prompt_issued, s->prompt_issued == last ? RowKind::kLive : RowKind::kPrompt);
     }
-    if (s->prompt_issued <= last) return;
+    if (s->prompt_issued < end) return;
     prefill_.Take();
   }
 }

@@ -1,6 +1,7 @@
 // The stage core alone, event by event: what is stale, wrong or over a limit changes nothing, or fails by
 // name.
 #include <algorithm>
+#include <numeric>
 
 #include "worker/testing/stage_fixture.h"
 
@@ -123,6 +124,85 @@ TEST_F(StageTest, OpenAndCloseOfACancelledSequenceBothReachTheNextStage) {
   const auto closed = Step(&next, {FrameArrived{frames[0].frame}});
   EXPECT_EQ(Of<SequenceClosedOut>(closed).size(), 1U);
   EXPECT_TRUE(next.Idle());
+}
+
+class PrefixTest : public StageTest {
+ protected:
+  static SequenceSpec Sharing(uint64_t id, uint64_t source, int prompt = 100) {
+    SequenceSpec spec = Spec(id, prompt);
+    spec.prefix_of = source;
+    spec.prefix_tokens = 64;
+    return spec;
+  }
+  static std::vector<int32_t> PositionsSent(const std::vector<StageAction>& actions, uint64_t sequence) {
+    std::vector<int32_t> positions;  // of its prompt rows; -1: its end
+    for (const SendFrame& send : Of<SendFrame>(actions)) {
+      for (const FrameRow& row : send.frame.rows) {
+        if (row.sequence != sequence) continue;
+        if (row.kind == RowKind::kPrompt) positions.push_back(row.position);
+        if (row.kind == RowKind::kClose || row.kind == RowKind::kCancel) positions.push_back(-1);
+      }
+    }
+    return positions;
+  }
+};
+
+TEST_F(PrefixTest, SharedPagesAreTakenOnceAndSharedRowsRunOnce) {
+  Stage stage(Config(0, 1), &policy_);
+  const auto opened = Step(&stage, {AdmitSequences{{Spec(1, 100), Sharing(2, 1), Sharing(3, 2)}}});
+  EXPECT_EQ(stage.pages_used(), 4 + 2 + 2);
+  const auto all = Finish(&stage, opened);
+  EXPECT_EQ(stage.counters().prompt_rows, 3 * (99U + 35 + 35));  // of three segments
+  EXPECT_EQ(Of<TokenOut>(all).size(), 12U);
+  EXPECT_EQ(stage.pages_used(), 0);
+  EXPECT_TRUE(stage.Idle());
+}
+
+TEST_F(PrefixTest, RowsThatAreSharedOutliveACancelAndItsNewsFollowsThem) {
+  StageConfig config = Config(0, 2);
+  config.least_prefill_chunk_tokens = config.prefill_chunk_tokens = 40;
+  config.send_credits = 1 << 20;
+  Stage stage(config, &policy_);
+  auto actions = Step(&stage, {AdmitSequences{{Spec(1, 100), Sharing(2, 1)}}});  // 40 rows in a job
+  const auto cancelled = Step(&stage, {CancelSequences{{1}}});
+  EXPECT_EQ(Of<SequenceFinishedOut>(cancelled).size(), 1U);
+  EXPECT_EQ(stage.open_sequences(), 2);
+  actions = Finish(&stage, std::move(actions));
+  std::vector<int32_t> want(64);
+  std::iota(want.begin(), want.end(), 0);
+  want.push_back(-1);
+  EXPECT_EQ(PositionsSent(actions, 1), want);
+  EXPECT_EQ(Of<SequenceClosedOut>(actions).size(), 1U);
+  EXPECT_EQ(stage.open_sequences(), 1);
+  EXPECT_EQ(stage.pages_used(), 4);  // all of the second's
+  Step(&stage, {CancelSequences{{2}}});
+  EXPECT_EQ(stage.pages_used(), 0);
+  EXPECT_EQ(stage.slots_used(), 0);
+}
+
+TEST_F(PrefixTest, ASourceThatIsOverIsNotSharedAndTheOtherStagesAreToldSo) {
+  Stage stage(Config(0, 2), &policy_);
+  const auto frames = Of<SendFrame>(Step(&stage, {AdmitSequences{{Sharing(2, 1)}}}));
+  ASSERT_EQ(frames.size(), 1U);
+  EXPECT_EQ(frames[0].frame.opens.at(0).prefix_of, 0U);
+  EXPECT_EQ(frames[0].frame.opens.at(0).prefix_tokens, 0);
+  EXPECT_EQ(stage.pages_used(), 4);
+}
+
+TEST_F(PrefixTest, AnotherPromptOrAnUnknownSourceDownstreamFailsByName) {
+  const auto failure = [&](const StageConfig& config, StageEvent event) {
+    Stage stage(config, &policy_);
+    return Of<StageFailed>(Step(&stage, {std::move(event)})).at(0).error.message;
+  };
+  SequenceSpec other = Spec(1, 100);
+  other.prompt[63] = 1;
+  EXPECT_EQ(failure(Config(0, 1), AdmitSequences{{other, Sharing(2, 1)}}),
+            "sequence 2 shares 64 tokens with 1, whose prompt of 100 does not begin with them");
+  EXPECT_EQ(failure(Config(0, 1), AdmitSequences{{Spec(1, 64), Sharing(2, 1)}}),
+            "sequence 2 shares 64 tokens with 1, whose prompt of 64 does not begin with them");
+  EXPECT_EQ(
+      failure(Config(1, 2), FrameArrived{{7, 1, {{.sequence = 2, .kind = RowKind::kOpen}}, {Sharing(2, 1)}}}),
+      "sequence 2 shares a prefix with 1, which is not open");
 }
 
 size_t FillsSent(const std::vector<StageAction>& actions) {
@@ -251,6 +331,15 @@ TEST(SequenceSpecTest, RefusesWhatAStageCouldNotRun) {
   refuse([](auto* m) { m->clear_prompt(); }, "prompt of 0");
   refuse([](auto* m) { m->set_max_tokens(254); }, "do not fit the context of 256");
   refuse([](auto* m) { m->set_prompt(0, 100); }, "prompt token 100 is outside [0, 100)");
+  refuse([](auto* m) { m->set_prefix_tokens(32); }, "prefix_of 0 is no other sequence");
+  refuse([](auto* m) { m->set_prefix_of(1); }, "prefix_of 1 is no other sequence");
+  refuse([](auto* m) { m->set_prefix_of(9); }, "prefix_tokens 0 is no multiple of 32");
+  refuse(
+      [](auto* m) {
+        m->set_prefix_of(9);
+        m->set_prefix_tokens(32);
+      },
+      "prefix_tokens 32 is no multiple of 32 below the prompt's 3");
   refuse([](auto* m) { m->mutable_exit()->set_mode(2); }, "exit mode exact is not built yet");
   refuse([](auto* m) { m->mutable_exit()->set_mode(3); }, "exit mode verify is not built yet");
   refuse([](auto* m) { m->mutable_exit()->set_mode(9); }, "exit mode 9 is unknown");

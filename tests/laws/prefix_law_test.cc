@@ -1,0 +1,96 @@
+// Sharing a prefix changes nothing but the work: tokens, exit layers and logits are those of requests that
+// each run their whole prompt, wherever the sequence they share with has ended by then.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/laws/law_harness.h"
+
+namespace exeunt {
+namespace {
+
+const ExitSetting kForcedMix = ForcedExits({{6, 0.3F}, {10, 0.15F}, {15, 0.2F}, {26, 0.1F}});
+
+LocalPipelineOptions Stages(int n) {
+  LocalPipelineOptions options;
+  options.split = EvenSplit(30, n);
+  options.exit_layers = {6, 10, 15, 20, 26};
+  options.prefill_chunk_tokens = 24;
+  return options;
+}
+
+// Families of requests whose prompts begin with the same tokens. One in three has no exits.
+std::vector<SequenceSpec> Families(uint64_t seed) {
+  std::mt19937_64 rng(seed);
+  const auto draw = [&rng](uint64_t n) { return static_cast<int>(rng() % n); };
+  std::vector<SequenceSpec> requests;
+  for (int family = 0; family < 4; ++family) {
+    std::vector<int32_t> common(static_cast<size_t>(33 + draw(70)));
+    for (int32_t& token : common) token = draw(300);
+    for (int member = 0; member < 5; ++member) {
+      SequenceSpec spec;
+      spec.sequence = requests.size() + 1;
+      spec.prompt = common;
+      for (int more = 1 + draw(8); more > 0; --more) spec.prompt.push_back(draw(300));
+      spec.max_tokens = 1 + draw(12);
+      spec.sampling = {.temperature = member % 2 == 0 ? 0.0F : 1.0F, .seed = rng()};
+      if (member % 3 != 0) spec.exit = kForcedMix;
+      spec.want_logits = true;
+      if (member > 0) {  // with any of those before it
+        spec.prefix_of = spec.sequence - static_cast<uint64_t>(1 + draw(static_cast<uint64_t>(member)));
+        spec.prefix_tokens = static_cast<int>(common.size()) / cpu::kPageTokens * cpu::kPageTokens;
+      }
+      requests.push_back(std::move(spec));
+    }
+  }
+  return requests;
+}
+
+std::vector<SequenceSpec> Unshared(std::vector<SequenceSpec> requests) {
+  for (SequenceSpec& spec : requests) {
+    spec.prefix_of = 0;
+    spec.prefix_tokens = 0;
+  }
+  return requests;
+}
+
+TEST(PrefixLaw, SharingGivesTheSameBitsAndRunsFewerRows) {
+  const auto model = RandomModel(TinyThirty(DType::kQ4_1));
+  const auto requests = Families(11);
+  const LawRun want = RunLaw(model, Stages(1), Unshared(requests));
+  for (const int stages : {1, 2, 3}) {
+    const LawRun got = RunLaw(model, Stages(stages), requests);
+    EXPECT_EQ(got.generated, want.generated) << stages << " stages";
+    const auto rows = [](const LawRun& run) { return run.counters[0].prompt_rows; };
+    if (stages == 1) {
+      EXPECT_LT(2 * rows(got), rows(want));
+    }
+  }
+}
+
+TEST(PrefixLaw, ASourceMayEndAtAnyMoment) {
+  const auto model = RandomModel(TinyThirty(DType::kQ4_1));
+  const uint64_t first = std::random_device{}();
+  std::cout << "first seed " << first << "\n";
+  for (uint64_t seed = first; seed < first + 4; ++seed) {
+    const auto requests = Families(seed);
+    const LawRun want = RunLaw(model, Stages(1), Unshared(requests));
+    for (const int stages : {1, 2, 3}) {
+      for (const bool staggered : {false, true}) {
+        const LawRun got = RunLaw(model, Stages(stages), requests, {staggered, seed, 0.4});
+        for (const auto& [id, tokens] : got.generated) {
+          const auto& all = want.generated.at(id);
+          if (got.finished.at(id).reason != Finish::kCancelled) {
+            ASSERT_EQ(tokens.size(), all.size());
+          }
+          ASSERT_LE(tokens.size(), all.size());
+          ASSERT_TRUE(std::equal(tokens.begin(), tokens.end(), all.begin()))
+              << "seed " << seed << ", " << stages << " stages, sequence " << id;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace exeunt
