@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "base/error.h"
 #include "certify/certificate.h"
@@ -148,9 +149,11 @@ Status Sweep::Generate() {
   std::vector<SequenceSpec> specs;
   int positions = 1;
   for (size_t p = 0; p < lines_.size(); ++p) {
+    bool opened = false;  // the prompt's last candidate is the last spec: the likeliest to be open still
     for (size_t c = 0; c < answers_.size(); ++c) {
       if (answers_[c][p].done) continue;
       SequenceSpec spec = Spec(c, p);
+      if (std::exchange(opened, true)) SharePrompt(specs.back(), &spec);
       // The same border that a worker has.
       auto checked = FromProto(ToProto(spec), {model.context_length, model.vocab_size, model.n_layers});
       if (!checked)
