@@ -241,10 +241,6 @@ int32_t SampleToken(const cpu::Ops& ops, const float* logits, int n, const cpu::
   return cut ? DrawFromBest(row, params, u, &ThreadScratch()) : DrawFromAll(row, u, &ThreadScratch());
 }
 
-float Logprob(float logit, const cpu::VocabStats& stats) {
-  return static_cast<float>(double{logit} - double{stats.top1} - std::log(double{stats.sum_exp}));
-}
-
 std::vector<std::pair<int32_t, float>> TopLogprobs(const float* logits, int n, int count,
                                                    const cpu::VocabStats& stats, Scratch* scratch) {
   Candidates* const c = &scratch->candidates;
@@ -258,6 +254,10 @@ std::vector<std::pair<int32_t, float>> TopLogprobs(const float* logits, int n, i
 }
 
 }  // namespace
+
+float Logprob(float logit, const cpu::VocabStats& stats) {
+  return static_cast<float>(double{logit} - double{stats.top1} - std::log(double{stats.sum_exp}));
+}
 
 SampledToken Sample(const cpu::Ops& ops, const float* logits, int n, const cpu::VocabStats& stats,
                     const SamplingParams& params, uint32_t position) {

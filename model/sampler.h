@@ -16,6 +16,9 @@ struct SampledToken {
   std::vector<std::pair<int32_t, float>> top;  // params.n_logprobs largest, with their log-probabilities
 };
 
+// Of a token with this logit, in the model's own distribution.
+float Logprob(float logit, const cpu::VocabStats& stats);
+
 // logits: [n]; stats: of the whole row. `position` is that of the token that is drawn. Order of cuts:
 // temperature, top_k, top_p, min_p; of two equals the lower token is the likelier. A row whose largest logit
 // is not finite gives stats.argmax. Thread-safe; a thread keeps its buffers from row to row.

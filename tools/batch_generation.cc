@@ -8,6 +8,13 @@ int PagesFor(size_t streams, int positions) {
   return static_cast<int>(streams) * (positions / cpu::kPageTokens + 1);
 }
 
+void SharePrompt(const SequenceSpec& source, SequenceSpec* spec) {
+  const int pages = (spec->prompt_tokens() - 1) / cpu::kPageTokens;
+  if (pages == 0) return;
+  spec->prefix_of = source.sequence;
+  spec->prefix_tokens = pages * cpu::kPageTokens;
+}
+
 Status GenerateAll(LocalPipeline* pipeline, std::vector<SequenceSpec> specs, size_t streams,
                    const std::function<void(size_t index, Generation)>& done) {
   struct Open {

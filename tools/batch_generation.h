@@ -19,6 +19,10 @@ struct Generation {
 Status GenerateAll(LocalPipeline* pipeline, std::vector<SequenceSpec> specs, size_t streams,
                    const std::function<void(size_t index, Generation)>& done);
 
+// The spec takes the prompt's whole pages from `source`, which has the same prompt and is admitted before it,
+// where that is still open then.
+void SharePrompt(const SequenceSpec& source, SequenceSpec* spec);
+
 // Pages that `streams` sequences of so many positions need.
 int PagesFor(size_t streams, int positions);
 

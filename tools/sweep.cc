@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "base/error.h"
 #include "base/write_file.h"
@@ -108,9 +109,11 @@ Status Sweep::Generate() {
   std::vector<SequenceSpec> specs;
   int positions = 1;
   for (size_t p = 0; p < lines_.size(); ++p) {
+    bool opened = false;  // the prompt's last setting is the last spec: the likeliest to be open still
     for (size_t s = 0; s < answers_.size(); ++s) {
       if (answers_[s][p].done) continue;
       SequenceSpec spec = Spec(s, p);
+      if (std::exchange(opened, true)) SharePrompt(specs.back(), &spec);
       // The same border that a worker has.
       auto checked = FromProto(ToProto(spec), {model.context_length, model.vocab_size, model.n_layers});
       if (!checked)

@@ -187,8 +187,12 @@ void CpuExecutor::RunHeadBlock(HeadJob* job, size_t first, size_t count) {
       const cpu::VocabStats all = ops_.merge_vocab_stats(stats + r * chunks, chunks);
       const HeadRow& row = job->rows[first + Size(r)];
       const float* row_logits = logits + Size(r) * Size(vocab);
-      SampledToken sampled = Sample(ops_, row_logits, vocab, all, *row.sampling, row.position);
       HeadRowResult& out = job->results[first + Size(r)];
+      if (row.scored >= 0) {
+        out = {.token = all.argmax, .logprob = Logprob(row_logits[row.scored], all)};
+        continue;
+      }
+      SampledToken sampled = Sample(ops_, row_logits, vocab, all, *row.sampling, row.position);
       out.token = sampled.token;
       out.softmax_margin = (1.0F - cpu::Exp(all.top2 - all.top1)) / all.sum_exp;
       out.logprob = sampled.logprob;

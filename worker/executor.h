@@ -50,6 +50,7 @@ struct HeadRow {
   uint32_t position = 0;                     // of the token that is drawn
   const SamplingParams* sampling = nullptr;  // outlives the job
   bool want_logits = false;
+  int32_t scored = -1;  // a token: the result is its log-probability and the likeliest token, not a draw
 };
 
 struct HeadRowResult {

@@ -28,7 +28,9 @@ enum class RowKind : uint8_t {
 
 constexpr bool HasState(RowKind kind) { return kind <= RowKind::kVerify; }
 
-inline constexpr uint8_t kWantLogits = 1;  // FrameRow::flags
+// FrameRow::flags
+inline constexpr uint8_t kWantLogits = 1;
+inline constexpr uint8_t kWantScore = 2;  // of a prompt row: how likely the prompt's next token is
 
 struct FrameRow {
   uint64_t sequence = 0;

@@ -78,6 +78,7 @@ proto::OpenSequence ToProto(const SequenceSpec& spec) {
   m.set_want_logits(spec.want_logits);
   m.set_prefix_of(spec.prefix_of);
   m.set_prefix_tokens(static_cast<uint32_t>(spec.prefix_tokens));
+  m.set_score_from(static_cast<uint32_t>(spec.score_from));
   return m;
 }
 
@@ -107,6 +108,13 @@ Result<SequenceSpec> FromProto(const proto::OpenSequence& m, const SequenceLimit
   ASSIGN_OR_RETURN(spec.exit, ExitFromProto(m.exit(), limits.n_layers));
   spec.want_logits = m.want_logits();
   RETURN_IF_ERROR(TakePrefix(m, &spec));
+  // The row before a scored token runs here.
+  if (m.score_from() != 0 &&
+      (m.score_from() >= static_cast<uint32_t>(m.prompt_size()) || m.score_from() <= m.prefix_tokens())) {
+    return InvalidArgument("score_from {} is outside the prompt's own positions ({}, {})", m.score_from(),
+                           m.prefix_tokens(), m.prompt_size());
+  }
+  spec.score_from = static_cast<int>(m.score_from());
   return spec;
 }
 

@@ -23,6 +23,8 @@ struct SequenceSpec {
   // same tokens; 0: none. Stage 0 clears both where that sequence is over when this one is admitted.
   uint64_t prefix_of = 0;
   int prefix_tokens = 0;
+  // The prompt's tokens from this position on are scored by the full model (PromptScoreOut); 0: none.
+  int score_from = 0;
 
   int prompt_tokens() const { return static_cast<int>(prompt.size()); }
   int positions() const { return prompt_tokens() + max_tokens; }

@@ -95,6 +95,13 @@ struct TokenOut {
   std::vector<std::pair<int32_t, float>> top;
   std::vector<float> logits;
 };
+struct PromptScoreOut {  // of a token of the prompt, by the full model
+  uint64_t sequence = 0;
+  uint32_t generation = 0;
+  int32_t position = 0;
+  int32_t token = -1;  // the likeliest one there
+  float logprob = 0.0F;
+};
 enum class Finish { kStop, kLength, kCancelled };
 struct SequenceFinishedOut {
   uint64_t sequence = 0;
@@ -108,8 +115,8 @@ struct SequenceClosedOut {
 struct StageFailed {  // the peer broke the protocol: the pipeline must be ended
   Error error;
 };
-using StageAction = std::variant<SendFrame, LoadStates, GrowSlots, SubmitJob, TokenOut, SequenceFinishedOut,
-                                 SequenceClosedOut, StageFailed>;
+using StageAction = std::variant<SendFrame, LoadStates, GrowSlots, SubmitJob, TokenOut, PromptScoreOut,
+                                 SequenceFinishedOut, SequenceClosedOut, StageFailed>;
 
 // Totals since the stage began, and what is there now.
 struct StageCounters {
@@ -170,7 +177,9 @@ class Stage {
     std::vector<int32_t> tokens;  // prompt and what was generated, as far as seen here
     std::vector<int> watermark;   // per segment
     int rows_in_jobs = 0;
-    int shared = 0;        // prompt rows below it run even when the sequence is over: others use their K/V
+    int kept =
+        0;  // prompt rows below it run even when the sequence is over: others use their K/V, or they score
+    int scores_due = 0;    // rows that wait for the head, or are in it, to score the next token
     bool closing = false;  // it is over; it stays until those rows, and the rows in jobs, are done
     RowKind closed_by = RowKind::kClose;
     bool close_sent = false;
@@ -190,7 +199,8 @@ class Stage {
     bool exit = false;  // exits are possible at its end
     Fifo<Row> queue;
   };
-  // A row that needs the head after a segment: it leaves there, or its measure needs the head to decide.
+  // A row that needs the head after a segment: it leaves there, its measure needs the head to decide, or it
+  // is a prompt's and scores the next token.
   struct Leaving {
     Row row;
     size_t segment = 0;
@@ -223,6 +233,7 @@ class Stage {
   bool Open(SequenceSpec spec);
   Status SharePrefix(SequenceSpec* spec, std::vector<int32_t>* pages);
   static bool Outlives(const Sequence& sequence, const FrameRow& row);
+  static bool Scores(const Sequence& sequence, const FrameRow& row);
   void Close(Sequence* sequence, RowKind kind);
   void EndIfDone(Sequence* sequence);
   void Release(Sequence* sequence);
@@ -232,6 +243,7 @@ class Stage {
   void SegmentDone(const SegmentResult& result);
   void Decide(const Sequence& sequence, const Row& row, size_t index, float signal, int32_t preview);
   void HeadDone(std::vector<HeadRowResult>* results);
+  void Score(Sequence* sequence, Row row, const HeadRowResult& result);
   void Leave(Row row, size_t segment, HeadRowResult* result, float confidence);
   void Continue(Row row, size_t next_segment);
   // The row's sequence, if it is open, current and not closing, or the row outlives it; otherwise the row is

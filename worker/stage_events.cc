@@ -52,7 +52,7 @@ Status Stage::SharePrefix(SequenceSpec* spec, std::vector<int32_t>* pages) {
     return DataLoss("sequence {} shares {} tokens with {}, whose prompt of {} does not begin with them",
                     spec->sequence, n, spec->prefix_of, prompt.size());
   }
-  source->shared = std::max(source->shared, n);
+  source->kept = std::max(source->kept, n);
   pages_.Share(std::span(source->pages).first(static_cast<size_t>(n / cpu::kPageTokens)), pages);
   return OkStatus();
 }
@@ -181,9 +181,15 @@ void Stage::OnRollback(const FrameRow& row) {
   if (!last()) outbox_.push_back({row, -1, now_, nullptr});
 }
 
-// Whether the row runs even when its sequence is over: another sequence attends to it.
+// Whether the row runs even when its sequence is over: another sequence attends to it, or a score is due.
 bool Stage::Outlives(const Sequence& sequence, const FrameRow& row) {
-  return row.kind == RowKind::kPrompt && row.position < sequence.shared;
+  return row.kind == RowKind::kPrompt && row.position < sequence.kept;
+}
+
+// Whether the row scores the token behind it: only a cancel takes that back.
+bool Stage::Scores(const Sequence& sequence, const FrameRow& row) {
+  return row.kind == RowKind::kPrompt && (row.flags & kWantScore) != 0 &&
+         sequence.closed_by != RowKind::kCancel;
 }
 
 void Stage::DropRows(uint64_t id, uint32_t before_generation) {
@@ -202,7 +208,8 @@ void Stage::DropRows(uint64_t id, uint32_t before_generation) {
   for (Segment& segment : segments_) drop(&segment.queue);
   drop(&outbox_);
   std::erase_if(head_queue_, [&](Leaving& leaving) {
-    if (leaving.row.row.sequence != id || leaving.row.row.generation >= before_generation) return false;
+    const FrameRow& row = leaving.row.row;
+    if (row.sequence != id || row.generation >= before_generation || Scores(sequence, row)) return false;
     FreeSlot(&leaving.row);
     return true;
   });
@@ -218,8 +225,11 @@ void Stage::Close(Sequence* sequence, RowKind kind) {
   const uint64_t id = sequence->spec->sequence;
   sequence->closing = true;
   sequence->closed_by = kind;
+  if (kind == RowKind::kClose && sequence->spec->score_from > 0) {
+    sequence->kept = sequence->spec->prompt_tokens() - 1;  // only the last row's token ended it
+  }
   DropRows(id, UINT32_MAX);
-  if (sequence->prompt_issued >= sequence->shared) {
+  if (sequence->prompt_issued >= sequence->kept) {
     prefill_.RemoveIf([id](uint64_t waiting) { return waiting == id; });
   }
   ready_.RemoveIf([id](uint64_t waiting) { return waiting == id; });
@@ -229,7 +239,7 @@ void Stage::Close(Sequence* sequence, RowKind kind) {
 
 // Of a sequence that is over: the next stage hears of it behind the last row that outlives it.
 void Stage::EndIfDone(Sequence* sequence) {
-  if (sequence->watermark.back() < sequence->shared) return;
+  if (sequence->watermark.back() < sequence->kept) return;
   if (!last() && !std::exchange(sequence->close_sent, true)) {
     outbox_.push_back({{.sequence = sequence->spec->sequence,
                         .generation = sequence->generation,
@@ -238,7 +248,8 @@ void Stage::EndIfDone(Sequence* sequence) {
                        now_,
                        nullptr});
   }
-  if (sequence->rows_in_jobs == 0) Release(sequence);
+  const bool scores = sequence->scores_due > 0 && sequence->closed_by != RowKind::kCancel;
+  if (sequence->rows_in_jobs == 0 && !scores) Release(sequence);
 }
 
 void Stage::Release(Sequence* sequence) {
@@ -336,6 +347,11 @@ void Stage::SegmentDone(const SegmentResult& result) {
     CHECK_EQ(mark, row.row.position);  // no row runs above a gap
     mark = row.row.position + 1;
     if (row.row.kind != RowKind::kLive) {
+      if (segments_[segment].end == config_.limits.n_layers && Scores(*sequence, row.row)) {
+        ++sequence->scores_due;
+        head_queue_.push_back({row, segment});
+        continue;
+      }
       Continue(row, segment + 1);
       if (sequence->closing) EndIfDone(sequence);
       continue;
@@ -373,6 +389,10 @@ void Stage::HeadDone(std::vector<HeadRowResult>* results) {
     Sequence* sequence = Current(leaving.row);
     if (sequence == nullptr) continue;
     HeadRowResult& row = (*results)[i];
+    if (leaving.row.row.kind == RowKind::kPrompt) {
+      Score(sequence, leaving.row, row);
+      continue;
+    }
     uint8_t leaves = 1;
     if (leaving.decide) {
       const ExitQuery query =
@@ -386,6 +406,16 @@ void Stage::HeadDone(std::vector<HeadRowResult>* results) {
     const bool softmax = sequence->spec->exit.measure == ExitMeasure::kSoftmax;
     Leave(leaving.row, leaving.segment, &row, softmax ? row.softmax_margin : leaving.confidence);
   }
+}
+
+void Stage::Score(Sequence* sequence, Row row, const HeadRowResult& result) {
+  FreeSlot(&row);
+  --sequence->scores_due;
+  if (Scores(*sequence, row.row)) {
+    actions_.push_back(PromptScoreOut{row.row.sequence, row.row.generation, row.row.position + 1,
+                                      result.token, result.logprob});
+  }
+  if (sequence->closing) EndIfDone(sequence);
 }
 
 void Stage::Leave(Row row, size_t segment, HeadRowResult* result, float confidence) {

@@ -83,6 +83,8 @@ void StageRunner::Act(StageAction* action, StageOutputs* out) {
     job_submitted_ = true;
   } else if (auto* token = std::get_if<TokenOut>(action)) {
     out->tokens.push_back(std::move(*token));
+  } else if (const auto* score = std::get_if<PromptScoreOut>(action)) {
+    out->scores.push_back(*score);
   } else if (const auto* finished = std::get_if<SequenceFinishedOut>(action)) {
     out->finished.push_back(*finished);
   } else if (const auto* closed = std::get_if<SequenceClosedOut>(action)) {

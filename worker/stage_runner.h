@@ -16,6 +16,7 @@ namespace exeunt {
 // What a turn has for the coordinator.
 struct StageOutputs {
   std::vector<TokenOut> tokens;
+  std::vector<PromptScoreOut> scores;
   std::vector<SequenceFinishedOut> finished;
   std::vector<uint64_t> closed;
   std::optional<Error> failed;

@@ -175,12 +175,15 @@ void Stage::MakeRows() {
 }
 
 void Stage::MakeRow(const Sequence& sequence, int position, RowKind kind) {
-  const FrameRow row{.sequence = sequence.spec->sequence,
+  const SequenceSpec& spec = *sequence.spec;
+  uint8_t flags = spec.want_logits ? kWantLogits : 0;
+  if (kind == RowKind::kPrompt && spec.score_from > 0 && position + 1 >= spec.score_from) flags |= kWantScore;
+  const FrameRow row{.sequence = spec.sequence,
                      .generation = sequence.generation,
                      .position = position,
                      .token = sequence.tokens[static_cast<size_t>(position)],
                      .kind = kind,
-                     .flags = sequence.spec->want_logits ? kWantLogits : uint8_t{0}};
+                     .flags = flags};
   segments_.front().queue.push_back({row, TakeSlot(), now_, nullptr});
 }
 
@@ -195,7 +198,7 @@ void Stage::MakePromptRows(int budget) {
   while (budget > 0 && !prefill_.empty()) {
     Sequence* s = Find(prefill_.front());
     const int last = s->spec->prompt_tokens() - 1;
-    const int end = s->closing ? s->shared : last + 1;
+    const int end = s->closing ? s->kept : last + 1;
     for (; budget > 0 && s->prompt_issued < end; --budget, ++s->prompt_issued) {
       MakeRow(*s, s->prompt_issued, s->prompt_issued == last ? RowKind::kLive : RowKind::kPrompt);
     }
@@ -254,9 +257,10 @@ void Stage::SubmitHead() {
     const Row& row = leaving.row;
     Sequence* s = Find(row.row.sequence);
     ++s->rows_in_jobs;
-    work.rows.push_back({row.slot, segments_[leaving.segment].end,
-                         static_cast<uint32_t>(row.row.position + 1), &s->spec->sampling,
-                         (row.row.flags & kWantLogits) != 0});
+    const auto next = static_cast<uint32_t>(row.row.position + 1);
+    const bool scored = row.row.kind == RowKind::kPrompt;
+    work.rows.push_back({row.slot, segments_[leaving.segment].end, next, &s->spec->sampling,
+                         (row.row.flags & kWantLogits) != 0, scored ? s->spec->prompt[next] : -1});
   }
   Submit(std::move(work));
 }

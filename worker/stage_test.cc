@@ -340,6 +340,15 @@ TEST(SequenceSpecTest, RefusesWhatAStageCouldNotRun) {
         m->set_prefix_tokens(32);
       },
       "prefix_tokens 32 is no multiple of 32 below the prompt's 3");
+  refuse([](auto* m) { m->set_score_from(3); }, "score_from 3 is outside the prompt's own positions (0, 3)");
+  refuse(
+      [](auto* m) {
+        m->mutable_prompt()->Resize(40, 1);
+        m->set_prefix_of(9);
+        m->set_prefix_tokens(32);
+        m->set_score_from(32);
+      },
+      "score_from 32 is outside the prompt's own positions (32, 40)");
   refuse([](auto* m) { m->mutable_exit()->set_mode(2); }, "exit mode exact is not built yet");
   refuse([](auto* m) { m->mutable_exit()->set_mode(3); }, "exit mode verify is not built yet");
   refuse([](auto* m) { m->mutable_exit()->set_mode(9); }, "exit mode 9 is unknown");

@@ -237,6 +237,18 @@ void WorkerProcess::SendOutputs(const StageOutputs& out) {
     }
     control_->Send(std::move(message));
   }
+  if (!out.scores.empty()) {
+    proto::ToCoordinator message;
+    for (const PromptScoreOut& s : out.scores) {
+      auto* score = message.mutable_scores()->add_scores();
+      score->set_sequence(s.sequence);
+      score->set_generation(s.generation);
+      score->set_position(static_cast<uint32_t>(s.position));
+      score->set_token(s.token);
+      score->set_logprob(s.logprob);
+    }
+    control_->Send(std::move(message));
+  }
   for (const SequenceFinishedOut& f : out.finished) {
     proto::ToCoordinator message;
     auto* finished = message.mutable_finished();
