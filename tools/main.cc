@@ -7,9 +7,9 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int status = 0;
   exeunt::InitLogging("exeunt", "warn");
-  for (const auto add :
-       {exeunt::AddBench, exeunt::AddCalibrate, exeunt::AddFit, exeunt::AddGenerate, exeunt::AddInspect,
-        exeunt::AddPlan, exeunt::AddProbe, exeunt::AddSimulate, exeunt::AddSweep, exeunt::AddTokenize}) {
+  for (const auto add : {exeunt::AddBench, exeunt::AddCalibrate, exeunt::AddFit, exeunt::AddGenerate,
+                         exeunt::AddInspect, exeunt::AddPlan, exeunt::AddProbe, exeunt::AddSimulate,
+                         exeunt::AddSweep, exeunt::AddTokenize, exeunt::AddWatch}) {
     add(&app, &status);
   }
   CLI11_PARSE(app, argc, argv);

@@ -1,13 +1,16 @@
 """The engineer's path on the default model, small: probe, fit, sweep (stopped and gone on with), calibrate (one measure, own
-losses, a family over two measures), serve by name.
+losses, a family over two measures), serve by name, watch.
 
     tests/cluster/exits_test.py BUILD_DIR MODEL
 """
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from pathlib import Path
 
 from cluster import Cluster
@@ -80,6 +83,26 @@ def calibrate(folder: Path, exits: Path) -> dict:
     layers = sum(g["layers"] for g in chosen) / sum(g["tokens"] for g in chosen)
     assert abs(certificate["mean_layers"] - layers) < 1e-9 and layers < 30, (certificate, layers)
     return {g["prompt"]: g for g in chosen}
+
+
+def check_watch(folder: Path, exits: Path) -> None:
+    """Traffic like the calibration prompts raises no alarm; where the full model says something else altogether, all of it does."""
+    command = [BUILD / "tools/exeunt", "watch", "--certificate", exits / "certificates/small-textual-0.9.json", "--requests", 20000,
+               "--audit-share", 0.1, "--replays", 200, "--json", "--sweep"]
+
+    def watch(sweep: Path) -> dict:
+        done = subprocess.run([*map(str, command), str(sweep)], capture_output=True, text=True, timeout=60, check=True)
+        return json.loads(done.stdout)
+
+    same = watch(folder / "calibration.jsonl")
+    assert same["prompts"] == len(PROMPTS) and same["mean_loss"] < same["watch_delta"] == 0.9, same
+    assert same["alarm_share"] <= 0.05 and same["median_requests_to_alarm"] is None, same
+    shifted = folder / "shifted.jsonl"
+    lines = (folder / "calibration.jsonl").read_text().splitlines()
+    others = [line | {"text": "something else"} if line["setting"] == "off" else line for line in map(json.loads, lines[1:])]
+    shifted.write_text("\n".join([lines[0], *map(json.dumps, others)]) + "\n")
+    other = watch(shifted)
+    assert other["mean_loss"] == 1 and other["alarm_share"] == 1 and other["median_requests_to_alarm"] > 0, other
 
 
 def check_own_losses(folder: Path, exits: Path) -> None:
@@ -168,6 +191,39 @@ def check_served(exits: Path, swept: dict, members: list[dict]) -> None:
         assert status == 400 and "tested with exits after layers 20, 26" in answer["error"]["message"], answer
 
 
+def metric(cluster: Cluster, name: str) -> float:
+    with urllib.request.urlopen(cluster.url + "/metrics", timeout=10) as response:
+        lines = response.read().decode().splitlines()
+    (value,) = [float(line.split()[-1]) for line in lines if line.startswith(name + " ")]
+    return value
+
+
+def check_evidence_survives(folder: Path, exits: Path) -> None:
+    name = "small-textual-0.9"
+    evidence = f'exeunt_certificate_evidence{{certificate="{name}"}}'
+    done = f'exeunt_audits_total{{certificate="{name}",result="done"}}'
+    state = folder / "audits.json"
+    options = ["--stages", "2", "--exits", str(exits), "--audit-share", "1", "--audit-state", str(state)]
+    with Cluster(BUILD, MODEL, *options) as cluster:
+        for prompt in PROMPTS:
+            body = {"model": "default", "prompt": prompt, "exit": {"certificate": name}}
+            assert cluster.post("/v1/completions", body)[0] == 200
+        deadline = time.monotonic() + 120
+        while metric(cluster, done) < len(PROMPTS):
+            assert time.monotonic() < deadline, "the audits do not end"
+            time.sleep(0.2)
+    (kept,) = [e for e in json.loads(state.read_text())["evidence"].values() if e["certificate"] == name]
+    assert kept["count"] == len(PROMPTS) and kept["sum"] > 0, kept
+    # Losses under delta are no evidence: what the restart is to find is put in.
+    state.write_text(state.read_text().replace('"log_wealth":0E0,"log_largest":0E0', '"log_wealth":1.5E0,"log_largest":2E0'))
+    with Cluster(BUILD, MODEL, *options) as cluster:
+        assert abs(metric(cluster, evidence) - math.exp(1.5)) < 1e-4 and metric(cluster, done) == 0
+    state.write_text(state.read_text()[:-20])
+    broken = subprocess.run([BUILD / "coordinator/exeunt-coordinator", "--model", MODEL, *options], capture_output=True, text=True,
+                            timeout=60, check=False)
+    assert broken.returncode == 1 and f"--audit-state: {state}: " in broken.stdout + broken.stderr, broken
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
@@ -177,12 +233,16 @@ def main() -> None:
         print("ok   sweep goes on where it was stopped", flush=True)
         swept = calibrate(folder, exits)
         print("ok   calibrate refuses, certifies, writes", flush=True)
+        check_watch(folder, exits)
+        print("ok   watch: calibration traffic raises no alarm, shifted traffic does", flush=True)
         check_own_losses(folder, exits)
         print("ok   own losses decide, and errors name their line", flush=True)
         members = check_family(folder, exits)
         print("ok   a family over two measures, ordered on development prompts", flush=True)
         check_served(exits, swept, members)
         print("ok   served by name over two stages: the swept answers, and a clear 400 for what is not certified", flush=True)
+        check_evidence_survives(folder, exits)
+        print("ok   audits' evidence survives a restart; a broken file is an error", flush=True)
 
 
 main()
