@@ -20,7 +20,7 @@ template <typename T>
 void Append(std::vector<std::byte>* to, const T* values, size_t count) {
   const size_t at = to->size();
   to->resize(at + count * sizeof(T));  // insert() trips gcc 12's bounds warning
-  std::memcpy(to->data() + at, values, count * sizeof(T));
+  if (count > 0) std::memcpy(to->data() + at, values, count * sizeof(T));
 }
 
 }  // namespace
