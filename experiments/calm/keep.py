@@ -30,8 +30,8 @@ def main() -> None:
     with (options.out / "served.jsonl").open("w", encoding="utf-8") as file:
         for i in range(PROMPTS):
             layers = sum(layer * n for layer, n in sweep.exits[setting][i].items())
-            file.write(json.dumps({"exit": {"certificate": options.certificate}, "max_tokens": certificate["max_tokens"], "prompt": prompts[i], "early": sweep.texts[setting][i],
-                                   "layers": layers, "full": sweep.texts["off"][i]}, ensure_ascii=False) + "\n")
+            file.write(json.dumps({"exit": {"certificate": options.certificate}, "max_tokens": certificate["max_tokens"],
+                                   "prompt": prompts[i], "early": sweep.texts[setting][i], "layers": layers, "full": sweep.texts["off"][i]}, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -115,8 +115,10 @@ def certified_rows(options, loss) -> list[str]:
         if not all(path.exists() for path in paths.values()):
             continue
         sweeps = {part: read_sweep(path) for part, path in paths.items()}
+        by_consistency = {consistency: {part: tested(sweep, loss, wanted[part], consistency) for part, sweep in sweeps.items()}
+                          for consistency in {consistency for consistency, _ in GOALS}}
         for consistency, delta in GOALS:
-            values = {part: tested(sweep, loss, wanted[part], consistency) for part, sweep in sweeps.items()}
+            values = by_consistency[consistency]
             settings = list(values["calibration"])
             pooled = np.stack([np.concatenate([values[part][s] for part in values]) for s in settings])
             over = split_violations(pooled, len(wanted["calibration"]), delta)

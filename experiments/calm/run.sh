@@ -16,7 +16,6 @@ threads="$(nproc)"
 exeunt="$root/build/tools/exeunt"
 model="$("$root/deploy/get_model.sh")"
 
-
 venv="$work/venv"
 if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
   python3 -m venv "$venv"
