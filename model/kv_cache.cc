@@ -2,8 +2,10 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 #include "base/check.h"
@@ -48,12 +50,13 @@ size_t KvCache::PageBytes(const ModelConfig& config, int n_layers) {
 }
 
 PageAllocator::PageAllocator(int n_pages) : total_(n_pages), users_(static_cast<size_t>(n_pages), 0) {
-  for (int page = n_pages - 1; page >= 0; --page) free_.push_back(page);
+  for (int page = 0; page < n_pages; ++page) free_.push_back(page);  // in order: a heap
 }
 
 bool PageAllocator::Allocate(int count, std::vector<int32_t>* pages) {
   if (count > static_cast<int>(free_.size())) return false;
   for (int i = 0; i < count; ++i) {
+    std::pop_heap(free_.begin(), free_.end(), std::greater<>());
     const int32_t page = free_.back();
     free_.pop_back();
     users_[static_cast<size_t>(page)] = 1;
@@ -73,7 +76,9 @@ void PageAllocator::Free(std::vector<int32_t>* pages) {
   for (; !pages->empty(); pages->pop_back()) {
     int& users = users_[static_cast<size_t>(pages->back())];
     CHECK_GT(users, 0);
-    if (--users == 0) free_.push_back(pages->back());
+    if (--users > 0) continue;
+    free_.push_back(pages->back());
+    std::push_heap(free_.begin(), free_.end(), std::greater<>());
   }
 }
 

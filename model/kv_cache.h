@@ -38,7 +38,8 @@ class KvCache {
 class PageAllocator {
  public:
   explicit PageAllocator(int n_pages);
-  // Appends `count` pages to `pages`; false, and nothing changed, where fewer are free.
+  // Appends the first `count` free pages, in order of memory, to `pages`; false, and nothing changed, where
+  // fewer are free.
   bool Allocate(int count, std::vector<int32_t>* pages);
   // Appends pages that are in use to `pages`: they are free when every user has freed them.
   void Share(std::span<const int32_t> shared, std::vector<int32_t>* pages);
@@ -48,8 +49,8 @@ class PageAllocator {
 
  private:
   int total_;
-  std::vector<int32_t> free_;
-  std::vector<int> users_;  // of each page
+  std::vector<int32_t> free_;  // a heap, the first page on top
+  std::vector<int> users_;     // of each page
 };
 
 }  // namespace exeunt

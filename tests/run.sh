@@ -61,7 +61,7 @@ run_tests() {
 
 deploy/install.sh build run test || { report "install Debian packages" 1; exit 1; }
 deploy/get_model.sh >/dev/null || { report "get the default model" 1; exit 1; }
-tests/python_env.sh || { report "install Python test packages" 1; exit 1; }
+deploy/python_env.sh tests/requirements.txt .venv-tests >/dev/null || { report "install Python test packages" 1; exit 1; }
 grep -m1 '^model name' /proc/cpuinfo
 
 mapfile -t sources < <(git ls-files '*.cc' '*.h')

@@ -68,6 +68,8 @@ Pipeline::Why CoordinatorCore::Dispatch(Replica* replica, WorkerMessage* event) 
   switch (event->message.body_case()) {
     case proto::ToCoordinator::kTokens:
       return OnTokens(replica, event->message.mutable_tokens());
+    case proto::ToCoordinator::kScores:
+      return OnScores(replica, event->message.mutable_scores());
     case proto::ToCoordinator::kFinished:
       return OnFinished(replica, event->rank, event->message.finished());
     case proto::ToCoordinator::kClosed:

@@ -25,12 +25,15 @@ struct OpenSequence {
         canary(!request_id),
         max_tokens(record.max_tokens),
         order(static_cast<uint32_t>(record.prompt.size()), record.max_tokens),
+        scores_due(record.score_from == 0 ? 0
+                                          : static_cast<uint32_t>(record.prompt.size()) - record.score_from),
         opened_at(now) {}
 
   std::optional<RequestId> request;  // none: the canary, or a request that has ended
   bool canary;
   uint32_t max_tokens;
   TokenOrder order;
+  uint32_t scores_due;
   TimePoint opened_at;
   std::optional<proto::SequenceFinished> finished;
 };
@@ -107,6 +110,7 @@ class CoordinatorCore {
 
   // Tokens (core_requests.cc); a reason is returned when the worker breaks the protocol.
   Pipeline::Why OnTokens(Replica* replica, proto::TokenEvents* events);
+  Pipeline::Why OnScores(Replica* replica, proto::PromptScores* scores);
   Pipeline::Why OnFinished(Replica* replica, uint32_t rank, const proto::SequenceFinished& finished);
   Pipeline::Why OnClosed(Replica* replica, uint32_t rank, const proto::SequenceClosed& closed);
   Pipeline::Why TryFinish(Replica* replica, uint64_t number, OpenSequence* sequence);

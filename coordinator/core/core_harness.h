@@ -82,6 +82,18 @@ class CoreHarness {
     event.set_generation(generation);
     From(pipeline, rank, message);
   }
+  // Scores of `count` tokens of the sequence's prompt from `position` on: the position is the likeliest
+  // token.
+  void Scores(uint32_t pipeline, uint32_t rank, uint64_t sequence, uint32_t position, uint32_t count) {
+    proto::ToCoordinator message;
+    for (uint32_t i = 0; i < count; ++i) {
+      proto::PromptScore& score = *message.mutable_scores()->add_scores();
+      score.set_sequence(sequence);
+      score.set_position(position + i);
+      score.set_token(static_cast<int32_t>(position + i));
+    }
+    From(pipeline, rank, message);
+  }
   void Finished(uint32_t pipeline, uint64_t sequence, uint32_t tokens,
                 proto::FinishReason reason = proto::FINISH_LENGTH, uint32_t rank = 0) {
     proto::ToCoordinator message;

@@ -196,6 +196,30 @@ Pipeline::Why CoordinatorCore::OnTokens(Replica* replica, proto::TokenEvents* ev
   return std::nullopt;
 }
 
+Pipeline::Why CoordinatorCore::OnScores(Replica* replica, proto::PromptScores* scores) {
+  replica->pipeline.NoteProgress(now_);
+  std::map<uint64_t, std::vector<proto::PromptScore>> by_sequence;
+  for (proto::PromptScore& score : *scores->mutable_scores()) {
+    by_sequence[score.sequence()].push_back(std::move(score));
+  }
+  for (auto& [number, of_sequence] : by_sequence) {
+    const auto it = replica->sequences.find(number);
+    if (it == replica->sequences.end()) {
+      stale_events_ += of_sequence.size();
+      continue;
+    }
+    OpenSequence& sequence = it->second;
+    if (of_sequence.size() > sequence.scores_due) {
+      return fmt::format("sequence {} has {} scores more than were asked for", number,
+                         of_sequence.size() - sequence.scores_due);
+    }
+    sequence.scores_due -= static_cast<uint32_t>(of_sequence.size());
+    if (sequence.request) Emit(RequestScores{*sequence.request, std::move(of_sequence)});
+    if (auto why = TryFinish(replica, number, &sequence)) return why;
+  }
+  return std::nullopt;
+}
+
 Pipeline::Why CoordinatorCore::OnFinished(Replica* replica, uint32_t rank,
                                           const proto::SequenceFinished& finished) {
   const auto it = replica->sequences.find(finished.sequence());
@@ -211,7 +235,8 @@ Pipeline::Why CoordinatorCore::OnFinished(Replica* replica, uint32_t rank,
   return TryFinish(replica, finished.sequence(), &it->second);
 }
 
-// A sequence has ended once stage 0 has said how many tokens it has, and all of them are here.
+// A sequence has ended once stage 0 has said how many tokens it has, and all of them are here, as are the
+// scores of its prompt.
 Pipeline::Why CoordinatorCore::TryFinish(Replica* replica, uint64_t number, OpenSequence* sequence) {
   if (!sequence->finished) return std::nullopt;
   const uint32_t tokens = sequence->finished->tokens();
@@ -222,6 +247,7 @@ Pipeline::Why CoordinatorCore::TryFinish(Replica* replica, uint64_t number, Open
                        tokens);
   }
   if (sequence->order.delivered() < tokens) return std::nullopt;
+  if (sequence->scores_due > 0 && !cancelled) return std::nullopt;
   if (sequence->canary) replica->pipeline.SetVerified();
   if (!sequence->request) return std::nullopt;
   FinishRequest(*sequence->request, ReasonOf(sequence->finished->reason()), tokens);

@@ -381,5 +381,58 @@ TEST(CoreRequests, ABrokenPromiseOfTheWorkerEndsItsJob) {
   EXPECT_EQ(ended([](CoreHarness* h) { h->CloseEverywhere(0, 2); }), 1U) << "closed and never finished";
 }
 
+RequestRecord Scored(RequestId id) {
+  RequestRecord record;
+  record.id = id;
+  record.prompt = {5, 6, 7, 8};
+  record.max_tokens = 1;
+  record.score_from = 1;
+  return record;
+}
+
+TEST(CoreRequests, FinishesWhenTheScoresOfItsPromptAreHere) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  h.Do1(RequestArrived{Scored(1)});
+  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit).at(0).admit().open(0).score_from(), 1U);
+  h.Scores(0, 1, 2, 1, 2);
+  h.Token(0, 1, 2, 4, 9);
+  h.Finished(0, 2, 1);
+  EXPECT_THAT(h.All<RequestFinished>(), IsEmpty());
+  h.Scores(0, 1, 2, 3, 1);
+  ASSERT_EQ(h.All<RequestFinished>().size(), 1U);
+  std::vector<int32_t> said;
+  for (const RequestScores& scores : h.All<RequestScores>()) {
+    EXPECT_EQ(scores.id, 1U);
+    for (const proto::PromptScore& score : scores.scores) said.push_back(score.token());
+  }
+  EXPECT_THAT(said, ElementsAre(1, 2, 3));
+  h.CloseEverywhere(0, 2);
+  h.Scores(0, 1, 2, 1, 1);
+  EXPECT_EQ(h.core.stale_events(), 1U);
+}
+
+TEST(CoreRequests, ACancelledPromptOwesNoScores) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  h.Do1(RequestArrived{Scored(1)});
+  h.Do1(ClientGone{1});
+  EXPECT_EQ(h.All<RequestFinished>().size(), 1U);
+  h.Scores(0, 1, 2, 1, 3);
+  h.Finished(0, 2, 0, proto::FINISH_CANCELLED);
+  h.CloseEverywhere(0, 2);
+  EXPECT_THAT(h.All<RequestScores>(), IsEmpty());
+  EXPECT_THAT(h.All<EndPipeline>(), IsEmpty());
+}
+
+TEST(CoreRequests, MoreScoresThanWereAskedForEndTheJob) {
+  CoreHarness h(SmallConfig());
+  h.BringUp();
+  h.Do1(RequestArrived{Scored(1)});
+  h.Scores(0, 1, 2, 1, 4);
+  ASSERT_EQ(h.All<EndPipeline>().size(), 1U);
+  EXPECT_THAT(h.All<EndPipeline>()[0].why, HasSubstr("sequence 2 has 1 scores more than were asked for"));
+}
+
 }  // namespace
 }  // namespace exeunt

@@ -34,6 +34,7 @@ struct FakeJob {
 struct ClientView {
   uint32_t prompt = 0;
   uint32_t tokens = 0;
+  uint32_t scores_due = 0;
   bool ended = false;
   bool abandoned = false;
 };
@@ -105,7 +106,12 @@ class Storm {
     // Some larger than the context, some larger than the budget.
     record.prompt.assign(1 + Draw(40), static_cast<int32_t>(record.id));
     record.max_tokens = 1 + Draw(24);
-    clients_[record.id].prompt = static_cast<uint32_t>(record.prompt.size());
+    ClientView& client = clients_[record.id];
+    client.prompt = static_cast<uint32_t>(record.prompt.size());
+    if (OneIn(3)) {
+      record.score_from = client.prompt / 2;
+      client.scores_due = record.score_from == 0 ? 0 : client.prompt - record.score_from;
+    }
     return RequestArrived{std::move(record)};
   }
   CoreEvent Abandon() {
@@ -151,7 +157,7 @@ class Storm {
         const uint32_t index = job->generated[number];
         const bool stop = index > 0 && OneIn(20);
         if (index == open.max_tokens() || stop) {
-          Finish(job, number, index, stop ? proto::FINISH_STOP : proto::FINISH_LENGTH);
+          Finish(job, open, index, stop ? proto::FINISH_STOP : proto::FINISH_LENGTH);
           done.push_back(number);
           break;
         }
@@ -173,7 +179,16 @@ class Storm {
     event.set_token(generation == 0 ? TokenOf(open.prompt(0), index) : -1);
     job->out[Draw(kStages)].push_back(message);
   }
-  void Finish(FakeJob* job, uint64_t number, uint32_t tokens, proto::FinishReason reason) {
+  void Finish(FakeJob* job, const proto::OpenSequence& open, uint32_t tokens, proto::FinishReason reason) {
+    const uint64_t number = open.sequence();
+    for (uint32_t at = open.score_from(); at > 0 && at < static_cast<uint32_t>(open.prompt_size()); ++at) {
+      if (reason == proto::FINISH_CANCELLED && OneIn(2)) break;
+      proto::ToCoordinator message;
+      proto::PromptScore& score = *message.mutable_scores()->add_scores();
+      score.set_sequence(number);
+      score.set_position(at);
+      job->out.back().push_back(message);
+    }
     proto::ToCoordinator finished;
     finished.mutable_finished()->set_sequence(number);
     finished.mutable_finished()->set_tokens(tokens);
@@ -217,8 +232,9 @@ class Storm {
       for (const uint64_t number : send.message.cancel().sequence()) {
         ASSERT_TRUE(numbers_.contains({send.pipeline, send.epoch, number}))
             << "cancelled before it was opened";
-        if (job->open.erase(number) == 1)
-          Finish(job, number, job->generated[number], proto::FINISH_CANCELLED);
+        if (const auto open = job->open.extract(number); !open.empty()) {
+          Finish(job, open.mapped(), job->generated[number], proto::FINISH_CANCELLED);
+        }
         ++seen["cancel"];
       }
     }
@@ -233,12 +249,20 @@ class Storm {
       ++client.tokens;
     }
   }
+  void On(const RequestScores& scores) {
+    ClientView& client = clients_.at(scores.id);
+    ASSERT_FALSE(client.ended) << "scores after the end";
+    for (const proto::PromptScore& score : scores.scores) {
+      ASSERT_EQ(score.position(), client.prompt - client.scores_due--);
+    }
+  }
   void On(const RequestFinished& finished) {
     ClientView& client = clients_.at(finished.id);
     ASSERT_FALSE(std::exchange(client.ended, true)) << "ends twice";
     ASSERT_EQ(finished.tokens, client.tokens);
     const bool cancelled = finished.reason == EndReason::kCancelled;
     ASSERT_TRUE(client.abandoned || !cancelled);
+    ASSERT_TRUE(cancelled || client.scores_due == 0);
     ++seen[cancelled ? "cancelled" : "finished"];
   }
   void On(const RequestFailed& failed) {

@@ -11,6 +11,7 @@ proto::OpenSequence OpenSequenceMessage(uint64_t sequence, const RequestRecord& 
   *open.mutable_sampling() = ToProto(record.sampling);
   *open.mutable_exit() = ToProto(record.exit);
   open.mutable_end_tokens()->Add(record.end_tokens.begin(), record.end_tokens.end());
+  open.set_score_from(record.score_from);
   return open;
 }
 

@@ -26,6 +26,7 @@ struct RequestRecord {
   SamplingParams sampling;
   ExitSetting exit;
   std::vector<int32_t> end_tokens;
+  uint32_t score_from = 0;  // the prompt's tokens from here on come back as RequestScores; 0: none
 };
 
 enum class PipelineState {
@@ -121,6 +122,12 @@ struct RequestTokens {
   RequestId id;
   std::vector<proto::TokenEvent> tokens;
 };
+// What the full model says of the prompt's tokens, where asked for; all of them come before RequestFinished,
+// unless the request was cancelled.
+struct RequestScores {
+  RequestId id;
+  std::vector<proto::PromptScore> scores;
+};
 // Ends a request that was accepted. kCancelled: ClientGone or StopRequest came first.
 struct RequestFinished {
   RequestId id;
@@ -137,6 +144,6 @@ struct RequestFailed {
 struct Drained {};
 
 using CoreAction = std::variant<SendToWorker, StartPipeline, EndPipeline, RequestAdmitted, RequestTokens,
-                                RequestFinished, RequestFailed, Drained>;
+                                RequestScores, RequestFinished, RequestFailed, Drained>;
 
 }  // namespace exeunt

@@ -138,6 +138,10 @@ void Driver::Do(RequestTokens& action) {
   if (const auto sink = client.sink) sink->OnTokens(action.tokens);
 }
 
+void Driver::Do(RequestScores& action) {
+  if (const auto sink = clients_.at(action.id).sink) sink->OnScores(action.scores);
+}
+
 void Driver::Do(RequestFinished& action) {
   const auto client = clients_.extract(action.id).mapped();
   const EndReason counted = client.stopped ? EndReason::kStop : action.reason;

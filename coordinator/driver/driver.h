@@ -24,6 +24,7 @@ class TokenSink {
  public:
   virtual ~TokenSink() = default;
   virtual void OnTokens(const std::vector<proto::TokenEvent>& tokens) = 0;
+  virtual void OnScores(const std::vector<proto::PromptScore>&) {}  // where the record asked for them
   virtual void OnFinished(EndReason reason, uint32_t tokens) = 0;
   virtual void OnFailed(FailureKind kind, const std::string& message) = 0;
 };
@@ -76,6 +77,7 @@ class Driver {
   void Do(EndPipeline& action);
   void Do(RequestAdmitted& action);
   void Do(RequestTokens& action);
+  void Do(RequestScores& action);
   void Do(RequestFinished& action);
   void Do(RequestFailed& action);
   void Do(Drained& action);

@@ -34,6 +34,7 @@ class Auditor::Sink : public TokenSink {
     if (reason == EndReason::kCancelled && !text_.stopped()) return auditor_->Failed(served_);
     text_.Finish(&body_);
     auditor_->Ended(served_, body_.text);
+    auditor_->Score(std::move(served_));
   }
   void OnFailed(FailureKind, const std::string&) override { auditor_->Failed(served_); }
 
@@ -43,6 +44,33 @@ class Auditor::Sink : public TokenSink {
   ChoiceText text_;
   ChoiceBody body_;
   RequestId id_ = 0;
+};
+
+// Collects what the full model says of an answer's tokens.
+class Auditor::ScoreSink : public TokenSink {
+ public:
+  ScoreSink(std::shared_ptr<Auditor> auditor, ServedAnswer served)
+      : auditor_(std::move(auditor)), served_(std::move(served)) {}
+
+  void OnTokens(const std::vector<proto::TokenEvent>& tokens) override {
+    for (const proto::TokenEvent& token : tokens) said_[token.position()] = token.token();
+  }
+  void OnScores(const std::vector<proto::PromptScore>& scores) override {
+    for (const proto::PromptScore& score : scores) said_[score.position()] = score.token();
+  }
+  void OnFinished(EndReason reason, uint32_t) override {
+    if (reason != EndReason::kCancelled) auditor_->Scored(served_, said_);
+    auditor_->Next();
+  }
+  void OnFailed(FailureKind, const std::string& message) override {
+    spdlog::warn("certificate={} an audited answer was not scored: {}", served_.certificate, message);
+    auditor_->Next();
+  }
+
+ private:
+  std::shared_ptr<Auditor> auditor_;
+  ServedAnswer served_;
+  std::map<uint32_t, int32_t> said_;
 };
 
 Auditor::Auditor(const AuditOptions& options, const std::vector<Certificate>& certificates,
@@ -65,6 +93,13 @@ Auditor::Auditor(const AuditOptions& options, const std::vector<Certificate>& ce
                     .Name("exeunt_certificate_alarm")
                     .Help("1 once the evidence has passed 1 / --audit-level")
                     .Register(*registry);
+  audited_tokens_ =
+      &prometheus::BuildCounter()
+           .Name("exeunt_audited_tokens_total")
+           .Help(
+               "Tokens of audited greedy answers by the layer they left after, each weighted by 1 / "
+               "--audit-share, and whether the full model would have said the same there")
+           .Register(*registry);
   for (const Certificate& c : certificates) {
     const auto kind = TextLossOf(c.loss);
     if (!kind) continue;  // a user's own losses cannot be computed here
@@ -75,10 +110,16 @@ Auditor::Auditor(const AuditOptions& options, const std::vector<Certificate>& ce
     const auto kept = options.kept.find(hash);
     const EProcessState state = kept == options.kept.end() ? EProcessState{} : kept->second.state;
     const EProcess process(c.watch_delta, options.level, state);
-    watched_.emplace(c.name,
-                     Watched{*kind, process, hash, result("done"), result("failed"), result("dropped"),
-                             &loss.Add({{"certificate", c.name}}), &evidence.Add({{"certificate", c.name}}),
-                             &alarm.Add({{"certificate", c.name}})});
+    watched_.emplace(c.name, Watched{*kind,
+                                     process,
+                                     hash,
+                                     result("done"),
+                                     result("failed"),
+                                     result("dropped"),
+                                     &loss.Add({{"certificate", c.name}}),
+                                     &evidence.Add({{"certificate", c.name}}),
+                                     &alarm.Add({{"certificate", c.name}}),
+                                     {}});
     watched_.at(c.name).Show();
   }
   std::memcpy(&seed_, NewControlNonce().data(), sizeof(seed_));
@@ -114,7 +155,6 @@ void Auditor::Pump() {
 }
 
 void Auditor::Ended(const ServedAnswer& served, const std::string& full_text) {
-  running_ = false;
   Watched& watched = watched_.at(served.certificate);
   const bool alarmed = watched.process.alarmed();
   const double loss = Loss(watched.loss, served.text, full_text);
@@ -128,12 +168,44 @@ void Auditor::Ended(const ServedAnswer& served, const std::string& full_text) {
                   served.certificate, watched.process.mean_loss(), watched.process.state().count,
                   options_.fall_back ? "; its requests run in full from here on" : "");
   }
-  Pump();
 }
 
 void Auditor::Failed(const ServedAnswer& served) {
-  running_ = false;
   watched_.at(served.certificate).failed->Increment();
+  Next();
+}
+
+// The prompt and the answer but for its last token as a prompt, whose next token is what the full model says
+// in the place of the last: as many positions as the answer had.
+void Auditor::Score(ServedAnswer served) {
+  if (served.record.sampling.temperature > 0 || served.tokens.empty()) return Next();
+  RequestRecord record = served.record;
+  record.exit = {};
+  record.max_tokens = 1;
+  if (served.tokens.size() > 1) record.score_from = static_cast<uint32_t>(record.prompt.size());
+  for (size_t i = 0; i + 1 < served.tokens.size(); ++i) record.prompt.push_back(served.tokens[i].token);
+  driver_->Submit(std::move(record), std::make_shared<ScoreSink>(shared_from_this(), std::move(served)));
+}
+
+void Auditor::Scored(const ServedAnswer& served, const std::map<uint32_t, int32_t>& said) {
+  Watched& watched = watched_.at(served.certificate);
+  auto position = static_cast<uint32_t>(served.record.prompt.size());
+  for (const ServedAnswer::Token& token : served.tokens) {
+    const auto full = said.find(position++);
+    if (full == said.end()) continue;
+    const bool agrees = token.token == full->second;
+    prometheus::Counter*& counter = watched.tokens[{token.exit_layer, agrees}];
+    if (counter == nullptr) {
+      counter = &audited_tokens_->Add({{"certificate", served.certificate},
+                                       {"layer", std::to_string(token.exit_layer)},
+                                       {"agrees", agrees ? "true" : "false"}});
+    }
+    counter->Increment(1.0 / options_.share);
+  }
+}
+
+void Auditor::Next() {
+  running_ = false;
   Pump();
 }
 

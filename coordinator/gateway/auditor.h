@@ -1,11 +1,13 @@
 // Auditor: whether certificates still fit the traffic. A random share of whole requests that were served
 // under a certificate is run again in full, when nothing waits; the loss of the answer that was served
-// against that one feeds an e-process per certificate (certify/e_process.h). It never changes what is served,
-// unless it is asked to fall back: after an alarm, new requests for the certificate then run in full. One
-// thread.
+// against that one feeds an e-process per certificate (certify/e_process.h). A greedy answer is then scored
+// too: for each of its tokens, by the layer it left after, whether the full model would have said it after
+// the same text. None of it changes what is served, unless it is asked to fall back: after an alarm, new
+// requests for the certificate then run in full. One thread.
 #pragma once
 
 #include <prometheus/counter.h>
+#include <prometheus/family.h>
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 
@@ -13,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "certify/certificate.h"
@@ -38,6 +41,11 @@ struct ServedAnswer {
   RequestRecord record;
   std::vector<std::string> stop;
   std::string text;
+  struct Token {
+    int32_t token;
+    int32_t exit_layer;
+  };
+  std::vector<Token> tokens;
 };
 
 class Auditor : public std::enable_shared_from_this<Auditor> {
@@ -59,6 +67,7 @@ class Auditor : public std::enable_shared_from_this<Auditor> {
 
  private:
   class Sink;
+  class ScoreSink;
   struct Watched {
     TextLoss loss = TextLoss::kRougeL;
     EProcess process;
@@ -69,16 +78,24 @@ class Auditor : public std::enable_shared_from_this<Auditor> {
     prometheus::Counter* loss_sum = nullptr;
     prometheus::Gauge* evidence = nullptr;
     prometheus::Gauge* alarm = nullptr;
+    std::map<std::pair<int32_t, bool>, prometheus::Counter*> tokens;  // by exit layer and agreement
 
     void Show() const;  // the gauges
   };
   void Ended(const ServedAnswer& served, const std::string& full_text);
   void Failed(const ServedAnswer& served);
+  // Runs the served answer as a prompt, of which the full model says what it would have said.
+  void Score(ServedAnswer served);
+  // said: the full model's tokens, by position.
+  void Scored(const ServedAnswer& served, const std::map<uint32_t, int32_t>& said);
+  // The audit in hand is over.
+  void Next();
   void Save();
 
   AuditOptions options_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   Driver* driver_;
+  prometheus::Family<prometheus::Counter>* audited_tokens_;
   std::map<std::string, Watched> watched_;
   std::deque<ServedAnswer> waiting_;
   bool running_ = false;  // one at a time

@@ -92,6 +92,43 @@ TEST(Auditor, FallbackRunsNewRequestsInFullAfterAnAlarm) {
   EXPECT_NE(reply.body.find(R"("certificate":null,"mode":"off")"), std::string::npos) << reply.body;
 }
 
+// "early" against "exact": they agree in the first letter, and in the end token; of exit layers 12 and 30 in
+// turns, the letters a, l and the end are of 30.
+TEST(Auditor, TokensAreJudgedByTheLayerTheyLeftAfter) {
+  TestServerOptions options = Watched("early", "exact");
+  options.audits.share = 0.5;
+  TestServer server(options);
+  for (int i = 0; i < kRequests; ++i) ASSERT_EQ(Ask(server, i % 2 == 0).status, 200);
+  const auto tokens = [&](int layer, bool agrees) {
+    return Metric(server,
+                  fmt::format(R"(exeunt_audited_tokens_total{{agrees="{}",certificate="small",layer="{}"}})",
+                              agrees, layer));
+  };
+  // All of an answer's tokens are counted at once.
+  double before = -2;
+  for (double now = -1; now != before || now < 0; now = tokens(12, true)) {
+    before = now;
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  const double audits = Metric(server, R"(exeunt_audits_total{certificate="small",result="done"})");
+  EXPECT_GT(audits, 0);
+  EXPECT_LT(audits, kRequests);
+  EXPECT_EQ(tokens(12, true), 2 * audits) << "e; each counts twice, half of the requests are audited";
+  EXPECT_EQ(tokens(12, false), 4 * audits) << "r, y";
+  EXPECT_EQ(tokens(30, true), 2 * audits) << "the end";
+  EXPECT_EQ(tokens(30, false), 4 * audits) << "a, l";
+}
+
+TEST(Auditor, SampledAnswersAreNotJudgedByToken) {
+  TestServerOptions options = Watched("same", "same");
+  options.certificates[0].temperature = 1;
+  TestServer server(options);
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(Ask(server).status, 200);
+  ASSERT_TRUE(WaitAudits(server, 10));
+  EXPECT_EQ(Fetch(server.port(), "GET", "/metrics").body.find("exeunt_audited_tokens_total{"),
+            std::string::npos);
+}
+
 // A server that ends and one that begins: the alarm and its evidence are there before any new audit.
 TEST(Auditor, EvidenceSurvivesARestartButNotAnotherCertificate) {
   TestServerOptions options = Watched("early", "full");

@@ -125,7 +125,7 @@ void Generation::Submit(const GenerationRequest& request, const std::shared_ptr<
       choice.body.index = static_cast<int>(index);
       choice.role_sent = !request.chat;
       if (!request.certificate.empty() && context_.auditor->Draw(request.certificate)) {
-        choice.audited = ServedAnswer{request.certificate, record, request.stop, ""};
+        choice.audited = ServedAnswer{request.certificate, record, request.stop, "", {}};
       }
       choice.id = context_.driver->Submit(record, std::make_shared<ChoiceSink>(shared_from_this(), index));
     }
@@ -136,7 +136,10 @@ void Generation::OnTokens(size_t index, const std::vector<proto::TokenEvent>& to
   Choice& choice = choices_[index];
   if (answered_ || choice.done) return;
   if (stream_) StartStream();
-  for (const proto::TokenEvent& token : tokens) choice.text.Push(token, &choice.body);
+  for (const proto::TokenEvent& token : tokens) {
+    choice.text.Push(token, &choice.body);
+    if (choice.audited) choice.audited->tokens.push_back({token.token(), token.exit_layer()});
+  }
   if (choice.text.stopped()) {
     context_.driver->Stop(choice.id);
     return EndChoice(&choice, "stop");

@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 #include <map>
+#include <optional>
 
 #include "coordinator/testing/fake_tokenizer.h"
 #include "model/exit_setting.h"
@@ -14,7 +15,7 @@ using std::chrono::milliseconds;
 
 struct FakeSequence {
   proto::OpenSequence open;
-  std::string reply;
+  std::optional<std::string> reply;  // none: "x" without end
   uint32_t generated = 0;
 };
 
@@ -69,7 +70,24 @@ class FakeRanks {
     const bool canary = open.end_tokens().empty();
     const bool off = open.exit().mode() == static_cast<uint32_t>(ExitMode::kOff);
     const auto& reply = off && options_.off_reply ? options_.off_reply : options_.reply;
-    open_[open.sequence()] = {open, canary || !reply ? "" : reply(prompt)};
+    FakeSequence& sequence = open_[open.sequence()];
+    sequence.open = open;
+    if (std::string text = canary || !reply ? "" : reply(prompt); !text.empty())
+      sequence.reply = std::move(text);
+    if (open.score_from() > 0) Score(&sequence);
+  }
+  // The reply is what the full model says from score_from on: of the prompt first.
+  void Score(FakeSequence* sequence) {
+    proto::ToCoordinator message;
+    const auto scored = static_cast<uint32_t>(sequence->open.prompt_size()) - sequence->open.score_from();
+    for (uint32_t i = 0; i < scored; ++i) {
+      proto::PromptScore& score = *message.mutable_scores()->add_scores();
+      score.set_sequence(sequence->open.sequence());
+      score.set_position(sequence->open.score_from() + i);
+      score.set_token(TokenAt(*sequence, i));
+    }
+    if (sequence->reply) sequence->reply->erase(0, scored);
+    channels_.back()->Send(message);
   }
   void Cancel(uint64_t number) {
     ++cluster_->cancels;
@@ -77,6 +95,11 @@ class FakeRanks {
     if (it == open_.end()) return;
     Finish(it->second, proto::FINISH_CANCELLED);
     open_.erase(it);
+  }
+  static int32_t TokenAt(const FakeSequence& sequence, uint32_t index) {
+    if (!sequence.reply) return 'x';
+    return index < sequence.reply->size() ? static_cast<unsigned char>((*sequence.reply)[index])
+                                          : sequence.open.end_tokens(0);
   }
   // Up to three tokens of each sequence, the newest first.
   void Generate() {
@@ -106,13 +129,7 @@ class FakeRanks {
     event.set_position(static_cast<uint32_t>(sequence.open.prompt_size()) + index);
     event.set_exit_layer(options_.exit_layers[index % options_.exit_layers.size()]);
     event.set_logprob(-0.5F);
-    if (sequence.reply.empty()) {
-      event.set_token('x');
-    } else if (index < sequence.reply.size()) {
-      event.set_token(static_cast<unsigned char>(sequence.reply[index]));
-    } else {
-      event.set_token(sequence.open.end_tokens(0));
-    }
+    event.set_token(TokenAt(sequence, index));
     for (int i = 0; i < sequence.open.sampling().n_logprobs(); ++i) {
       proto::TokenLogprob& top = *event.add_top();
       top.set_token('a' + i);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,6 +155,10 @@ def compared_rows(options, loss) -> list[str]:
     for path in sorted(options.data.glob("test_static_*.jsonl"), key=lambda p: int(p.stem.rsplit("_", 1)[1])):
         row(f"all after layer {path.stem.rsplit('_', 1)[1]}", path, "")
     row("in full but for the cheap head (all after layer 29, preview)", options.data / "test_cheap_head.jsonl", "")
+    probed = options.data / "probe.txt"
+    if probed.exists():
+        for layers, depth in re.findall(r"exits after ([\d, ]+): oracle depth ([\d.]+)", probed.read_text(encoding="utf-8")):
+            rows.append(f"| an oracle that leaves at the first of {layers} that agrees (`exeunt probe`) | {depth} | | 0 |")
     plain = options.data / "test_plain.jsonl"
     if plain.exists():
         theirs = losses(loss, read_sweep(plain).texts["off"], wanted)

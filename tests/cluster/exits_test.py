@@ -6,6 +6,7 @@ losses, a family over two measures), serve by name, watch.
 
 import json
 import math
+import re
 import subprocess
 import sys
 import tempfile
@@ -191,11 +192,37 @@ def check_served(exits: Path, swept: dict, members: list[dict]) -> None:
         assert status == 400 and "tested with exits after layers 20, 26" in answer["error"]["message"], answer
 
 
-def metric(cluster: Cluster, name: str) -> float:
+def metrics(cluster: Cluster) -> list[str]:
     with urllib.request.urlopen(cluster.url + "/metrics", timeout=10) as response:
-        lines = response.read().decode().splitlines()
-    (value,) = [float(line.split()[-1]) for line in lines if line.startswith(name + " ")]
+        return response.read().decode().splitlines()
+
+
+def metric(cluster: Cluster, name: str) -> float:
+    (value,) = [float(line.split()[-1]) for line in metrics(cluster) if line.startswith(name + " ")]
     return value
+
+
+def audited_tokens(cluster: Cluster, name: str) -> dict[tuple[int, bool], int]:
+    found = {}
+    for line in metrics(cluster):
+        if line.startswith("exeunt_audited_tokens_total{") and f'certificate="{name}"' in line:
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
+            found[int(labels["layer"]), labels["agrees"] == "true"] = int(float(line.split()[-1]))
+    return found
+
+
+def check_agreement(counted: dict[tuple[int, bool], int], early: list[dict], full: list[dict]) -> None:
+    """Every token is counted once, at its layer; an answer that the full model gives too agrees throughout, and where another
+    begins to differ is one that does not."""
+    usages = [a["usage"] for a in early]
+    assert sum(counted.values()) == sum(u["completion_tokens"] for u in usages), (counted, usages)
+    layers = sum(u["exit"]["mean_layers"] * u["completion_tokens"] for u in usages)
+    assert abs(sum(layer * n for (layer, _), n in counted.items()) - layers) < 1e-3 * layers, (counted, layers)
+    same = [a["choices"][0]["text"] == b["choices"][0]["text"] for a, b in zip(early, full)]
+    assert any(same) and not all(same), same
+    agree = sum(n for (_, agrees), n in counted.items() if agrees)
+    assert agree >= sum(u["completion_tokens"] for u, s in zip(usages, same) if s), (counted, same)
+    assert sum(counted.values()) - agree >= same.count(False), (counted, same)
 
 
 def check_evidence_survives(folder: Path, exits: Path) -> None:
@@ -205,13 +232,20 @@ def check_evidence_survives(folder: Path, exits: Path) -> None:
     state = folder / "audits.json"
     options = ["--stages", "2", "--exits", str(exits), "--audit-share", "1", "--audit-state", str(state)]
     with Cluster(BUILD, MODEL, *options) as cluster:
-        for prompt in PROMPTS:
-            body = {"model": "default", "prompt": prompt, "exit": {"certificate": name}}
-            assert cluster.post("/v1/completions", body)[0] == 200
+        def ask(prompt: str, exit: dict) -> dict:
+            status, answer = cluster.post("/v1/completions", {"model": "default", "prompt": prompt, "exit": exit,
+                                                              "max_tokens": MAX_TOKENS, "temperature": 0})
+            assert status == 200, answer
+            return answer
+
+        early = [ask(prompt, {"certificate": name}) for prompt in PROMPTS]
+        full = [ask(prompt, {"mode": "off"}) for prompt in PROMPTS]
+        tokens = sum(a["usage"]["completion_tokens"] for a in early)
         deadline = time.monotonic() + 120
-        while metric(cluster, done) < len(PROMPTS):
-            assert time.monotonic() < deadline, "the audits do not end"
+        while metric(cluster, done) < len(PROMPTS) or sum(audited_tokens(cluster, name).values()) < tokens:
+            assert time.monotonic() < deadline, ("the audits do not end", audited_tokens(cluster, name), tokens)
             time.sleep(0.2)
+        check_agreement(audited_tokens(cluster, name), early, full)
     (kept,) = [e for e in json.loads(state.read_text())["evidence"].values() if e["certificate"] == name]
     assert kept["count"] == len(PROMPTS) and kept["sum"] > 0, kept
     # Losses under delta are no evidence: what the restart is to find is put in.

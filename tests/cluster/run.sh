@@ -3,5 +3,5 @@
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 root="$here/../.."
-"$root/tests/python_env.sh"
-exec "$root/.venv-tests/bin/python" "$here/$1" "$2" "$("$root/deploy/get_model.sh")" "${@:3}"
+python="$("$root/deploy/python_env.sh" "$root/tests/requirements.txt" "$root/.venv-tests")"
+exec "$python" "$here/$1" "$2" "$("$root/deploy/get_model.sh")" "${@:3}"

@@ -5,15 +5,8 @@
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 python="${EXEUNT_ADAPT_PYTHON:-}"
-if [[ -z "$python" ]]; then
-  venv="${XDG_CACHE_HOME:-$HOME/.cache}/exeunt/adapt-venv"
-  if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
-    cp "$here/requirements.txt" "$venv/requirements.txt"
-  fi
-  python="$venv/bin/python"
-fi
+[[ -n "$python" ]] ||
+  python="$("$here/../../deploy/python_env.sh" "$here/requirements.txt" "${XDG_CACHE_HOME:-$HOME/.cache}/exeunt/adapt-venv")"
 exeunt="${EXEUNT_BINARY:-$here/../../build/tools/exeunt}"
 [[ -x "$exeunt" ]] || { echo "adapt.sh: $exeunt is not there: build it (deploy/up.sh), or set EXEUNT_BINARY" >&2; exit 1; }
 # A step allocates and frees gigabytes in pieces of every size. In huge pages that costs little; keeping them in the process
