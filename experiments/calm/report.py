@@ -144,17 +144,17 @@ def compared_rows(options, loss) -> list[str]:
     wanted = references(options.data / "test.jsonl")
     rows = []
 
-    def row(name: str, path: Path, setting: str) -> None:
-        if path.exists():
-            sweep = read_sweep(path)
-            setting = setting or next(s for s in sweep.texts if s != "off")
-            against = losses(loss, sweep.texts[setting], sweep.texts["off"]).mean()
-            rows.append(f"| {name} | {sweep.layers(setting):.2f} | {losses(loss, sweep.texts[setting], wanted).mean():.4f} | {against:.4f} |")
+    def row(name: str, sweep: Sweep, setting: str) -> None:
+        against = losses(loss, sweep.texts[setting], sweep.texts["off"]).mean()
+        rows.append(f"| {name} | {sweep.layers(setting):.2f} | {losses(loss, sweep.texts[setting], wanted).mean():.4f} | {against:.4f} |")
 
-    row("in full (`off`)", options.data / "test_preview.jsonl", "off")
-    for path in sorted(options.data.glob("test_static_*.jsonl"), key=lambda p: int(p.stem.rsplit("_", 1)[1])):
-        row(f"all after layer {path.stem.rsplit('_', 1)[1]}", path, "")
-    row("in full but for the cheap head (all after layer 29, preview)", options.data / "test_cheap_head.jsonl", "")
+    row("in full (`off`)", read_sweep(options.data / "test_preview.jsonl"), "off")
+    for file, name in (("test_static.jsonl", "every token at the same exit"),
+                       ("test_cheap_head.jsonl", "in full but for the cheap head (every token after layer 29, preview)")):
+        if (options.data / file).exists():
+            sweep = read_sweep(options.data / file)
+            for setting in sorted((s for s in sweep.texts if s != "off"), key=sweep.layers):
+                row(name, sweep, setting)
     probed = options.data / "probe.txt"
     if probed.exists():
         for layers, depth in re.findall(r"exits after ([\d, ]+): oracle depth ([\d.]+)", probed.read_text(encoding="utf-8")):

@@ -72,10 +72,8 @@ for task in "${tasks[@]}"; do
 
   # To compare with: every token leaves at the same exit; the whole model with the cheap head (an exit after the last layer but
   # one, always taken); the plain fine-tune; what an oracle would save.
-  for layer in ${exits[$task]//,/ }; do
-    "$exeunt" sweep "${served[@]}" --exits "$adapted/exits" --exit-layers "$layer" --prompts "$data/test.jsonl" \
-      --exit-measure softmax --thresholds 0 -o "$data/test_static_$layer.jsonl" >/dev/null
-  done
+  "$exeunt" sweep "${served[@]}" --exits "$adapted/exits" --exit-min-layer "${exits[$task]}" --prompts "$data/test.jsonl" \
+    --exit-measure preview --thresholds 0 -o "$data/test_static.jsonl" >/dev/null
   once "$data/exits_29" "$exeunt" fit "$model" --adapter "$adapted/adapter" --prompts "$data/development.jsonl" --limit 200 \
     -n "${tokens[$task]}" --threads "$threads" --exit-layers 29
   "$exeunt" sweep "${served[@]}" --exits "$data/exits_29" --prompts "$data/test.jsonl" --exit-measure preview --thresholds 0 \
