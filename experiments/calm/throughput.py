@@ -92,7 +92,7 @@ class Throughput:
                 for name, key in keys.items():
                     report = self.bench(streams, self.settings[name])
                     self.keep(key, self.rates.get(key, []) + [[report["tokens_per_second"], report["mean_layers"], report["split"]]])
-        rows = ["| decode, tokens/s (least to most) | " + " | ".join(f"{s} streams" for s in STREAMS) + " |",
+        rows = ["| decode, tokens/s (least to most) | " + " | ".join(f"{s} stream{'s' if s > 1 else ''}" for s in STREAMS) + " |",
                 "|---|" + "---:|" * len(STREAMS)]
         for name in self.settings:
             cells = []
