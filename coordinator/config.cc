@@ -99,10 +99,14 @@ Status CheckExitDefaults(const Config& config) {
   }
   const auto measure = ExitMeasureOf(config.default_exit_measure);
   if (!measure || measure == ExitMeasure::kForced) {
-    return InvalidArgument("--default-exit-measure is '{}', it must be softmax, state, classifier or preview",
-                           config.default_exit_measure);
+    return InvalidArgument(
+        "--default-exit-measure is '{}', it must be softmax, state, classifier, preview "
+        "or candidates",
+        config.default_exit_measure);
   }
-  if ((measure == ExitMeasure::kClassifier || measure == ExitMeasure::kPreview) && config.exits.empty()) {
+  const bool fitted = measure == ExitMeasure::kClassifier || measure == ExitMeasure::kPreview ||
+                      measure == ExitMeasure::kCandidates;
+  if (fitted && config.exits.empty()) {
     return InvalidArgument("--default-exit-measure {} needs --exits", config.default_exit_measure);
   }
   return AtLeast("--default-exit-min-layer", config.default_exit_min_layer, 0);

@@ -103,6 +103,7 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
     ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(config.exits, shape.n_layers));
     RETURN_IF_ERROR(AddCertificates(config, source, &model.limits));
     model.limits.has_preview = exits.preview.has_value();
+    model.limits.has_candidates = exits.candidates.has_value();
     model.limits.has_classifier = std::any_of(exits.exits.begin(), exits.exits.end(),
                                               [](const ExitHeadInfo& exit) { return exit.classifier; });
   }

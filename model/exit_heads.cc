@@ -22,6 +22,11 @@ Result<ExitHead> LoadHead(const SafetensorsFile& file, const ExitHeadInfo& info,
     ASSIGN_OR_RETURN(const auto bias, file.ReadFloats(prefix + "classifier.bias", {1}));
     head.classifier_bias = bias[0];
   }
+  if (info.outside) {
+    ASSIGN_OR_RETURN(head.outside.weight, file.ReadFloats(prefix + "outside.weight", {d_model}));
+    ASSIGN_OR_RETURN(const auto bias, file.ReadFloats(prefix + "outside.bias", {1}));
+    head.outside.bias = bias[0];
+  }
   return head;
 }
 
@@ -47,6 +52,13 @@ Result<ExitHeads> ExitHeads::Load(const std::string& directory, const ModelSourc
     auto preview = LoadPreviewHead(*file, *info.preview, *head);
     if (!preview.has_value()) return Annotate(preview.error(), path);
     heads.preview_ = std::move(preview).value();
+  }
+  if (info.candidates && head != nullptr) {
+    if (info.candidates->tokens.back() >= head->n()) {
+      return InvalidArgument("{}/exits.json: candidate {} is outside the vocabulary of {} tokens", directory,
+                             info.candidates->tokens.back(), head->n());
+    }
+    heads.candidates_ = MakeCandidateHead(source, *head, info.candidates->tokens);
   }
   return heads;
 }

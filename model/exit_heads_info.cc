@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kMaxExitsJsonBytes = size_t{1} << 20;
 constexpr int64_t kMaxPreviewRank = 4096;
 constexpr int64_t kMaxPreviewGroups = 1024;
+constexpr int64_t kMaxTokenId = INT32_MAX;
 
 Result<ExitHeadInfo> ParseExit(const boost::json::value& value, int n_layers) {
   const auto* object = value.if_object();
@@ -28,6 +29,8 @@ Result<ExitHeadInfo> ParseExit(const boost::json::value& value, int n_layers) {
       info.translator = v.get_bool();
     } else if (key == "classifier" && v.is_bool()) {
       info.classifier = v.get_bool();
+    } else if (key == "outside" && v.is_bool()) {
+      info.outside = v.get_bool();
     } else {
       return InvalidArgument("exit has unknown key or wrong value: '{}': {}", std::string(key), JsonText(v));
     }
@@ -55,6 +58,28 @@ Result<PreviewInfo> ParsePreview(const boost::json::object& object) {
   return info;
 }
 
+// The largest is held to the vocabulary when the head is read.
+Result<CandidatesInfo> ParseCandidates(const boost::json::object& object) {
+  CandidatesInfo info;
+  for (const auto& [key, v] : object) {
+    if (key != "tokens" || !v.is_array()) {
+      return InvalidArgument("candidates has unknown key or wrong value: '{}'", std::string(key));
+    }
+    for (const auto& token : v.get_array()) {
+      const int64_t least = info.tokens.empty() ? 0 : info.tokens.back() + 1;
+      if (!token.is_int64() || token.get_int64() < least || token.get_int64() > kMaxTokenId) {
+        return InvalidArgument("key 'tokens': {} is not a token in [{}, {}], ascending", JsonText(token),
+                               least, kMaxTokenId);
+      }
+      info.tokens.push_back(static_cast<int32_t>(token.get_int64()));
+    }
+  }
+  if (info.tokens.empty() || info.tokens.size() > kMostCandidates) {
+    return InvalidArgument("key 'candidates': {} tokens, not 1 to {}", info.tokens.size(), kMostCandidates);
+  }
+  return info;
+}
+
 }  // namespace
 
 Result<ExitHeadsInfo> ParseExitHeadsInfo(const std::string& text, int n_layers) {
@@ -69,6 +94,8 @@ Result<ExitHeadsInfo> ParseExitHeadsInfo(const std::string& text, int n_layers) 
       info.model_hash = std::string(value.get_string());
     } else if (key == "preview" && value.is_object()) {
       ASSIGN_OR_RETURN(info.preview, ParsePreview(value.get_object()));
+    } else if (key == "candidates" && value.is_object()) {
+      ASSIGN_OR_RETURN(info.candidates, ParseCandidates(value.get_object()));
     } else if (key == "exits" && value.is_array()) {
       for (const auto& e : value.get_array()) {
         ASSIGN_OR_RETURN(const ExitHeadInfo exit, ParseExit(e, n_layers));

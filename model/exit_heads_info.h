@@ -14,15 +14,22 @@ struct ExitHeadInfo {
   int layer = 0;
   bool translator = false;
   bool classifier = false;
+  bool outside = false;  // an estimate of what lies outside the candidates
 };
 // A head of `rank` directions that all exits share; `groups` of 16 tokens are computed exactly after it.
 struct PreviewInfo {
   int rank = 0;    // a multiple of 32, at most d_model
   int groups = 0;  // in [1, 1024]
 };
+inline constexpr size_t kMostCandidates = 8192;
+// Tokens that all exits may look at instead of the whole vocabulary (candidate_head.h).
+struct CandidatesInfo {
+  std::vector<int32_t> tokens;  // ascending, in [0, vocab_size)
+};
 struct ExitHeadsInfo {
   std::string model_hash;
   std::optional<PreviewInfo> preview;
+  std::optional<CandidatesInfo> candidates;
   std::vector<ExitHeadInfo> exits;  // ascending layers, each in [1, n_layers)
 };
 // The text of an exits.json. Errors name key, value and limit.

@@ -10,13 +10,14 @@
 namespace exeunt {
 
 enum class ExitMode : uint8_t { kOff, kPropagate, kExact, kVerify };
-// kPreview: kSoftmax by a head of few directions that was fitted (model/preview_head.h).
-enum class ExitMeasure : uint8_t { kSoftmax, kState, kClassifier, kForced, kPreview };
+// kPreview: kSoftmax by a head of few directions that was fitted (model/preview_head.h). kCandidates: by the
+// head of few tokens and an estimate of the others (model/candidate_head.h).
+enum class ExitMeasure : uint8_t { kSoftmax, kState, kClassifier, kForced, kPreview, kCandidates };
 
 // As requests, options and reports write them.
 inline constexpr std::array<const char*, 4> kExitModeNames = {"off", "propagate", "exact", "verify"};
-inline constexpr std::array<const char*, 5> kExitMeasureNames = {"softmax", "state", "classifier", "forced",
-                                                                 "preview"};
+inline constexpr std::array<const char*, 6> kExitMeasureNames = {"softmax", "state",   "classifier",
+                                                                 "forced",  "preview", "candidates"};
 const char* ExitModeName(ExitMode mode);
 const char* ExitMeasureName(ExitMeasure measure);
 std::optional<ExitMode> ExitModeOf(std::string_view name);

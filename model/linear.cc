@@ -109,6 +109,19 @@ Linear Linear::LoadGateUp(const ModelSource& source, const std::string& gate, co
   return linear;
 }
 
+Linear Linear::LoadRows(const ModelSource& source, const std::string& name, const std::vector<int32_t>& rows,
+                        DType type) {
+  const Stored stored = FindStored(source, name, false);
+  Linear linear;
+  linear.n_ = static_cast<int>(rows.size());
+  linear.k_ = static_cast<int>(stored.tensor->shape[1]);
+  cpu::PackedArena arena;
+  Part part{cpu::PackedMatrix(type, linear.n_, linear.k_, &arena), 0};
+  for (int r = 0; r < linear.n_; ++r) Pack(stored, rows[static_cast<size_t>(r)], 1, r, &part.weight);
+  linear.parts_.push_back(std::move(part));
+  return linear;
+}
+
 Linear Linear::FromFloats(int n, int k, const float* weight, std::vector<float> bias, DType type) {
   Linear linear;
   linear.n_ = n;

@@ -27,6 +27,9 @@ class Linear {
   // type, without bias and of whole groups; else stacked as Load does.
   static Linear LoadGateUp(const ModelSource& source, const std::string& gate, const std::string& up,
                            bool dequantise, cpu::PackedArena* arena);
+  // Some rows of one stored matrix, with what the source's adapter adds, packed as `type`.
+  static Linear LoadRows(const ModelSource& source, const std::string& name, const std::vector<int32_t>& rows,
+                         DType type);
   // From F32 values, kept as `type`; bias may be empty.
   static Linear FromFloats(int n, int k, const float* weight, std::vector<float> bias,
                            DType type = DType::kF32);

@@ -100,7 +100,7 @@ Status Calibration::Prepare() {
                    ChooseExitLayers(options_.exit_layers, sweep.exits_directory, model.n_layers));
   ASSIGN_OR_RETURN(exits_hash_, ExitsHash(sweep.exits_directory));
   ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(sweep.exits_directory, model.n_layers));
-  cost_.emplace(model, exits.preview, sweep.exit_layers);
+  cost_.emplace(model, exits.preview, exits.candidates, sweep.exit_layers);
   ASSIGN_OR_RETURN(earlier_, LoadCertificates(sweep.exits_directory));
   ASSIGN_OR_RETURN(lines_, ReadPromptFile(sweep.corpus.prompts, sweep.corpus.limit));
   for (const std::string& consistency : options_.consistencies) {

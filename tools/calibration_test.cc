@@ -20,7 +20,7 @@ TokenCost Costs() {
   model.n_heads = model.n_kv_heads = 1;
   model.d_ff = 16;
   model.vocab_size = 100;
-  return {model, PreviewInfo{.rank = 1, .groups = 1}, {10, 20}};
+  return {model, PreviewInfo{.rank = 1, .groups = 1}, std::nullopt, {10, 20}};
 }
 
 TEST(CalibrationTest, TextualIsAgainstOffAndRiskAgainstTheReferenceLessWhatOffLoses) {

@@ -41,7 +41,8 @@ Status WriteExits(const std::string& directory, const ModelSource& source, const
     const std::string prefix = fmt::format("exit.{}.", exit.layer);
     listed.push_back({{"layer", exit.layer},
                       {"translator", exit.translator.has_value()},
-                      {"classifier", exit.classifier.has_value()}});
+                      {"classifier", exit.classifier.has_value()},
+                      {"outside", exit.outside.has_value()}});
     if (exit.translator) {
       AddMatrix(&writer, prefix + "translator.weight", exit.translator->weight);
       AddVector(&writer, prefix + "translator.bias", exit.translator->bias);
@@ -50,6 +51,12 @@ Status WriteExits(const std::string& directory, const ModelSource& source, const
       AddVector(&writer, prefix + "classifier.weight", exit.classifier->weight);
       AddVector(&writer, prefix + "classifier.bias", Eigen::VectorXf::Constant(1, exit.classifier->bias));
     }
+    if (exit.outside) {
+      const auto& weight = exit.outside->weight;
+      AddTensor(&writer, prefix + "outside.weight", DType::kF32, {static_cast<int64_t>(weight.size())},
+                weight.data());
+      AddTensor(&writer, prefix + "outside.bias", DType::kF32, {1}, &exit.outside->bias);
+    }
   }
   boost::json::object json{{"format", 1}, {"model", source.ContentHash()}, {"exits", listed}};
   if (fitted.preview) {
@@ -57,6 +64,8 @@ Status WriteExits(const std::string& directory, const ModelSource& source, const
     AddMatrix(&writer, "preview.basis", fitted.preview->basis);
     json["preview"] = {{"rank", fitted.preview->down.rows()}, {"groups", fitted.preview_groups}};
   }
+  if (!fitted.candidates.empty())
+    json["candidates"] = {{"tokens", boost::json::value_from(fitted.candidates)}};
   const Status tensors = writer.WriteTo(directory + "/exits.safetensors");
   if (!tensors) return tensors;
   return WriteFile(directory + "/exits.json", boost::json::serialize(json) + "\n");

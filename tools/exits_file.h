@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "fit/low_rank_head.h"
+#include "model/candidate_head.h"
 #include "model/model_source.h"
 
 namespace exeunt {
@@ -19,17 +20,20 @@ struct FittedExit {
   int layer = 0;
   std::optional<AffineMap> translator;
   std::optional<FittedClassifier> classifier;
+  std::optional<OutsideEstimate> outside;
 };
 struct FittedExits {
   std::vector<FittedExit> exits;  // ascending layers
   std::optional<LowRankHead> preview;
   int preview_groups = 0;
+  std::vector<int32_t> candidates;  // ascending; empty: none
 };
 
 // Writes exits.json and exits.safetensors, matrices as F16, bound to the source's content hash. Each file is
 // written beside and renamed.
 Status WriteExits(const std::string& directory, const ModelSource& source, const FittedExits& exits);
-// Reads the exits back, without the preview: it is fitted to translators. Errors name file, tensor and shape.
+// Reads the exits back, without preview and candidates: they are fitted to translators. Errors name file,
+// tensor and shape.
 Result<std::vector<FittedExit>> ReadExits(const std::string& directory, const ModelSource& source);
 
 }  // namespace exeunt

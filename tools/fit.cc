@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <limits>
 #include <memory>
+#include <numeric>
 
 #include "base/error.h"
 #include "fit/logistic_regression.h"
@@ -19,6 +22,20 @@ namespace exeunt {
 namespace {
 
 constexpr int kRefinePasses = 4;
+constexpr int kLogitRows = 32;  // at once
+
+// Of the logits that are marked.
+float LogSumExp(const float* logits, const std::vector<bool>& marked) {
+  float max = -std::numeric_limits<float>::infinity();
+  for (size_t i = 0; i < marked.size(); ++i) {
+    if (marked[i]) max = std::max(max, logits[i]);
+  }
+  double sum = 0.0;
+  for (size_t i = 0; i < marked.size(); ++i) {
+    if (marked[i]) sum += std::exp(double{logits[i]} - double{max});
+  }
+  return static_cast<float>(double{max} + std::log(sum));
+}
 
 struct FitOptions {
   CorpusOptions corpus;
@@ -31,6 +48,7 @@ struct FitOptions {
   int passes = 6;
   int rank = 64;
   int groups = 16;
+  size_t candidates = 512;
   double holdout = 0.3;
 };
 
@@ -40,6 +58,7 @@ struct ExitWork {
   std::vector<bool> agrees;   // by row of the answers that are held out
   ExitStatistics statistics;  // of those that are evaluated
   Reliability preview;
+  Reliability candidates;
   Reliability classifier;
   ExitStatistics unrefined;  // of those that are evaluated, where refining was tried
   bool refined = false;      // and kept
@@ -56,6 +75,7 @@ class Fit {
   Status FitTranslators();
   Status Refine();
   Status FitPreview();
+  Status FitCandidates();
   Status LabelRows();
   Status FitClassifiers();
   Status Write() const;
@@ -71,6 +91,7 @@ class Fit {
   size_t labelled_rows_ = 0;  // of labelled_
   std::optional<LowRankHead> preview_;
   std::optional<PreviewHead> preview_head_;
+  std::optional<CandidateHead> candidates_;
   RowMajorMatrix translated_;  // [rows, d_model]
 };
 
@@ -191,11 +212,63 @@ Status Fit::FitPreview() {
   return OkStatus();
 }
 
+// The tokens that answers use most; at each exit, a ridge regression to what all others have, on the second
+// part.
+Status Fit::FitCandidates() {
+  if (options_.candidates == 0) return OkStatus();
+  const ModelConfig& model = corpus_->source().config();
+  StateReader& reader = corpus_->reader();
+  const size_t vocab = static_cast<size_t>(model.vocab_size);
+  std::vector<size_t> uses(vocab, 0);
+  for (size_t a = fitted_.begin; a < fitted_.end; ++a) {
+    for (const int32_t token : corpus_->said(a)) ++uses[static_cast<size_t>(token)];
+  }
+  std::vector<int32_t> tokens(vocab);
+  std::iota(tokens.begin(), tokens.end(), 0);
+  std::stable_sort(tokens.begin(), tokens.end(), [&](int32_t a, int32_t b) {
+    return uses[static_cast<size_t>(a)] > uses[static_cast<size_t>(b)];
+  });
+  tokens.resize(std::min(options_.candidates, vocab / 2));
+  std::sort(tokens.begin(), tokens.end());
+  candidates_ = MakeCandidateHead(corpus_->source(), reader.weights().head, std::move(tokens));
+
+  std::vector<RidgeRegression> sums(exits_.size(), RidgeRegression(model.d_model, 1));
+  std::vector<float> logits(static_cast<size_t>(kLogitRows) * vocab);
+  std::vector<float> normed(static_cast<size_t>(model.d_model));
+  RETURN_IF_ERROR(corpus_->ForEach(labelled_, Depths(false), "candidates", [&](const AnswerStates& states) {
+    std::vector<bool> outside(vocab, true);
+    for (const int32_t token : candidates_->tokens) outside[static_cast<size_t>(token)] = false;
+    for (const int32_t token : PromptCandidateTokens(states.prompt, candidates_->tokens)) {
+      outside[static_cast<size_t>(token)] = false;
+    }
+    for (size_t e = 0; e < exits_.size(); ++e) {
+      translated_ =
+          exits_[e].fitted.translator->Apply(states.at.at(exits_[e].fitted.layer).data(), states.rows);
+      for (int first = 0; first < states.rows; first += kLogitRows) {
+        const int rows = std::min(kLogitRows, states.rows - first);
+        const float* x = translated_.data() + first * model.d_model;
+        reader.Logits(x, rows, logits.data());
+        for (int r = 0; r < rows; ++r) {
+          reader.HeadNorm(x + r * model.d_model, normed.data());
+          const float rest = LogSumExp(&logits[static_cast<size_t>(r) * vocab], outside);
+          sums[e].Add(normed.data(), &rest, 1);
+        }
+      }
+    }
+  }));
+  for (size_t e = 0; e < exits_.size(); ++e) {
+    const AffineMap map = sums[e].Solve(options_.ridge);
+    exits_[e].fitted.outside =
+        OutsideEstimate{{map.weight.data(), map.weight.data() + map.weight.size()}, map.bias(0)};
+  }
+  return OkStatus();
+}
+
 // Whether each exit's token is the last layer's.
 Status Fit::LabelRows() {
   const ModelConfig& model = corpus_->source().config();
   ExitJudge judge(&corpus_->reader());
-  std::vector<CpuPreview::Row> previews;
+  std::vector<ExitToken> tokens;
   size_t answer = labelled_.begin;
   return corpus_->ForEach(
       {labelled_.begin, evaluated_.end}, Depths(true), "agreement", [&](const AnswerStates& states) {
@@ -206,16 +279,22 @@ Status Fit::LabelRows() {
         for (ExitWork& exit : exits_) {
           translated_ = exit.fitted.translator->Apply(states.at.at(exit.fitted.layer).data(), states.rows);
           if (preview_head_ && evaluated) {
-            previews.resize(rows);
-            corpus_->reader().Previews(*preview_head_, translated_.data(), states.rows, previews.data());
+            tokens.resize(rows);
+            corpus_->reader().Previews(*preview_head_, translated_.data(), states.rows, tokens.data());
+            for (size_t r = 0; r < rows; ++r)
+              exit.preview.Add(double{tokens[r].margin}, tokens[r].token == states.tokens[r]);
+          }
+          if (candidates_ && evaluated) {
+            tokens.resize(rows);
+            corpus_->reader().Candidates(*candidates_, *exit.fitted.outside, states.prompt,
+                                         translated_.data(), states.rows, tokens.data());
+            for (size_t r = 0; r < rows; ++r)
+              exit.candidates.Add(double{tokens[r].margin}, tokens[r].token == states.tokens[r]);
           }
           const std::vector<JudgedRow>& judged = judge.Judge(translated_.data());
           for (size_t r = 0; r < rows; ++r) {
             exit.agrees.push_back(judged[r].agrees);
-            if (!evaluated) continue;
-            if (preview_head_)
-              exit.preview.Add(double{previews[r].margin}, previews[r].token == states.tokens[r]);
-            exit.statistics.Add(judged[r]);
+            if (evaluated) exit.statistics.Add(judged[r]);
           }
         }
       });
@@ -255,6 +334,7 @@ Status Fit::FitClassifiers() {
 
 Status Fit::Write() const {
   FittedExits fitted{.preview = preview_, .preview_groups = options_.groups};
+  if (candidates_) fitted.candidates = candidates_->tokens;
   for (const ExitWork& exit : exits_) fitted.exits.push_back(exit.fitted);
   return WriteExits(options_.out, corpus_->source(), fitted);
 }
@@ -262,20 +342,27 @@ Status Fit::Write() const {
 void Fit::Print() const {
   std::printf("%zu answers, %zu tokens; evaluated on %llu\n", corpus_->answers(), corpus_->tokens(),
               static_cast<unsigned long long>(exits_.front().statistics.rows));
-  std::puts(
-      "after layer  agreement     KL   AUC: softmax  classifier  preview   above .9: share  agreement   "
-      "preview: share  agreement");
+  std::puts("after layer  agreement     KL   AUC: softmax  classifier   above .9: share  agreement");
   for (const ExitWork& exit : exits_) {
     const ExitStatistics& s = exit.statistics;
     const Reliability::Above above = s.softmax.AtLeast(0.9);
-    const Reliability::Above preview = exit.preview.AtLeast(0.9);
-    std::puts(fmt::format("{:>11}      {:.3f}  {:>5.2f}          {:.3f}       {:.3f}    {:.3f}             "
-                          "{:.3f}      {:.3f}            {:.3f}      {:.3f}",
-                          exit.fitted.layer, s.agreement(), s.mean_divergence(), s.softmax.Auc(),
-                          exit.classifier.Auc(), exit.preview.Auc(), above.share, above.agreement,
-                          preview.share, preview.agreement)
+    std::puts(fmt::format(
+                  "{:>11}      {:.3f}  {:>5.2f}          {:.3f}       {:.3f}             {:.3f}      {:.3f}",
+                  exit.fitted.layer, s.agreement(), s.mean_divergence(), s.softmax.Auc(),
+                  exit.classifier.Auc(), above.share, above.agreement)
                   .c_str());
   }
+  const auto cheap = [&](const char* name, Reliability ExitWork::*of) {
+    std::puts(fmt::format("{:<12} agreement    AUC   above .9: share  agreement", name).c_str());
+    for (const ExitWork& exit : exits_) {
+      const Reliability::Above above = (exit.*of).AtLeast(0.9);
+      std::puts(fmt::format("{:>11}      {:.3f}  {:.3f}             {:.3f}      {:.3f}", exit.fitted.layer,
+                            (exit.*of).AtLeast(0.0).agreement, (exit.*of).Auc(), above.share, above.agreement)
+                    .c_str());
+    }
+  };
+  if (preview_) cheap("preview", &ExitWork::preview);
+  if (candidates_) cheap("candidates", &ExitWork::candidates);
   for (const ExitWork& exit : exits_) {
     if (exit.unrefined.rows == 0) continue;
     std::puts(fmt::format("after layer {}: {}; before: agreement {:.3f}, KL {:.2f}", exit.fitted.layer,
@@ -296,6 +383,7 @@ Status Fit::Run() {
   RETURN_IF_ERROR(FitTranslators());
   RETURN_IF_ERROR(Refine());
   RETURN_IF_ERROR(FitPreview());
+  RETURN_IF_ERROR(FitCandidates());
   RETURN_IF_ERROR(LabelRows());
   RETURN_IF_ERROR(FitClassifiers());
   RETURN_IF_ERROR(Write());
@@ -336,6 +424,10 @@ void AddFit(CLI::App* app, int* status) {
   verb->add_option("--preview-groups", options->groups, "groups of 16 tokens that it computes exactly")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
+  verb->add_option("--candidates", options->candidates,
+                   "most frequent tokens of the answers that exits may look at, beside the prompt's; 0: none")
+      ->capture_default_str()
+      ->check(CLI::Range(size_t{0}, kMostCandidates));
   verb->add_option("--holdout", options->holdout, "share of the answers for classifiers and for judging")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));

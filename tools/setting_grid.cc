@@ -20,7 +20,7 @@ std::vector<T> Descending(std::vector<T> values) {
 void SettingGrid::AddTo(CLI::App* app) {
   app->add_option("--exit-mode", mode, "off or propagate")->capture_default_str();
   app->add_option("--exit-measure", measures,
-                  "preview, softmax, state, classifier: one or several, by commas")
+                  "preview, candidates, softmax, state, classifier: one or several, by commas")
       ->delimiter(',')
       ->capture_default_str();
   app->add_option("--thresholds", thresholds, "confidences at which a token leaves, by commas")

@@ -118,9 +118,17 @@ Status StateCorpus::ForEach(AnswerRange range, const std::vector<int>& depths, c
       [&](size_t i, const StateRelay::States& at) {
         const Answer& answer = answers_[range.begin + i];
         const auto prompt = static_cast<size_t>(answer.prompt_tokens);
-        visit({static_cast<int>(answer.ids.size() - prompt), at, answer.ids.data() + prompt});
+        visit({static_cast<int>(answer.ids.size() - prompt),
+               at,
+               answer.ids.data() + prompt,
+               {answer.ids.begin(), answer.ids.begin() + answer.prompt_tokens}});
         bar.Advance();
       });
+}
+
+std::span<const int32_t> StateCorpus::said(size_t answer) const {
+  const Answer& a = answers_[answer];
+  return std::span(a.ids).subspan(static_cast<size_t>(a.prompt_tokens));
 }
 
 }  // namespace exeunt

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct AnswerStates {
   int rows = 0;
   const StateRelay::States& at;     // by depth, [rows, d_model]
   const int32_t* tokens = nullptr;  // [rows]: what the full model said
+  std::vector<int32_t> prompt;
 };
 
 // Answers [begin, end).
@@ -67,6 +69,7 @@ class StateCorpus {
   StateReader& reader() { return *reader_; }
   size_t answers() const { return answers_.size(); }
   size_t tokens(AnswerRange range) const;  // that the model said
+  std::span<const int32_t> said(size_t answer) const;
   size_t tokens() const { return tokens({0, answers()}); }
 
  private:

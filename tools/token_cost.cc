@@ -9,7 +9,7 @@
 namespace exeunt {
 
 TokenCost::TokenCost(const ModelConfig& model, const std::optional<PreviewInfo>& preview,
-                     std::vector<int> exit_layers)
+                     const std::optional<CandidatesInfo>& candidates, std::vector<int> exit_layers)
     : n_layers_(model.n_layers), exit_layers_(std::move(exit_layers)) {
   const LayerCosts costs = EstimateLayerCosts(model);
   const double layer = costs.layer.At(1);
@@ -17,6 +17,7 @@ TokenCost::TokenCost(const ModelConfig& model, const std::optional<PreviewInfo>&
   head_ = costs.head.At(1) / layer;
   const double rank = preview ? preview->rank : 0;
   const double columns = preview ? preview->groups * cpu::kGroupColumns : 0;
+  candidates_ = candidates ? static_cast<double>(candidates->tokens.size()) * model.d_model / layer : 0.0;
   preview_ = (rank * (model.d_model + model.vocab_size) + columns * model.d_model) / layer;
 }
 
@@ -31,6 +32,8 @@ double TokenCost::Of(const ExitSetting& setting, int layers) const {
       return cost + head_ * (looks + (ran_all ? 1 : 0));
     case ExitMeasure::kPreview:
       return cost + preview_ * looks + (ran_all ? head_ : 0);
+    case ExitMeasure::kCandidates:
+      return cost + candidates_ * looks + (ran_all ? head_ : 0);
     case ExitMeasure::kState:
     case ExitMeasure::kClassifier:
     case ExitMeasure::kForced:

@@ -16,8 +16,9 @@ namespace exeunt {
 
 class TokenCost {
  public:
+  // The candidates of a prompt are not counted: they differ.
   TokenCost(const ModelConfig& model, const std::optional<PreviewInfo>& preview,
-            std::vector<int> exit_layers);
+            const std::optional<CandidatesInfo>& candidates, std::vector<int> exit_layers);
 
   // Of a token that ran `layers` layers.
   double Of(const ExitSetting& setting, int layers) const;
@@ -26,7 +27,7 @@ class TokenCost {
 
  private:
   int n_layers_;
-  double fill_, head_, preview_;
+  double fill_, head_, preview_, candidates_;
   std::vector<int> exit_layers_;
 };
 

@@ -23,18 +23,21 @@ ExitSetting Setting(ExitMeasure measure, int min_layer = 0) {
 
 TEST(TokenCostTest, LayersFillsAndWhatEachMeasureLooksThrough) {
   // The preview: 1 direction of 1010 multiply-adds, 16 columns of 10.
-  const TokenCost cost(Model(), PreviewInfo{.rank = 1, .groups = 1}, {10, 20});
+  const TokenCost cost(Model(), PreviewInfo{.rank = 1, .groups = 1}, CandidatesInfo{.tokens = {1, 2, 5, 7}},
+                       {10, 20});
   EXPECT_DOUBLE_EQ(cost.Of({}, 30), 40);
   EXPECT_DOUBLE_EQ(cost.Of(Setting(ExitMeasure::kSoftmax), 20), 20 + 2 + 20);
   EXPECT_DOUBLE_EQ(cost.Of(Setting(ExitMeasure::kSoftmax), 30), 30 + 30);
   EXPECT_DOUBLE_EQ(cost.Of(Setting(ExitMeasure::kSoftmax, 20), 20), 20 + 2 + 10);
   EXPECT_DOUBLE_EQ(cost.Of(Setting(ExitMeasure::kPreview), 10), 10 + 4 + 1.17);
   EXPECT_DOUBLE_EQ(cost.Of(Setting(ExitMeasure::kPreview), 30), 30 + 2.34 + 10);
+  EXPECT_DOUBLE_EQ(cost.Of(Setting(ExitMeasure::kCandidates), 10), 10 + 4 + 0.04);
+  EXPECT_DOUBLE_EQ(cost.Of(Setting(ExitMeasure::kCandidates), 30), 30 + 0.08 + 10);
   EXPECT_DOUBLE_EQ(cost.Of(Setting(ExitMeasure::kState), 10), 10 + 4 + 10);
 }
 
 TEST(TokenCostTest, MeanIsOverTokens) {
-  const TokenCost cost(Model(), std::nullopt, {10});
+  const TokenCost cost(Model(), std::nullopt, std::nullopt, {10});
   const std::vector<SweptAnswer> answers = {{true, "", {{10, 3}}}, {true, "", {{30, 1}}}};
   EXPECT_DOUBLE_EQ(cost.Mean(Setting(ExitMeasure::kClassifier), answers), (3 * 24 + 40) / 4.0);
   EXPECT_DOUBLE_EQ(cost.Mean({}, {}), 0);

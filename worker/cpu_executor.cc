@@ -28,6 +28,8 @@ CpuExecutor::CpuExecutor(StageWeights weights, ExitHeads exits, KvCache cache, C
       head_rows_(ops_),
       translator_rows_(ops_) {
   if (exits_.preview() != nullptr) preview_.emplace(*exits_.preview(), weights_, ops_, &pool_, &layers_);
+  if (exits_.candidates() != nullptr)
+    candidates_.emplace(*exits_.candidates(), weights_, ops_, &pool_, &layers_);
 }
 
 size_t CpuExecutor::ChunkOffset(int32_t s) const {
@@ -100,7 +102,9 @@ void CpuExecutor::RunSegment(SegmentJob* job) {
     std::memcpy(slot(job->run[r].slot), batch.x + r * d, d * sizeof(float));
   }
   Measure(*job, batch.x, &job->result);
-  MeasurePreviews(*job, &job->result);
+  job->result.previews.clear();
+  MeasureTokens(*job, ExitMeasure::kPreview, &job->result);
+  MeasureTokens(*job, ExitMeasure::kCandidates, &job->result);
 }
 
 // x: [run, d_model], after the segment.
@@ -119,26 +123,36 @@ void CpuExecutor::Measure(const SegmentJob& job, const float* x, SegmentResult* 
   }
 }
 
-// Of the rows that ask for it, gathered in x_: their states have been stored.
-void CpuExecutor::MeasurePreviews(const SegmentJob& job, SegmentResult* result) {
+void CpuExecutor::MeasureTokens(const SegmentJob& job, ExitMeasure measure, SegmentResult* result) {
   asked_.clear();
-  result->previews.clear();
+  prompts_.clear();
   for (size_t r = 0; r < job.signals.size(); ++r) {
-    if (job.signals[r] == ExitMeasure::kPreview) asked_.push_back(r);
+    if (job.signals[r] != measure) continue;
+    asked_.push_back(r);
+    prompts_.push_back(job.run[r].candidates);
   }
-  if (asked_.empty() || !preview_) return;
+  if (asked_.empty()) return;
+  const ExitHead* exit = exits_.Find(job.layer_end);
+  if (measure == ExitMeasure::kPreview && !preview_) return;
+  if (measure == ExitMeasure::kCandidates &&
+      (!candidates_ || exit == nullptr || exit->outside.weight.empty()))
+    return;
   const size_t d = Size(config_.d_model);
   const int rows = static_cast<int>(asked_.size());
   CpuOpTimer timer(layers_.op_seconds());
-  for (size_t i = 0; i < asked_.size(); ++i) {
-    std::memmove(&x_[i * d], &x_[asked_[i] * d], d * sizeof(float));
+  float* x = Sized(&measured_, asked_.size() * d);
+  for (size_t i = 0; i < asked_.size(); ++i) std::memcpy(x + i * d, &x_[asked_[i] * d], d * sizeof(float));
+  Translate(job.layer_end, rows, x);
+  ExitToken* tokens = Sized(&exit_tokens_, asked_.size());
+  if (measure == ExitMeasure::kPreview) {
+    preview_->Run(x, rows, tokens);
+  } else {
+    candidates_->Run(x, rows, exit->outside, prompts_.data(), tokens);
   }
-  Translate(job.layer_end, rows, x_.data());
-  preview_->Run(x_.data(), rows, Sized(&previews_, asked_.size()));
-  result->previews.assign(job.signals.size(), -1);
+  if (result->previews.empty()) result->previews.assign(job.signals.size(), -1);
   for (size_t i = 0; i < asked_.size(); ++i) {
-    result->signals[asked_[i]] = previews_[i].margin;
-    result->previews[asked_[i]] = previews_[i].token;
+    result->signals[asked_[i]] = tokens[i].margin;
+    result->previews[asked_[i]] = tokens[i].token;
   }
   timer.Lap(CpuOp::kPreview);
 }

@@ -14,6 +14,7 @@
 #include "model/exit_heads.h"
 #include "model/kv_cache.h"
 #include "model/stage_weights.h"
+#include "worker/cpu_candidates.h"
 #include "worker/cpu_layers.h"
 #include "worker/cpu_preview.h"
 #include "worker/executor.h"
@@ -48,7 +49,8 @@ class CpuExecutor : public Executor {
  private:
   void RunSegment(SegmentJob* job);
   void Measure(const SegmentJob& job, const float* x, SegmentResult* result);
-  void MeasurePreviews(const SegmentJob& job, SegmentResult* result);
+  // Of the rows that ask for `measure`, by the preview or by the candidates.
+  void MeasureTokens(const SegmentJob& job, ExitMeasure measure, SegmentResult* result);
   void RunHead(HeadJob* job);
   void RunHeadBlock(HeadJob* job, size_t first, size_t count);
   void Translate(const HeadRow* rows, int count);
@@ -78,8 +80,11 @@ class CpuExecutor : public Executor {
   MatmulRows head_rows_;
   MatmulRows translator_rows_;
   std::optional<CpuPreview> preview_;
-  std::vector<size_t> asked_;  // rows of a job whose preview is wanted
-  std::vector<CpuPreview::Row> previews_;
+  std::optional<CpuCandidates> candidates_;
+  std::vector<size_t> asked_;               // rows of a job
+  std::vector<float> measured_;             // [asked_, d_model]: their states
+  std::vector<PromptCandidates*> prompts_;  // of asked_
+  std::vector<ExitToken> exit_tokens_;
 };
 
 }  // namespace exeunt

@@ -2,6 +2,7 @@
 // applied.
 #include "worker/cpu_executor.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -11,6 +12,7 @@
 
 #include "base/check.h"
 #include "kernels/dequantize.h"
+#include "model/candidate_head.h"
 #include "model/safetensors_writer.h"
 #include "model/testing/random_model.h"
 #include "worker/local_pipeline.h"
@@ -170,13 +172,17 @@ class ExitHeadsTest : public CpuExecutorTest {
     writer.AddTensor("exit.2.translator.bias", DType::kF32, {kD}, bytes(bias));
     writer.AddTensor("exit.2.classifier.weight", DType::kF32, {kD}, bytes(classifier));
     writer.AddTensor("exit.2.classifier.bias", DType::kF32, {1}, bytes(offset));
+    const std::vector<float> small(kD, 0.01F), never(1, -60.0F);
+    writer.AddTensor("exit.2.outside.weight", DType::kF32, {kD}, bytes(small));
+    writer.AddTensor("exit.2.outside.bias", DType::kF32, {1}, bytes(never));
     std::vector<float> identity(kD * kD, 0.0F);
     for (size_t i = 0; i < kD; ++i) identity[i * kD + i] = 1.0F;
     writer.AddTensor("preview.down", DType::kF32, {kD, kD}, bytes(identity));
     writer.AddTensor("preview.basis", DType::kF32, {kD, kD}, bytes(identity));
     ASSERT_TRUE(writer.WriteTo((directory_ / "exits.safetensors").string()).has_value());
     WriteJson(R"({"format": 1, "model": ")" + hash +
-              R"(", "exits": [{"layer": 2, "translator": true, "classifier": true}])" + more + "}");
+              R"(", "exits": [{"layer": 2, "translator": true, "classifier": true, "outside": true}])" +
+              more + "}");
   }
   void WriteJson(const std::string& text) { std::ofstream(directory_ / "exits.json") << text; }
 };
@@ -220,6 +226,52 @@ TEST_F(ExitHeadsTest, PreviewOfEveryGroupIsTheSoftmaxOfTheHead) {
   }
 }
 
+// Candidates that are the whole vocabulary, half of them the prompt's, with nothing outside.
+TEST_F(ExitHeadsTest, CandidatesOfTheWholeVocabularyAreTheSoftmaxOfTheHead) {
+  std::string tokens;
+  std::vector<int32_t> prompt;
+  for (int t = 0; t < 300; ++t) {
+    if (t % 2 == 0) tokens += fmt::format("{}{}", tokens.empty() ? "" : ",", t);
+    prompt.push_back((7 * t) % 300);
+  }
+  WriteExits(source_->ContentHash(), R"(, "candidates": {"tokens": [)" + tokens + "]}");
+  const auto fitted = Build(directory_.string());
+  PromptCandidates all{&prompt, nullptr};
+  const std::vector<int32_t> few = {298, 1, 1};
+  PromptCandidates of_few{&few, nullptr};
+  const SegmentJob segment{
+      0,
+      2,
+      true,
+      {{0, 0, 17, &pages_, &all}, {1, 1, 23, &pages_}, {2, 2, 5, &pages_, &all}, {3, 3, 9, &pages_, &of_few}},
+      {},
+      {ExitMeasure::kCandidates, ExitMeasure::kForced, ExitMeasure::kCandidates, ExitMeasure::kCandidates}};
+  const auto measured = Run(fitted.get(), segment);
+  ASSERT_EQ(measured.previews.size(), 4U);
+  EXPECT_EQ(measured.previews[1], -1);
+  const SamplingParams greedy{.temperature = 0.0F};
+  const auto head = Run(fitted.get(), HeadJob{{{0, 2, 1, &greedy, false}, {2, 2, 3, &greedy, false}}});
+  for (const size_t i : {0U, 2U}) {
+    const HeadRowResult& want = head[i / 2];
+    EXPECT_EQ(measured.previews[i], want.token);
+    EXPECT_NEAR(measured.signals[i], want.softmax_margin, 1e-6F);
+  }
+  EXPECT_EQ(all.head->tokens.size(), 150U);
+  EXPECT_EQ(of_few.head->tokens, std::vector<int32_t>{1}) << "298 is frequent";
+  EXPECT_TRUE(measured.previews[3] == 1 || measured.previews[3] % 2 == 0);
+}
+
+TEST(CandidateTokens, OfALongPromptTheFirstDistinctOnesAreTaken) {
+  std::vector<int32_t> prompt;
+  for (int t = 5000; t >= 0; --t) prompt.insert(prompt.end(), {t, 7});
+  const auto tokens = PromptCandidateTokens(prompt, std::vector<int32_t>{4999});
+  ASSERT_EQ(tokens.size(), kMostPromptCandidates);
+  EXPECT_EQ(tokens.front(), 7);
+  EXPECT_EQ(tokens.back(), 5000);
+  EXPECT_EQ(tokens[tokens.size() - 2], 4998);
+  EXPECT_TRUE(std::is_sorted(tokens.begin(), tokens.end()));
+}
+
 TEST_F(ExitHeadsTest, DamagedAndForeignExitsAreRefusedByName) {
   const auto refuse = [&](const std::string& why) {
     const auto heads = ExitHeads::Load(directory_.string(), *source_, {0, 6}, nullptr);
@@ -244,6 +296,10 @@ TEST_F(ExitHeadsTest, DamagedAndForeignExitsAreRefusedByName) {
   refuse("key 'groups': 0 is not a number in [1, 1024]");
   WriteJson(R"({"format": 1, "preview": {"rank": 64, "colour": 1}})");
   refuse("unknown key 'colour'");
+  WriteJson(R"({"format": 1, "candidates": {"tokens": [3, 3]}})");
+  refuse("key 'tokens': 3 is not a token in [4, ");
+  WriteJson(R"({"format": 1, "candidates": {"tokens": []}})");
+  refuse("key 'candidates': 0 tokens, not 1 to 8192");
 }
 
 }  // namespace

@@ -29,14 +29,14 @@ CpuPreview::CpuPreview(const PreviewHead& preview, const StageWeights& weights, 
       normed_(ops),
       projected_(ops) {}
 
-void CpuPreview::Run(const float* x, int rows, Row* out) {
+void CpuPreview::Run(const float* x, int rows, ExitToken* out) {
   const size_t d = Size(weights_.head.k());
   for (int first = 0; first < rows; first += kRows) {
     RunBlock(x + Size(first) * d, std::min(kRows, rows - first), out + first);
   }
 }
 
-void CpuPreview::RunBlock(const float* x, int rows, Row* out) {
+void CpuPreview::RunBlock(const float* x, int rows, ExitToken* out) {
   const int d = weights_.head.k();
   const int vocab = weights_.head.n();
   const cpu::PackedMatrix& up = preview_.up.parts()[0].weight;
@@ -89,14 +89,14 @@ std::span<const int> CpuPreview::BestGroups(float* best, int* chosen) const {
 
 // The head's own logits in the best groups. In the softmax's sum, every other group stands as its largest
 // preview.
-CpuPreview::Row CpuPreview::Choose(int row) {
+ExitToken CpuPreview::Choose(int row) {
   const int d = weights_.head.k();
   const cpu::PackedMatrix& head = weights_.head.parts()[0].weight;
   const int groups = head.groups();
   float* best = &best_[Size(row) * Size(groups)];
   uint8_t* alone = &alone_[Size(row) * cpu::QuantRowBytes(d)];
   if (weights_.head.quantised()) ops_.quantize(normed_.row(row), d, 0, {alone, 1, 0});
-  Row chosen;
+  ExitToken chosen;
   float top2 = kNone;
   float top1 = kNone;
   const std::span<const int> exact = BestGroups(best, &exact_[Size(row) * Size(preview_.groups)]);

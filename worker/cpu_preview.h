@@ -7,26 +7,22 @@
 
 #include "model/preview_head.h"
 #include "worker/cpu_layers.h"
+#include "worker/exit_token.h"
 
 namespace exeunt {
 
 class CpuPreview {
  public:
-  struct Row {
-    int32_t token = -1;
-    float margin = 0.0F;  // top1 - top2 of the softmax
-  };
-
   // All outlive the object.
   CpuPreview(const PreviewHead& preview, const StageWeights& weights, const cpu::Ops& ops,
              cpu::ThreadPool* pool, CpuLayers* layers);
 
   // x: [rows, d_model], as the shared norm takes it; out: [rows].
-  void Run(const float* x, int rows, Row* out);
+  void Run(const float* x, int rows, ExitToken* out);
 
  private:
-  void RunBlock(const float* x, int rows, Row* out);
-  Row Choose(int row);
+  void RunBlock(const float* x, int rows, ExitToken* out);
+  ExitToken Choose(int row);
   std::span<const int> BestGroups(float* best, int* chosen) const;
 
   const PreviewHead& preview_;

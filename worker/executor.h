@@ -15,18 +15,22 @@
 
 namespace exeunt {
 
+struct PromptCandidates;  // model/candidate_head.h
+
 // A position passing through layers. `pages` outlives the job.
 struct LayerRow {
   int32_t slot = -1;  // hidden state [d_model]: read, and for running rows written
   int32_t position = 0;
   int32_t token = -1;  // its embedding becomes the state first, where SegmentJob::embed is set
   const std::vector<int32_t>* pages = nullptr;
+  PromptCandidates* candidates = nullptr;  // outlives the job; for a signal kCandidates
 };
 
 struct SegmentResult {
   std::vector<float> signals;  // one per run row where SegmentJob::signals is not empty
-  // The likeliest token by the preview of the head (model/preview_head.h), one per run row where any of the
-  // signals is kPreview; -1 for the others.
+  // The likeliest token by the preview of the head (model/preview_head.h) or among the candidates
+  // (model/candidate_head.h), one per run row where any of the signals is kPreview or kCandidates; -1 for the
+  // others.
   std::vector<int32_t> previews;
 };
 
@@ -38,8 +42,8 @@ struct SegmentJob {
   bool embed = false;
   std::vector<LayerRow> run;
   std::vector<LayerRow> fill;
-  // Confidence wanted of run[i] at the end: kState (cosine of the last two states), kClassifier or kPreview;
-  // others none. Empty: none of any row.
+  // Confidence wanted of run[i] at the end: kState (cosine of the last two states), kClassifier, kPreview or
+  // kCandidates; others none. Empty: none of any row.
   std::vector<ExitMeasure> signals;
   SegmentResult result;
 };

@@ -20,7 +20,7 @@ Status CheckTokens(const char* what, const std::vector<int32_t>& tokens, int voc
 Result<ExitSetting> ExitFromProto(const proto::ExitSetting& m, int n_layers) {
   if (m.mode() > static_cast<uint32_t>(ExitMode::kVerify))
     return InvalidArgument("exit mode {} is unknown", m.mode());
-  if (m.measure() > static_cast<uint32_t>(ExitMeasure::kPreview)) {
+  if (m.measure() > static_cast<uint32_t>(ExitMeasure::kCandidates)) {
     return InvalidArgument("exit measure {} is unknown", m.measure());
   }
   ExitSetting e;

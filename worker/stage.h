@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/fifo.h"
+#include "model/candidate_head.h"
 #include "model/exit_policy.h"
 #include "model/kv_cache.h"
 #include "model/layer_plan.h"
@@ -174,6 +175,7 @@ class Stage {
     std::shared_ptr<const SequenceSpec> spec;
     uint32_t generation = 0;
     std::vector<int32_t> pages;
+    PromptCandidates candidates;
     std::vector<int32_t> tokens;  // prompt and what was generated, as far as seen here
     std::vector<int> watermark;   // per segment
     int rows_in_jobs = 0;

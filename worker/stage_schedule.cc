@@ -227,7 +227,7 @@ void Stage::SubmitBatch(size_t index) {
     CHECK(s != nullptr);
     ++s->rows_in_jobs;
     mixed |= row.sequence != rows.front().row.sequence;
-    const LayerRow layer_row{rows.back().slot, row.position, row.token, &s->pages};
+    const LayerRow layer_row{rows.back().slot, row.position, row.token, &s->pages, &s->candidates};
     if (row.kind == RowKind::kFill) {
       ++counters_.fill_rows;
       work.fill.push_back(layer_row);

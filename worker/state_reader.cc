@@ -61,8 +61,16 @@ void StateReader::HeadNorm(const float* x, float* y) const {
   ops_.rms_norm(x, weights_.head_norm.data(), config().d_model, config().norm_eps, y);
 }
 
-void StateReader::Previews(const PreviewHead& preview, const float* states, int rows, CpuPreview::Row* out) {
+void StateReader::Previews(const PreviewHead& preview, const float* states, int rows, ExitToken* out) {
   CpuPreview(preview, weights_, ops_, &pool_, &layers_).Run(states, rows, out);
+}
+
+void StateReader::Candidates(const CandidateHead& frequent, const OutsideEstimate& outside,
+                             const std::vector<int32_t>& prompt, const float* states, int rows,
+                             ExitToken* out) {
+  PromptCandidates of_prompt{&prompt, nullptr};
+  const std::vector<PromptCandidates*> prompts(Size(rows), &of_prompt);
+  CpuCandidates(frequent, weights_, ops_, &pool_, &layers_).Run(states, rows, outside, prompts.data(), out);
 }
 
 void StateReader::Logits(const float* states, int rows, float* logits) {

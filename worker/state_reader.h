@@ -11,6 +11,7 @@
 
 #include "kernels/cpu/thread_pool.h"
 #include "model/layer_plan.h"
+#include "worker/cpu_candidates.h"
 #include "worker/cpu_layers.h"
 #include "worker/cpu_preview.h"
 
@@ -38,7 +39,10 @@ class StateReader {
   // Logits [rows, vocab] of states that went through the last layer, or through an exit's map to it.
   void Logits(const float* states, int rows, float* logits);
   // What a preview of the head says of such states.
-  void Previews(const PreviewHead& preview, const float* states, int rows, CpuPreview::Row* out);
+  void Previews(const PreviewHead& preview, const float* states, int rows, ExitToken* out);
+  // What the candidates of an answer to `prompt` say of such states.
+  void Candidates(const CandidateHead& frequent, const OutsideEstimate& outside,
+                  const std::vector<int32_t>& prompt, const float* states, int rows, ExitToken* out);
   // y = norm of x before the vocabulary head; both [d_model].
   void HeadNorm(const float* x, float* y) const;
 

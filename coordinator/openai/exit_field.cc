@@ -41,7 +41,8 @@ void ReadMeasure(FieldReader* fields, const ApiLimits& limits, ExitSetting* sett
     fields->Fail("measure", fmt::format("exit measure '{}' is unknown; there are {}", *name,
                                         fmt::join(kExitMeasureNames, ", ")));
   } else if ((*measure == ExitMeasure::kClassifier && !limits.has_classifier) ||
-             (*measure == ExitMeasure::kPreview && !limits.has_preview)) {
+             (*measure == ExitMeasure::kPreview && !limits.has_preview) ||
+             (*measure == ExitMeasure::kCandidates && !limits.has_candidates)) {
     fields->Fail(
         "measure",
         fmt::format("exit measure '{}' needs exits that were fitted for this model (--exits)", *name),

@@ -1,5 +1,5 @@
 """The engineer's path on the default model, small: probe, fit, sweep (stopped and gone on with), calibrate (one measure, own
-losses, a family over two measures), serve by name, watch.
+losses, a family over three measures), serve by name, watch.
 
     tests/cluster/exits_test.py BUILD_DIR MODEL
 """
@@ -42,6 +42,7 @@ def fit(folder: Path) -> Path:
     described = json.loads((exits / "exits.json").read_text())
     assert described["model"] == json.loads(exeunt("inspect", "--json").stdout)["hash"]
     assert [e["layer"] for e in described["exits"]] == [20, 26] and described["preview"]["rank"] == 64, described
+    assert len(described["candidates"]["tokens"]) == 512 and all(e["outside"] for e in described["exits"]), described
     html = folder / "probe.html"
     table = exeunt("probe", *common, "--limit", 3, "--exits", exits, "--html", html).stdout
     # After every layer something is judged; the last has nothing beside it.
@@ -141,11 +142,11 @@ def check_own_losses(folder: Path, exits: Path) -> None:
 
 
 def check_family(folder: Path, exits: Path) -> list[dict]:
-    """Two measures: their order comes from development prompts, and all that passes is certified."""
+    """Three measures: their order comes from development prompts, and all that passes is certified."""
     development = folder / "development.jsonl"
     development.write_text("".join(json.dumps({"prompt": p}) + "\n" for p in DEVELOPMENT))
-    arguments = ["--prompts", folder / "prompts.jsonl", "-n", MAX_TOKENS, "--exits", exits, "--exit-measure", "preview,softmax",
-                 "--thresholds", "0.9,0.5", "--loss", "wer", "--delta", 0.9, "--name", "wide", "--family", "-o",
+    arguments = ["--prompts", folder / "prompts.jsonl", "-n", MAX_TOKENS, "--exits", exits, "--exit-measure",
+                 "preview,candidates,softmax", "--thresholds", "0.9,0.5", "--loss", "wer", "--delta", 0.9, "--name", "wide", "--family", "-o",
                  folder / "wide.jsonl"]
     error = exeunt("calibrate", *arguments, ok=False).stderr
     assert "have no order to be tested in" in error, error
@@ -153,13 +154,14 @@ def check_family(folder: Path, exits: Path) -> list[dict]:
     assert "prompts.jsonl:1: is a calibration prompt, too" in error, error
     table = exeunt("calibrate", *arguments, "--development", development).stdout
     swept = [json.loads(line)["setting"] for line in (folder / "wide.jsonl.development").read_text().splitlines()[1:]]
-    assert len(swept) == 5 * len(DEVELOPMENT) and len(set(swept)) == 5, swept
+    assert len(swept) == 7 * len(DEVELOPMENT) and len(set(swept)) == 7, swept
     members = [json.loads(path.read_text()) for path in (exits / "certificates").glob("wide-*.json")]
     assert members and len(members) == table.count("<- certified"), (table, members)
     assert {m["family"] for m in members} == {"wide-textual-0.9"}, members
     assert {m["name"].removeprefix("wide-textual-0.9-") for m in members} <= set(swept), members
     tested = {json.loads(line)["setting"] for line in (folder / "wide.jsonl").read_text().splitlines()[1:]}
-    assert len(tested) == 1 + table.count("\npreview-") + table.count("\nsoftmax-"), "only the front is generated"
+    fronts = sum(table.count(f"\n{measure}-") for measure in ("preview", "candidates", "softmax"))
+    assert len(tested) == 1 + fronts, "only the front is generated"
     return members
 
 
@@ -272,7 +274,7 @@ def main() -> None:
         check_own_losses(folder, exits)
         print("ok   own losses decide, and errors name their line", flush=True)
         members = check_family(folder, exits)
-        print("ok   a family over two measures, ordered on development prompts", flush=True)
+        print("ok   a family over three measures, ordered on development prompts", flush=True)
         check_served(exits, swept, members)
         print("ok   served by name over two stages: the swept answers, and a clear 400 for what is not certified", flush=True)
         check_evidence_survives(folder, exits)

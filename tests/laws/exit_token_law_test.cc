@@ -1,5 +1,6 @@
-// The exit measure `preview` under the pipeline's laws: a token that leaves by a preview of the vocabulary
-// head is the same on any split, thread count, batch and instruction set.
+// The exit measures `preview` and `candidates` under the pipeline's laws: a token that leaves without the
+// vocabulary head is the same on any split, thread count, batch and instruction set.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -15,11 +16,13 @@ namespace {
 
 constexpr int kD = 64;
 constexpr int kRank = 32;
+const std::vector<int> kExits = {6, 10, 15, 20, 26};
 
-class PreviewLaw : public testing::Test {
+class ExitTokenLaw : public testing::TestWithParam<ExitMeasure> {
  protected:
-  PreviewLaw() {
-    directory_ = std::filesystem::temp_directory_path() / ("exeunt-preview-law-" + std::to_string(getpid()));
+  ExitTokenLaw() {
+    directory_ =
+        std::filesystem::temp_directory_path() / ("exeunt-exit-token-law-" + std::to_string(getpid()));
     std::filesystem::create_directories(directory_);
     std::mt19937_64 rng(7);
     std::normal_distribution<float> normal;
@@ -31,26 +34,39 @@ class PreviewLaw : public testing::Test {
     SafetensorsWriter writer;
     writer.AddTensor("preview.down", DType::kF32, {kRank, kD}, std::as_bytes(std::span(down)));
     writer.AddTensor("preview.basis", DType::kF32, {kD, kRank}, std::as_bytes(std::span(basis)));
+    std::vector<float> outside(kD);
+    for (float& w : outside) w = normal(rng) / 8;
+    const std::vector<float> bias(1, 1.0F);
+    std::string exits, candidates;
+    for (const int layer : kExits) {
+      writer.AddTensor(fmt::format("exit.{}.outside.weight", layer), DType::kF32, {kD},
+                       std::as_bytes(std::span(outside)));
+      writer.AddTensor(fmt::format("exit.{}.outside.bias", layer), DType::kF32, {1},
+                       std::as_bytes(std::span(bias)));
+      exits += fmt::format(R"({}{{"layer": {}, "outside": true}})", exits.empty() ? "" : ", ", layer);
+    }
+    for (int token = 1; token < 300; token += 3)
+      candidates += fmt::format("{}{}", token == 1 ? "" : ", ", token);
     EXPECT_TRUE(writer.WriteTo((directory_ / "exits.safetensors").string()).has_value());
-    const std::string json = R"({"format": 1, "model": ")" + model_->ContentHash() +
-                             R"(", "exits": [], "preview": {"rank": 32, "groups": 3}})";
+    const std::string json =
+        R"({"format": 1, "model": ")" + model_->ContentHash() + R"(", "exits": [)" + exits +
+        R"(], "preview": {"rank": 32, "groups": 3}, "candidates": {"tokens": [)" + candidates + "]}}";
     EXPECT_TRUE(WriteFile((directory_ / "exits.json").string(), json).has_value());
   }
-  ~PreviewLaw() override { std::filesystem::remove_all(directory_); }
+  ~ExitTokenLaw() override { std::filesystem::remove_all(directory_); }
 
   LocalPipelineOptions Options(std::vector<LayerSpan> split) const {
     LocalPipelineOptions options;
     options.split = std::move(split);
-    options.exit_layers = {6, 10, 15, 20, 26};
+    options.exit_layers = kExits;
     options.exits_directory = directory_.string();
     options.kv_pages = 256;
     return options;
   }
 
-  static std::vector<SequenceSpec> Requests(bool sampled) {
+  std::vector<SequenceSpec> Requests(bool sampled) const {
     RequestMix mix{.count = 8, .seed = 3, .sampled = sampled};
-    mix.exit = {
-        .mode = ExitMode::kPropagate, .measure = ExitMeasure::kPreview, .threshold = 0.05F, .min_layer = 8};
+    mix.exit = {.mode = ExitMode::kPropagate, .measure = GetParam(), .threshold = 0.05F, .min_layer = 8};
     auto requests = MakeRequests(mix, 300);
     for (SequenceSpec& spec : requests) spec.want_logits = false;  // else the head itself is asked
     return requests;
@@ -68,7 +84,7 @@ std::map<int, int> ByLayer(const LawRun& run) {
   return layers;
 }
 
-TEST_F(PreviewLaw, AnySplitThreadCountBatchAndInstructionSetGiveTheSameTokens) {
+TEST_P(ExitTokenLaw, AnySplitThreadCountBatchAndInstructionSetGiveTheSameTokens) {
   for (const bool sampled : {false, true}) {
     const auto requests = Requests(sampled);
     const LawRun want = RunLaw(model_, Options(EvenSplit(30, 1)), requests);
@@ -93,7 +109,7 @@ TEST_F(PreviewLaw, AnySplitThreadCountBatchAndInstructionSetGiveTheSameTokens) {
 
 // A request that asks for the logits gets the head's: the token of the preview is the likeliest of a few
 // groups, the head's of all; where these agree, so do the tokens.
-TEST_F(PreviewLaw, WhereProbabilitiesAreAskedForTheHeadItselfIsRun) {
+TEST_P(ExitTokenLaw, WhereProbabilitiesAreAskedForTheHeadItselfIsRun) {
   auto requests = Requests(false);
   const LawRun preview = RunLaw(model_, Options(EvenSplit(30, 2)), requests);
   for (SequenceSpec& spec : requests) spec.want_logits = true;
@@ -106,6 +122,10 @@ TEST_F(PreviewLaw, WhereProbabilitiesAreAskedForTheHeadItselfIsRun) {
   }
   EXPECT_GT(first_equal, 0U);
 }
+
+INSTANTIATE_TEST_SUITE_P(Measures, ExitTokenLaw,
+                         testing::Values(ExitMeasure::kPreview, ExitMeasure::kCandidates),
+                         [](const auto& info) { return ExitMeasureName(info.param); });
 
 }  // namespace
 }  // namespace exeunt
