@@ -45,6 +45,8 @@ struct ModelConfig {
   bool tied_embeddings = false;
   int sliding_window = 0;  // positions a row sees, itself included; 0 = all
 
+  // Name, without ".weight", of the tensor that is the vocabulary head.
+  const char* head_tensor() const { return tied_embeddings ? "token_embd" : "output"; }
   int d_q() const { return n_heads * head_dim; }
   int d_kv() const { return n_kv_heads * head_dim; }
 };

@@ -84,8 +84,7 @@ Result<StageWeights> LoadStageWeights(std::shared_ptr<const ModelSource> source,
   }
   if (options.with_head) {
     w.head_norm = LoadVector(*w.source, "output_norm.weight");
-    w.head = Linear::Load(*w.source, {w.source->config().tied_embeddings ? "token_embd" : "output"},
-                          options.dequantise, &arena);
+    w.head = Linear::Load(*w.source, {w.source->config().head_tensor()}, options.dequantise, &arena);
     progress(1.0F);
   }
   return w;

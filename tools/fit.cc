@@ -2,15 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
-#include <limits>
 #include <memory>
-#include <numeric>
 
 #include "base/error.h"
 #include "fit/logistic_regression.h"
 #include "model/layer_plan.h"
+#include "tools/candidate_fit.h"
 #include "tools/exit_statistics.h"
 #include "tools/exits_file.h"
 #include "tools/rank_verb.h"
@@ -22,20 +20,6 @@ namespace exeunt {
 namespace {
 
 constexpr int kRefinePasses = 4;
-constexpr int kLogitRows = 32;  // at once
-
-// Of the logits that are marked.
-float LogSumExp(const float* logits, const std::vector<bool>& marked) {
-  float max = -std::numeric_limits<float>::infinity();
-  for (size_t i = 0; i < marked.size(); ++i) {
-    if (marked[i]) max = std::max(max, logits[i]);
-  }
-  double sum = 0.0;
-  for (size_t i = 0; i < marked.size(); ++i) {
-    if (marked[i]) sum += std::exp(double{logits[i]} - double{max});
-  }
-  return static_cast<float>(double{max} + std::log(sum));
-}
 
 struct FitOptions {
   CorpusOptions corpus;
@@ -212,55 +196,15 @@ Status Fit::FitPreview() {
   return OkStatus();
 }
 
-// The tokens that answers use most; at each exit, a ridge regression to what all others have, on the second
-// part.
+// Over the first part what answers use most, over the second what lies outside it.
 Status Fit::FitCandidates() {
   if (options_.candidates == 0) return OkStatus();
-  const ModelConfig& model = corpus_->source().config();
-  StateReader& reader = corpus_->reader();
-  const size_t vocab = static_cast<size_t>(model.vocab_size);
-  std::vector<size_t> uses(vocab, 0);
-  for (size_t a = fitted_.begin; a < fitted_.end; ++a) {
-    for (const int32_t token : corpus_->said(a)) ++uses[static_cast<size_t>(token)];
-  }
-  std::vector<int32_t> tokens(vocab);
-  std::iota(tokens.begin(), tokens.end(), 0);
-  std::stable_sort(tokens.begin(), tokens.end(), [&](int32_t a, int32_t b) {
-    return uses[static_cast<size_t>(a)] > uses[static_cast<size_t>(b)];
-  });
-  tokens.resize(std::min(options_.candidates, vocab / 2));
-  std::sort(tokens.begin(), tokens.end());
-  candidates_ = MakeCandidateHead(corpus_->source(), reader.weights().head, std::move(tokens));
-
-  std::vector<RidgeRegression> sums(exits_.size(), RidgeRegression(model.d_model, 1));
-  std::vector<float> logits(static_cast<size_t>(kLogitRows) * vocab);
-  std::vector<float> normed(static_cast<size_t>(model.d_model));
-  RETURN_IF_ERROR(corpus_->ForEach(labelled_, Depths(false), "candidates", [&](const AnswerStates& states) {
-    std::vector<bool> outside(vocab, true);
-    for (const int32_t token : candidates_->tokens) outside[static_cast<size_t>(token)] = false;
-    for (const int32_t token : PromptCandidateTokens(states.prompt, candidates_->tokens)) {
-      outside[static_cast<size_t>(token)] = false;
-    }
-    for (size_t e = 0; e < exits_.size(); ++e) {
-      translated_ =
-          exits_[e].fitted.translator->Apply(states.at.at(exits_[e].fitted.layer).data(), states.rows);
-      for (int first = 0; first < states.rows; first += kLogitRows) {
-        const int rows = std::min(kLogitRows, states.rows - first);
-        const float* x = translated_.data() + first * model.d_model;
-        reader.Logits(x, rows, logits.data());
-        for (int r = 0; r < rows; ++r) {
-          reader.HeadNorm(x + r * model.d_model, normed.data());
-          const float rest = LogSumExp(&logits[static_cast<size_t>(r) * vocab], outside);
-          sums[e].Add(normed.data(), &rest, 1);
-        }
-      }
-    }
-  }));
-  for (size_t e = 0; e < exits_.size(); ++e) {
-    const AffineMap map = sums[e].Solve(options_.ridge);
-    exits_[e].fitted.outside =
-        OutsideEstimate{{map.weight.data(), map.weight.data() + map.weight.size()}, map.bias(0)};
-  }
+  std::vector<FittedExit> exits;
+  for (const ExitWork& exit : exits_) exits.push_back(exit.fitted);
+  candidates_ = FrequentTokens(corpus_.get(), fitted_, options_.candidates);
+  ASSIGN_OR_RETURN(const auto outside,
+                   FitOutside(corpus_.get(), labelled_, exits, *candidates_, options_.ridge));
+  for (size_t e = 0; e < exits_.size(); ++e) exits_[e].fitted.outside = outside[e];
   return OkStatus();
 }
 

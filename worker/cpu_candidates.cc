@@ -43,7 +43,7 @@ void CpuCandidates::RunBlock(const float* x, int rows, const OutsideEstimate& ou
   normed_.Reset(rows, frequent_.head);
   layers_->Normalise(x, weights_.head_norm, rows, &normed_);
   Sized(&logits_, Size(kRows) * stride_);
-  Sized(&alone_, Size(kRows) * cpu::QuantRowBytes(weights_.head.k()));
+  normed_.KeepAlone();
   layers_->Apply(frequent_.head, normed_.all(), {logits_.data(), stride_, false});
   pool_->RunRanges(rows, 1, [&](int begin, int end) {
     for (int r = begin; r < end; ++r) out[r] = Choose(r, outside, *prompts[r]->head);
@@ -51,14 +51,11 @@ void CpuCandidates::RunBlock(const float* x, int rows, const OutsideEstimate& ou
 }
 
 ExitToken CpuCandidates::Choose(int row, const OutsideEstimate& outside, const CandidateHead& prompt) {
-  const int d = weights_.head.k();
   const float* z = normed_.row(row);
   float* logits = &logits_[Size(row) * stride_];
   if (Count(prompt) > 0) {
-    uint8_t* alone = &alone_[Size(row) * cpu::QuantRowBytes(d)];
-    if (prompt.head.quantised()) ops_.quantize(z, d, 0, {alone, 1, 0});
     const cpu::PackedMatrix& weight = prompt.head.parts()[0].weight;
-    ops_.matmul(weight, {1, 1, z, alone}, {logits + Count(frequent_), 0, false}, 0, weight.groups());
+    ops_.matmul(weight, normed_.Alone(row), {logits + Count(frequent_), 0, false}, 0, weight.groups());
   }
   const auto count = static_cast<int>(Count(frequent_) + Count(prompt));
   cpu::VocabStats chunks[kMostChunks];
@@ -67,7 +64,7 @@ ExitToken CpuCandidates::Choose(int row, const OutsideEstimate& outside, const C
     chunks[n++] = ops_.vocab_stats(logits, begin, std::min(count, begin + cpu::kVocabChunk));
   }
   const cpu::VocabStats all = ops_.merge_vocab_stats(chunks, n);
-  const float rest = ops_.dot(z, outside.weight.data(), d) + outside.bias;
+  const float rest = ops_.dot(z, outside.weight.data(), weights_.head.k()) + outside.bias;
   const auto index = Size(all.argmax);
   return {index < Count(frequent_) ? frequent_.tokens[index] : prompt.tokens[index - Count(frequent_)],
           (1.0F - cpu::Exp(all.top2 - all.top1)) / (all.sum_exp + cpu::Exp(rest - all.top1))};

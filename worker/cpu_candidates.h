@@ -31,10 +31,9 @@ class CpuCandidates {
   const cpu::Ops& ops_;
   cpu::ThreadPool* pool_;
   CpuLayers* layers_;
-  MatmulRows normed_;           // [rows, d_model]
-  size_t stride_ = 0;           // of logits_
-  std::vector<float> logits_;   // [rows, stride_]: the frequent ones', then the prompt's
-  std::vector<uint8_t> alone_;  // [rows, QuantRowBytes(d_model)]: each row as a tile of its own
+  MatmulRows normed_;          // [rows, d_model]
+  size_t stride_ = 0;          // of logits_
+  std::vector<float> logits_;  // [rows, stride_]: the frequent ones', then the prompt's
 };
 
 }  // namespace exeunt

@@ -37,7 +37,6 @@ void CpuPreview::Run(const float* x, int rows, ExitToken* out) {
 }
 
 void CpuPreview::RunBlock(const float* x, int rows, ExitToken* out) {
-  const int d = weights_.head.k();
   const int vocab = weights_.head.n();
   const cpu::PackedMatrix& up = preview_.up.parts()[0].weight;
   const size_t groups = Size(up.groups());
@@ -62,7 +61,7 @@ void CpuPreview::RunBlock(const float* x, int rows, ExitToken* out) {
   const size_t exact = Size(kRows) * Size(preview_.groups);
   Sized(&exact_, exact);
   Sized(&exact_logits_, exact * Size(cpu::kGroupColumns));
-  Sized(&alone_, Size(kRows) * cpu::QuantRowBytes(d));
+  normed_.KeepAlone();
   pool_->RunRanges(rows, 1, [&](int begin, int end) {
     for (int r = begin; r < end; ++r) out[r] = Choose(r);
   });
@@ -90,12 +89,10 @@ std::span<const int> CpuPreview::BestGroups(float* best, int* chosen) const {
 // The head's own logits in the best groups. In the softmax's sum, every other group stands as its largest
 // preview.
 ExitToken CpuPreview::Choose(int row) {
-  const int d = weights_.head.k();
   const cpu::PackedMatrix& head = weights_.head.parts()[0].weight;
   const int groups = head.groups();
   float* best = &best_[Size(row) * Size(groups)];
-  uint8_t* alone = &alone_[Size(row) * cpu::QuantRowBytes(d)];
-  if (weights_.head.quantised()) ops_.quantize(normed_.row(row), d, 0, {alone, 1, 0});
+  const cpu::MatmulInput alone = normed_.Alone(row);
   ExitToken chosen;
   float top2 = kNone;
   float top1 = kNone;
@@ -107,7 +104,7 @@ ExitToken CpuPreview::Choose(int row) {
     const int g = exact[e];
     float* of_group = &logits[e * cpu::kGroupColumns];
     if (e + 1 < exact.size()) Prefetch(head.group(exact[e + 1]), head.group_bytes());
-    ops_.matmul(head, {1, 1, normed_.row(row), alone}, {of_group, 0, false, g}, g, g + 1);
+    ops_.matmul(head, alone, {of_group, 0, false, g}, g, g + 1);
     for (int i = 0; i < cpu::kGroupColumns; ++i) {
       if (of_group[i] > top1) {
         top2 = top1;

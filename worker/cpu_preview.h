@@ -35,7 +35,6 @@ class CpuPreview {
   std::vector<float> best_;          // [rows, groups of the vocabulary]: the largest preview in each
   std::vector<int> exact_;           // [rows, groups that are computed exactly]
   std::vector<float> exact_logits_;  // [rows, groups that are computed exactly, their tokens]
-  std::vector<uint8_t> alone_;       // [rows, QuantRowBytes(d_model)]: each row as a tile of its own
 };
 
 }  // namespace exeunt

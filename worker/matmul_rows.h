@@ -39,6 +39,19 @@ class MatmulRows {
     ops_.quantize(row(r) + column, n, column / 32, {at, tile.rows, r - tile.first});
   }
 
+  // From here on until Reset, rows can be taken Alone.
+  void KeepAlone() {
+    const size_t bytes = quantised_ ? Size(rows_) * cpu::QuantRowBytes(k_) : 0;
+    if (alone_.size() < bytes) alone_.resize(bytes);
+  }
+  // Row r, which is filled, as an input of its own.
+  cpu::MatmulInput Alone(int r) {
+    if (!quantised_) return {1, 1, row(r), nullptr};
+    uint8_t* tile = alone_.data() + Size(r) * cpu::QuantRowBytes(k_);
+    ops_.quantize(row(r), k_, 0, {tile, 1, 0});
+    return {1, 1, row(r), tile};
+  }
+
   cpu::MatmulInput all() const { return {rows_, split_, x_.data(), quant_.data()}; }
   cpu::MatmulInput front() const { return {split_, split_, x_.data(), quant_.data()}; }
 
@@ -52,6 +65,7 @@ class MatmulRows {
   bool quantised_ = false;
   std::vector<float> x_;
   std::vector<uint8_t> quant_;
+  std::vector<uint8_t> alone_;  // each row as a tile of its own
 };
 
 }  // namespace exeunt

@@ -131,11 +131,12 @@ class CoreHarness {
     }
     actions.clear();
   }
-  RequestId Arrive(size_t prompt, uint32_t max_tokens) {
+  RequestId Arrive(size_t prompt, uint32_t max_tokens, uint32_t score_from = 0) {
     RequestRecord record;
     record.id = ++last_id;
     record.prompt.assign(prompt, 1);
     record.max_tokens = max_tokens;
+    record.score_from = score_from;
     const RequestId id = record.id;
     Do1(RequestArrived{std::move(record)});
     return id;

@@ -381,19 +381,10 @@ TEST(CoreRequests, ABrokenPromiseOfTheWorkerEndsItsJob) {
   EXPECT_EQ(ended([](CoreHarness* h) { h->CloseEverywhere(0, 2); }), 1U) << "closed and never finished";
 }
 
-RequestRecord Scored(RequestId id) {
-  RequestRecord record;
-  record.id = id;
-  record.prompt = {5, 6, 7, 8};
-  record.max_tokens = 1;
-  record.score_from = 1;
-  return record;
-}
-
 TEST(CoreRequests, FinishesWhenTheScoresOfItsPromptAreHere) {
   CoreHarness h(SmallConfig());
   h.BringUp();
-  h.Do1(RequestArrived{Scored(1)});
+  h.Arrive(4, 1, 1);
   EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit).at(0).admit().open(0).score_from(), 1U);
   h.Scores(0, 1, 2, 1, 2);
   h.Token(0, 1, 2, 4, 9);
@@ -415,7 +406,7 @@ TEST(CoreRequests, FinishesWhenTheScoresOfItsPromptAreHere) {
 TEST(CoreRequests, ACancelledPromptOwesNoScores) {
   CoreHarness h(SmallConfig());
   h.BringUp();
-  h.Do1(RequestArrived{Scored(1)});
+  h.Arrive(4, 1, 1);
   h.Do1(ClientGone{1});
   EXPECT_EQ(h.All<RequestFinished>().size(), 1U);
   h.Scores(0, 1, 2, 1, 3);
@@ -428,7 +419,7 @@ TEST(CoreRequests, ACancelledPromptOwesNoScores) {
 TEST(CoreRequests, MoreScoresThanWereAskedForEndTheJob) {
   CoreHarness h(SmallConfig());
   h.BringUp();
-  h.Do1(RequestArrived{Scored(1)});
+  h.Arrive(4, 1, 1);
   h.Scores(0, 1, 2, 1, 4);
   ASSERT_EQ(h.All<EndPipeline>().size(), 1U);
   EXPECT_THAT(h.All<EndPipeline>()[0].why, HasSubstr("sequence 2 has 1 scores more than were asked for"));

@@ -7,7 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
-from report import certificates, read_sweep
+from report import certificates, read_sweep, setting_of
 
 PROMPTS = 32
 
@@ -20,9 +20,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     certificate = certificates(options.adapted)[options.certificate]
-    measure = certificate["measure"]
-    sweep = read_sweep(options.data / f"test_{measure}.jsonl")
-    setting = f"{measure}-{certificate['threshold']:g}"
+    sweep = read_sweep(options.data / f"test_{certificate['measure']}.jsonl")
+    setting = setting_of(certificate)
     prompts = [json.loads(line)["prompt"] for line in (options.data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     if options.adapted != options.out:
         for folder in ("adapter", "exits"):

@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ class Sweep:
         return sum(layer * n for layer, n in counts) / sum(n for _, n in counts)
 
 
+@cache
 def read_sweep(path: Path) -> Sweep:
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
     lines.sort(key=lambda line: line["prompt"])
@@ -103,6 +105,11 @@ def split_violations(pooled: np.ndarray, n: int, delta: float, seed: int = 1) ->
     return over / SPLITS
 
 
+def setting_of(certificate: dict) -> str:
+    """As sweeps name it."""
+    return f"{certificate['measure']}-{certificate['threshold']:g}"
+
+
 def certificates(adapted: Path) -> dict[str, dict]:
     return {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted((adapted / "exits/certificates").glob("*.json"))}
 
@@ -127,7 +134,7 @@ def certified_rows(options, loss) -> list[str]:
             if certificate is None:
                 rows.append(f"| {measure} | {consistency} {delta:g} | none | 30 | | | | {over:.3f} |")
                 continue
-            setting = f"{measure}-{certificate['threshold']:g}"
+            setting = setting_of(certificate)
             mean = values["calibration"][setting].mean()
             if abs(mean - certificate["mean_loss"]) > 1e-4:
                 raise SystemExit(f"{certificate['name']}: mean loss {certificate['mean_loss']}, computed here {mean}")

@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from report import MEASURES, certificates, read_sweep, references
+from report import certificates, read_sweep, references, setting_of
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/cluster"))
@@ -54,16 +54,14 @@ class Throughput:
         self.settings = self.certified()
 
     def certified(self) -> dict[str, dict | None]:
-        """`off`, and each distinct setting that a certificate names, by the name of the loosest such certificate."""
+        """`off`, and each distinct setting that a certificate names, by the name of the first such certificate."""
         found: dict[str, dict | None] = {"off": None}
         seen = set()
         for name, c in certificates(self.options.adapted).items():
-            measure = next((m for m in MEASURES if f"-{m}-" in name), None)
-            wanted = measure == "preview" or name.endswith("risk-0.05")
-            key = (measure, c["threshold"])
-            if measure and wanted and key not in seen:
-                seen.add(key)
-                found[name] = c | {"measure": measure, "setting": f"{measure}-{c['threshold']:g}"}
+            wanted = c["measure"] == "preview" or name.endswith("risk-0.05")
+            if wanted and setting_of(c) not in seen:
+                seen.add(setting_of(c))
+                found[name] = c
         return found
 
     def bench(self, streams: int, certificate: dict | None) -> dict:
@@ -75,7 +73,7 @@ class Throughput:
             sweep = self.options.data / f"test_{certificate['measure']}.jsonl"
             command += ["--exits", self.options.adapted / "exits", "--exit-layers", layers, "--exit-mode", "propagate",
                         "--exit-measure", certificate["measure"], "--exit-threshold", str(certificate["threshold"]),
-                        "--exit-profile", profile(sweep, certificate["setting"])]
+                        "--exit-profile", profile(sweep, setting_of(certificate))]
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=900, check=False)
         if done.returncode != 0:
             raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr[-2000:]}")
@@ -117,7 +115,7 @@ class Throughput:
                 plan = [ROOT / "build/tools/exeunt", "plan", self.options.model, "--adapter", self.options.adapted / "adapter",
                         "--stages", "2", "--streams", "32", "--json"]
                 if name in named:
-                    plan += ["--exit-profile", profile(self.options.data / "test_preview.jsonl", named[name]["setting"])]
+                    plan += ["--exit-profile", profile(self.options.data / "test_preview.jsonl", setting_of(named[name]))]
                 split = json.loads(subprocess.run([str(p) for p in plan], capture_output=True, text=True, check=True).stdout)["split"]
                 with Cluster(ROOT / "build", self.options.model, "--stages", "2", "--threads-per-stage", "1", "--split", split,
                              "--adapter", str(self.options.adapted / "adapter"), "--exits",
