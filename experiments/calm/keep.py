@@ -7,7 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
-from report import certificates, read_sweep, setting_of
+from report import SERVED, certificates, read_sweep, setting_of
 
 PROMPTS = 32
 
@@ -16,10 +16,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--adapted", type=Path, required=True, help="directory of adapter/ and exits/")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--certificate", required=True)
+    parser.add_argument("--task", required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    certificate = certificates(options.adapted)[options.certificate]
+    name = f"{options.task}-{SERVED}-risk-0.05"
+    certificate = certificates(options.adapted)[name]
     sweep = read_sweep(options.data / f"test_{certificate['measure']}.jsonl")
     setting = setting_of(certificate)
     prompts = [json.loads(line)["prompt"] for line in (options.data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -29,7 +30,7 @@ def main() -> None:
     with (options.out / "served.jsonl").open("w", encoding="utf-8") as file:
         for i in range(PROMPTS):
             layers = sum(layer * n for layer, n in sweep.exits[setting][i].items())
-            file.write(json.dumps({"exit": {"certificate": options.certificate}, "max_tokens": certificate["max_tokens"],
+            file.write(json.dumps({"exit": {"certificate": name}, "max_tokens": certificate["max_tokens"],
                                    "prompt": prompts[i], "early": sweep.texts[setting][i], "layers": layers, "full": sweep.texts["off"][i]}, ensure_ascii=False) + "\n")
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rouge_score import rouge_scorer
 
-MEASURES = ("preview", "softmax", "classifier", "state")
+MEASURES = ("candidates", "preview", "softmax", "classifier", "state")
+SERVED = MEASURES[0]  # the measure whose certificates are measured at every goal, and kept to be asked for
 GOALS = (("textual", 0.05), ("textual", 0.1), ("textual", 0.25), ("risk", 0.02), ("risk", 0.05))
 EPSILON = 0.05
 SPLITS = 1000

@@ -56,11 +56,11 @@ for task in "${tasks[@]}"; do
     mkdir -p "$adapted"
     cp -r "$data/run/adapter" "$adapted/"
     once "$adapted/exits" "$exeunt" fit "$model" --adapter "$adapted/adapter" --prompts "$data/development.jsonl" --limit 400 \
-      -n "${tokens[$task]}" --threads "$threads" --keep "$data/run/exits"
+      -n "${tokens[$task]}" --threads "$threads" --keep "$data/run/exits" --candidates 512
   fi
   served=("$model" --adapter "$adapted/adapter" -n "${tokens[$task]}" --threads "$threads" --streams 64)
 
-  for measure in preview softmax classifier state; do
+  for measure in candidates preview softmax classifier state; do
     grid=(--exits "$adapted/exits" --exit-measure "$measure" --thresholds "${thresholds[${task}_$measure]}")
     say "$task: calibrating $measure"
     "$exeunt" calibrate "${served[@]}" "${grid[@]}" --prompts "$data/calibration.jsonl" --name "$task-$measure" \
@@ -88,6 +88,6 @@ for task in "${tasks[@]}"; do
 
   say "$task: throughput over two stages"
   "$python" "$here/throughput.py" --model "$model" --adapted "$adapted" --data "$data" --max-tokens "${tokens[$task]}"
-  "$python" "$here/keep.py" --adapted "$adapted" --data "$data" --certificate "$task-preview-risk-0.05" --out "$kept"
+  "$python" "$here/keep.py" --adapted "$adapted" --data "$data" --task "$task" --out "$kept"
   "$python" "$here/report.py" --task "$task" --loss "${loss[$task]}" --data "$data" --adapted "$adapted"
 done

@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from report import certificates, read_sweep, references, setting_of
+from report import SERVED, certificates, read_sweep, references, setting_of
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/cluster"))
@@ -58,7 +58,7 @@ class Throughput:
         found: dict[str, dict | None] = {"off": None}
         seen = set()
         for name, c in certificates(self.options.adapted).items():
-            wanted = c["measure"] == "preview" or name.endswith("risk-0.05")
+            wanted = c["measure"] == SERVED or name.endswith("risk-0.05")
             if wanted and setting_of(c) not in seen:
                 seen.add(setting_of(c))
                 found[name] = c
@@ -108,14 +108,14 @@ class Throughput:
         """Requests a second of 32 clients over HTTP, each test prompt once."""
         lines = [json.loads(line)["prompt"] for line in (self.options.data / "test.jsonl").read_text().splitlines()][:SERVED_PROMPTS]
         cases = {"off": {"exit": {"mode": "off"}}, "first token alone": {"exit": {"mode": "off"}, "max_tokens": 1}}
-        named = {n: c for n, c in self.settings.items() if c and c["consistency"] == "risk" and c["measure"] == "preview"}
+        named = {n: c for n, c in self.settings.items() if c and c["consistency"] == "risk" and c["measure"] == SERVED}
         cases |= {name: {"exit": {"certificate": name}} for name in named}
         for name, body in cases.items():
             while len(self.rates.get(f"served {name}", [])) < self.options.rounds:
                 plan = [ROOT / "build/tools/exeunt", "plan", self.options.model, "--adapter", self.options.adapted / "adapter",
                         "--stages", "2", "--streams", "32", "--json"]
                 if name in named:
-                    plan += ["--exit-profile", profile(self.options.data / "test_preview.jsonl", setting_of(named[name]))]
+                    plan += ["--exit-profile", profile(self.options.data / f"test_{SERVED}.jsonl", setting_of(named[name]))]
                 split = json.loads(subprocess.run([str(p) for p in plan], capture_output=True, text=True, check=True).stdout)["split"]
                 with Cluster(ROOT / "build", self.options.model, "--stages", "2", "--threads-per-stage", "1", "--split", split,
                              "--adapter", str(self.options.adapted / "adapter"), "--exits",
