@@ -62,6 +62,7 @@ CoreConfig MakeCoreConfig(const Config& config, const ModelConfig& model, const 
   core.first_epoch = first_epoch;
   core.plan = plan;
   core.context_length = static_cast<uint32_t>(model.context_length);
+  core.prefix_cache = config.prefix_cache;
   core.max_sequences = static_cast<uint32_t>(config.max_sequences);
   core.max_queue = config.max_queue;
   core.queue_timeout = FromSeconds(config.queue_timeout_s);

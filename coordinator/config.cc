@@ -45,6 +45,8 @@ void AddPipelineOptions(CLI::App* app, Config* c) {
       ->transform(CLI::AsSizeValue(false));
   Add(app, "--prefill-chunk", &c->prefill_chunk, "tokens of a prompt in one step, at most");
   Add(app, "--max-batch-rows", &c->max_batch_rows, "rows of one step");
+  Add(app, "--prefix-cache", &c->prefix_cache,
+      "prompts leave their K/V behind, as long as there is room, for those that begin alike");
   Add(app, "--max-sequences", &c->max_sequences, "sequences open at once in each pipeline");
 }
 

@@ -37,6 +37,7 @@ struct Config {
   int prefill_chunk = 256;                 // tokens of a prompt in one step, at most
   int max_batch_rows = 256;                // rows of one step
   int max_sequences = 64;                  // open at once in each pipeline
+  bool prefix_cache = true;                // prompts leave their K/V behind for those that begin alike
 
   // Requests
   uint32_t default_max_tokens = 512;  // where a request names none

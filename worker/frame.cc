@@ -59,7 +59,7 @@ bool Take(std::span<const std::byte>* bytes, T* value) {
 }
 
 Result<FrameRow> CheckRow(const WireRow& w, const SequenceLimits& limits) {
-  if (w.kind > static_cast<uint8_t>(RowKind::kToken)) return DataLoss("frame row kind {} is unknown", w.kind);
+  if (w.kind > static_cast<uint8_t>(RowKind::kEvict)) return DataLoss("frame row kind {} is unknown", w.kind);
   if (w.position < 0 || w.position > limits.context_length) {
     return DataLoss("frame row position {} is outside [0, {}]", w.position, limits.context_length);
   }

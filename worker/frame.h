@@ -20,10 +20,11 @@ enum class RowKind : uint8_t {
   kHeadless,  // layers only (mode exact)
   kVerify,    // layers, and the head at the last stage (mode verify)
   kOpen,      // in-band, without a state from here on
-  kClose,
-  kCancel,
+  kClose,     // it is over; K/V of its first `position` tokens stays
+  kCancel,    // the same, and scores are not wanted either
   kRollback,  // keep positions below `position`, under a new generation
   kToken,     // to stage 0: `token` was generated for `position`
+  kEvict,     // what the sequence left behind is not wanted any more
 };
 
 constexpr bool HasState(RowKind kind) { return kind <= RowKind::kVerify; }

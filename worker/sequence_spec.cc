@@ -46,13 +46,21 @@ Result<ExitSetting> ExitFromProto(const proto::ExitSetting& m, int n_layers) {
 }
 
 // The last row of a prompt is never shared: it gives the first token.
+bool CanShare(uint32_t tokens, const proto::OpenSequence& m) {
+  return tokens % cpu::kPageTokens == 0 && tokens < static_cast<uint32_t>(m.prompt_size());
+}
+
 Status TakePrefix(const proto::OpenSequence& m, SequenceSpec* spec) {
+  if (!CanShare(m.retain_tokens(), m)) {
+    return InvalidArgument("retain_tokens {} is no multiple of {} below the prompt's {}", m.retain_tokens(),
+                           cpu::kPageTokens, m.prompt_size());
+  }
+  spec->retain_tokens = static_cast<int>(m.retain_tokens());
   if (m.prefix_of() == 0 && m.prefix_tokens() == 0) return OkStatus();
   if (m.prefix_of() == 0 || m.prefix_of() == m.sequence()) {
     return InvalidArgument("prefix_of {} is no other sequence", m.prefix_of());
   }
-  if (m.prefix_tokens() == 0 || m.prefix_tokens() % cpu::kPageTokens != 0 ||
-      m.prefix_tokens() >= static_cast<uint32_t>(m.prompt_size())) {
+  if (m.prefix_tokens() == 0 || !CanShare(m.prefix_tokens(), m)) {
     return InvalidArgument("prefix_tokens {} is no multiple of {} below the prompt's {}", m.prefix_tokens(),
                            cpu::kPageTokens, m.prompt_size());
   }
@@ -78,6 +86,7 @@ proto::OpenSequence ToProto(const SequenceSpec& spec) {
   m.set_want_logits(spec.want_logits);
   m.set_prefix_of(spec.prefix_of);
   m.set_prefix_tokens(static_cast<uint32_t>(spec.prefix_tokens));
+  m.set_retain_tokens(static_cast<uint32_t>(spec.retain_tokens));
   m.set_score_from(static_cast<uint32_t>(spec.score_from));
   return m;
 }

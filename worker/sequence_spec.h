@@ -23,6 +23,8 @@ struct SequenceSpec {
   // same tokens; 0: none. Stage 0 clears both where that sequence is over when this one is admitted.
   uint64_t prefix_of = 0;
   int prefix_tokens = 0;
+  // K/V of so many tokens, whole pages of the prompt but its last token, outlives the sequence; 0: none.
+  int retain_tokens = 0;
   // The prompt's tokens from this position on are scored by the full model (PromptScoreOut); 0: none.
   int score_from = 0;
 

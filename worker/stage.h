@@ -62,11 +62,14 @@ struct AdmitSequences {
 struct CancelSequences {
   std::vector<uint64_t> sequences;
 };
+struct EvictPrefixes {  // of sequences that are closed on every stage
+  std::vector<uint64_t> sequences;
+};
 struct FlushForwarding {
   std::vector<uint64_t> sequences;  // empty: all
 };
-using StageEvent =
-    std::variant<FrameArrived, FrameTaken, JobDone, AdmitSequences, CancelSequences, FlushForwarding>;
+using StageEvent = std::variant<FrameArrived, FrameTaken, JobDone, AdmitSequences, CancelSequences,
+                                EvictPrefixes, FlushForwarding>;
 
 // ---- actions, to be carried out in order
 enum class Link { kNext, kFirst };
@@ -109,6 +112,7 @@ struct SequenceFinishedOut {
   uint32_t generation = 0;
   int tokens = 0;
   Finish reason = Finish::kStop;
+  int retained = 0;  // tokens whose K/V stays until it is evicted
 };
 struct SequenceClosedOut {
   uint64_t sequence = 0;
@@ -184,9 +188,16 @@ class Stage {
     int scores_due = 0;    // rows that wait for the head, or are in it, to score the next token
     bool closing = false;  // it is over; it stays until those rows, and the rows in jobs, are done
     RowKind closed_by = RowKind::kClose;
+    int retained = 0;  // tokens whose pages stay behind; known once it is closing
     bool close_sent = false;
     int prompt_issued = 0;     // stage 0: prompt rows that were made, or shared
     uint64_t micro_batch = 0;  // stage 0: frame that carried it; 0: none
+  };
+  // What a sequence that is over has left behind: others may share it.
+  struct Retained {
+    std::shared_ptr<const SequenceSpec> spec;
+    std::vector<int32_t> pages;
+    int tokens = 0;
   };
   struct Row {
     FrameRow row;
@@ -221,26 +232,31 @@ class Stage {
     int rows = 0;        // live ones whose tokens are not back
   };
 
+  // stage_sequences.cc
+  void On(AdmitSequences& event);
+  void On(CancelSequences& event);
+  void On(EvictPrefixes& event);
+  bool Open(SequenceSpec spec);
+  Status SharePrefix(SequenceSpec* spec, std::vector<int32_t>* pages);
+  void OnClose(const FrameRow& row);
+  void OnRollback(const FrameRow& row);
+  void Finished(Sequence* sequence, Finish reason);
+  void Close(Sequence* sequence, RowKind kind, int retained);
+  void EndIfDone(Sequence* sequence);
+  void Release(Sequence* sequence);
+  void Evict(uint64_t sequence);
+  void DropRows(uint64_t sequence, uint32_t before_generation);
+  static bool Outlives(const Sequence& sequence, const FrameRow& row);
+  static bool Scores(const Sequence& sequence, const FrameRow& row);
+
   // stage_events.cc
   void On(FrameArrived& event);
   void On(FrameTaken& event);
   void On(JobDone& event);
-  void On(AdmitSequences& event);
-  void On(CancelSequences& event);
   void On(FlushForwarding& event);
   void OnStateRow(const FrameRow& row, std::vector<int32_t>* load);
   void OnToken(const FrameRow& row);
   void LearnStagesUsed(int exit_layer);
-  void OnRollback(const FrameRow& row);
-  bool Open(SequenceSpec spec);
-  Status SharePrefix(SequenceSpec* spec, std::vector<int32_t>* pages);
-  static bool Outlives(const Sequence& sequence, const FrameRow& row);
-  static bool Scores(const Sequence& sequence, const FrameRow& row);
-  void Close(Sequence* sequence, RowKind kind);
-  void EndIfDone(Sequence* sequence);
-  void Release(Sequence* sequence);
-  void Finished(Sequence* sequence, Finish reason);
-  void DropRows(uint64_t sequence, uint32_t before_generation);
   void LeaveMicroBatch(Sequence* sequence);
   void SegmentDone(const SegmentResult& result);
   void Decide(const Sequence& sequence, const Row& row, size_t index, float signal, int32_t preview);
@@ -286,6 +302,7 @@ class Stage {
   const ExitPolicy* policy_;
   std::vector<Segment> segments_;
   std::map<uint64_t, std::unique_ptr<Sequence>> sequences_;
+  std::map<uint64_t, Retained> retained_;
   PageAllocator pages_;
   std::vector<int32_t> free_slots_;
   int slot_count_ = 0;

@@ -30,76 +30,6 @@ void Stage::FreeSlot(Row* row) {
   row->slot = -1;
 }
 
-// Takes the pages of the prefix that the sequence shares with another. Stage 0 decides whether it does: the
-// other may be over by now. What it forwards says so, and in the FIFO behind it the other is still open.
-Status Stage::SharePrefix(SequenceSpec* spec, std::vector<int32_t>* pages) {
-  if (spec->prefix_of == 0) return OkStatus();
-  Sequence* source = Find(spec->prefix_of);
-  if (source == nullptr || source->closing) {
-    if (!first()) {
-      return DataLoss("sequence {} shares a prefix with {}, which is not open", spec->sequence,
-                      spec->prefix_of);
-    }
-    spec->prefix_of = 0;
-    spec->prefix_tokens = 0;
-    return OkStatus();
-  }
-  const int n = spec->prefix_tokens;
-  const std::vector<int32_t>& prompt = source->spec->prompt;
-  // The last row of a prompt may leave early: its K/V need not be the full model's.
-  if (n >= source->spec->prompt_tokens() ||
-      !std::equal(prompt.begin(), prompt.begin() + n, spec->prompt.begin())) {
-    return DataLoss("sequence {} shares {} tokens with {}, whose prompt of {} does not begin with them",
-                    spec->sequence, n, spec->prefix_of, prompt.size());
-  }
-  source->kept = std::max(source->kept, n);
-  pages_.Share(std::span(source->pages).first(static_cast<size_t>(n / cpu::kPageTokens)), pages);
-  return OkStatus();
-}
-
-bool Stage::Open(SequenceSpec spec) {
-  const uint64_t id = spec.sequence;
-  if (Find(id) != nullptr) {
-    Fail(Internal("sequence {} is opened twice", id));
-    return false;
-  }
-  auto sequence = std::make_unique<Sequence>();
-  if (const Status shared = SharePrefix(&spec, &sequence->pages); !shared) {
-    Fail(shared.error());
-    return false;
-  }
-  const int needed = (spec.positions() - spec.prefix_tokens + cpu::kPageTokens - 1) / cpu::kPageTokens;
-  if (!pages_.Allocate(needed, &sequence->pages)) {
-    Fail(ResourceExhausted("sequence {} needs {} KV pages and {} of {} are used: admission reserved too much",
-                           id, needed, pages_.used(), pages_.total()));
-    return false;
-  }
-  sequence->tokens.reserve(static_cast<size_t>(spec.positions()));
-  sequence->tokens = spec.prompt;
-  sequence->watermark.assign(segments_.size(), spec.prefix_tokens);
-  sequence->prompt_issued = spec.prefix_tokens;
-  sequence->spec = std::make_shared<const SequenceSpec>(std::move(spec));
-  sequence->candidates.prompt = &sequence->spec->prompt;
-  ++opened_;
-  if (!last()) outbox_.push_back({{.sequence = id, .kind = RowKind::kOpen}, -1, now_, sequence->spec});
-  if (first()) prefill_.push_back(id);
-  sequences_.emplace(id, std::move(sequence));
-  return true;
-}
-
-void Stage::On(AdmitSequences& event) {
-  for (SequenceSpec& spec : event.specs) {
-    if (!Open(std::move(spec))) return;
-  }
-}
-
-void Stage::On(CancelSequences& event) {
-  for (uint64_t id : event.sequences) {
-    Sequence* sequence = Find(id);
-    if (sequence != nullptr && !sequence->closing) Finished(sequence, Finish::kCancelled);
-  }
-}
-
 void Stage::On(FlushForwarding& event) {
   flush_all_ |= event.sequences.empty();
   for (uint64_t id : event.sequences) {
@@ -138,8 +68,11 @@ void Stage::On(FrameArrived& event) {
       case RowKind::kRollback:
         OnRollback(row);
         break;
+      case RowKind::kEvict:
+        Evict(row.sequence);
+        break;
       default:
-        if (Sequence* s = Find(row.sequence); s != nullptr && !s->closing) Close(s, row.kind);
+        OnClose(row);
     }
   }
   if (load.slots.empty()) {
@@ -167,97 +100,6 @@ void Stage::OnStateRow(const FrameRow& row, std::vector<int32_t>* load) {
   Row arrived{row, TakeSlot(), now_, nullptr};
   load->push_back(arrived.slot);
   segments_.front().queue.push_back(arrived);
-}
-
-void Stage::OnRollback(const FrameRow& row) {
-  Sequence* sequence = Find(row.sequence);
-  if (sequence == nullptr || sequence->closing || row.generation <= sequence->generation) {
-    ++counters_.stale_frames;
-    return;
-  }
-  sequence->generation = row.generation;
-  DropRows(row.sequence, row.generation);
-  sequence->tokens.resize(std::min(sequence->tokens.size(), static_cast<size_t>(row.position)));
-  for (int& mark : sequence->watermark) mark = std::min(mark, row.position);
-  if (!last()) outbox_.push_back({row, -1, now_, nullptr});
-}
-
-// Whether the row runs even when its sequence is over: another sequence attends to it, or a score is due.
-bool Stage::Outlives(const Sequence& sequence, const FrameRow& row) {
-  return row.kind == RowKind::kPrompt && row.position < sequence.kept;
-}
-
-// Whether the row scores the token behind it: only a cancel takes that back.
-bool Stage::Scores(const Sequence& sequence, const FrameRow& row) {
-  return row.kind == RowKind::kPrompt && (row.flags & kWantScore) != 0 &&
-         sequence.closed_by != RowKind::kCancel;
-}
-
-void Stage::DropRows(uint64_t id, uint32_t before_generation) {
-  const Sequence& sequence = *Find(id);
-  const auto drop = [&](Fifo<Row>* rows) {
-    rows->RemoveIf([&](Row& row) {
-      if (row.row.sequence != id || !HasState(row.row.kind) || row.row.generation >= before_generation ||
-          Outlives(sequence, row.row)) {
-        return false;
-      }
-      if (row.row.kind == RowKind::kFill) ++counters_.fills_dropped;
-      FreeSlot(&row);
-      return true;
-    });
-  };
-  for (Segment& segment : segments_) drop(&segment.queue);
-  drop(&outbox_);
-  std::erase_if(head_queue_, [&](Leaving& leaving) {
-    const FrameRow& row = leaving.row.row;
-    if (row.sequence != id || row.generation >= before_generation || Scores(sequence, row)) return false;
-    FreeSlot(&leaving.row);
-    return true;
-  });
-}
-
-void Stage::Finished(Sequence* sequence, Finish reason) {
-  const int tokens = static_cast<int>(sequence->tokens.size()) - sequence->spec->prompt_tokens();
-  actions_.push_back(SequenceFinishedOut{sequence->spec->sequence, sequence->generation, tokens, reason});
-  Close(sequence, reason == Finish::kCancelled ? RowKind::kCancel : RowKind::kClose);
-}
-
-void Stage::Close(Sequence* sequence, RowKind kind) {
-  const uint64_t id = sequence->spec->sequence;
-  sequence->closing = true;
-  sequence->closed_by = kind;
-  if (kind == RowKind::kClose && sequence->spec->score_from > 0) {
-    sequence->kept = sequence->spec->prompt_tokens() - 1;  // only the last row's token ended it
-  }
-  DropRows(id, UINT32_MAX);
-  if (sequence->prompt_issued >= sequence->kept) {
-    prefill_.RemoveIf([id](uint64_t waiting) { return waiting == id; });
-  }
-  ready_.RemoveIf([id](uint64_t waiting) { return waiting == id; });
-  LeaveMicroBatch(sequence);
-  EndIfDone(sequence);
-}
-
-// Of a sequence that is over: the next stage hears of it behind the last row that outlives it.
-void Stage::EndIfDone(Sequence* sequence) {
-  if (sequence->watermark.back() < sequence->kept) return;
-  if (!last() && !std::exchange(sequence->close_sent, true)) {
-    outbox_.push_back({{.sequence = sequence->spec->sequence,
-                        .generation = sequence->generation,
-                        .kind = sequence->closed_by},
-                       -1,
-                       now_,
-                       nullptr});
-  }
-  const bool scores = sequence->scores_due > 0 && sequence->closed_by != RowKind::kCancel;
-  if (sequence->rows_in_jobs == 0 && !scores) Release(sequence);
-}
-
-void Stage::Release(Sequence* sequence) {
-  const uint64_t id = sequence->spec->sequence;
-  pages_.Free(&sequence->pages);
-  sequences_.erase(id);
-  actions_.push_back(SequenceClosedOut{id});
 }
 
 void Stage::LeaveMicroBatch(Sequence* sequence) {

@@ -197,6 +197,12 @@ void WorkerProcess::TakeMessages(std::vector<StageEvent>* events) {
         events->push_back(std::move(cancel));
         break;
       }
+      case proto::ToWorker::kEvict: {
+        EvictPrefixes evict;
+        evict.sequences.assign(message.evict().sequence().begin(), message.evict().sequence().end());
+        events->push_back(std::move(evict));
+        break;
+      }
       case proto::ToWorker::kDoorbell:
         doorbell_ = std::max(doorbell_, message.doorbell().opened());
         break;
@@ -256,6 +262,7 @@ void WorkerProcess::SendOutputs(const StageOutputs& out) {
     finished->set_generation(f.generation);
     finished->set_tokens(static_cast<uint32_t>(f.tokens));
     finished->set_reason(ToProto(f.reason));
+    finished->set_retained_tokens(static_cast<uint32_t>(f.retained));
     control_->Send(std::move(message));
   }
   if (!out.closed.empty()) {

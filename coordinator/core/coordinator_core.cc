@@ -85,6 +85,7 @@ Pipeline::Why CoordinatorCore::Dispatch(Replica* replica, WorkerMessage* event) 
 void CoordinatorCore::Loaded(Replica* replica) {
   const Pipeline& pipeline = replica->pipeline;
   replica->ledger = KvLedger(config_.stages, pipeline.kv_pages(), pipeline.page_tokens());
+  replica->prefixes = PrefixCache(pipeline.page_tokens());
   replica->known_capacity_pages = pipeline.kv_pages();
   replica->known_page_tokens = pipeline.page_tokens();
   replica->idle_since = now_;
@@ -139,8 +140,8 @@ void CoordinatorCore::RunCanary(Replica* replica) {
   record.prompt = {config_.canary_token};
   record.max_tokens = 1;
   record.sampling.temperature = 0.0F;
-  if (!replica->ledger.Fits(2)) return;
-  OpenIn(replica, record, std::nullopt);
+  if (!replica->ledger.FitsAfterEviction(record.positions(), {})) return;
+  OpenIn({replica, {}}, record, std::nullopt);
 }
 
 Pipeline::Why CoordinatorCore::CheckCanary(const Replica& replica) const {
@@ -179,6 +180,7 @@ void CoordinatorCore::FailSequences(Replica* replica, const std::string& why) {
         fmt::format("pipeline {} is being restarted ({}); please try again", replica->pipeline.index(), why));
   }
   replica->ledger = KvLedger();
+  replica->prefixes = PrefixCache();
   replica->pending.Clear();
   replica->pending_tokens = 0;
   replica->opened = 0;

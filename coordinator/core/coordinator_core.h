@@ -12,6 +12,7 @@
 #include "coordinator/core/core_config.h"
 #include "coordinator/core/kv_ledger.h"
 #include "coordinator/core/pipeline.h"
+#include "coordinator/core/prefix_cache.h"
 #include "coordinator/core/token_order.h"
 #include "coordinator/core/types.h"
 
@@ -44,6 +45,7 @@ struct Replica {
 
   Pipeline pipeline;
   KvLedger ledger;
+  PrefixCache prefixes;
   std::map<uint64_t, OpenSequence> sequences;
   uint64_t next_sequence = 1;
   uint64_t opened = 0;   // admitted in this epoch
@@ -97,10 +99,14 @@ class CoordinatorCore {
   // Requests (core_requests.cc)
   std::optional<RequestFailed> Refusal(const RequestRecord& record) const;
   void AdmitQueued();
-  Replica* ChooseReplica(uint64_t positions);
+  struct Place {
+    Replica* replica = nullptr;  // none now
+    SharedPrefix shared;
+  };
+  Place ChooseReplica(const RequestRecord& record);
   uint64_t LargestCapacityTokens() const;  // 0: none is known yet
   // Without a request: the canary.
-  uint64_t OpenIn(Replica* replica, const RequestRecord& record, std::optional<RequestId> request);
+  uint64_t OpenIn(const Place& place, const RequestRecord& record, std::optional<RequestId> request);
   void SendPending(Replica* replica);
   void Abandon(RequestId id);
   void Forget(RequestId id);
@@ -114,6 +120,14 @@ class CoordinatorCore {
   Pipeline::Why OnFinished(Replica* replica, uint32_t rank, const proto::SequenceFinished& finished);
   Pipeline::Why OnClosed(Replica* replica, uint32_t rank, const proto::SequenceClosed& closed);
   Pipeline::Why TryFinish(Replica* replica, uint64_t number, OpenSequence* sequence);
+
+  // Prompts that begin alike (core_prefixes.cc)
+  std::optional<SharedPrefix> PlaceIn(const Replica& replica, const RequestRecord& record) const;
+  uint32_t SharableTokens(const Replica& replica, const RequestRecord& record) const;
+  void MakeRoom(Replica* replica, uint64_t positions, const SharedPrefix& shared);
+  uint32_t HoldPrompt(Replica* replica, uint64_t sequence, const RequestRecord& record,
+                      const SharedPrefix& shared);
+  Pipeline::Why LeavePrompt(Replica* replica, const proto::SequenceFinished& finished);
 
   template <typename Action>
   void Emit(Action action) {

@@ -15,6 +15,7 @@ struct CoreConfig {
   proto::Plan plan;          // sent to every worker that connects
   uint32_t context_length = 0;
   uint32_t max_sequences = 64;  // open at once in one pipeline
+  bool prefix_cache = true;     // prompts leave their K/V behind for those that begin as they do
   size_t max_queue = 256;       // requests that wait for a place
 
   Duration queue_timeout = std::chrono::seconds(600);

@@ -134,7 +134,7 @@ class CoreHarness {
   RequestId Arrive(size_t prompt, uint32_t max_tokens, uint32_t score_from = 0) {
     RequestRecord record;
     record.id = ++last_id;
-    record.prompt.assign(prompt, 1);
+    record.prompt.assign(prompt, static_cast<int32_t>(record.id));  // none begins as another
     record.max_tokens = max_tokens;
     record.score_from = score_from;
     const RequestId id = record.id;

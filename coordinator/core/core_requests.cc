@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -13,8 +14,6 @@ namespace {
 
 // Prompts in one Admit: far below the limit of a control message.
 constexpr size_t kMaxAdmitTokens = size_t{1} << 18;
-
-uint64_t Positions(const RequestRecord& record) { return record.prompt.size() + uint64_t{record.max_tokens}; }
 
 EndReason ReasonOf(proto::FinishReason reason) {
   switch (reason) {
@@ -45,20 +44,20 @@ void CoordinatorCore::On(RequestArrived& event) {
 
 std::optional<RequestFailed> CoordinatorCore::Refusal(const RequestRecord& record) const {
   if (draining_) return RequestFailed{record.id, FailureKind::kShuttingDown, "the server is shutting down"};
-  if (Positions(record) > config_.context_length) {
+  if (record.positions() > config_.context_length) {
     return RequestFailed{
         record.id, FailureKind::kContextLength,
         fmt::format("This model's maximum context length is {} tokens, but {} were requested "
                     "({} in the prompt, {} for the completion).",
-                    config_.context_length, Positions(record), record.prompt.size(), record.max_tokens)};
+                    config_.context_length, record.positions(), record.prompt.size(), record.max_tokens)};
   }
   const uint64_t capacity = LargestCapacityTokens();
-  if (capacity > 0 && Positions(record) > capacity) {
+  if (capacity > 0 && record.positions() > capacity) {
     return RequestFailed{
         record.id, FailureKind::kTooLarge,
         fmt::format("The request needs K/V memory for {} tokens (prompt and max_tokens), but the "
                     "whole KV budget of a pipeline holds {}.",
-                    Positions(record), capacity)};
+                    record.positions(), capacity)};
   }
   if (!ready())
     return RequestFailed{record.id, FailureKind::kNoPipeline, "no pipeline is ready; please try again"};
@@ -73,14 +72,19 @@ uint64_t CoordinatorCore::LargestCapacityTokens() const {
   return largest;
 }
 
-// The least loaded pipeline that has a place now.
-Replica* CoordinatorCore::ChooseReplica(uint64_t positions) {
-  Replica* best = nullptr;
-  const auto load = [](const Replica& r) { return std::pair(r.sequences.size(), r.ledger.reserved_pages()); };
+// The least loaded pipeline that has a place now; of equals, the one that knows most of the prompt.
+CoordinatorCore::Place CoordinatorCore::ChooseReplica(const RequestRecord& record) {
+  Place best;
+  const auto load = [](const Place& p) {
+    return std::tuple(p.replica->sequences.size(), -static_cast<int64_t>(p.shared.tokens),
+                      p.replica->ledger.reserved_pages());
+  };
   for (Replica& replica : replicas_) {
     if (!replica.pipeline.verified() || replica.sequences.size() >= config_.max_sequences) continue;
-    if (!replica.ledger.Fits(positions)) continue;
-    if (best == nullptr || load(replica) < load(*best)) best = &replica;
+    const auto shared = PlaceIn(replica, record);
+    if (!shared) continue;
+    const Place place{&replica, *shared};
+    if (best.replica == nullptr || load(place) < load(best)) best = place;
   }
   return best;
 }
@@ -91,7 +95,7 @@ void CoordinatorCore::AdmitQueued() {
   while (!queue_.empty()) {
     const RequestId id = queue_.front();
     Request& request = requests_.at(id);
-    const uint64_t positions = Positions(request.record);
+    const uint64_t positions = request.record.positions();
     if (const uint64_t capacity = LargestCapacityTokens(); capacity > 0 && positions > capacity) {
       FailRequest(id, FailureKind::kTooLarge,
                   fmt::format("The request needs K/V memory for {} tokens, but a restarted "
@@ -99,24 +103,27 @@ void CoordinatorCore::AdmitQueued() {
                               positions, capacity));
       continue;
     }
-    Replica* replica = ChooseReplica(positions);
-    if (replica == nullptr) return;
+    const Place place = ChooseReplica(request.record);
+    if (place.replica == nullptr) return;
     queue_.pop_front();
-    request.pipeline = replica->pipeline.index();
-    request.sequence = OpenIn(replica, request.record, id);
-    Emit(RequestAdmitted{id, request.pipeline});
+    request.pipeline = place.replica->pipeline.index();
+    request.sequence = OpenIn(place, request.record, id);
+    Emit(RequestAdmitted{id, request.pipeline, place.shared.tokens});
   }
 }
 
-uint64_t CoordinatorCore::OpenIn(Replica* replica, const RequestRecord& record,
+uint64_t CoordinatorCore::OpenIn(const Place& place, const RequestRecord& record,
                                  std::optional<RequestId> request) {
+  Replica* replica = place.replica;
+  MakeRoom(replica, record.positions(), place.shared);
   const uint64_t number = replica->next_sequence++;
-  replica->ledger.Reserve(number, static_cast<uint32_t>(Positions(record)));
+  replica->ledger.Reserve(number, static_cast<uint32_t>(record.positions()), place.shared);
+  const uint32_t retained = HoldPrompt(replica, number, record, place.shared);
   if (replica->sequences.empty()) replica->pipeline.NoteProgress(now_);
   replica->sequences.emplace(number, OpenSequence(record, request, now_));
   ++replica->opened;
   if (replica->pending_tokens + record.prompt.size() > kMaxAdmitTokens) SendPending(replica);
-  *replica->pending.add_open() = OpenSequenceMessage(number, record);
+  *replica->pending.add_open() = OpenSequenceMessage(number, record, place.shared, retained);
   replica->pending_tokens += record.prompt.size();
   return number;
 }
@@ -146,6 +153,7 @@ void CoordinatorCore::Abandon(RequestId id) {
       proto::ToWorker message;
       message.mutable_cancel()->add_sequence(it->second.sequence);
       SendTo(replica, 0, std::move(message));
+      replica.prefixes.Suspend(it->second.sequence);
     }
   }
   FinishRequest(id, EndReason::kCancelled, tokens);
@@ -232,6 +240,7 @@ Pipeline::Why CoordinatorCore::OnFinished(Replica* replica, uint32_t rank,
                        finished.tokens(), it->second.max_tokens);
   }
   it->second.finished = finished;
+  if (auto why = LeavePrompt(replica, finished)) return why;
   return TryFinish(replica, finished.sequence(), &it->second);
 }
 
@@ -263,6 +272,7 @@ Pipeline::Why CoordinatorCore::OnClosed(Replica* replica, uint32_t rank,
     if (it->second.request)
       return fmt::format("sequence {} was closed before its tokens were complete", number);
     replica->sequences.erase(it);
+    replica->prefixes.MakeEvictable(number);
     replica->idle_since = now_;
     replica->pipeline.NoteProgress(now_);
   }

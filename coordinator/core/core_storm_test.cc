@@ -18,6 +18,18 @@ constexpr uint32_t kPageTokens = 4;
 
 int32_t TokenOf(int32_t request, uint32_t index) { return request * 64 + static_cast<int32_t>(index); }
 
+// Counts itself.
+class LivePage {
+ public:
+  explicit LivePage(std::shared_ptr<uint64_t> count) : count_(std::move(count)) { ++*count_; }
+  ~LivePage() { --*count_; }
+  LivePage(const LivePage&) = delete;
+  LivePage& operator=(const LivePage&) = delete;
+
+ private:
+  std::shared_ptr<uint64_t> count_;
+};
+
 // One job of one epoch: what its ranks have yet to say, in order for each rank, in any order between ranks.
 struct FakeJob {
   uint32_t pipeline = 0;
@@ -27,6 +39,10 @@ struct FakeJob {
   std::vector<std::deque<proto::ToCoordinator>> out = std::vector<std::deque<proto::ToCoordinator>>(kStages);
   std::map<uint64_t, proto::OpenSequence> open;
   std::map<uint64_t, uint32_t> generated;
+  std::map<uint64_t, proto::OpenSequence> held;  // of which there are pages: open, or left behind
+  std::map<uint64_t, std::vector<std::shared_ptr<LivePage>>> pages;
+  std::shared_ptr<uint64_t> live_pages = std::make_shared<uint64_t>(0);
+  uint64_t capacity = UINT64_MAX;
   uint64_t opened = 0;
   uint64_t progress = 0;
 };
@@ -48,7 +64,13 @@ class Storm {
     for (int i = 0; i < 4000 && !Quiet(); ++i) Turn(/*arrivals=*/false);
     EXPECT_EQ(core_.running() + core_.queued(), 0U);
     for (const auto& [id, client] : clients_) EXPECT_TRUE(client.ended) << "request " << id << " is lost";
-    for (const Replica& replica : core_.replicas()) EXPECT_EQ(replica.ledger.reserved_pages(), 0U);
+    for (const Replica& replica : core_.replicas()) {
+      EXPECT_EQ(replica.ledger.reserved_pages(), 0U);
+      const FakeJob* job = Find(replica.pipeline.index(), replica.pipeline.epoch());
+      if (job != nullptr && job->alive && replica.pipeline.loaded()) {
+        EXPECT_EQ(replica.ledger.cached_pages(), *job->live_pages);
+      }
+    }
   }
   // That the storm was one.
   size_t requests() const { return clients_.size(); }
@@ -91,10 +113,12 @@ class Storm {
       std::visit([this](const auto& a) { On(a); }, action);
     }
     for (const Replica& replica : core_.replicas()) {
-      uint64_t sum = 0;
-      for (const auto& [number, kv] : replica.ledger.sequences()) sum += kv.pages;
-      ASSERT_EQ(sum, replica.ledger.reserved_pages());
-      ASSERT_LE(replica.ledger.reserved_pages(), replica.ledger.capacity_pages());
+      std::set<uint32_t> open;
+      for (const auto& [number, kv] : replica.ledger.sequences())
+        open.insert(kv.pages.begin(), kv.pages.end());
+      ASSERT_EQ(open.size(), replica.ledger.reserved_pages());
+      ASSERT_LE(replica.ledger.reserved_pages() + replica.ledger.cached_pages(),
+                replica.ledger.capacity_pages());
       ASSERT_LE(replica.sequences.size(), 3U);
     }
     ASSERT_LE(core_.queued(), 5U);
@@ -103,8 +127,9 @@ class Storm {
   CoreEvent Arrival() {
     RequestRecord record;
     record.id = ++last_id_;
-    // Some larger than the context, some larger than the budget.
-    record.prompt.assign(1 + Draw(40), static_cast<int32_t>(record.id));
+    // Some larger than the context, some larger than the budget; many begin alike.
+    record.prompt.assign(1 + Draw(40), -1 - static_cast<int32_t>(Draw(3)));
+    record.prompt.back() = static_cast<int32_t>(record.id);
     record.max_tokens = 1 + Draw(24);
     ClientView& client = clients_[record.id];
     client.prompt = static_cast<uint32_t>(record.prompt.size());
@@ -131,6 +156,7 @@ class Storm {
       events->emplace_back(WorkerConnected{job->pipeline, job->epoch, job->connected});
       proto::ToCoordinator ready;
       ready.mutable_ready()->set_kv_pages(kPages + Draw(3));
+      job->capacity = std::min(job->capacity, ready.ready().kv_pages());
       ready.mutable_ready()->set_page_tokens(kPageTokens);
       job->out[job->connected++].push_back(ready);
     }
@@ -176,7 +202,7 @@ class Storm {
     event.set_sequence(number);
     event.set_generation(generation);
     event.set_position(static_cast<uint32_t>(open.prompt_size()) + index);
-    event.set_token(generation == 0 ? TokenOf(open.prompt(0), index) : -1);
+    event.set_token(generation == 0 ? TokenOf(open.prompt(open.prompt_size() - 1), index) : -1);
     job->out[Draw(kStages)].push_back(message);
   }
   void Finish(FakeJob* job, const proto::OpenSequence& open, uint32_t tokens, proto::FinishReason reason) {
@@ -193,7 +219,12 @@ class Storm {
     finished.mutable_finished()->set_sequence(number);
     finished.mutable_finished()->set_tokens(tokens);
     finished.mutable_finished()->set_reason(reason);
+    const bool kept = reason != proto::FINISH_CANCELLED || OneIn(2);
+    const uint32_t retained = kept ? open.retain_tokens() : 0;
+    finished.mutable_finished()->set_retained_tokens(retained);
     job->out[0].push_back(finished);
+    job->pages.at(number).resize(retained / kPageTokens);
+    if (retained == 0) job->held.erase(number);
     proto::ToCoordinator closed;
     closed.mutable_closed()->add_sequence(number);
     for (auto& queue : job->out) queue.push_back(closed);
@@ -222,8 +253,17 @@ class Storm {
       for (const proto::OpenSequence& open : send.message.admit().open()) {
         ASSERT_TRUE(numbers_.insert({send.pipeline, send.epoch, open.sequence()}).second)
             << "a number is used twice";
+        TakePages(job, open);
         job->open[open.sequence()] = open;
         ++job->opened;
+      }
+    } else if (send.message.has_evict()) {
+      ASSERT_EQ(send.rank, 0U);
+      for (const uint64_t number : send.message.evict().sequence()) {
+        ASSERT_FALSE(job->open.contains(number)) << "evicted while it is open";
+        ASSERT_EQ(job->held.erase(number), 1U) << "it has left nothing behind";
+        job->pages.erase(number);
+        ++seen["evicted"];
       }
     } else if (send.message.has_doorbell()) {
       ASSERT_EQ(send.message.doorbell().opened(), job->opened);
@@ -238,6 +278,24 @@ class Storm {
         ++seen["cancel"];
       }
     }
+  }
+  // As stage 0 does, before any other stage.
+  void TakePages(FakeJob* job, const proto::OpenSequence& open) {
+    auto& pages = job->pages[open.sequence()];
+    if (open.prefix_of() != 0) {
+      ASSERT_TRUE(job->held.contains(open.prefix_of())) << "it holds nothing any more";
+      const proto::OpenSequence& source = job->held.at(open.prefix_of());
+      const auto n = static_cast<int>(open.prefix_tokens());
+      ASSERT_LT(n, source.prompt_size());
+      ASSERT_TRUE(std::equal(source.prompt().begin(), source.prompt().begin() + n, open.prompt().begin()));
+      const auto& from = job->pages.at(open.prefix_of());
+      pages.assign(from.begin(), from.begin() + n / kPageTokens);
+      ++seen["shared"];
+    }
+    const uint64_t all = (open.prompt_size() + open.max_tokens() + kPageTokens - 1) / kPageTokens;
+    while (pages.size() < all) pages.push_back(std::make_shared<LivePage>(job->live_pages));
+    ASSERT_LE(*job->live_pages, job->capacity) << "more pages than there are";
+    job->held[open.sequence()] = open;
   }
   void On(const RequestAdmitted& admitted) { ASSERT_FALSE(clients_.at(admitted.id).ended); }
   void On(const RequestTokens& tokens) {
@@ -294,8 +352,8 @@ TEST(CoreStorm, TheRulesHold) {
   }
   for (const auto& [what, count] : seen) RecordProperty("seen_" + what, count);
   EXPECT_GT(requests, 10'000U);
-  for (const char* what : {"crash", "start", "cancel", "cancelled", "finished", "failed 0", "failed 1",
-                           "failed 2", "failed 3", "failed 4"}) {
+  for (const char* what : {"crash", "start", "cancel", "cancelled", "finished", "shared", "evicted",
+                           "failed 0", "failed 1", "failed 2", "failed 3", "failed 4"}) {
     EXPECT_GT(seen[what], 20) << what << " hardly ever happened: the storm tests less than it says";
   }
 }

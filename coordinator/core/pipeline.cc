@@ -7,6 +7,11 @@
 #include "base/check.h"
 
 namespace exeunt {
+namespace {
+
+constexpr uint64_t kMaxKvPages = uint64_t{1} << 28;  // the ledger has a few bytes for each
+
+}  // namespace
 
 void Pipeline::Start(TimePoint now, uint64_t epoch) {
   CHECK(state_ == PipelineState::kBackoff);
@@ -61,6 +66,9 @@ Pipeline::Why Pipeline::OnReady(TimePoint now, uint32_t rank, const proto::Ready
   if (ready.kv_pages() * ready.page_tokens() < 2) {  // a canary has two positions
     return fmt::format("stage {} has room for {} K/V pages of {} tokens: the KV budget is too small", rank,
                        ready.kv_pages(), ready.page_tokens());
+  }
+  if (ready.kv_pages() > kMaxKvPages) {
+    return fmt::format("stage {} has {} K/V pages, the limit is {}", rank, ready.kv_pages(), kMaxKvPages);
   }
   RankHealth& health = ranks_.at(rank);
   health.ready = true;

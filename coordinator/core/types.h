@@ -27,6 +27,14 @@ struct RequestRecord {
   ExitSetting exit;
   std::vector<int32_t> end_tokens;
   uint32_t score_from = 0;  // the prompt's tokens from here on come back as RequestScores; 0: none
+
+  uint64_t positions() const { return prompt.size() + uint64_t{max_tokens}; }
+};
+
+// The first tokens of a prompt, whole pages, whose K/V another sequence of the pipeline holds.
+struct SharedPrefix {
+  uint64_t sequence = 0;  // 0: none
+  uint32_t tokens = 0;
 };
 
 enum class PipelineState {
@@ -116,6 +124,7 @@ struct EndPipeline {
 struct RequestAdmitted {
   RequestId id;
   uint32_t pipeline;
+  uint32_t cached_tokens;  // of the prompt, whose K/V was there
 };
 // The next tokens, in order of position, no gaps. An end token is among them.
 struct RequestTokens {

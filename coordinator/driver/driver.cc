@@ -121,7 +121,9 @@ void Driver::Do(EndPipeline& action) {
 
 void Driver::Do(RequestAdmitted& action) {
   const Client& client = clients_.at(action.id);
-  parts_.request_metrics->Admitted(client.prompt_tokens, MonotonicNow() - client.arrived);
+  parts_.request_metrics->Admitted(client.prompt_tokens, action.cached_tokens,
+                                   MonotonicNow() - client.arrived);
+  if (client.sink != nullptr) client.sink->OnAdmitted(action.cached_tokens);
 }
 
 void Driver::Do(RequestTokens& action) {

@@ -23,6 +23,8 @@ namespace exeunt {
 class TokenSink {
  public:
   virtual ~TokenSink() = default;
+  // It has left the queue; so many of the prompt's tokens need not be computed.
+  virtual void OnAdmitted(uint32_t /*cached_tokens*/) {}
   virtual void OnTokens(const std::vector<proto::TokenEvent>& tokens) = 0;
   virtual void OnScores(const std::vector<proto::PromptScore>&) {}  // where the record asked for them
   virtual void OnFinished(EndReason reason, uint32_t tokens) = 0;

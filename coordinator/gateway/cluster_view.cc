@@ -66,7 +66,7 @@ json::object SequenceView(uint64_t number, const SequenceKv& kv) {
                                   {"closed", static_cast<bool>(kv.closed[rank])}});
   }
   return {
-      {"sequence", number}, {"pages", kv.pages}, {"positions", kv.positions}, {"stages", std::move(stages)}};
+      {"sequence", number}, {"pages", kv.pages.size()}, {"positions", kv.positions}, {"stages", std::move(stages)}};
 }
 
 json::object ReplicaView(TimePoint now, const CoreConfig& config, const Replica& replica) {
@@ -91,6 +91,7 @@ json::object ReplicaView(TimePoint now, const CoreConfig& config, const Replica&
           {"kv",
            {{"pages_reserved", replica.ledger.reserved_pages()},
             {"pages_total", replica.ledger.capacity_pages()},
+            {"pages_cached", replica.ledger.cached_pages()},
             {"page_tokens", replica.ledger.page_tokens()},
             {"backlog", backlog},
             {"sequences", std::move(sequences)}}},

@@ -21,6 +21,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
               std::vector<std::vector<int32_t>> prompts);
 
   // From the sinks.
+  void OnAdmitted(size_t choice, uint32_t cached_tokens);
   void OnTokens(size_t choice, const std::vector<proto::TokenEvent>& tokens);
   void OnFinished(size_t choice, EndReason reason);
   void OnFailed(const ApiError& error);
@@ -30,6 +31,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     explicit Choice(ChoiceText its_text) : text(std::move(its_text)) {}
     RequestId id = 0;
     ChoiceText text;
+    bool first = false;      // of its prompt: the others share with it
     ChoiceBody body;         // plain: all of it; stream: what is not sent yet
     bool role_sent = false;  // a chat's stream begins with it
     bool done = false;
@@ -52,6 +54,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool streaming_ = false;  // its head is sent
   bool answered_ = false;
   uint64_t prompt_tokens_ = 0;
+  uint64_t cached_tokens_ = 0;
   std::vector<Choice> choices_;
 };
 
@@ -60,6 +63,7 @@ class ChoiceSink : public TokenSink {
  public:
   ChoiceSink(std::shared_ptr<Generation> generation, size_t choice)
       : generation_(std::move(generation)), choice_(choice) {}
+  void OnAdmitted(uint32_t cached_tokens) override { generation_->OnAdmitted(choice_, cached_tokens); }
   void OnTokens(const std::vector<proto::TokenEvent>& tokens) override {
     generation_->OnTokens(choice_, tokens);
   }
@@ -122,6 +126,7 @@ void Generation::Submit(const GenerationRequest& request, const std::shared_ptr<
       const size_t index = choices_.size();
       Choice& choice = choices_.emplace_back(
           ChoiceText(model.tokenizer, record.end_tokens, request.stop, shape_.logprobs));
+      choice.first = n == 0;
       choice.body.index = static_cast<int>(index);
       choice.role_sent = !request.chat;
       if (!request.certificate.empty() && context_.auditor->Draw(request.certificate)) {
@@ -130,6 +135,10 @@ void Generation::Submit(const GenerationRequest& request, const std::shared_ptr<
       choice.id = context_.driver->Submit(record, std::make_shared<ChoiceSink>(shared_from_this(), index));
     }
   }
+}
+
+void Generation::OnAdmitted(size_t index, uint32_t cached_tokens) {
+  if (choices_[index].first) cached_tokens_ += cached_tokens;
 }
 
 void Generation::OnTokens(size_t index, const std::vector<proto::TokenEvent>& tokens) {
@@ -237,6 +246,7 @@ void Generation::AbandonAll() {
 Usage Generation::TotalUsage() const {
   Usage usage;
   usage.prompt_tokens = prompt_tokens_;
+  usage.cached_tokens = cached_tokens_;
   for (const Choice& choice : choices_) {
     usage.completion_tokens += choice.text.tokens();
     for (const auto& [layer, count] : choice.text.exits_by_layer()) usage.exits_by_layer[layer] += count;

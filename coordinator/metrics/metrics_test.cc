@@ -18,7 +18,7 @@ std::string Text(const prometheus::Registry& registry) {
 TEST(RequestMetrics, CountsByReasonAndStatus) {
   prometheus::Registry registry;
   RequestMetrics metrics(&registry);
-  metrics.Admitted(7, std::chrono::milliseconds(20));
+  metrics.Admitted(7, 3, std::chrono::milliseconds(20));
   metrics.FirstToken(std::chrono::milliseconds(30));
   metrics.NextToken(std::chrono::milliseconds(4));
   metrics.Finished(EndReasonName(EndReason::kStop), 2, std::chrono::seconds(1));

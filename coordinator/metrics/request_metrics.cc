@@ -38,6 +38,8 @@ RequestMetrics::RequestMetrics(prometheus::Registry* registry)
                 .Help("HTTP requests, by route and status")
                 .Register(*registry)),
       prompt_tokens_(Count(registry, "exeunt_prompt_tokens_total", "Tokens of admitted prompts")),
+      cached_tokens_(Count(registry, "exeunt_prompt_cached_tokens_total",
+                           "Tokens of admitted prompts whose K/V was there already")),
       generated_tokens_(Count(registry, "exeunt_generated_tokens_total", "Tokens generated for clients")),
       running_(Level(registry, "exeunt_requests_running", "Sequences that a pipeline works on")),
       waiting_(Level(registry, "exeunt_requests_waiting", "Sequences that wait for a place")),
@@ -49,7 +51,8 @@ RequestMetrics::RequestMetrics(prometheus::Registry* registry)
       queue_(Spread(registry, "exeunt_request_queue_seconds", "From arrival to admission", kRequestBuckets)) {
 }
 
-void RequestMetrics::Admitted(size_t prompt_tokens, Duration queued) {
+void RequestMetrics::Admitted(size_t prompt_tokens, uint32_t cached_tokens, Duration queued) {
+  cached_tokens_.Increment(cached_tokens);
   prompt_tokens_.Increment(static_cast<double>(prompt_tokens));
   queue_.Observe(Seconds(queued));
 }

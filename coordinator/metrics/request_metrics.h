@@ -19,7 +19,7 @@ class RequestMetrics {
  public:
   explicit RequestMetrics(prometheus::Registry* registry);
 
-  void Admitted(size_t prompt_tokens, Duration queued);
+  void Admitted(size_t prompt_tokens, uint32_t cached_tokens, Duration queued);
   void FirstToken(Duration since_arrival) { ttft_.Observe(Seconds(since_arrival)); }
   void NextToken(Duration since_last) { inter_token_.Observe(Seconds(since_last)); }
   // `reason`: stop, length, abort, or the name of a failure.
@@ -31,6 +31,7 @@ class RequestMetrics {
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& http_;
   prometheus::Counter& prompt_tokens_;
+  prometheus::Counter& cached_tokens_;
   prometheus::Counter& generated_tokens_;
   prometheus::Gauge& running_;
   prometheus::Gauge& waiting_;

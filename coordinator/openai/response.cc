@@ -86,6 +86,7 @@ json::value UsageObject(const ResponseShape& shape, const Usage& usage) {
   return json::object{{"prompt_tokens", usage.prompt_tokens},
                       {"completion_tokens", usage.completion_tokens},
                       {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+                      {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}},
                       {"exit", ExitUsage(shape, usage)}};
 }
 

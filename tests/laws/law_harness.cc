@@ -78,6 +78,32 @@ void Collect(const StageOutputs& out, LawRun* run) {
   }
 }
 
+// Which sequences have left K/V behind and are closed on every stage, as the coordinator would know it.
+class LeftBehind {
+ public:
+  explicit LeftBehind(int stages) : stages_(stages) {}
+  void Hear(const StageOutputs& out, const LawRun& run) {
+    for (const uint64_t sequence : out.closed) {
+      if (++closed_[sequence] == stages_ && run.finished.at(sequence).retained > 0)
+        evictable_.push_back(sequence);
+    }
+  }
+  // One of them, by `draw`; none where there is none.
+  EvictPrefixes TakeOne(uint64_t draw) {
+    if (evictable_.empty()) return {};
+    std::swap(evictable_[draw % evictable_.size()], evictable_.back());
+    const uint64_t sequence = evictable_.back();
+    evictable_.pop_back();
+    return {{sequence}};
+  }
+  EvictPrefixes TakeAll() { return {std::exchange(evictable_, {})}; }
+
+ private:
+  int stages_;
+  std::map<uint64_t, int> closed_;
+  std::vector<uint64_t> evictable_;
+};
+
 void CheckNothingLeaked(LocalPipeline* pipeline) {
   for (int rank = 0; rank < pipeline->stages(); ++rank) {
     const Stage& stage = pipeline->runner(rank).stage();
@@ -98,6 +124,7 @@ LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOpti
   std::mt19937_64 rng(schedule.seed);
   std::uniform_real_distribution<double> uniform(0.0, 1.0);
   LawRun run;
+  LeftBehind left(pipeline.stages());
   const size_t count = requests.size();
   size_t next = 0;
   for (int turn = 0; turn < 200000; ++turn) {
@@ -108,15 +135,20 @@ LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOpti
     if (!admit.specs.empty()) events.push_back(std::move(admit));
     if (next > 0 && uniform(rng) < schedule.cancel_share)
       events.push_back(CancelSequences{{1 + rng() % next}});
+    if (uniform(rng) < schedule.evict_share) events.push_back(left.TakeOne(rng()));
     StageOutputs out;
     pipeline.Turn(std::move(events), &out);
     Collect(out, &run);
+    left.Hear(out, run);
     run.peak_micro_batches = std::max(run.peak_micro_batches, pipeline.runner(0).stage().micro_batches());
     if (out.failed) {
       ADD_FAILURE() << out.failed->message;
       return run;
     }
-    if (next == count && pipeline.Idle()) break;
+    if (next < count || !pipeline.Idle()) continue;
+    EvictPrefixes all = left.TakeAll();
+    if (all.sequences.empty()) break;
+    pipeline.Turn({std::move(all)}, &out);
   }
   EXPECT_TRUE(pipeline.Idle()) << "the pipeline did not come to rest";
   EXPECT_EQ(run.finished.size(), count);

@@ -51,6 +51,7 @@ struct Schedule {
   bool staggered = false;  // requests arrive over time instead of at once
   uint64_t seed = 1;
   double cancel_share = 0.0;  // of requests that are cancelled at a random turn
+  double evict_share = 0.0;   // of turns at which something is evicted that a sequence has left behind
 };
 
 // Runs the requests to their end. Aborts the test (ADD_FAILURE) on a stage failure, an unfinished request, a

@@ -19,8 +19,9 @@ LocalPipelineOptions Stages(int n) {
   return options;
 }
 
-// Families of requests whose prompts begin with the same tokens. One in three has no exits.
-std::vector<SequenceSpec> Families(uint64_t seed) {
+// Families of requests whose prompts begin with the same tokens. One in three has no exits. `retained`: their
+// K/V outlives them.
+std::vector<SequenceSpec> Families(uint64_t seed, bool retained = false) {
   std::mt19937_64 rng(seed);
   const auto draw = [&rng](uint64_t n) { return static_cast<int>(rng() % n); };
   std::vector<SequenceSpec> requests;
@@ -36,6 +37,7 @@ std::vector<SequenceSpec> Families(uint64_t seed) {
       spec.sampling = {.temperature = member % 2 == 0 ? 0.0F : 1.0F, .seed = rng()};
       if (member % 3 != 0) spec.exit = kForcedMix;
       spec.want_logits = true;
+      if (retained) spec.retain_tokens = (spec.prompt_tokens() - 1) / cpu::kPageTokens * cpu::kPageTokens;
       if (member > 0) {  // with any of those before it
         spec.prefix_of = spec.sequence - static_cast<uint64_t>(1 + draw(static_cast<uint64_t>(member)));
         spec.prefix_tokens = static_cast<int>(common.size()) / cpu::kPageTokens * cpu::kPageTokens;
@@ -68,6 +70,18 @@ TEST(PrefixLaw, SharingGivesTheSameBitsAndRunsFewerRows) {
   }
 }
 
+// All tokens of what ended by itself, the first ones of what was cancelled.
+void CheckTokens(const LawRun& got, const LawRun& want) {
+  for (const auto& [id, tokens] : got.generated) {
+    const auto& all = want.generated.at(id);
+    if (got.finished.at(id).reason != Finish::kCancelled) {
+      ASSERT_EQ(tokens.size(), all.size());
+    }
+    ASSERT_LE(tokens.size(), all.size());
+    ASSERT_TRUE(std::equal(tokens.begin(), tokens.end(), all.begin())) << "sequence " << id;
+  }
+}
+
 TEST(PrefixLaw, ASourceMayEndAtAnyMoment) {
   const auto model = RandomModel(TinyThirty(DType::kQ4_1));
   const uint64_t first = std::random_device{}();
@@ -77,19 +91,39 @@ TEST(PrefixLaw, ASourceMayEndAtAnyMoment) {
     const LawRun want = RunLaw(model, Stages(1), Unshared(requests));
     for (const int stages : {1, 2, 3}) {
       for (const bool staggered : {false, true}) {
-        const LawRun got = RunLaw(model, Stages(stages), requests, {staggered, seed, 0.4});
-        for (const auto& [id, tokens] : got.generated) {
-          const auto& all = want.generated.at(id);
-          if (got.finished.at(id).reason != Finish::kCancelled) {
-            ASSERT_EQ(tokens.size(), all.size());
-          }
-          ASSERT_LE(tokens.size(), all.size());
-          ASSERT_TRUE(std::equal(tokens.begin(), tokens.end(), all.begin()))
-              << "seed " << seed << ", " << stages << " stages, sequence " << id;
-        }
+        SCOPED_TRACE(testing::Message() << "seed " << seed << ", " << stages << " stages");
+        CheckTokens(RunLaw(model, Stages(stages), requests, {staggered, seed, 0.4}), want);
+        if (HasFatalFailure()) return;
       }
     }
   }
+}
+
+TEST(PrefixLaw, WhatIsLeftBehindIsSharedUntilItIsEvicted) {
+  const auto model = RandomModel(TinyThirty(DType::kQ4_1));
+  const uint64_t first = std::random_device{}();
+  std::cout << "first seed " << first << "\n";
+  uint64_t rows = 0, rows_retained = 0, rows_evicted = 0;
+  for (uint64_t seed = first; seed < first + 4; ++seed) {
+    const auto requests = Families(seed, true);
+    const LawRun want = RunLaw(model, Stages(1), Unshared(requests));
+    for (const int stages : {1, 2, 3}) {
+      for (const double cancels : {0.0, 0.4}) {
+        SCOPED_TRACE(testing::Message() << "seed " << seed << ", " << stages << " stages");
+        const LawRun kept = RunLaw(model, Stages(stages), requests, {true, seed, cancels});
+        CheckTokens(kept, want);
+        const LawRun evicted = RunLaw(model, Stages(stages), requests, {true, seed, cancels, 0.3});
+        CheckTokens(evicted, want);
+        if (HasFatalFailure()) return;
+        if (cancels > 0) continue;
+        rows += RunLaw(model, Stages(stages), Families(seed), {true, seed}).counters[0].prompt_rows;
+        rows_retained += kept.counters[0].prompt_rows;
+        rows_evicted += evicted.counters[0].prompt_rows;
+      }
+    }
+  }
+  EXPECT_LT(rows_retained, rows);
+  EXPECT_LT(rows_retained, rows_evicted);
 }
 
 }  // namespace

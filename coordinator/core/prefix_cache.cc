@@ -1,0 +1,99 @@
+#include "coordinator/core/prefix_cache.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace exeunt {
+
+std::vector<int32_t> PrefixCache::Page(std::span<const int32_t> tokens, size_t index) const {
+  const auto page = tokens.subspan(index * page_tokens_, page_tokens_);
+  return {page.begin(), page.end()};
+}
+
+SharedPrefix PrefixCache::Find(std::span<const int32_t> prompt, uint32_t most) const {
+  SharedPrefix match;
+  const Node* node = &root_;
+  for (size_t page = 0; (page + 1) * page_tokens_ <= most; ++page) {
+    const auto it = node->next.find(Page(prompt, page));
+    if (it == node->next.end()) break;
+    node = it->second.get();
+    match = {*node->holders.rbegin(), static_cast<uint32_t>((page + 1) * page_tokens_)};
+  }
+  return match;
+}
+
+void PrefixCache::Link(uint64_t sequence, Holder* holder) {
+  Node* node = &root_;
+  for (size_t page = 0; page * page_tokens_ < holder->tokens.size(); ++page) {
+    auto& next = node->next[Page(holder->tokens, page)];
+    if (next == nullptr) next = std::make_unique<Node>();
+    node = next.get();
+    node->holders.insert(sequence);
+  }
+}
+
+void PrefixCache::Unlink(uint64_t sequence, Node* node, std::span<const int32_t> tokens, size_t page_tokens) {
+  if (tokens.empty()) return;
+  const auto page = tokens.first(page_tokens);
+  const auto it = node->next.find({page.begin(), page.end()});
+  CHECK(it != node->next.end());
+  Unlink(sequence, it->second.get(), tokens.subspan(page_tokens), page_tokens);
+  it->second->holders.erase(sequence);
+  if (it->second->holders.empty()) node->next.erase(it);
+}
+
+void PrefixCache::Unlink(uint64_t sequence, Holder* holder) {
+  if (std::exchange(holder->shared, false)) Unlink(sequence, &root_, holder->tokens, page_tokens_);
+}
+
+void PrefixCache::Add(uint64_t sequence, std::vector<int32_t> tokens) {
+  CHECK_EQ(tokens.size() % page_tokens_, 0U);
+  CHECK(!tokens.empty());
+  const auto [it, added] = holders_.emplace(sequence, Holder{.tokens = std::move(tokens), .used = ++uses_});
+  CHECK_MSG(added, "sequence {} is a holder already", sequence);
+  Link(sequence, &it->second);
+}
+
+void PrefixCache::Suspend(uint64_t sequence) {
+  const auto it = holders_.find(sequence);
+  if (it != holders_.end()) Unlink(sequence, &it->second);
+}
+
+void PrefixCache::Resume(uint64_t sequence) {
+  const auto it = holders_.find(sequence);
+  if (it != holders_.end() && !std::exchange(it->second.shared, true)) Link(sequence, &it->second);
+}
+
+void PrefixCache::Remove(uint64_t sequence) {
+  const auto it = holders_.find(sequence);
+  if (it == holders_.end()) return;
+  Unlink(sequence, &it->second);
+  if (it->second.evictable) by_use_.erase(it->second.used);
+  holders_.erase(it);
+}
+
+void PrefixCache::MakeEvictable(uint64_t sequence) {
+  const auto it = holders_.find(sequence);
+  if (it == holders_.end() || std::exchange(it->second.evictable, true)) return;
+  by_use_[it->second.used] = sequence;
+}
+
+void PrefixCache::Touch(uint64_t sequence) {
+  Holder& holder = holders_.at(sequence);
+  if (holder.evictable) by_use_.erase(holder.used);
+  holder.used = ++uses_;
+  if (holder.evictable) by_use_[holder.used] = sequence;
+}
+
+uint32_t PrefixCache::TokensOf(uint64_t sequence) const {
+  const auto it = holders_.find(sequence);
+  return it == holders_.end() ? 0 : static_cast<uint32_t>(it->second.tokens.size());
+}
+
+std::optional<uint64_t> PrefixCache::Oldest() const {
+  if (by_use_.empty()) return std::nullopt;
+  return by_use_.begin()->second;
+}
+
+}  // namespace exeunt
