@@ -130,7 +130,7 @@ LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOpti
   for (int turn = 0; turn < 200000; ++turn) {
     std::vector<StageEvent> events;
     AdmitSequences admit;
-    while (next < count && (!schedule.staggered || uniform(rng) < 0.3))
+    while (next < count && (!schedule.staggered || uniform(rng) < schedule.arrival_share))
       admit.specs.push_back(requests[next++]);
     if (!admit.specs.empty()) events.push_back(std::move(admit));
     if (next > 0 && uniform(rng) < schedule.cancel_share)

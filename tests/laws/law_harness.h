@@ -50,8 +50,9 @@ std::vector<SequenceSpec> MakeRequests(const RequestMix& mix, int vocab_size);
 struct Schedule {
   bool staggered = false;  // requests arrive over time instead of at once
   uint64_t seed = 1;
-  double cancel_share = 0.0;  // of requests that are cancelled at a random turn
-  double evict_share = 0.0;   // of turns at which something is evicted that a sequence has left behind
+  double cancel_share = 0.0;   // of requests that are cancelled at a random turn
+  double evict_share = 0.0;    // of turns at which something is evicted that a sequence has left behind
+  double arrival_share = 0.3;  // of turns at which the next request arrives, where they are staggered
 };
 
 // Runs the requests to their end. Aborts the test (ADD_FAILURE) on a stage failure, an unfinished request, a
