@@ -119,12 +119,13 @@ class Cluster:
         return [pid for pid in self.pids() if Path(f"/proc/{pid}/comm").read_text().startswith("exeunt-worker")]
 
     def quiet(self, seconds: float = 30) -> dict[str, Any]:
-        """Waits until nothing is open or held anywhere, and returns /v1/cluster as it then is."""
+        """Waits until nothing is open, and no stage holds anything but what prompts have left behind, and returns /v1/cluster
+        as it then is."""
         deadline = time.monotonic() + seconds
         while True:
             view = self.get("/v1/cluster")
             held = [p["kv"]["pages_reserved"] + p["kv"]["backlog"] + p["open_sequences"] +
-                    sum(s["report"]["kv_pages_used"] + s["report"]["backlog_rows"] + s["report"]["open_sequences"]
+                    sum(abs(s["report"]["kv_pages_used"] - p["kv"]["pages_cached"]) + s["report"]["backlog_rows"] + s["report"]["open_sequences"]
                         for s in p["stages"] if "report" in s)
                     for p in view["pipelines"]]
             if not any(held) and view["requests"]["running"] == 0 and view["requests"]["waiting"] == 0:
