@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/rng.h"
+#include "model/logit_adjustment.h"
 
 namespace exeunt {
 namespace {
@@ -59,6 +60,7 @@ struct Scratch {
   Candidates candidates;
   std::vector<float> order;        // what nth_element may disorder
   std::vector<double> chunk_sums;  // [ceil(n / kVocabChunk)]
+  std::vector<float> adjusted;     // [n]
 };
 Scratch& ThreadScratch() {
   thread_local Scratch scratch;
@@ -241,16 +243,12 @@ int32_t SampleToken(const cpu::Ops& ops, const float* logits, int n, const cpu::
   return cut ? DrawFromBest(row, params, u, &ThreadScratch()) : DrawFromAll(row, u, &ThreadScratch());
 }
 
-std::vector<std::pair<int32_t, float>> TopLogprobs(const float* logits, int n, int count,
-                                                   const cpu::VocabStats& stats, Scratch* scratch) {
-  Candidates* const c = &scratch->candidates;
-  Collect(logits, n, BoundOfTopK(logits, n, count, &scratch->order), c);
-  KeepTopK(count, c, &scratch->order);
-  std::vector<std::pair<int32_t, float>> top;
-  for (size_t i = 0; i < Candidates::Index(c->count); ++i) top.emplace_back(c->tokens[i], c->x[i]);
-  std::stable_sort(top.begin(), top.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-  for (auto& [token, x] : top) x = Logprob(x, stats);
-  return top;
+cpu::VocabStats StatsOf(const cpu::Ops& ops, const float* logits, int n) {
+  std::vector<cpu::VocabStats> chunks;
+  for (int begin = 0; begin < n; begin += cpu::kVocabChunk) {
+    chunks.push_back(ops.vocab_stats(logits, begin, std::min(n, begin + cpu::kVocabChunk)));
+  }
+  return ops.merge_vocab_stats(chunks.data(), static_cast<int>(chunks.size()));
 }
 
 }  // namespace
@@ -259,16 +257,32 @@ float Logprob(float logit, const cpu::VocabStats& stats) {
   return static_cast<float>(double{logit} - double{stats.top1} - std::log(double{stats.sum_exp}));
 }
 
+std::vector<std::pair<int32_t, float>> TopLogprobs(const float* logits, int n, int count,
+                                                   const cpu::VocabStats& stats) {
+  Scratch& scratch = ThreadScratch();
+  Candidates* const c = &scratch.candidates;
+  Collect(logits, n, BoundOfTopK(logits, n, count, &scratch.order), c);
+  KeepTopK(count, c, &scratch.order);
+  std::vector<std::pair<int32_t, float>> top;
+  for (size_t i = 0; i < Candidates::Index(c->count); ++i) top.emplace_back(c->tokens[i], c->x[i]);
+  std::stable_sort(top.begin(), top.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  for (auto& [token, x] : top) x = Logprob(x, stats);
+  return top;
+}
+
 SampledToken Sample(const cpu::Ops& ops, const float* logits, int n, const cpu::VocabStats& stats,
-                    const SamplingParams& params, uint32_t position) {
+                    const SamplingParams& params, uint32_t position, const TokenHistory& history) {
   SampledToken sampled;
-  sampled.token = SampleToken(ops, logits, n, stats, params, position);
-  if (params.n_logprobs >= 0) {
-    sampled.logprob = Logprob(logits[sampled.token], stats);
-    if (params.n_logprobs > 0) {
-      sampled.top = TopLogprobs(logits, n, params.n_logprobs, stats, &ThreadScratch());
-    }
+  if (params.AdjustsLogits()) {
+    std::vector<float>& adjusted = ThreadScratch().adjusted;
+    adjusted.assign(logits, logits + n);
+    AdjustLogits(params, history, n, adjusted.data());
+    sampled.token = SampleToken(ops, adjusted.data(), n, StatsOf(ops, adjusted.data(), n), params, position);
+  } else {
+    sampled.token = SampleToken(ops, logits, n, stats, params, position);
   }
+  if (params.n_logprobs >= 0) sampled.logprob = Logprob(logits[sampled.token], stats);
+  if (params.n_logprobs > 0) sampled.top = TopLogprobs(logits, n, params.n_logprobs, stats);
   return sampled;
 }
 

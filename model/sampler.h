@@ -18,11 +18,15 @@ struct SampledToken {
 
 // Of a token with this logit, in the model's own distribution.
 float Logprob(float logit, const cpu::VocabStats& stats);
+// The `count` largest of a row, likeliest first, with their log-probabilities.
+std::vector<std::pair<int32_t, float>> TopLogprobs(const float* logits, int n, int count,
+                                                   const cpu::VocabStats& stats);
 
-// logits: [n]; stats: of the whole row. `position` is that of the token that is drawn. Order of cuts:
-// temperature, top_k, top_p, min_p; of two equals the lower token is the likelier. A row whose largest logit
-// is not finite gives stats.argmax. Thread-safe; a thread keeps its buffers from row to row.
+// logits: [n]; stats: of the whole row. `position` is that of the token that is drawn. The logits are
+// adjusted first (model/logit_adjustment.h), then cut: temperature, top_k, top_p, min_p; of two equals the
+// lower token is the likelier. A row whose largest logit is not finite gives stats.argmax. Thread-safe; a
+// thread keeps its buffers from row to row.
 SampledToken Sample(const cpu::Ops& ops, const float* logits, int n, const cpu::VocabStats& stats,
-                    const SamplingParams& params, uint32_t position);
+                    const SamplingParams& params, uint32_t position, const TokenHistory& history = {});
 
 }  // namespace exeunt

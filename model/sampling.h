@@ -1,10 +1,17 @@
-// How a token is drawn from logits. The draw is a pure function of (logits, params, choice, position): see
-// base/rng.h.
+// How a token is drawn from logits. The draw is a pure function of (logits, params, choice, position, what
+// the sequence has so far): see base/rng.h.
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 namespace exeunt {
+
+struct LogitBias {
+  int32_t token = 0;
+  float bias = 0.0F;  // added to the token's logit
+};
 
 struct SamplingParams {
   float temperature = 1.0F;  // 0: greedy
@@ -14,8 +21,27 @@ struct SamplingParams {
   uint64_t seed = 0;
   uint32_t choice = 0;  // which of a request's n answers
   int n_logprobs = -1;  // alternatives reported beside the token's own log-probability; -1: report none
+  // What follows changes the logits before a token is drawn (model/logit_adjustment.h).
+  float frequency_penalty = 0.0F;
+  float presence_penalty = 0.0F;
+  float repetition_penalty = 1.0F;  // positive
+  int min_tokens = 0;               // no end token before the answer has so many
+  std::vector<LogitBias> logit_bias;
+
+  bool AdjustsLogits() const {
+    return frequency_penalty != 0.0F || presence_penalty != 0.0F || repetition_penalty != 1.0F ||
+           min_tokens > 0 || !logit_bias.empty();
+  }
+};
+
+// A sequence before the token that is drawn. All of it outlives the draw.
+struct TokenHistory {
+  std::span<const int32_t> prompt;
+  std::span<const int32_t> answer;
+  std::span<const int32_t> end_tokens;
 };
 
 inline constexpr int kMaxLogprobs = 20;
+inline constexpr int kMaxLogitBiases = 1024;
 
 }  // namespace exeunt

@@ -11,6 +11,15 @@ proto::Sampling ToProto(const SamplingParams& params) {
   m.set_seed(params.seed);
   m.set_choice(params.choice);
   m.set_n_logprobs(params.n_logprobs);
+  m.set_frequency_penalty(params.frequency_penalty);
+  m.set_presence_penalty(params.presence_penalty);
+  m.set_repetition_penalty(params.repetition_penalty);
+  m.set_min_tokens(static_cast<uint32_t>(params.min_tokens));
+  for (const LogitBias& bias : params.logit_bias) {
+    auto* entry = m.add_logit_bias();
+    entry->set_token(bias.token);
+    entry->set_bias(bias.bias);
+  }
   return m;
 }
 

@@ -204,9 +204,10 @@ void CpuExecutor::RunHeadBlock(HeadJob* job, size_t first, size_t count) {
       HeadRowResult& out = job->results[first + Size(r)];
       if (row.scored >= 0) {
         out = {.token = all.argmax, .logprob = Logprob(row_logits[row.scored], all)};
+        if (const int n = row.sampling->n_logprobs; n > 0) out.top = TopLogprobs(row_logits, vocab, n, all);
         continue;
       }
-      SampledToken sampled = Sample(ops_, row_logits, vocab, all, *row.sampling, row.position);
+      SampledToken sampled = Sample(ops_, row_logits, vocab, all, *row.sampling, row.position, row.history);
       out.token = sampled.token;
       out.softmax_margin = (1.0F - cpu::Exp(all.top2 - all.top1)) / all.sum_exp;
       out.logprob = sampled.logprob;

@@ -54,7 +54,8 @@ struct HeadRow {
   uint32_t position = 0;                     // of the token that is drawn
   const SamplingParams* sampling = nullptr;  // outlives the job
   bool want_logits = false;
-  int32_t scored = -1;  // a token: the result is its log-probability and the likeliest token, not a draw
+  int32_t scored = -1;  // a token: the result is its log-probability and the likeliest tokens, not a draw
+  TokenHistory history = {};  // where the sampling adjusts logits; outlives the job
 };
 
 struct HeadRowResult {

@@ -1,6 +1,7 @@
 #include "worker/sequence_spec.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "kernels/cpu/ops.h"
@@ -15,6 +16,37 @@ Status CheckTokens(const char* what, const std::vector<int32_t>& tokens, int voc
       return InvalidArgument("{} token {} is outside [0, {})", what, token, vocab_size);
   }
   return OkStatus();
+}
+
+Result<SamplingParams> SamplingFromProto(const proto::Sampling& m, int vocab_size) {
+  SamplingParams s;
+  s.temperature = m.temperature();
+  s.top_p = m.top_p();
+  s.top_k = m.top_k();
+  s.min_p = m.min_p();
+  s.seed = m.seed();
+  s.choice = m.choice();
+  s.n_logprobs = std::min(m.n_logprobs(), kMaxLogprobs);
+  s.frequency_penalty = m.frequency_penalty();
+  s.presence_penalty = m.presence_penalty();
+  if (m.repetition_penalty() != 0.0F) s.repetition_penalty = m.repetition_penalty();
+  if (!(s.repetition_penalty > 0.0F))
+    return InvalidArgument("repetition_penalty {} is not positive", s.repetition_penalty);
+  if (!std::isfinite(s.frequency_penalty) || !std::isfinite(s.presence_penalty)) {
+    return InvalidArgument("frequency_penalty {} or presence_penalty {} is not finite", s.frequency_penalty,
+                           s.presence_penalty);
+  }
+  s.min_tokens = static_cast<int>(std::min(m.min_tokens(), uint32_t{1} << 30));
+  if (m.logit_bias_size() > kMaxLogitBiases)
+    return InvalidArgument("{} logit biases are more than {}", m.logit_bias_size(), kMaxLogitBiases);
+  for (const auto& bias : m.logit_bias()) {
+    if (bias.token() < 0 || bias.token() >= vocab_size || !std::isfinite(bias.bias())) {
+      return InvalidArgument("logit bias {} of token {}, which must be in [0, {})", bias.bias(), bias.token(),
+                             vocab_size);
+    }
+    s.logit_bias.push_back({bias.token(), bias.bias()});
+  }
+  return s;
 }
 
 Result<ExitSetting> ExitFromProto(const proto::ExitSetting& m, int n_layers) {
@@ -106,14 +138,7 @@ Result<SequenceSpec> FromProto(const proto::OpenSequence& m, const SequenceLimit
   RETURN_IF_ERROR(CheckTokens("prompt", spec.prompt, limits.vocab_size));
   RETURN_IF_ERROR(CheckTokens("end", spec.end_tokens, limits.vocab_size));
   spec.max_tokens = static_cast<int>(m.max_tokens());
-  const auto& s = m.sampling();
-  spec.sampling = {s.temperature(),
-                   s.top_p(),
-                   s.top_k(),
-                   s.min_p(),
-                   s.seed(),
-                   s.choice(),
-                   std::min(s.n_logprobs(), kMaxLogprobs)};
+  ASSIGN_OR_RETURN(spec.sampling, SamplingFromProto(m.sampling(), limits.vocab_size));
   ASSIGN_OR_RETURN(spec.exit, ExitFromProto(m.exit(), limits.n_layers));
   spec.want_logits = m.want_logits();
   RETURN_IF_ERROR(TakePrefix(m, &spec));

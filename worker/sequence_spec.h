@@ -31,10 +31,11 @@ struct SequenceSpec {
   int prompt_tokens() const { return static_cast<int>(prompt.size()); }
   int positions() const { return prompt_tokens() + max_tokens; }
   bool IsEnd(int32_t token) const;
-  // Whether the likeliest token of a preview is what would be drawn and reported: greedy, no probabilities
-  // asked for.
+  // Whether the likeliest token of a preview is what would be drawn and reported: greedy, nothing changed
+  // about the logits, no probabilities asked for.
   bool TakesPreviews() const {
-    return sampling.temperature == 0.0F && sampling.n_logprobs < 0 && !want_logits;
+    return sampling.temperature == 0.0F && !sampling.AdjustsLogits() && sampling.n_logprobs < 0 &&
+           !want_logits;
   }
 };
 

@@ -105,6 +105,7 @@ struct PromptScoreOut {  // of a token of the prompt, by the full model
   int32_t position = 0;
   int32_t token = -1;  // the likeliest one there
   float logprob = 0.0F;
+  std::vector<std::pair<int32_t, float>> top;  // where log-probabilities of others are asked for
 };
 enum class Finish { kStop, kLength, kCancelled };
 struct SequenceFinishedOut {
@@ -261,13 +262,14 @@ class Stage {
   void SegmentDone(const SegmentResult& result);
   void Decide(const Sequence& sequence, const Row& row, size_t index, float signal, int32_t preview);
   void HeadDone(std::vector<HeadRowResult>* results);
-  void Score(Sequence* sequence, Row row, const HeadRowResult& result);
+  void Score(Sequence* sequence, Row row, HeadRowResult* result);
   void Leave(Row row, size_t segment, HeadRowResult* result, float confidence);
   void Continue(Row row, size_t next_segment);
   // The row's sequence, if it is open, current and not closing, or the row outlives it; otherwise the row is
   // dropped and nullptr returned.
   Sequence* Current(const Row& row);
   ExitQuery Query(const Sequence& sequence, const Row& row, int layer, float signal) const;
+  static TokenHistory History(const Sequence& sequence, const FrameRow& row);
 
   // stage_schedule.cc
   void Reclaim(std::vector<StageAction>* actions);

@@ -155,6 +155,14 @@ ExitQuery Stage::Query(const Sequence& sequence, const Row& row, int layer, floa
           static_cast<uint32_t>(token_position)};
 }
 
+// What comes before the token that is drawn after a row. Its own token is there, and `tokens` never moves.
+TokenHistory Stage::History(const Sequence& sequence, const FrameRow& row) {
+  const SequenceSpec& spec = *sequence.spec;
+  if (row.kind != RowKind::kLive || !spec.sampling.AdjustsLogits()) return {};
+  const auto before = std::span(sequence.tokens).first(static_cast<size_t>(row.position) + 1);
+  return {before.first(spec.prompt.size()), before.subspan(spec.prompt.size()), spec.end_tokens};
+}
+
 void Stage::On(JobDone& event) {
   CHECK(running());
   CHECK_EQ(in_flight_.id, event.job.id);
@@ -233,7 +241,7 @@ void Stage::HeadDone(std::vector<HeadRowResult>* results) {
     if (sequence == nullptr) continue;
     HeadRowResult& row = (*results)[i];
     if (leaving.row.row.kind == RowKind::kPrompt) {
-      Score(sequence, leaving.row, row);
+      Score(sequence, leaving.row, &row);
       continue;
     }
     uint8_t leaves = 1;
@@ -251,12 +259,12 @@ void Stage::HeadDone(std::vector<HeadRowResult>* results) {
   }
 }
 
-void Stage::Score(Sequence* sequence, Row row, const HeadRowResult& result) {
+void Stage::Score(Sequence* sequence, Row row, HeadRowResult* result) {
   FreeSlot(&row);
   --sequence->scores_due;
   if (Scores(*sequence, row.row)) {
     actions_.push_back(PromptScoreOut{row.row.sequence, row.row.generation, row.row.position + 1,
-                                      result.token, result.logprob});
+                                      result->token, result->logprob, std::move(result->top)});
   }
   if (sequence->closing) EndIfDone(sequence);
 }

@@ -260,7 +260,8 @@ void Stage::SubmitHead() {
     const auto next = static_cast<uint32_t>(row.row.position + 1);
     const bool scored = row.row.kind == RowKind::kPrompt;
     work.rows.push_back({row.slot, segments_[leaving.segment].end, next, &s->spec->sampling,
-                         (row.row.flags & kWantLogits) != 0, scored ? s->spec->prompt[next] : -1});
+                         (row.row.flags & kWantLogits) != 0, scored ? s->spec->prompt[next] : -1,
+                         History(*s, row.row)});
   }
   Submit(std::move(work));
 }

@@ -33,6 +33,15 @@ proto::FinishReason ToProto(Finish reason) {
   return proto::FINISH_UNSPECIFIED;
 }
 
+template <typename Message>
+void AddTop(const std::vector<std::pair<int32_t, float>>& top, Message* message) {
+  for (const auto& [token, logprob] : top) {
+    auto* entry = message->add_top();
+    entry->set_token(token);
+    entry->set_logprob(logprob);
+  }
+}
+
 Status CheckPlan(const proto::Plan& plan, const WorkerIdentity& identity, const ModelConfig& model) {
   if (plan.stages_size() != identity.ranks) {
     return InvalidArgument("plan has {} stages, the job {} ranks", plan.stages_size(), identity.ranks);
@@ -234,11 +243,7 @@ void WorkerProcess::SendOutputs(const StageOutputs& out) {
       event->set_exit_layer(t.exit_layer);
       event->set_confidence(t.confidence);
       event->set_logprob(t.logprob);
-      for (const auto& [token, logprob] : t.top) {
-        auto* top = event->add_top();
-        top->set_token(token);
-        top->set_logprob(logprob);
-      }
+      AddTop(t.top, event);
       if (!t.logits.empty()) event->set_logits_digest(LogitsDigest(t.logits));
     }
     control_->Send(std::move(message));
@@ -252,6 +257,7 @@ void WorkerProcess::SendOutputs(const StageOutputs& out) {
       score->set_position(static_cast<uint32_t>(s.position));
       score->set_token(s.token);
       score->set_logprob(s.logprob);
+      AddTop(s.top, score);
     }
     control_->Send(std::move(message));
   }

@@ -22,7 +22,7 @@ class Auditor::Sink : public TokenSink {
   Sink(std::shared_ptr<Auditor> auditor, ServedAnswer served)
       : auditor_(std::move(auditor)),
         served_(std::move(served)),
-        text_(auditor_->tokenizer_, served_.record.end_tokens, served_.stop, false) {}
+        text_(auditor_->tokenizer_, {.end_tokens = served_.record.end_tokens, .stops = served_.stop}) {}
   void set_id(RequestId id) { id_ = id; }
 
   void OnTokens(const std::vector<proto::TokenEvent>& tokens) override {
@@ -182,6 +182,7 @@ void Auditor::Score(ServedAnswer served) {
   RequestRecord record = served.record;
   record.exit = {};
   record.max_tokens = 1;
+  record.sampling.n_logprobs = -1;
   if (served.tokens.size() > 1) record.score_from = static_cast<uint32_t>(record.prompt.size());
   for (size_t i = 0; i + 1 < served.tokens.size(); ++i) record.prompt.push_back(served.tokens[i].token);
   driver_->Submit(std::move(record), std::make_shared<ScoreSink>(shared_from_this(), std::move(served)));

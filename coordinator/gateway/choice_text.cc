@@ -6,19 +6,17 @@
 
 namespace exeunt {
 
-ChoiceText::ChoiceText(std::shared_ptr<const Tokenizer> tokenizer, std::vector<int32_t> end_tokens,
-                       std::vector<std::string> stops, bool logprobs)
+ChoiceText::ChoiceText(std::shared_ptr<const Tokenizer> tokenizer, ChoiceTextOptions options)
     : tokenizer_(tokenizer),
-      end_tokens_(std::move(end_tokens)),
+      options_(std::move(options)),
       detokenizer_(tokenizer, /*render_special=*/false, /*continues=*/true),
-      stops_(std::move(stops)),
-      logprobs_(logprobs) {}
+      stops_(options_.stops) {}
 
 TokenLogprob ChoiceText::LogprobOf(const proto::TokenEvent& token) const {
   TokenLogprob entry;
   entry.piece = tokenizer_->Piece(token.token(), /*render_special=*/true);
   entry.logprob = token.logprob();
-  entry.text_offset = read_chars_;
+  entry.text_offset = options_.offset_chars + read_chars_;
   for (const proto::TokenLogprob& other : token.top()) {
     entry.top.emplace_back(tokenizer_->Piece(other.token(), /*render_special=*/true), other.logprob());
   }
@@ -28,14 +26,17 @@ TokenLogprob ChoiceText::LogprobOf(const proto::TokenEvent& token) const {
 void ChoiceText::Push(const proto::TokenEvent& token, ChoiceBody* out) {
   if (stopped()) return;
   ++tokens_;
+  logprob_sum_ += double{token.logprob()};
   ++exits_by_layer_[token.exit_layer()];
   out->exit_layers.push_back(token.exit_layer());
-  if (std::find(end_tokens_.begin(), end_tokens_.end(), token.token()) != end_tokens_.end()) return;
-  if (logprobs_) held_.push_back({LogprobOf(token), read_bytes_});
+  const std::vector<int32_t>& ends = options_.end_tokens;
+  if (std::find(ends.begin(), ends.end(), token.token()) != ends.end()) return;
+  if (options_.logprobs) held_.push_back({LogprobOf(token), read_bytes_});
   const std::string text = detokenizer_.Push(token.token());
   read_bytes_ += text.size();
   read_chars_ += CountCharacters(text);
-  Show(stops_.Push(text), /*last=*/false, out);
+  const bool may_stop = tokens_ > static_cast<uint32_t>(options_.min_tokens);
+  Show(may_stop ? stops_.Push(text) : text, /*last=*/false, out);
 }
 
 void ChoiceText::Finish(ChoiceBody* out) {

@@ -15,13 +15,20 @@
 
 namespace exeunt {
 
+struct ChoiceTextOptions {
+  std::vector<int32_t> end_tokens;
+  std::vector<std::string> stops;  // looked for behind the first min_tokens tokens
+  int min_tokens = 0;
+  bool logprobs = false;
+  size_t offset_chars = 0;  // of the text that is shown before it
+};
+
 // Not thread-safe. What Push and Finish add to `out`, joined, is the same however the tokens arrive. End
 // tokens are counted and never shown; nothing of a stop string is shown, nor the log-probabilities of tokens
 // that lie in it.
 class ChoiceText {
  public:
-  ChoiceText(std::shared_ptr<const Tokenizer> tokenizer, std::vector<int32_t> end_tokens,
-             std::vector<std::string> stops, bool logprobs);
+  ChoiceText(std::shared_ptr<const Tokenizer> tokenizer, ChoiceTextOptions options);
 
   // Adds what the token lets out: nothing after stopped().
   void Push(const proto::TokenEvent& token, ChoiceBody* out);
@@ -29,6 +36,8 @@ class ChoiceText {
   void Finish(ChoiceBody* out);
   bool stopped() const { return stops_.stopped(); }
   uint32_t tokens() const { return tokens_; }
+  // Of the tokens so far, as their events have it; 0 where there are none.
+  double mean_logprob() const { return tokens_ == 0 ? 0.0 : logprob_sum_ / tokens_; }
   const std::map<int, uint64_t>& exits_by_layer() const { return exits_by_layer_; }
 
  private:
@@ -40,11 +49,11 @@ class ChoiceText {
   void Show(std::string_view text, bool last, ChoiceBody* out);
 
   std::shared_ptr<const Tokenizer> tokenizer_;
-  std::vector<int32_t> end_tokens_;
+  const ChoiceTextOptions options_;
   Detokenizer detokenizer_;
   StopMatcher stops_;
-  bool logprobs_;
   uint32_t tokens_ = 0;
+  double logprob_sum_ = 0;
   std::map<int, uint64_t> exits_by_layer_;
   std::deque<Held> held_;  // of tokens whose text is not shown yet
   size_t read_bytes_ = 0;  // of text that came out of the detokenizer

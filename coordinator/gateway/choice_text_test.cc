@@ -79,7 +79,7 @@ std::string PushAll(ChoiceText* text, const std::string& bytes, ChoiceBody* body
 }
 
 TEST(ChoiceText, NeverSplitsACharacter) {
-  ChoiceText text(MakeFakeTokenizer(), {kFakeEnd}, {}, false);
+  ChoiceText text(MakeFakeTokenizer(), {.end_tokens = {kFakeEnd}});
   ChoiceBody body;
   const std::string smile = "\xF0\x9F\x98\x80";
   EXPECT_EQ(PushAll(&text, smile.substr(0, 3), &body), "");
@@ -91,7 +91,7 @@ TEST(ChoiceText, NeverSplitsACharacter) {
 }
 
 TEST(ChoiceText, CountsEndTokensAndDoesNotShowThem) {
-  ChoiceText text(MakeFakeTokenizer(), {kFakeEnd, '!'}, {}, true);
+  ChoiceText text(MakeFakeTokenizer(), {.end_tokens = {kFakeEnd, '!'}, .logprobs = true});
   ChoiceBody body;
   PushAll(&text, "hi", &body);
   text.Push(Token('!', 12), &body);
@@ -105,7 +105,7 @@ TEST(ChoiceText, CountsEndTokensAndDoesNotShowThem) {
 }
 
 TEST(ChoiceText, AStopStringTakesItsTokensLogprobsWithIt) {
-  ChoiceText text(MakeFakeTokenizer(), {}, {"STOP"}, true);
+  ChoiceText text(MakeFakeTokenizer(), {.stops = {"STOP"}, .logprobs = true});
   ChoiceBody body;
   PushAll(&text, "a STO", &body);
   EXPECT_EQ(body.text, "a ");
@@ -120,7 +120,7 @@ TEST(ChoiceText, AStopStringTakesItsTokensLogprobsWithIt) {
 }
 
 TEST(ChoiceText, WhatWasHeldComesAtTheEnd) {
-  ChoiceText text(MakeFakeTokenizer(), {}, {"STOP"}, true);
+  ChoiceText text(MakeFakeTokenizer(), {.stops = {"STOP"}, .logprobs = true});
   ChoiceBody body;
   PushAll(&text, "a STO", &body);
   text.Finish(&body);
@@ -130,7 +130,7 @@ TEST(ChoiceText, WhatWasHeldComesAtTheEnd) {
 }
 
 TEST(ChoiceText, OffsetsCountCharacters) {
-  ChoiceText text(MakeFakeTokenizer(), {}, {}, true);
+  ChoiceText text(MakeFakeTokenizer(), {.logprobs = true});
   ChoiceBody body;
   PushAll(&text, "\xC3\xA9x", &body);
   text.Finish(&body);
@@ -139,6 +139,35 @@ TEST(ChoiceText, OffsetsCountCharacters) {
   EXPECT_EQ(body.logprobs[1].text_offset, 0U);
   EXPECT_EQ(body.logprobs[2].text_offset, 1U);
   EXPECT_EQ(body.logprobs[0].piece, "\xC3");
+}
+
+TEST(ChoiceText, OffsetsBeginBehindTheTextBefore) {
+  ChoiceText text(MakeFakeTokenizer(), {.logprobs = true, .offset_chars = 7});
+  ChoiceBody body;
+  PushAll(&text, "ab", &body);
+  ASSERT_EQ(body.logprobs.size(), 2U);
+  EXPECT_EQ(body.logprobs[1].text_offset, 8U);
+}
+
+TEST(ChoiceText, NoStopStringEndsTheFirstMinTokens) {
+  ChoiceText text(MakeFakeTokenizer(), {.stops = {"a"}, .min_tokens = 3});
+  ChoiceBody body;
+  EXPECT_EQ(PushAll(&text, "aba", &body), "aba");
+  EXPECT_FALSE(text.stopped());
+  EXPECT_EQ(PushAll(&text, "bab", &body), "abab");
+  EXPECT_TRUE(text.stopped());
+}
+
+TEST(ChoiceText, MeanLogprobIsThatOfItsTokens) {
+  ChoiceText text(MakeFakeTokenizer(), {.end_tokens = {kFakeEnd}});
+  EXPECT_EQ(text.mean_logprob(), 0.0);
+  ChoiceBody body;
+  for (const float logprob : {-0.5F, -1.5F, -4.0F}) {
+    proto::TokenEvent token = Token(logprob < -2 ? kFakeEnd : 'a');
+    token.set_logprob(logprob);
+    text.Push(token, &body);
+  }
+  EXPECT_EQ(text.mean_logprob(), -2.0);
 }
 
 }  // namespace

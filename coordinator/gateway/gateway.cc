@@ -10,6 +10,7 @@
 #include "coordinator/gateway/generation.h"
 #include "coordinator/gateway/token_routes.h"
 #include "coordinator/openai/json_text.h"
+#include "coordinator/openai/openapi.h"
 
 namespace exeunt {
 namespace {
@@ -20,9 +21,7 @@ namespace json = boost::json;
 ApiResult<json::object> JsonBody(const HttpRequest& request) {
   const std::string& type = request.content_type;
   if (!type.empty() && type.find("json") == std::string::npos) {
-    ApiError error = BadRequest("", fmt::format("Content-Type is '{}', it must be application/json", type));
-    error.status = 415;
-    return error;
+    return ErrorOfStatus(415, fmt::format("Content-Type is '{}', it must be application/json", type));
   }
   auto body = ParseRequestJson(request.body);
   if (!body) return ApiErrorOf(body.error(), "");
@@ -102,8 +101,15 @@ const std::vector<Gateway::Route>& Gateway::Routes() {
       {"/healthz", "GET", &Gateway::Healthz},
       {"/readyz", "GET", &Gateway::Readyz},
       {"/metrics", "GET", &Gateway::Metrics},
+      {"/openapi.json", "GET", &Gateway::OpenApi},
   };
   return routes;
+}
+
+std::vector<std::pair<std::string, std::string>> Gateway::Endpoints() {
+  std::vector<std::pair<std::string, std::string>> endpoints;
+  for (const Route& route : Routes()) endpoints.emplace_back(route.method, route.path);
+  return endpoints;
 }
 
 Gateway::Gateway(ServedModel model, const Parts& parts)
@@ -119,17 +125,13 @@ void Gateway::Handle(std::shared_ptr<HttpExchange> exchange) {
     const bool takes_argument = path.ends_with('/');
     if (takes_argument ? !request.path.starts_with(path) : request.path != path) continue;
     if (request.method == route.method) return (this->*route.handler)(exchange, route.path);
-    ApiError error =
-        BadRequest("", fmt::format("{} is for {}, not {}", route.path, route.method, request.method));
-    error.status = 405;
-    HttpResponse response = ErrorResponse(error);
+    HttpResponse response = ErrorResponse(
+        ErrorOfStatus(405, fmt::format("{} is for {}, not {}", route.path, route.method, request.method)));
     response.headers.emplace_back("Allow", route.method);
     return Reply(exchange.get(), route.path, std::move(response));
   }
-  ApiError error =
-      BadRequest("", fmt::format("there is no {} {}", request.method, request.path), "unknown_url");
-  error.status = 404;
-  Refuse(exchange.get(), "unknown", error);
+  Refuse(exchange.get(), "unknown",
+         ErrorOfStatus(404, fmt::format("there is no {} {}", request.method, request.path), "unknown_url"));
 }
 
 void Gateway::Reply(HttpExchange* exchange, const std::string& route, HttpResponse response) {
@@ -226,6 +228,10 @@ void Gateway::Metrics(const std::shared_ptr<HttpExchange>& exchange, const std::
   Reply(exchange.get(), route,
         {.content_type = "text/plain; version=0.0.4; charset=utf-8",
          .body = prometheus::TextSerializer().Serialize(parts_.registry->Collect())});
+}
+
+void Gateway::OpenApi(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+  Reply(exchange.get(), route, {.body = std::string(kOpenApiDocument)});
 }
 
 void Gateway::Cluster(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {

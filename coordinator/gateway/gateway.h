@@ -5,6 +5,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "coordinator/driver/driver.h"
 #include "coordinator/gateway/auditor.h"
@@ -27,6 +29,8 @@ class Gateway {
 
   // Answers, now or later.
   void Handle(std::shared_ptr<HttpExchange> exchange);
+  // Method and path of every route.
+  static std::vector<std::pair<std::string, std::string>> Endpoints();
 
  private:
   using Handler = void (Gateway::*)(const std::shared_ptr<HttpExchange>&, const std::string& route);
@@ -47,6 +51,7 @@ class Gateway {
   void Healthz(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
   void Readyz(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
   void Metrics(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
+  void OpenApi(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
   void Cluster(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
 
   void Reply(HttpExchange* exchange, const std::string& route, HttpResponse response);

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <cctype>
+#include <set>
 
 #include "coordinator/openai/json_text.h"
 #include "coordinator/testing/http_client.h"
@@ -117,6 +119,44 @@ TEST(Gateway, LogprobsInBothFormats) {
   EXPECT_EQ(
       At(chat, "/choices/0/logprobs/content/1"),
       R"({"token":"b","logprob":-0.5,"bytes":[98],"top_logprobs":[{"token":"a","logprob":-1,"bytes":[97]}]})");
+}
+
+TEST(Gateway, EchoPutsThePromptBeforeTheAnswer) {
+  TestServer server(WithReply("abcdefg"));
+  const HttpReply plain = Complete(server, R"("echo":true,"n":2)");
+  EXPECT_EQ(At(plain, "/choices/0/text"), R"("Helloabcdefg")");
+  EXPECT_EQ(At(plain, "/choices/1/text"), R"("Helloabcdefg")");
+  // The fake workers say the reply from the first scored token on.
+  const HttpReply scored = Complete(server, R"("echo":true,"logprobs":0)");
+  EXPECT_EQ(At(scored, "/choices/0/text"), R"("Helloefg")");
+  EXPECT_EQ(At(scored, "/choices/0/logprobs/token_logprobs"), "[null,0,0,0,0,-0.5,-0.5,-0.5]");
+  EXPECT_EQ(At(scored, "/choices/0/logprobs/text_offset"), "[0,1,2,3,4,5,6,7]");
+  EXPECT_EQ(At(scored, "/usage/completion_tokens"), "4");
+}
+
+TEST(Gateway, MaxTokensZeroScoresThePromptAlone) {
+  TestServer server(WithReply("abcdefg"));
+  const HttpReply reply = Complete(server, R"("echo":true,"logprobs":0,"max_tokens":0)");
+  EXPECT_EQ(At(reply, "/choices/0/text"), R"("Hello")");
+  EXPECT_EQ(At(reply, "/choices/0/finish_reason"), R"("length")");
+  EXPECT_EQ(At(reply, "/choices/0/logprobs/token_logprobs"), "[null,0,0,0,0]");
+  EXPECT_EQ(At(reply, "/usage/completion_tokens"), "0");
+  EXPECT_TRUE(server.WaitCluster("/pipelines/0/kv/pages_reserved", "0"));
+}
+
+TEST(Gateway, AStopStringBeforeTheScoresWaitsForThem) {
+  TestServer server(WithReply("abcdefg"));
+  const HttpReply reply = Complete(server, R"("echo":true,"logprobs":0,"stop":"f")");
+  EXPECT_EQ(At(reply, "/choices/0/text"), R"("Helloe")");
+  EXPECT_EQ(At(reply, "/choices/0/finish_reason"), R"("stop")");
+}
+
+TEST(Gateway, TheBestOfSeveralCountsThemAll) {
+  TestServer server(WithReply("abc"));
+  const HttpReply reply = Complete(server, R"("best_of":3)");
+  EXPECT_EQ(reply.Json().at_pointer("/choices").as_array().size(), 1U);
+  EXPECT_EQ(At(reply, "/choices/0/logprobs"), "null");
+  EXPECT_EQ(At(reply, "/usage/completion_tokens"), "12");
 }
 
 TEST(Gateway, ExitLayersPerToken) {
@@ -266,6 +306,46 @@ TEST(Gateway, ModelsTokensAndMetrics) {
   EXPECT_THAT(metrics, HasSubstr("exeunt_generated_tokens_total 3"));
   EXPECT_THAT(metrics, HasSubstr("exeunt_http_requests_total{route=\"/v1/completions\",status=\"200\"} 1"));
   EXPECT_THAT(metrics, HasSubstr("exeunt_inter_token_seconds_count 2"));
+}
+
+// What is served is described, and what is described is served.
+TEST(Gateway, TheOpenApiDocumentHasEveryEndpointAndNoOther) {
+  TestServer server;
+  const HttpReply reply = Fetch(server.port(), "GET", "/openapi.json", "");
+  ASSERT_EQ(reply.status, 200);
+  std::set<std::string> described, served;
+  for (const auto& [path, methods] : reply.Json().at("paths").as_object()) {
+    for (const auto& [method, unused] : methods.as_object()) {
+      if (method != "parameters")
+        described.insert(fmt::format("{} {}", std::string_view(method), std::string_view(path)));
+    }
+  }
+  for (auto [method, path] : Gateway::Endpoints()) {
+    for (char& c : method) c = static_cast<char>(std::tolower(c));
+    served.insert(fmt::format("{} {}{}", method, path, path.ends_with('/') ? "{model}" : ""));
+  }
+  EXPECT_EQ(described, served);
+}
+
+TEST(Gateway, EveryErrorHasTheFormOfOpenAIs) {
+  TestServerOptions options;
+  options.http.max_body_bytes = 1000;
+  TestServer server(options);
+  const auto expect = [](const HttpReply& reply, int status, const std::string& type) {
+    EXPECT_EQ(reply.status, status) << reply.body;
+    const auto& error = reply.Json().at("error").as_object();
+    EXPECT_EQ(error.size(), 4U);
+    EXPECT_FALSE(error.at("message").as_string().empty());
+    EXPECT_EQ(error.at("type").as_string(), type);
+    EXPECT_TRUE(error.contains("param") && error.contains("code"));
+  };
+  expect(Complete(server, R"("n":0)"), 400, "invalid_request_error");
+  expect(Fetch(server.port(), "POST", "/v1/completions", "{"), 400, "invalid_request_error");
+  expect(Fetch(server.port(), "GET", "/nowhere", ""), 404, "invalid_request_error");
+  expect(Fetch(server.port(), "GET", "/v1/models/other", ""), 404, "invalid_request_error");
+  expect(Fetch(server.port(), "GET", "/v1/completions", ""), 405, "invalid_request_error");
+  expect(Fetch(server.port(), "POST", "/v1/completions", std::string(2000, ' ')), 413,
+         "invalid_request_error");
 }
 
 }  // namespace

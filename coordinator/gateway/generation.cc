@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <optional>
 #include <utility>
 
+#include "coordinator/gateway/answer_choice.h"
 #include "coordinator/gateway/http_text.h"
 #include "coordinator/openai/response.h"
-#include "transport/control_auth.h"
 
 namespace exeunt {
 namespace {
@@ -23,25 +22,18 @@ class Generation : public std::enable_shared_from_this<Generation> {
   // From the sinks.
   void OnAdmitted(size_t choice, uint32_t cached_tokens);
   void OnTokens(size_t choice, const std::vector<proto::TokenEvent>& tokens);
+  void OnScores(size_t choice, const std::vector<proto::PromptScore>& scores);
   void OnFinished(size_t choice, EndReason reason);
   void OnFailed(const ApiError& error);
 
  private:
-  struct Choice {
-    explicit Choice(ChoiceText its_text) : text(std::move(its_text)) {}
-    RequestId id = 0;
-    ChoiceText text;
-    bool first = false;      // of its prompt: the others share with it
-    ChoiceBody body;         // plain: all of it; stream: what is not sent yet
-    bool role_sent = false;  // a chat's stream begins with it
-    bool done = false;
-    std::optional<ServedAnswer> audited;  // what the auditor will be told
-    bool has_news() const { return !body.text.empty() || !body.logprobs.empty(); }
-  };
-
-  void EndChoice(Choice* choice, const char* reason);
-  void Collect(Choice* choice);
-  void SendChunk(Choice* choice);
+  void SubmitChoice(const GenerationRequest& request, const PromptInput* prompt, RequestRecord* record,
+                    int n);
+  // Shows what there is to show; a choice that has stopped ends.
+  void Advance(AnswerChoice* choice);
+  void EndChoice(AnswerChoice* choice, const char* reason);
+  std::string Chunk(const ChoiceBody& body, bool first) const;
+  void SendChunk(AnswerChoice* choice);
   void StartStream();
   void Complete();
   void AbandonAll();
@@ -51,11 +43,14 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::shared_ptr<HttpExchange> exchange_;
   ResponseShape shape_;
   bool stream_;
+  bool score_only_;  // max_tokens is 0: the one token that is generated is not shown
+  int n_;            // of best_of_
+  int best_of_;
   bool streaming_ = false;  // its head is sent
   bool answered_ = false;
   uint64_t prompt_tokens_ = 0;
   uint64_t cached_tokens_ = 0;
-  std::vector<Choice> choices_;
+  std::vector<AnswerChoice> choices_;
 };
 
 // Ties a sequence of the driver to a choice.
@@ -67,6 +62,9 @@ class ChoiceSink : public TokenSink {
   void OnTokens(const std::vector<proto::TokenEvent>& tokens) override {
     generation_->OnTokens(choice_, tokens);
   }
+  void OnScores(const std::vector<proto::PromptScore>& scores) override {
+    generation_->OnScores(choice_, scores);
+  }
   void OnFinished(EndReason reason, uint32_t) override { generation_->OnFinished(choice_, reason); }
   void OnFailed(FailureKind kind, const std::string& message) override {
     generation_->OnFailed(ApiErrorOf(kind, message));
@@ -77,12 +75,6 @@ class ChoiceSink : public TokenSink {
   size_t choice_;
 };
 
-uint64_t RandomSeed() {
-  uint64_t seed = 0;
-  std::memcpy(&seed, NewControlNonce().data(), sizeof(seed));
-  return seed;
-}
-
 int64_t SecondsSince1970() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
@@ -90,7 +82,12 @@ int64_t SecondsSince1970() {
 
 Generation::Generation(const GenerationContext& context, std::shared_ptr<HttpExchange> exchange,
                        const GenerationRequest& request)
-    : context_(context), exchange_(std::move(exchange)), stream_(request.stream) {
+    : context_(context),
+      exchange_(std::move(exchange)),
+      stream_(request.stream),
+      score_only_(request.max_tokens == 0U),
+      n_(request.n),
+      best_of_(request.best_of) {
   shape_.chat = request.chat;
   shape_.id = RandomId(request.chat ? "chatcmpl-" : "cmpl-");
   shape_.model = context.model->id;
@@ -98,6 +95,7 @@ Generation::Generation(const GenerationContext& context, std::shared_ptr<HttpExc
   shape_.logprobs = request.sampling.n_logprobs >= 0;
   shape_.exit_layers = request.exit_per_token;
   shape_.usage_in_stream = request.include_usage;
+  shape_.continuous_usage = request.continuous_usage;
   shape_.n_layers = context.model->limits.n_layers;
   shape_.exit = request.exit;
   shape_.certificate = request.certificate;
@@ -108,31 +106,17 @@ void Generation::Submit(const GenerationRequest& request, const std::shared_ptr<
   exchange_->on_gone = [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->AbandonAll();
   };
-  const ServedModel& model = *context_.model;
-  RequestRecord record;
+  RequestRecord record = RecordOf(request, *context_.model->tokenizer);
   record.body = body;
-  record.sampling = request.sampling;
-  if (!request.seeded) record.sampling.seed = RandomSeed();
-  record.exit = request.exit;
-  if (!request.ignore_eos) record.end_tokens = model.tokenizer->end_tokens();
-  for (const auto& prompt : prompts) {
-    prompt_tokens_ += prompt.size();
-    record.prompt = prompt;
-    const auto left = static_cast<int64_t>(model.context_length) - static_cast<int64_t>(prompt.size());
+  const ServedModel& model = *context_.model;
+  for (size_t p = 0; p < prompts.size(); ++p) {
+    prompt_tokens_ += prompts[p].size();
+    const auto left = static_cast<int64_t>(model.context_length) - static_cast<int64_t>(prompts[p].size());
     const auto by_default = std::clamp<int64_t>(left, 1, model.default_max_tokens);
-    record.max_tokens = request.max_tokens.value_or(static_cast<uint32_t>(by_default));
-    for (int n = 0; n < request.n; ++n) {
-      record.sampling.choice = static_cast<uint32_t>(n);
-      const size_t index = choices_.size();
-      Choice& choice = choices_.emplace_back(
-          ChoiceText(model.tokenizer, record.end_tokens, request.stop, shape_.logprobs));
-      choice.first = n == 0;
-      choice.body.index = static_cast<int>(index);
-      choice.role_sent = !request.chat;
-      if (!request.certificate.empty() && context_.auditor->Draw(request.certificate)) {
-        choice.audited = ServedAnswer{request.certificate, record, request.stop, "", {}};
-      }
-      choice.id = context_.driver->Submit(record, std::make_shared<ChoiceSink>(shared_from_this(), index));
+    record.max_tokens = std::max(request.max_tokens.value_or(static_cast<uint32_t>(by_default)), 1U);
+    record.prompt = std::move(prompts[p]);
+    for (int n = 0; n < request.best_of; ++n) {
+      SubmitChoice(request, request.echo ? &request.prompts[p] : nullptr, &record, n);
     }
   }
 }
@@ -141,40 +125,67 @@ void Generation::OnAdmitted(size_t index, uint32_t cached_tokens) {
   if (choices_[index].first) cached_tokens_ += cached_tokens;
 }
 
+// prompt: to be echoed, or null.
+void Generation::SubmitChoice(const GenerationRequest& request, const PromptInput* prompt,
+                              RequestRecord* record, int n) {
+  const auto& tokenizer = context_.model->tokenizer;
+  record->sampling.choice = static_cast<uint32_t>(n);
+  const size_t index = choices_.size();
+  AnswerChoice& choice = choices_.emplace_back(request, tokenizer, prompt, record);
+  choice.first = n == 0;
+  choice.body.index = static_cast<int>(index);
+  if (!request.certificate.empty() && !score_only_ && context_.auditor->Draw(request.certificate)) {
+    choice.audited = ServedAnswer{request.certificate, *record, request.stop, "", {}};
+    choice.audited->record.score_from = 0;
+  }
+  choice.id = context_.driver->Submit(*record, std::make_shared<ChoiceSink>(shared_from_this(), index));
+}
+
 void Generation::OnTokens(size_t index, const std::vector<proto::TokenEvent>& tokens) {
-  Choice& choice = choices_[index];
-  if (answered_ || choice.done) return;
-  if (stream_) StartStream();
+  AnswerChoice& choice = choices_[index];
+  if (answered_ || choice.done || score_only_) return;
   for (const proto::TokenEvent& token : tokens) {
+    if (choice.audited && !choice.text.stopped())
+      choice.audited->tokens.push_back({token.token(), token.exit_layer()});
     choice.text.Push(token, &choice.body);
-    if (choice.audited) choice.audited->tokens.push_back({token.token(), token.exit_layer()});
   }
-  if (choice.text.stopped()) {
-    context_.driver->Stop(choice.id);
-    return EndChoice(&choice, "stop");
+  Advance(&choice);
+}
+
+void Generation::OnScores(size_t index, const std::vector<proto::PromptScore>& scores) {
+  AnswerChoice& choice = choices_[index];
+  if (answered_ || choice.done || !choice.echo) return;
+  for (const proto::PromptScore& score : scores) choice.echo->Add(score);
+  Advance(&choice);
+}
+
+// Nothing of an answer is shown before all of its prompt is.
+void Generation::Advance(AnswerChoice* choice) {
+  if (!choice->ShowEcho()) return;
+  if (stream_) StartStream();
+  if (choice->text.stopped()) {
+    context_.driver->Stop(choice->id);
+    return EndChoice(choice, "stop");
   }
-  if (stream_ && (choice.has_news() || !choice.role_sent)) SendChunk(&choice);
+  if (stream_ && (choice->has_news() || !choice->role_sent)) SendChunk(choice);
 }
 
 void Generation::OnFinished(size_t index, EndReason reason) {
-  Choice& choice = choices_[index];
+  AnswerChoice& choice = choices_[index];
   if (answered_ || choice.done) return;
   if (reason == EndReason::kCancelled) {
     return OnFailed(ApiErrorOf(FailureKind::kPipelineRestarted, "the pipeline gave the request up"));
   }
   if (stream_) StartStream();
   choice.text.Finish(&choice.body);
-  EndChoice(&choice, reason == EndReason::kStop || choice.text.stopped() ? "stop" : "length");
+  choice.ShowEcho();
+  const bool stop = (reason == EndReason::kStop && !score_only_) || choice.text.stopped();
+  EndChoice(&choice, stop ? "stop" : "length");
 }
 
-// Text that was let out and is not sent yet is the next piece of an audited answer.
-void Generation::Collect(Choice* choice) {
-  if (choice->audited) choice->audited->text += choice->body.text;
-}
-
-void Generation::EndChoice(Choice* choice, const char* reason) {
+void Generation::EndChoice(AnswerChoice* choice, const char* reason) {
   choice->done = true;
-  Collect(choice);
+  choice->Collect();
   if (choice->audited) context_.auditor->Served(*std::exchange(choice->audited, std::nullopt));
   context_.auditor->Pump();
   if (stream_) {
@@ -184,21 +195,25 @@ void Generation::EndChoice(Choice* choice, const char* reason) {
   } else {
     choice->body.finish_reason = reason;
   }
-  if (std::all_of(choices_.begin(), choices_.end(), [](const Choice& c) { return c.done; })) Complete();
+  if (std::all_of(choices_.begin(), choices_.end(), [](const AnswerChoice& c) { return c.done; })) Complete();
 }
 
 // As OpenAI: a chat's first chunk has the role alone.
-void Generation::SendChunk(Choice* choice) {
+void Generation::SendChunk(AnswerChoice* choice) {
   if (!std::exchange(choice->role_sent, true)) {
     ChoiceBody role;
     role.index = choice->body.index;
-    exchange_->Write(ServerSentEvent(ChunkBody(shape_, role, /*first=*/true)));
+    exchange_->Write(Chunk(role, /*first=*/true));
     if (!choice->has_news() && choice->body.finish_reason.empty()) return;
   }
-  if (!choice->done) Collect(choice);
+  if (!choice->done) choice->Collect();
   const ChoiceBody sent = std::exchange(choice->body, {});
   choice->body.index = sent.index;
-  exchange_->Write(ServerSentEvent(ChunkBody(shape_, sent, /*first=*/false)));
+  exchange_->Write(Chunk(sent, /*first=*/false));
+}
+
+std::string Generation::Chunk(const ChoiceBody& body, bool first) const {
+  return ServerSentEvent(ChunkBody(shape_, body, first, shape_.continuous_usage ? TotalUsage() : Usage{}));
 }
 
 void Generation::StartStream() {
@@ -218,10 +233,8 @@ void Generation::Complete() {
     exchange_->Write(ServerSentEvent("[DONE]"));
     return exchange_->EndStream();
   }
-  std::vector<ChoiceBody> bodies;
-  for (Choice& choice : choices_) bodies.push_back(std::move(choice.body));
   context_.on_status(200);
-  exchange_->Respond({.status = 200, .body = ResponseBody(shape_, bodies, usage)});
+  exchange_->Respond({.status = 200, .body = ResponseBody(shape_, BestOf(n_, best_of_, &choices_), usage)});
 }
 
 void Generation::OnFailed(const ApiError& error) {
@@ -238,7 +251,7 @@ void Generation::OnFailed(const ApiError& error) {
 
 void Generation::AbandonAll() {
   answered_ = true;
-  for (const Choice& choice : choices_) {
+  for (const AnswerChoice& choice : choices_) {
     if (!choice.done) context_.driver->Abandon(choice.id);
   }
 }
@@ -247,7 +260,7 @@ Usage Generation::TotalUsage() const {
   Usage usage;
   usage.prompt_tokens = prompt_tokens_;
   usage.cached_tokens = cached_tokens_;
-  for (const Choice& choice : choices_) {
+  for (const AnswerChoice& choice : choices_) {
     usage.completion_tokens += choice.text.tokens();
     for (const auto& [layer, count] : choice.text.exits_by_layer()) usage.exits_by_layer[layer] += count;
   }

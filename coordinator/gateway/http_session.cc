@@ -188,11 +188,9 @@ void Session::Dispatch() {
 // A request that was not understood: the connection is of no more use.
 void Session::Refuse(int status, const std::string& message) {
   read_timer_.cancel();
-  ApiError error = BadRequest("", message);
-  error.status = status;
   exchange_ = std::make_shared<Exchange>(weak_from_this(), HttpRequest{.request_id = RandomId("req_")},
                                          /*http11=*/true, /*keep_alive=*/false);
-  exchange_->Respond({.status = status, .body = ErrorBody(error)});
+  exchange_->Respond({.status = status, .body = ErrorBody(ErrorOfStatus(status, message))});
 }
 
 void Session::RefuseBecauseOf(error_code error) {

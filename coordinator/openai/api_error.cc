@@ -10,28 +10,44 @@ namespace {
 // Clients try again after so long: a restart of a small model takes a few seconds.
 constexpr int kRetryAfterSeconds = 2;
 
-ApiError Unavailable503(const std::string& message, const char* code) {
-  return {.status = 503,
-          .message = message,
-          .type = "service_unavailable",
-          .param = "",
-          .code = code,
-          .retry_after_s = kRetryAfterSeconds};
+const char* TypeOfStatus(int status) {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 429:
+      return "rate_limit_error";
+    case 503:
+      return "service_unavailable";
+    default:
+      return status >= 500 ? "server_error" : "invalid_request_error";
+  }
 }
 
 }  // namespace
 
-ApiError BadRequest(std::string param, std::string message, std::string code) {
+ApiError ErrorOfStatus(int status, std::string message, std::string code) {
   ApiError error;
+  error.status = status;
+  error.type = TypeOfStatus(status);
   error.message = std::move(message);
-  error.param = std::move(param);
   error.code = std::move(code);
+  if (status == 429 || status == 503) error.retry_after_s = kRetryAfterSeconds;
+  return error;
+}
+
+ApiError BadRequest(std::string param, std::string message, std::string code) {
+  ApiError error = ErrorOfStatus(400, std::move(message), std::move(code));
+  error.param = std::move(param);
   return error;
 }
 
 ApiError ApiErrorOf(const Error& error, const std::string& param) {
   if (error.code == ErrorCode::kInternal) {
-    return {.status = 500, .message = error.message, .type = "server_error", .param = param, .code = ""};
+    ApiError failed = ErrorOfStatus(500, error.message);
+    failed.param = param;
+    return failed;
   }
   return BadRequest(param, error.message);
 }
@@ -43,22 +59,17 @@ ApiError ApiErrorOf(FailureKind kind, const std::string& message) {
     case FailureKind::kTooLarge:
       return BadRequest("max_tokens", message, "kv_budget_exceeded");
     case FailureKind::kQueueFull:
-      return {.status = 429,
-              .message = message,
-              .type = "rate_limit_error",
-              .param = "",
-              .code = "queue_full",
-              .retry_after_s = kRetryAfterSeconds};
+      return ErrorOfStatus(429, message, "queue_full");
     case FailureKind::kNoPipeline:
-      return Unavailable503(message, "no_pipeline_ready");
+      return ErrorOfStatus(503, message, "no_pipeline_ready");
     case FailureKind::kPipelineRestarted:
-      return Unavailable503(message, "pipeline_restarted");
+      return ErrorOfStatus(503, message, "pipeline_restarted");
     case FailureKind::kQueueTimeout:
-      return Unavailable503(message, "queue_timeout");
+      return ErrorOfStatus(503, message, "queue_timeout");
     case FailureKind::kShuttingDown:
-      return Unavailable503(message, "shutting_down");
+      return ErrorOfStatus(503, message, "shutting_down");
   }
-  return {.status = 500, .message = message, .type = "server_error", .param = "", .code = ""};
+  return ErrorOfStatus(500, message);
 }
 
 std::string ErrorBody(const ApiError& error) {

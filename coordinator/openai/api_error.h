@@ -27,6 +27,8 @@ struct ApiError {
 template <typename T>
 using ApiResult = boost::system::result<T, ApiError>;
 
+// What an HTTP status says by itself, with the type that OpenAI has for its class.
+ApiError ErrorOfStatus(int status, std::string message, std::string code = "");
 ApiError BadRequest(std::string param, std::string message, std::string code = "");
 // What a model file, a template or the core says of a request.
 ApiError ApiErrorOf(const Error& error, const std::string& param);

@@ -39,23 +39,29 @@ using PromptInput = std::variant<std::string, std::vector<int32_t>>;
 struct GenerationRequest {
   bool chat = false;
   std::string model;
-  std::vector<PromptInput> prompts;  // completions
-  boost::json::array messages;       // chat: objects with role and content (text)
-  int n = 1;                         // answers to each prompt
-  std::optional<uint32_t> max_tokens;
-  SamplingParams sampling;  // without choice
-  bool seeded = false;      // the request names a seed; else the caller draws one
+  std::vector<PromptInput> prompts;    // completions
+  boost::json::array messages;         // chat: objects with role and content (text)
+  int n = 1;                           // answers to each prompt
+  int best_of = 1;                     // that are generated for each prompt, of which the n best are shown
+  bool echo = false;                   // the prompt comes before the answer
+  std::optional<uint32_t> max_tokens;  // 0: the prompt is echoed, nothing is generated
+  SamplingParams sampling;             // without choice
+  bool seeded = false;                 // the request names a seed; else the caller draws one
   std::vector<std::string> stop;
+  std::vector<int32_t> stop_token_ids;
   bool stream = false;
   bool include_usage = false;
+  bool continuous_usage = false;  // every chunk has the usage so far
   ExitSetting exit;
   std::string certificate;  // that `exit` is from; "": none
   bool exit_per_token = false;
-  bool ignore_eos = false;  // as vLLM has it: end tokens end nothing
+  bool ignore_eos = false;  // as vLLM has it: the model's end tokens end nothing
+
+  bool ranked() const { return best_of > n; }
 };
 
 // Errors name the field in `param`. Unknown fields are ignored; fields of OpenAI's API that are not built are
-// refused, unless they ask for nothing.
+// refused, unless they ask for nothing. docs/operations.md has the fields and their limits.
 ApiResult<GenerationRequest> ParseCompletionRequest(const boost::json::object& body, const ApiLimits& limits);
 ApiResult<GenerationRequest> ParseChatRequest(const boost::json::object& body, const ApiLimits& limits);
 

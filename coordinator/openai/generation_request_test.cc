@@ -112,15 +112,41 @@ TEST(ParseCompletion, WhatIsWrongIsNamed) {
       {R"("stream_options":{})", "stream_options"},
       {R"("logprobs":21)", "logprobs"},
       {R"("logprobs":true)", "logprobs"},
+      {R"("logit_bias":5)", "logit_bias"},
+      {R"("logit_bias":{"100":1})", "logit_bias"},
+      {R"("logit_bias":{"-1":1})", "logit_bias"},
+      {R"("logit_bias":{"a":1})", "logit_bias"},
+      {R"("logit_bias":{"5 ":1})", "logit_bias"},
+      {R"("logit_bias":{"5":100.5})", "logit_bias"},
+      {R"("logit_bias":{"5":null})", "logit_bias"},
+      {R"("presence_penalty":2.1)", "presence_penalty"},
+      {R"("frequency_penalty":-2.1)", "frequency_penalty"},
+      {R"("repetition_penalty":0)", "repetition_penalty"},
+      {R"("repetition_penalty":101)", "repetition_penalty"},
+      {R"("min_tokens":-1)", "min_tokens"},
+      {R"("max_tokens":5,"min_tokens":6)", "min_tokens"},
+      {R"("stop_token_ids":5)", "stop_token_ids"},
+      {R"("stop_token_ids":[100])", "stop_token_ids"},
+      {R"("stop_token_ids":["a"])", "stop_token_ids"},
+      {R"("best_of":0)", "best_of"},
+      {R"("best_of":129)", "best_of"},
+      {R"("n":3,"best_of":2)", "best_of"},
+      {R"("best_of":2,"stream":true)", "best_of"},
+      {R"("echo":1)", "echo"},
+      {R"("stream":true,"stream_options":{"include_usage":1})", "stream_options.include_usage"},
+      {R"("stream":true,"stream_options":{"continuous_usage_stats":1})",
+       "stream_options.continuous_usage_stats"},
+      {R"("user":5)", "user"},
+      {R"("metadata":[])", "metadata"},
+      {R"("metadata":{"a":5})", "metadata"},
       // Known to OpenAI, not built here.
       {R"("tools":[{"type":"function"}])", "tools"},
       {R"("response_format":{"type":"json_object"})", "response_format"},
-      {R"("logit_bias":{"5":1})", "logit_bias"},
-      {R"("presence_penalty":0.5)", "presence_penalty"},
-      {R"("frequency_penalty":-0.5)", "frequency_penalty"},
-      {R"("best_of":2)", "best_of"},
+      {R"("response_format":{"type":"json_schema","json_schema":{"name":"x"}})", "response_format"},
+      {R"("response_format":"text")", "response_format"},
+      {R"("functions":[{"name":"f"}])", "functions"},
+      {R"("guided_json":{"type":"object"})", "guided_json"},
       {R"("suffix":"x")", "suffix"},
-      {R"("echo":true)", "echo"},
   };
   for (const auto& [field, param] : cases) {
     const auto request = With(field);
@@ -130,6 +156,49 @@ TEST(ParseCompletion, WhatIsWrongIsNamed) {
     EXPECT_THAT(request.error().message, HasSubstr(param)) << field;
   }
   EXPECT_EQ(Completion(R"({"prompt":"x"})").error().param, "model");
+}
+
+TEST(ParseCompletion, WhatChangesTheLogits) {
+  const auto request = With(R"("frequency_penalty":-2,"presence_penalty":0.5,"repetition_penalty":1.25,
+      "logit_bias":{"99":-100,"5":2.5,"6":0},"min_tokens":4,"stop_token_ids":[7,0])")
+                           .value();
+  const SamplingParams& sampling = request.sampling;
+  EXPECT_EQ(sampling.frequency_penalty, -2.0F);
+  EXPECT_EQ(sampling.presence_penalty, 0.5F);
+  EXPECT_EQ(sampling.repetition_penalty, 1.25F);
+  EXPECT_EQ(sampling.min_tokens, 4);
+  ASSERT_EQ(sampling.logit_bias.size(), 2U) << "0 changes nothing";
+  EXPECT_EQ(sampling.logit_bias[0].token, 5);
+  EXPECT_EQ(sampling.logit_bias[1].bias, -100.0F);
+  EXPECT_THAT(request.stop_token_ids, ElementsAre(7, 0));
+  EXPECT_FALSE(With(R"("frequency_penalty":0,"repetition_penalty":1,"logit_bias":{},"min_tokens":0)")
+                   .value()
+                   .sampling.AdjustsLogits());
+}
+
+TEST(ParseCompletion, EchoAndBestOf) {
+  const auto request = With(R"("echo":true,"max_tokens":0,"n":2,"best_of":4)").value();
+  EXPECT_TRUE(request.echo && request.ranked());
+  EXPECT_EQ(request.max_tokens, 0U);
+  EXPECT_EQ(request.best_of, 4);
+  EXPECT_EQ(With(R"("n":3)").value().best_of, 3);
+  EXPECT_FALSE(With(R"("n":3,"best_of":3)").value().ranked());
+  EXPECT_THAT(Completion(R"({"model":"m","prompt":["a","b"],"best_of":65})").error().message,
+              HasSubstr("best_of = 65 are more than 128 choices"));
+}
+
+TEST(ParseCompletion, MetadataIsHeldToOpenAIsLimits) {
+  const auto pairs = [](int count, size_t key, size_t value) {
+    std::string fields;
+    for (int i = 0; i < count; ++i) {
+      fields += fmt::format(R"({}"{:0{}}":"{}")", i == 0 ? "" : ",", i, key, std::string(value, 'v'));
+    }
+    return With(fmt::format(R"("metadata":{{{}}})", fields));
+  };
+  EXPECT_TRUE(pairs(16, 64, 512).has_value());
+  EXPECT_THAT(pairs(17, 2, 1).error().message, HasSubstr("at most 16"));
+  EXPECT_THAT(pairs(1, 65, 1).error().message, HasSubstr("64 characters"));
+  EXPECT_THAT(pairs(1, 1, 513).error().message, HasSubstr("512 characters"));
 }
 
 TEST(ParseChat, Messages) {
@@ -158,6 +227,10 @@ TEST(ParseChat, WhatIsWrongIsNamed) {
       {R"("messages":[{"role":"user","content":5}])", "messages[0].content"},
       {R"("messages":[{"role":"user","content":[{"type":"image_url"}]}])", "messages[0].content"},
       {R"("messages":[{"role":"user","content":"x"}],"top_logprobs":3)", "top_logprobs"},
+      {R"("messages":[{"role":"user","content":"x"}],"max_tokens":0)", "max_tokens"},
+      {R"("messages":[{"role":"user","content":"x"}],"echo":true)", "echo"},
+      {R"("messages":[{"role":"user","content":"x"}],"best_of":2)", "best_of"},
+      {R"("messages":[{"role":"assistant","tool_calls":[{"id":"x"}]}])", "messages[0].tool_calls"},
   };
   for (const auto& [field, param] : cases) {
     EXPECT_EQ(Chat(fmt::format(R"({{"model":"m",{}}})", field)).error().param, param) << field;
@@ -249,6 +322,17 @@ TEST(ApiError, Body) {
   }
 }
 
+TEST(ApiError, TypesByStatus) {
+  EXPECT_EQ(ErrorOfStatus(401, "").type, "authentication_error");
+  EXPECT_EQ(ErrorOfStatus(403, "").type, "permission_error");
+  EXPECT_EQ(ErrorOfStatus(415, "").type, "invalid_request_error");
+  EXPECT_EQ(ErrorOfStatus(422, "").type, "invalid_request_error");
+  EXPECT_EQ(ErrorOfStatus(429, "").type, "rate_limit_error");
+  EXPECT_GT(ErrorOfStatus(429, "").retry_after_s, 0);
+  EXPECT_EQ(ErrorOfStatus(500, "").type, "server_error");
+  EXPECT_EQ(ErrorOfStatus(500, "").retry_after_s, 0);
+}
+
 class CertificateRequestTest : public testing::Test {
  protected:
   CertificateRequestTest() {
@@ -287,6 +371,11 @@ TEST_F(CertificateRequestTest, WhatIsNotCertifiedIsRefusedAndSaysWhy) {
       {R"(,"max_tokens":141,"exit":{"certificate":"restore-05"})", "'max_tokens' of at most 140, not 141"},
       {R"(,"stop":"a","exit":{"certificate":"restore-05"})", "the stop strings []"},
       {R"(,"ignore_eos":true,"exit":{"certificate":"restore-05"})", "not 'ignore_eos'"},
+      {R"(,"min_tokens":2,"exit":{"certificate":"restore-05"})", "or 'min_tokens'"},
+      {R"(,"stop_token_ids":[2],"exit":{"certificate":"restore-05"})", "'stop_token_ids'"},
+      {R"(,"logit_bias":{"2":1},"exit":{"certificate":"restore-05"})", "without penalties or 'logit_bias'"},
+      {R"(,"frequency_penalty":1,"exit":{"certificate":"restore-05"})", "without penalties or 'logit_bias'"},
+      {R"(,"best_of":2,"exit":{"certificate":"restore-05"})", "not the best of several"},
       {R"(,"exit":{"certificate":"restore-05","threshold":0.5})", "cannot stand beside 'exit.certificate'"},
       {R"(,"exit":{"certificate":5})", "string"},
   };

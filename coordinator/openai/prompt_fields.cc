@@ -67,6 +67,13 @@ ApiResult<json::object> ParseMessage(const json::value& element, size_t index) {
                       fmt::format("role '{}' is not built; there are system, user, assistant", name),
                       "unsupported_value");
   }
+  for (const char* key : {"tool_calls", "function_call"}) {
+    const json::value* calls = object->if_contains(key);
+    if (calls == nullptr || calls->is_null() || (calls->is_array() && calls->get_array().empty())) continue;
+    return BadRequest(fmt::format("{}.{}", param, key),
+                      fmt::format("'{}.{}' is not built in this server", param, key),
+                      "unsupported_parameter");
+  }
   auto content = ParseContent(object->if_contains("content"), index);
   if (!content) return content.error();
   return json::object{{"role", name}, {"content", *content}};

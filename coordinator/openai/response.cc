@@ -25,23 +25,30 @@ json::value ChatToken(const std::string& piece, float logprob) {
 json::value ChatLogprobs(const std::vector<TokenLogprob>& tokens) {
   json::array content;
   for (const TokenLogprob& token : tokens) {
-    json::value entry = ChatToken(token.piece, token.logprob);
+    json::value entry = ChatToken(token.piece, token.logprob.value_or(0.0F));
     json::array top;
     for (const auto& [piece, logprob] : token.top) top.push_back(ChatToken(piece, logprob));
     entry.get_object()["top_logprobs"] = std::move(top);
     content.push_back(std::move(entry));
   }
-  return json::object{{"content", std::move(content)}};
+  return json::object{{"content", std::move(content)}, {"refusal", nullptr}};
+}
+
+// The likeliest tokens, and the token itself where it is none of them.
+json::value CompletionTop(const TokenLogprob& token) {
+  if (!token.logprob) return nullptr;
+  json::object top;
+  for (const auto& [piece, logprob] : token.top) top[ReplaceIllFormed(piece)] = Shortest(logprob);
+  top.emplace(ReplaceIllFormed(token.piece), Shortest(*token.logprob));
+  return top;
 }
 
 json::value CompletionLogprobs(const std::vector<TokenLogprob>& tokens) {
   json::array texts, logprobs, tops, offsets;
   for (const TokenLogprob& token : tokens) {
     texts.emplace_back(ReplaceIllFormed(token.piece));
-    logprobs.emplace_back(Shortest(token.logprob));
-    json::object top;
-    for (const auto& [piece, logprob] : token.top) top[ReplaceIllFormed(piece)] = Shortest(logprob);
-    tops.push_back(std::move(top));
+    logprobs.push_back(token.logprob ? json::value(Shortest(*token.logprob)) : json::value(nullptr));
+    tops.push_back(CompletionTop(token));
     offsets.emplace_back(token.text_offset);
   }
   return json::object{{"tokens", std::move(texts)},
@@ -117,7 +124,7 @@ std::string ResponseBody(const ResponseShape& shape, const std::vector<ChoiceBod
   return WriteJson(body);
 }
 
-std::string ChunkBody(const ResponseShape& shape, const ChoiceBody& choice, bool first) {
+std::string ChunkBody(const ResponseShape& shape, const ChoiceBody& choice, bool first, const Usage& so_far) {
   json::object object;
   if (shape.chat) {
     json::object delta;
@@ -130,7 +137,11 @@ std::string ChunkBody(const ResponseShape& shape, const ChoiceBody& choice, bool
   AddCommon(shape, choice, &object);
   json::object body = Envelope(shape, /*chunk=*/true);
   body["choices"] = json::array{std::move(object)};
-  if (shape.usage_in_stream) body["usage"] = nullptr;
+  if (shape.continuous_usage) {
+    body["usage"] = UsageObject(shape, so_far);
+  } else if (shape.usage_in_stream) {
+    body["usage"] = nullptr;
+  }
   return WriteJson(body);
 }
 

@@ -16,7 +16,7 @@ namespace exeunt {
 // One token as the lists of log-probabilities show it. Pieces are bytes: they may end inside a character.
 struct TokenLogprob {
   std::string piece;
-  float logprob = 0.0F;
+  std::optional<float> logprob;  // none: of an echoed prompt's first token
   std::vector<std::pair<std::string, float>> top;
   size_t text_offset = 0;  // characters of the answer before it
 };
@@ -45,7 +45,8 @@ struct ResponseShape {
   int64_t created = 0;  // seconds since 1970
   bool logprobs = false;
   bool exit_layers = false;
-  bool usage_in_stream = false;
+  bool usage_in_stream = false;   // a last chunk has it
+  bool continuous_usage = false;  // every chunk has it
   int n_layers = 0;
   ExitSetting exit;
   std::string certificate;  // "": none
@@ -53,8 +54,8 @@ struct ResponseShape {
 
 std::string ResponseBody(const ResponseShape& shape, const std::vector<ChoiceBody>& choices,
                          const Usage& usage);
-// `first`: a chat's delta names the role.
-std::string ChunkBody(const ResponseShape& shape, const ChoiceBody& choice, bool first);
+// `first`: a chat's delta names the role. `so_far` is shown where the shape wants it in every chunk.
+std::string ChunkBody(const ResponseShape& shape, const ChoiceBody& choice, bool first, const Usage& so_far);
 // The last chunk, with the usage and no choice.
 std::string UsageChunkBody(const ResponseShape& shape, const Usage& usage);
 // "data: ...\n\n"

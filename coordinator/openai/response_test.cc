@@ -50,7 +50,7 @@ TEST(Response, Chunks) {
   ResponseShape shape = Shape(true);
   ChoiceBody choice;
   EXPECT_EQ(
-      ChunkBody(shape, choice, true),
+      ChunkBody(shape, choice, true, {}),
       R"({"id":"id-1","object":"chat.completion.chunk","created":17,"model":"tiny","choices":[{"delta":)"
       R"({"role":"assistant","content":""},"index":0,"logprobs":null,"finish_reason":null}]})");
   choice.text = "xyz";
@@ -58,7 +58,7 @@ TEST(Response, Chunks) {
   shape.exit_layers = true;
   choice.exit_layers = {12, 30};
   EXPECT_EQ(
-      ChunkBody(shape, choice, false),
+      ChunkBody(shape, choice, false, {}),
       R"({"id":"id-1","object":"chat.completion.chunk","created":17,"model":"tiny","choices":[{"delta":)"
       R"({"content":"xyz"},"index":0,"logprobs":null,"finish_reason":null,"exit_layers":[12,30]}],"usage":null})");
   EXPECT_EQ(UsageChunkBody(Shape(false), kUsage),
@@ -73,20 +73,38 @@ TEST(Response, Logprobs) {
   ChoiceBody choice;
   choice.logprobs = {
       {.piece = "\xc3", .logprob = -0.1F, .top = {{"a", -0.1F}, {"b", -2.5F}}, .text_offset = 4}};
-  const std::string chat = ChunkBody(shape, choice, false);
+  const std::string chat = ChunkBody(shape, choice, false, {});
   EXPECT_NE(
       chat.find(
           R"("logprobs":{"content":[{"token":"�","logprob":-0.1,"bytes":[195],"top_logprobs":[{"token":"a",)"
-          R"("logprob":-0.1,"bytes":[97]},{"token":"b","logprob":-2.5,"bytes":[98]}]}]})"),
+          R"("logprob":-0.1,"bytes":[97]},{"token":"b","logprob":-2.5,"bytes":[98]}]}],"refusal":null})"),
       std::string::npos)
       << chat;
   shape.chat = false;
-  const std::string completion = ChunkBody(shape, choice, false);
-  EXPECT_NE(completion.find(
-                R"("logprobs":{"tokens":["�"],"token_logprobs":[-0.1],"top_logprobs":[{"a":-0.1,"b":-2.5}],)"
-                R"("text_offset":[4]})"),
-            std::string::npos)
+  const std::string completion = ChunkBody(shape, choice, false, {});
+  EXPECT_NE(
+      completion.find(
+          R"("logprobs":{"tokens":["�"],"token_logprobs":[-0.1],"top_logprobs":[{"a":-0.1,"b":-2.5,"�":-0.1}],)"
+          R"("text_offset":[4]})"),
+      std::string::npos)
       << completion;
+}
+
+TEST(Response, WhatComesFirstHasNoLogprob) {
+  ResponseShape shape = Shape(false);
+  shape.logprobs = true;
+  ChoiceBody choice;
+  choice.logprobs = {{.piece = "a"}, {.piece = "b", .logprob = -0.5F, .top = {{"b", -0.5F}}}};
+  const std::string body = ChunkBody(shape, choice, false, {});
+  EXPECT_NE(body.find(R"("token_logprobs":[null,-0.5],"top_logprobs":[null,{"b":-0.5}])"), std::string::npos)
+      << body;
+}
+
+TEST(Response, UsageInEveryChunkWhereWanted) {
+  ResponseShape shape = Shape(true);
+  shape.continuous_usage = true;
+  EXPECT_NE(ChunkBody(shape, {}, false, kUsage).find(std::string(R"("usage":)") + kUsageText),
+            std::string::npos);
 }
 
 }  // namespace

@@ -97,6 +97,7 @@ void SetTokenizer(const RandomModelSpec& spec, GgufWriter& writer) {
   writer.SetUint32("tokenizer.ggml.bos_token_id", 257);
   writer.SetUint32("tokenizer.ggml.eos_token_id", 258);
   writer.SetBool("tokenizer.ggml.add_bos_token", false);
+  if (!spec.chat_template.empty()) writer.SetString("tokenizer.chat_template", spec.chat_template);
 }
 
 void SetConfig(const RandomModelSpec& spec, GgufWriter& writer) {

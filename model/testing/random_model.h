@@ -33,6 +33,7 @@ struct RandomModelSpec {
   // kLinear and kYarn (its attention_factor aside). GGUF has Llama 3's scaling as frequency factors.
   RopeScaling rope_scaling;
   std::vector<float> rope_freq_factors;  // [head_dim / 2] or empty
+  std::string chat_template;             // "": none
   uint64_t seed = 1;
 };
 

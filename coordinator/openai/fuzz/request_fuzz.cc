@@ -20,7 +20,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!request) {
       CHECK(ParseRequestJson(ErrorBody(request.error())).has_value());
     } else {
-      CHECK(request->n >= 1 && request->sampling.top_p > 0 && request->stop.size() <= 4);
+      const SamplingParams& sampling = request->sampling;
+      CHECK(request->n >= 1 && request->best_of >= request->n && request->stop.size() <= 4);
+      CHECK(sampling.top_p > 0 && sampling.repetition_penalty > 0 && sampling.min_tokens >= 0);
+      for (const LogitBias& bias : sampling.logit_bias) CHECK(bias.token >= 0 && bias.token < 1000);
+      for (const int32_t token : request->stop_token_ids) CHECK(token >= 0 && token < 1000);
       for (const ForcedExit& exit : request->exit.forced) CHECK(exit.layer == 12 || exit.layer == 21);
     }
   }

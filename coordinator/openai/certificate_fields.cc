@@ -1,0 +1,84 @@
+// Whether a certificate covers a request.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <set>
+
+#include "coordinator/openai/request_fields.h"
+
+namespace exeunt {
+namespace {
+
+// What the certificate does not cover of the request; "": nothing. What the request leaves open, the
+// certificate says.
+std::string Uncovered(FieldReader* fields, const Certificate& certificate, GenerationRequest* request) {
+  SamplingParams& sampling = request->sampling;
+  const auto differs = [&](const char* key, double asked, double tested) {
+    return fields->Find(key) != nullptr && asked != tested;
+  };
+  if (differs("temperature", static_cast<double>(sampling.temperature), certificate.temperature))
+    return fmt::format("'temperature' {}, not {}", certificate.temperature, sampling.temperature);
+  if (differs("top_p", static_cast<double>(sampling.top_p), certificate.top_p) && certificate.temperature > 0)
+    return fmt::format("'top_p' {}, not {}", certificate.top_p, sampling.top_p);
+  if (differs("top_k", sampling.top_k, certificate.top_k) && certificate.temperature > 0)
+    return fmt::format("'top_k' {}, not {}", certificate.top_k, sampling.top_k);
+  if (request->max_tokens && *request->max_tokens > static_cast<uint32_t>(certificate.max_tokens))
+    return fmt::format("'max_tokens' of at most {}, not {}", certificate.max_tokens, *request->max_tokens);
+  if (fields->Find("stop") != nullptr && request->stop != certificate.stop)
+    return fmt::format("the stop strings [{}]", fmt::join(certificate.stop, ", "));
+  if (request->ignore_eos || !request->stop_token_ids.empty() || sampling.min_tokens > 0)
+    return "answers that end where the model ends them, not 'ignore_eos', 'stop_token_ids' or 'min_tokens'";
+  if (sampling.AdjustsLogits()) return "the model's own logits, without penalties or 'logit_bias'";
+  if (sampling.min_p > 0 && certificate.temperature > 0)
+    return fmt::format("'min_p' 0, not {}", sampling.min_p);
+  if (request->ranked()) return "an answer as it comes, not the best of several";
+  return {};
+}
+
+void Apply(const Certificate& certificate, GenerationRequest* request) {
+  request->certificate = certificate.name;
+  request->exit = certificate.setting;
+  request->sampling.temperature = static_cast<float>(certificate.temperature);
+  request->sampling.top_p = static_cast<float>(certificate.top_p);
+  request->sampling.top_k = certificate.top_k;
+  request->stop = certificate.stop;
+  if (!request->max_tokens) request->max_tokens = static_cast<uint32_t>(certificate.max_tokens);
+}
+
+// What may be asked for: certificates and families.
+std::string OfferedNames(const ApiLimits& limits) {
+  std::set<std::string> names;
+  for (const Certificate& c : limits.certificates) {
+    names.insert(c.name);
+    if (!c.family.empty()) names.insert(c.family);
+  }
+  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std::string& name,
+                        GenerationRequest* request) {
+  const Certificate* certificate = FindCertificate(limits.certificates, name);
+  if (certificate == nullptr) {
+    const auto refused = limits.uncertified.find(name);
+    const std::string why =
+        refused == limits.uncertified.end()
+            ? fmt::format("there is no certificate '{}'; there are {}", name, OfferedNames(limits))
+            : fmt::format("certificate '{}' does not hold here: {}", name, refused->second);
+    return fields->Fail("exit.certificate", why, "not_certified");
+  }
+  const std::string uncovered = Uncovered(fields, *certificate, request);
+  if (uncovered.empty()) return Apply(*certificate, request);
+  fields->Fail("exit.certificate", fmt::format("certificate '{}' holds for {}", name, uncovered),
+               "not_certified");
+}
+
+void TryDefaultCertificate(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
+  const Certificate* certificate = FindCertificate(limits.certificates, limits.default_certificate);
+  if (certificate == nullptr) return;
+  if (Uncovered(fields, *certificate, request).empty()) return Apply(*certificate, request);
+  request->exit = {};
+}
+
+}  // namespace exeunt

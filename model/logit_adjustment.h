@@ -1,0 +1,14 @@
+// Penalties, biases and bans: what a request changes about a row of logits before a token is drawn from it.
+#pragma once
+
+#include "model/sampling.h"
+
+namespace exeunt {
+
+// logits: [n], changed in place, in the order of vLLM's sampler: + logit_bias; of tokens of the prompt or the
+// answer, / repetition_penalty where positive and * where not; - frequency_penalty * how often the answer has
+// the token - presence_penalty where it has it (OpenAI's formula); end tokens before min_tokens are banned.
+// Tokens outside [0, n) are passed over. Thread-safe; the same bits on every machine.
+void AdjustLogits(const SamplingParams& params, const TokenHistory& history, int n, float* logits);
+
+}  // namespace exeunt

@@ -1,0 +1,171 @@
+"""What the official OpenAI client makes of errors, full queues, time-outs and cancels.
+
+    tests/cluster/manners_test.py BUILD_DIR MODEL
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import httpx
+import openai
+
+from cluster import Cluster, free_port
+
+BUILD = Path(sys.argv[1])
+MODEL = sys.argv[2]
+# Leaves early and never ends by itself: it runs until somebody stops it.
+ENDLESS: dict[str, Any] = {"model": "default", "prompt": "Once", "max_tokens": 6000, "temperature": 0, "seed": 1,
+                           "extra_body": {"ignore_eos": True, "exit": {"mode": "propagate", "measure": "forced",
+                                                                       "forced": [{"layer": 15, "probability": 1}]}}}
+SHORT: dict[str, Any] = {"model": "default", "prompt": "x", "max_tokens": 2}
+
+
+def client_of(url: str, **options: Any) -> openai.OpenAI:
+    return openai.OpenAI(**{"base_url": url + "/v1", "api_key": "none", "max_retries": 0, "timeout": 60} | options)
+
+
+class Errors(unittest.TestCase):
+    cluster: Cluster
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.cluster = Cluster(BUILD, MODEL, "--stages", "2", "--max-sequences", "1", "--max-queue", "1", "--exit-layers", "15")
+        cls.cluster.__enter__()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.cluster.__exit__()
+
+    def tearDown(self) -> None:
+        self.cluster.quiet()  # whatever was cancelled leaves nothing open
+
+    def check_body(self, response: httpx.Response) -> dict[str, Any]:
+        error = response.json()["error"]
+        self.assertEqual(set(error), {"message", "type", "param", "code"})
+        self.assertTrue(error["message"])
+        self.assertTrue(response.headers["x-request-id"])
+        return error
+
+    def test_errors_by_class(self) -> None:
+        with client_of(self.cluster.url) as client:
+            for kind, fields in ((openai.BadRequestError, {"temperature": 3}), (openai.BadRequestError, {"max_tokens": 100000}),
+                                 (openai.BadRequestError, {"prompt": [-1]}), (openai.NotFoundError, {"model": "other"})):
+                with self.assertRaises(kind) as caught:
+                    client.completions.create(**(SHORT | fields))
+                error = self.check_body(caught.exception.response)
+                self.assertEqual(caught.exception.request_id, caught.exception.response.headers["x-request-id"])
+                self.assertEqual(error["type"], "invalid_request_error")
+                self.assertIn(error["param"], (*fields, None))
+            with self.assertRaises(openai.NotFoundError):
+                client.models.retrieve("other")
+            with self.assertRaises(openai.BadRequestError) as caught:
+                client.chat.completions.create(model="default", messages=[{"role": "tool", "content": "x", "tool_call_id": "y"}])
+            self.assertEqual(caught.exception.param, "messages[0].role")
+
+    def test_statuses_that_the_client_never_causes(self) -> None:
+        with httpx.Client(base_url=self.cluster.url, timeout=30) as http:
+            post = dict(method="POST", url="/v1/completions")
+            for status, request in ((404, dict(method="GET", url="/nowhere")), (405, dict(method="GET", url="/v1/completions")),
+                                    (413, post | dict(content=b" " * (5 << 20))), (400, post | dict(content=b"{")),
+                                    (415, post | dict(content=b"a=b", headers={"content-type": "text/plain"}))):
+                response = http.request(**request)
+                self.assertEqual(response.status_code, status, response.text)
+                self.assertEqual(self.check_body(response)["type"], "invalid_request_error")
+            self.assertEqual(http.get("/v1/completions").headers["allow"], "POST")
+
+    def test_a_full_queue_is_429_and_the_client_comes_back_when_told_to(self) -> None:
+        with client_of(self.cluster.url) as client:
+            running = client.completions.create(**ENDLESS, stream=True)
+            next(iter(running))
+            waiting = threading.Thread(target=lambda: client.completions.create(**SHORT))
+            waiting.start()
+            self.wait_for(waiting=1)
+            with self.assertRaises(openai.RateLimitError) as caught:
+                client.completions.create(**SHORT)
+            error = self.check_body(caught.exception.response)
+            self.assertEqual((error["type"], error["code"]), ("rate_limit_error", "queue_full"))
+            slept: list[float] = []
+
+            def sleep(seconds: float) -> None:
+                slept.append(seconds)
+                running.close()  # makes room
+                waiting.join(timeout=60)
+
+            with mock.patch("time.sleep", sleep):
+                answer = client.with_options(max_retries=1).completions.create(**SHORT)
+            self.assertEqual(answer.usage.completion_tokens, 2)
+            self.assertEqual(slept, [float(caught.exception.response.headers["retry-after"])])
+
+    def wait_for(self, **requests: int) -> None:
+        for _ in range(600):
+            if requests.items() <= self.cluster.get("/v1/cluster")["requests"].items():
+                return
+            threading.Event().wait(0.05)
+        self.fail(f"never {requests}")
+
+    def test_a_client_that_times_out_leaves_nothing_running(self) -> None:
+        with client_of(self.cluster.url, timeout=1) as client, self.assertRaises(openai.APITimeoutError):
+            client.completions.create(**ENDLESS)
+
+    def test_streams_and_plain_requests_are_cancelled_with_their_client(self) -> None:
+        with client_of(self.cluster.url) as client:
+            for create, ask in ((client.completions.create, ENDLESS),
+                                (client.chat.completions.create, ENDLESS | {"messages": [{"role": "user", "content": "x"}]})):
+                with create(**{k: v for k, v in ask.items() if k != "prompt" or "messages" not in ask}, stream=True) as stream:
+                    chunks = iter(stream)
+                    next(chunks), next(chunks)
+                self.cluster.quiet()
+
+        async def cancel() -> None:
+            async with openai.AsyncOpenAI(base_url=self.cluster.url + "/v1", api_key="none", max_retries=0) as client:
+                task = asyncio.create_task(client.completions.create(**ENDLESS))
+                await asyncio.to_thread(self.wait_for, running=1)
+                task.cancel()
+                with self.assertRaises(asyncio.CancelledError):
+                    await task
+
+        asyncio.run(cancel())
+
+    def test_a_cancelled_wait_leaves_the_queue(self) -> None:
+        with client_of(self.cluster.url) as client:
+            running = client.completions.create(**ENDLESS, stream=True)
+            next(iter(running))
+            with self.assertRaises(openai.APITimeoutError):
+                client.with_options(timeout=0.5).completions.create(**SHORT)
+            self.wait_for(running=1, waiting=0)
+            running.close()
+
+
+class NotReady(unittest.TestCase):
+    def test_503_while_loading_and_retries_until_it_is_ready(self) -> None:
+        cluster = Cluster(BUILD, MODEL, "--stages", "2")
+        try:
+            while cluster.status("/healthz") != 200:
+                self.assertIsNone(cluster.process.poll())
+                threading.Event().wait(0.02)
+            with client_of(cluster.url) as client:
+                with self.assertRaises(openai.InternalServerError) as caught:
+                    client.completions.create(**SHORT)
+                self.assertEqual(caught.exception.status_code, 503)
+                error = caught.exception.response.json()["error"]
+                self.assertEqual((error["type"], error["code"]), ("service_unavailable", "no_pipeline_ready"))
+                self.assertLessEqual(int(caught.exception.response.headers["retry-after"]), 120)
+                answer = client.with_options(max_retries=60).completions.create(**SHORT)
+                self.assertEqual(answer.usage.completion_tokens, 2)
+        finally:
+            cluster.__exit__()
+
+    def test_nobody_there(self) -> None:
+        with client_of(f"http://127.0.0.1:{free_port()}") as client, self.assertRaises(openai.APIConnectionError):
+            client.completions.create(**SHORT)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[3:]])
