@@ -314,7 +314,8 @@ TEST(Gateway, TheOpenApiDocumentHasEveryEndpointAndNoOther) {
   const HttpReply reply = Fetch(server.port(), "GET", "/openapi.json", "");
   ASSERT_EQ(reply.status, 200);
   std::set<std::string> described, served;
-  for (const auto& [path, methods] : reply.Json().at("paths").as_object()) {
+  const boost::json::value document = reply.Json();
+  for (const auto& [path, methods] : document.at("paths").as_object()) {
     for (const auto& [method, unused] : methods.as_object()) {
       if (method != "parameters")
         described.insert(fmt::format("{} {}", std::string_view(method), std::string_view(path)));
@@ -333,7 +334,8 @@ TEST(Gateway, EveryErrorHasTheFormOfOpenAIs) {
   TestServer server(options);
   const auto expect = [](const HttpReply& reply, int status, const std::string& type) {
     EXPECT_EQ(reply.status, status) << reply.body;
-    const auto& error = reply.Json().at("error").as_object();
+    const boost::json::value body = reply.Json();
+    const auto& error = body.at("error").as_object();
     EXPECT_EQ(error.size(), 4U);
     EXPECT_FALSE(error.at("message").as_string().empty());
     EXPECT_EQ(error.at("type").as_string(), type);

@@ -10,6 +10,13 @@ namespace {
 
 namespace json = boost::json;
 
+// Where a model is named.
+ApiResult<void> CheckModel(const ServedModel& model, FieldReader* fields) {
+  const auto name = fields->String("model");
+  if (!fields->ok()) return fields->error();
+  return name ? CheckModelName(model, *name) : ApiResult<void>();
+}
+
 ApiResult<std::vector<int32_t>> TokensOf(const ServedModel& model, FieldReader* fields) {
   if (fields->Find("messages") != nullptr) {
     const auto messages = ParseMessages(fields->Find("messages"));
@@ -28,9 +35,7 @@ ApiResult<std::vector<int32_t>> TokensOf(const ServedModel& model, FieldReader* 
 
 ApiResult<json::object> TokenizeReply(const ServedModel& model, const json::object& body) {
   FieldReader fields(body);
-  if (const auto name = fields.String("model")) {
-    if (const auto known = CheckModelName(model, *name); !known) return known.error();
-  }
+  if (const auto known = CheckModel(model, &fields); !known) return known.error();
   const bool strings = fields.Bool("return_token_strs", false);
   const auto tokens = TokensOf(model, &fields);
   if (!tokens) return tokens.error();
@@ -49,6 +54,7 @@ ApiResult<json::object> TokenizeReply(const ServedModel& model, const json::obje
 
 ApiResult<json::object> DetokenizeReply(const ServedModel& model, const json::object& body) {
   FieldReader fields(body);
+  if (const auto known = CheckModel(model, &fields); !known) return known.error();
   const json::value* value = fields.Find("tokens");
   if (value == nullptr || !value->is_array())
     return BadRequest("tokens", "'tokens' must be a list of token ids");

@@ -122,14 +122,15 @@ void ReadBestOf(FieldReader* fields, const ApiLimits& limits, GenerationRequest*
     fields->Fail("best_of",
                  fmt::format("'best_of' is {}, it must be at least 'n', {}", request->best_of, request->n));
   }
-  if (request->best_of > 1 && request->stream)
+  if (request->ranked() && request->stream)
     fields->Fail("best_of", "'best_of' cannot be streamed: the best are known at the end");
 }
 
 void ReadEcho(FieldReader* fields, GenerationRequest* request) {
   request->echo = fields->Bool("echo", false);
-  if (request->max_tokens == 0U && !request->echo)
-    fields->Fail("max_tokens", "'max_tokens' is 0, which needs 'echo': true");
+  if (request->max_tokens != 0U || request->echo) return;
+  const char* key = fields->Find("max_completion_tokens") == nullptr ? "max_tokens" : "max_completion_tokens";
+  fields->Fail(key, fmt::format("'{}' is 0, which needs 'echo': true", key));
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ TEST(ParseCompletion, EveryField) {
   const auto request =
       Completion(R"({"model":"m","prompt":["a","b"],"max_tokens":7,"temperature":0.5,"top_p":0.25,
       "top_k":5,"min_p":0.125,"seed":-3,"stop":["x","y"],"logprobs":2,"stream":true,
-      "stream_options":{"include_usage":true},"n":2,"echo":false,"suffix":null,"best_of":1,"tools":[],
+      "stream_options":{"include_usage":true},"n":2,"echo":false,"suffix":null,"best_of":2,"tools":[],
       "presence_penalty":0,"frequency_penalty":0.0,"logit_bias":{},"response_format":{"type":"text"}})")
           .value();
   EXPECT_EQ(request.prompts.size(), 2U);

@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 
 from cluster import ROOT, Cluster
@@ -157,10 +157,14 @@ class Conformance(unittest.TestCase):
         self.assertGreaterEqual(late.usage.completion_tokens, 4)
 
     def test_ignore_eos(self) -> None:
-        ended = self.chat("Say yes.", max_tokens=40)
-        self.assertEqual(ended.choices[0].finish_reason, "stop")
-        on = self.chat("Say yes.", max_tokens=40, extra_body={"ignore_eos": True})
-        self.assertEqual((on.choices[0].finish_reason, on.usage.completion_tokens), ("length", 40))
+        (end,) = self.ids("<|im_end|>")
+        ended = self.chat(logit_bias={str(end): 100})
+        self.assertEqual((ended.choices[0].finish_reason, ended.usage.completion_tokens), ("stop", 1))
+        held = self.chat(logit_bias={str(end): 100}, extra_body={"min_tokens": 5})
+        self.assertEqual((held.choices[0].finish_reason, held.usage.completion_tokens), ("stop", 6))
+        on = self.chat(logit_bias={str(end): 100}, extra_body={"ignore_eos": True})
+        self.assertEqual((on.choices[0].finish_reason, on.usage.completion_tokens), ("length", 12))
+        self.assertEqual(on.choices[0].message.content, "")
 
     def test_best_of_is_the_likeliest_per_token(self) -> None:
         ask: dict[str, Any] = dict(model="default", prompt="Once upon", max_tokens=6, temperature=1, seed=3)
@@ -253,7 +257,7 @@ class Conformance(unittest.TestCase):
         self.assertEqual(said["count"], len(said["tokens"]))
         self.assertEqual(self.cluster.post("/detokenize", {"tokens": said["tokens"]})[1]["prompt"], "Señor 😀")
         document = ROOT / "coordinator/openai/openapi.json"
-        self.assertEqual(httpx.get(self.cluster.url + "/openapi.json").json(), json.loads(document.read_text()))
+        self.assertEqual(httpx2.get(self.cluster.url + "/openapi.json").json(), json.loads(document.read_text()))
 
 
 if __name__ == "__main__":

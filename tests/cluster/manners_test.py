@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import httpx
+import httpx2
 import openai
 
 from cluster import Cluster, free_port
@@ -46,7 +46,7 @@ class Errors(unittest.TestCase):
     def tearDown(self) -> None:
         self.cluster.quiet()  # whatever was cancelled leaves nothing open
 
-    def check_body(self, response: httpx.Response) -> dict[str, Any]:
+    def check_body(self, response: httpx2.Response) -> dict[str, Any]:
         error = response.json()["error"]
         self.assertEqual(set(error), {"message", "type", "param", "code"})
         self.assertTrue(error["message"])
@@ -70,7 +70,7 @@ class Errors(unittest.TestCase):
             self.assertEqual(caught.exception.param, "messages[0].role")
 
     def test_statuses_that_the_client_never_causes(self) -> None:
-        with httpx.Client(base_url=self.cluster.url, timeout=30) as http:
+        with httpx2.Client(base_url=self.cluster.url, timeout=30) as http:
             post = dict(method="POST", url="/v1/completions")
             for status, request in ((404, dict(method="GET", url="/nowhere")), (405, dict(method="GET", url="/v1/completions")),
                                     (413, post | dict(content=b" " * (5 << 20))), (400, post | dict(content=b"{")),
