@@ -123,6 +123,22 @@ TEST_P(ExitTokenLaw, WhereProbabilitiesAreAskedForTheHeadItselfIsRun) {
   EXPECT_GT(first_equal, 0U);
 }
 
+// What changes the logits is done to all of them: a token that neither the preview nor the candidates put
+// first is drawn at the same exits.
+TEST_P(ExitTokenLaw, AdjustedLogitsAreThoseOfTheWholeHead) {
+  auto requests = Requests(false);
+  const LawRun plain = RunLaw(model_, Options(EvenSplit(30, 2)), requests);
+  constexpr int32_t kForced = 299;  // no candidate
+  for (SequenceSpec& spec : requests) spec.sampling.logit_bias = {{kForced, 1000.0F}};
+  const LawRun forced = RunLaw(model_, Options(EvenSplit(30, 2)), requests);
+  EXPECT_EQ(RunLaw(model_, Options(EvenSplit(30, 3)), requests).generated, forced.generated);
+  EXPECT_GT(ByLayer(forced).size(), 2U);
+  for (const auto& [id, tokens] : forced.generated) {
+    for (const auto& t : tokens) EXPECT_EQ(t.token, kForced);
+    EXPECT_EQ(tokens.front().exit_layer, plain.generated.at(id).front().exit_layer);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Measures, ExitTokenLaw,
                          testing::Values(ExitMeasure::kPreview, ExitMeasure::kCandidates),
                          [](const auto& info) { return ExitMeasureName(info.param); });
