@@ -31,8 +31,8 @@ struct ChoiceBody {
 };
 
 struct Usage {
-  uint64_t cached_tokens = 0;  // of the prompts
   uint64_t prompt_tokens = 0;
+  uint64_t cached_tokens = 0;  // of them, whose K/V was there already
   uint64_t completion_tokens = 0;
   std::map<int, uint64_t> exits_by_layer;  // tokens by the layers that were run for them
 };
