@@ -16,6 +16,7 @@
 #include "coordinator/driver/driver.h"
 #include "coordinator/gateway/gateway.h"
 #include "coordinator/gateway/http_server.h"
+#include "coordinator/metrics/build_info.h"
 #include "coordinator/supervisor/mpirun_launcher.h"
 #include "model/exit_heads_info.h"
 #include "model/model_source.h"
@@ -151,7 +152,8 @@ MpirunOptions MakeMpirunOptions(const Config& config, const std::string& worker)
 struct Server {
   boost::asio::io_context io{1};
   prometheus::Registry registry;
-  RequestMetrics request_metrics{&registry};
+  HttpMetrics http_metrics{&registry};
+  std::unique_ptr<RequestMetrics> request_metrics;
   std::unique_ptr<StageMetrics> stage_metrics;
   std::unique_ptr<MpirunLauncher> launcher;
   std::unique_ptr<Driver> driver;
@@ -174,7 +176,9 @@ Status Open(Config config, Server* server) {
   spdlog::info("model={} layers={} context={} stages={} replicas={} threads={}", model.id,
                source->config().n_layers, core.context_length, core.stages, core.pipelines, plan.threads());
 
-  server->stage_metrics = std::make_unique<StageMetrics>(&server->registry, core.pipelines, core.stages);
+  RegisterInfo(&server->registry, model.id);
+  server->request_metrics = std::make_unique<RequestMetrics>(&server->registry, plan);
+  server->stage_metrics = std::make_unique<StageMetrics>(&server->registry, core.pipelines, plan);
   server->launcher = std::make_unique<MpirunLauncher>(&server->io, MakeMpirunOptions(config, worker), secret);
   ControlServerOptions control;
   control.host = config.hostfile.empty() ? "127.0.0.1" : "0.0.0.0";
@@ -183,21 +187,23 @@ Status Open(Config config, Server* server) {
   ASSIGN_OR_RETURN(server->driver, Driver::Make(core, control,
                                                 {.io = &server->io,
                                                  .launcher = server->launcher.get(),
-                                                 .request_metrics = &server->request_metrics,
+                                                 .request_metrics = server->request_metrics.get(),
                                                  .stage_metrics = server->stage_metrics.get()}));
   server->launcher->SetControlPort(server->driver->control_port());
   ASSIGN_OR_RETURN(const AuditOptions audits, MakeAuditOptions(config));
-  server->gateway =
-      std::make_unique<Gateway>(std::move(model), Gateway::Parts{.driver = server->driver.get(),
-                                                                 .registry = &server->registry,
-                                                                 .request_metrics = &server->request_metrics,
-                                                                 .stage_metrics = server->stage_metrics.get(),
-                                                                 .audits = audits});
+  server->gateway = std::make_unique<Gateway>(std::move(model),
+                                              Gateway::Parts{.driver = server->driver.get(),
+                                                             .registry = &server->registry,
+                                                             .request_metrics = server->request_metrics.get(),
+                                                             .http_metrics = &server->http_metrics,
+                                                             .stage_metrics = server->stage_metrics.get(),
+                                                             .audits = audits});
   HttpServerOptions http;
   http.host = config.host;
   http.port = config.port;
   http.max_body_bytes = config.max_body_bytes;
   http.max_connections = config.max_connections;
+  http.on_refused = [server](int status) { server->http_metrics.Refused(status); };
   ASSIGN_OR_RETURN(server->http, HttpServer::Listen(&server->io, http, [server](auto exchange) {
                      server->gateway->Handle(std::move(exchange));
                    }));

@@ -23,6 +23,7 @@
 #include "model/exit_policy.h"
 #include "model/kv_cache.h"
 #include "model/layer_plan.h"
+#include "transport/report_buckets.h"
 #include "worker/executor.h"
 #include "worker/frame.h"
 #include "worker/learnt_cost.h"
@@ -131,12 +132,15 @@ struct StageCounters {
   uint64_t prompt_rows = 0;
   uint64_t fill_rows = 0;
   uint64_t fills_dropped = 0;
-  uint64_t frames_sent = 0;
+  uint64_t fills_sent = 0;
+  uint64_t frames_sent = 0;   // to the next stage
+  uint64_t returns_sent = 0;  // frames of tokens to stage 0
   uint64_t frames_received = 0;
   uint64_t stale_frames = 0;  // frames of another epoch, and rows of an old generation or a closed sequence
   uint64_t largest_batch_rows = 0;
   uint64_t mixed_batches = 0;  // jobs with rows of two or more sequences
-  int frames_in_flight_max = 0;
+  StepRowsCounts step_rows{};  // steps by their rows
+  int micro_batches_max = 0;
   std::map<int, uint64_t> exits;  // tokens that left here, by layers run
 };
 struct SequenceProgress {
@@ -174,6 +178,7 @@ class Stage {
   int backlog_rows() const;
   int slots_used() const { return slot_count_ - static_cast<int>(free_slots_.size()); }
   int micro_batches() const { return static_cast<int>(micro_batches_.size()); }
+  int frames_in_flight() const { return frames_in_flight_; }
 
  private:
   struct Sequence {

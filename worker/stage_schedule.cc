@@ -165,8 +165,7 @@ void Stage::MakeRows() {
   const auto waiting = std::count_if(outbox_.begin(), outbox_.end(), [](const Row& r) {
     return HasState(r.row.kind) && r.row.kind != RowKind::kFill;
   });
-  blocked_ = waiting >= config_.max_batch_rows;
-  if (blocked_) return;
+  if (waiting >= config_.max_batch_rows) return;
   const int decoding = static_cast<int>(sequences_.size() - prefill_.size());
   const int share = static_cast<int>(std::ceil(decoding / stages_used_ - 1e-6));
   MakeDecodeRows(std::min(share, config_.max_batch_rows));
@@ -245,6 +244,7 @@ void Stage::SubmitBatch(size_t index) {
   ++counters_.steps;
   counters_.largest_batch_rows = std::max<uint64_t>(counters_.largest_batch_rows, rows.size());
   counters_.mixed_batches += mixed ? 1 : 0;
+  ++counters_.step_rows[StepRowsBucket(rows.size())];
   in_flight_.segment = index;
   Submit(std::move(work));
 }
@@ -284,6 +284,7 @@ void Stage::SendReturns() {
   if (returns_.empty()) return;
   SendFrame send = NewFrame(Link::kFirst);
   std::swap(send.frame.rows, returns_);
+  ++counters_.returns_sent;
   actions_.push_back(std::move(send));
 }
 
@@ -319,15 +320,18 @@ void Stage::Forward() {
     });
     ++frames_in_flight_;
     ++counters_.frames_sent;
-    counters_.frames_in_flight_max =
-        std::max(counters_.frames_in_flight_max, static_cast<int>(micro_batches_.size()));
+    counters_.micro_batches_max = std::max(counters_.micro_batches_max, micro_batches());
     actions_.push_back(std::move(send));
   }
+  blocked_ =
+      frames_in_flight_ >= config_.send_credits &&
+      std::any_of(outbox_.begin(), outbox_.end(), [](const Row& r) { return r.row.kind != RowKind::kFill; });
   if (backlog_rows() == 0) flush_all_ = false;
 }
 
 void Stage::SendRow(Row* row, SendFrame* send) {
   send->frame.rows.push_back(row->row);
+  if (row->row.kind == RowKind::kFill) ++counters_.fills_sent;
   if (row->row.kind == RowKind::kOpen) send->frame.opens.push_back(*row->open);
   if (row->slot >= 0) {
     send->slots.push_back(row->slot);

@@ -300,6 +300,7 @@ TEST_F(StageTest, FillsOfTokensThatLeftAreDroppedWithTheirSequenceUnlessTheyWere
   EXPECT_EQ(lazy.counters().exits.at(2), 6U);
   EXPECT_LE(FillsSent(all), 1U);  // the first may ride with the prompt's rows
   EXPECT_EQ(lazy.counters().fills_dropped + FillsSent(all), 6U);
+  EXPECT_EQ(lazy.counters().fills_sent, FillsSent(all));
   EXPECT_EQ(lazy.slots_used(), 0);
 
   StageConfig config = Config(0, 2);
@@ -365,7 +366,24 @@ TEST_F(StageTest, CreditsBoundFramesInFlight) {
   Stage stage(config, &policy_);
   const auto all = Finish(&stage, Step(&stage, {AdmitSequences{{Spec(1, 20)}}}));
   EXPECT_EQ(Of<SendFrame>(all).size(), 1U);
+  EXPECT_TRUE(stage.Blocked());
   EXPECT_EQ(Of<SendFrame>(Step(&stage, {FrameTaken{}})).size(), 1U);
+  Finish(&stage, Step(&stage, {FrameTaken{}}));
+  EXPECT_FALSE(stage.Blocked()) << "every row has gone";
+}
+
+TEST_F(StageTest, StepsAreCountedByTheirRows) {
+  Stage stage(Config(0, 2), &policy_);  // one segment up to the exit after layer 2, one behind it
+  Finish(&stage, Step(&stage, {AdmitSequences{{Spec(1, 20)}}}));
+  const StageCounters& c = stage.counters();
+  StepRowsCounts expected{};
+  expected[4] = 2;                  // 16 rows, through both segments
+  expected[StepRowsBucket(4)] = 2;  // and the other 4
+  EXPECT_EQ(c.step_rows, expected);
+  EXPECT_EQ(std::accumulate(c.step_rows.begin(), c.step_rows.end(), uint64_t{0}), c.steps);
+  EXPECT_EQ(StepRowsBucket(1), 0U);
+  EXPECT_EQ(StepRowsBucket(17), 5U);
+  EXPECT_EQ(StepRowsBucket(5000), kStepRowsBounds.size());
 }
 
 TEST(FrameTest, SurvivesTheWireAndRefusesWhatIsDamaged) {

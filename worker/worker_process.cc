@@ -16,6 +16,7 @@ namespace {
 
 constexpr auto kPlanDeadline = std::chrono::seconds(30);
 constexpr auto kReportEvery = std::chrono::milliseconds(100);
+constexpr auto kIdleReportEvery = std::chrono::seconds(1);  // idle time is reported too
 // An idle worker wakes so often to look at its link; a doorbell wakes it at once.
 constexpr auto kIdleWait = std::chrono::seconds(1);
 constexpr int kYieldTurns = 200;  // turns without work that only yield; then short sleeps
@@ -287,22 +288,27 @@ void WorkerProcess::SendReport() {
   report->set_live_rows(c.live_rows);
   report->set_prompt_rows(c.prompt_rows);
   report->set_fill_rows(c.fill_rows);
+  report->set_fills_sent(c.fills_sent);
   report->set_fills_dropped(c.fills_dropped);
   report->set_frames_sent(c.frames_sent);
+  report->set_returns_sent(c.returns_sent);
   report->set_frames_received(c.frames_received);
   report->set_bytes_sent(runner_->bytes_sent());
   report->set_bytes_received(runner_->bytes_received());
   report->set_busy_seconds(busy_seconds_);
   report->set_idle_seconds(idle_seconds_);
+  report->set_bubble_seconds(bubble_seconds_);
   report->set_blocked_seconds(blocked_seconds_);
   report->set_kv_pages_used(static_cast<uint32_t>(stage.pages_used()));
   report->set_open_sequences(static_cast<uint32_t>(stage.open_sequences()));
   report->set_backlog_rows(static_cast<uint32_t>(stage.backlog_rows()));
-  report->set_frames_in_flight(static_cast<uint32_t>(stage.micro_batches()));
-  report->set_frames_in_flight_max(static_cast<uint32_t>(c.frames_in_flight_max));
+  report->set_frames_in_flight(static_cast<uint32_t>(stage.frames_in_flight()));
+  report->set_micro_batches(static_cast<uint32_t>(stage.micro_batches()));
+  report->set_micro_batches_max(static_cast<uint32_t>(c.micro_batches_max));
   report->set_stale_frames(c.stale_frames);
   report->set_largest_batch_rows(c.largest_batch_rows);
   report->set_mixed_batches(c.mixed_batches);
+  report->mutable_step_rows()->Add(c.step_rows.begin(), c.step_rows.end());
   for (const auto& [layer, count] : c.exits) {
     auto* exit = report->add_exits();
     exit->set_layer(layer);
@@ -339,7 +345,9 @@ void WorkerProcess::WaitForWork(bool worked) {
     std::this_thread::sleep_for(kBackOff);
   }
   const double waited = Seconds(MonotonicNow() - begin);
-  (runner_->stage().Blocked() ? blocked_seconds_ : idle_seconds_) += waited;
+  const bool blocked = runner_->stage().Blocked();
+  (blocked ? blocked_seconds_ : idle_seconds_) += waited;
+  if (!blocked && runner_->stage().open_sequences() > 0) bubble_seconds_ += waited;
 }
 
 Status WorkerProcess::Serve() {
@@ -358,7 +366,8 @@ Status WorkerProcess::Serve() {
     report_due_ |= worked;
     // The last report of a busy time goes out before blocking, so that the coordinator's view does not grow
     // stale.
-    if (report_due_ && (end - last_report_ >= kReportEvery || (!worked && MayBlock()))) {
+    const bool news = report_due_ && (end - last_report_ >= kReportEvery || (!worked && MayBlock()));
+    if (news || end - last_report_ >= kIdleReportEvery) {
       SendReport();
       last_report_ = end;
       report_due_ = false;

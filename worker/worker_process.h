@@ -66,6 +66,7 @@ class WorkerProcess {
   int quiet_turns_ = 0;
   double busy_seconds_ = 0;
   double idle_seconds_ = 0;
+  double bubble_seconds_ = 0;  // of the idle ones: sequences were open here
   double blocked_seconds_ = 0;
 };
 

@@ -69,16 +69,19 @@ void Driver::Run() {
   for (CoreAction& action : core_.Step(MonotonicNow(), std::exchange(events_, {}))) {
     std::visit([this](auto& a) { Do(a); }, action);
   }
-  parts_.request_metrics->Waiting(core_.queued(), core_.running());
 }
 
-RequestId Driver::Submit(RequestRecord record, std::shared_ptr<TokenSink> sink) {
+RequestId Driver::Submit(RequestRecord record, std::shared_ptr<TokenSink> sink, Traffic traffic) {
   const RequestId id = ++last_id_;
   record.id = id;
   Client& client = clients_[id];
   client.sink = std::move(sink);
-  client.prompt_tokens = record.prompt.size();
-  client.arrived = MonotonicNow();
+  client.life.traffic = traffic;
+  client.life.prompt_tokens = record.prompt.size();
+  client.life.max_tokens = record.max_tokens;
+  client.life.choice = record.sampling.choice;
+  client.life.arrived = MonotonicNow();
+  parts_.request_metrics->Submitted(traffic);
   Post(RequestArrived{std::move(record)});
   return id;
 }
@@ -120,24 +123,20 @@ void Driver::Do(EndPipeline& action) {
 }
 
 void Driver::Do(RequestAdmitted& action) {
-  const Client& client = clients_.at(action.id);
-  parts_.request_metrics->Admitted(client.prompt_tokens, action.cached_tokens,
-                                   MonotonicNow() - client.arrived);
+  Client& client = clients_.at(action.id);
+  parts_.request_metrics->Admitted(MonotonicNow(), action.cached_tokens, &client.life);
   if (client.sink != nullptr) client.sink->OnAdmitted(action.cached_tokens);
 }
 
 void Driver::Do(RequestTokens& action) {
   Client& client = clients_.at(action.id);
+  const auto sink = client.sink;
+  if (sink == nullptr) return;
   const TimePoint now = MonotonicNow();
-  for (size_t i = 0; i < action.tokens.size(); ++i) {
-    if (client.tokens++ == 0) {
-      parts_.request_metrics->FirstToken(now - client.arrived);
-    } else {
-      parts_.request_metrics->NextToken(now - client.last_token);
-    }
-    client.last_token = now;
+  const size_t taken = sink->OnTokens(action.tokens);
+  for (size_t i = 0; i < taken; ++i) {
+    parts_.request_metrics->Token(now, action.tokens[i].exit_layer(), &client.life);
   }
-  if (const auto sink = client.sink) sink->OnTokens(action.tokens);
 }
 
 void Driver::Do(RequestScores& action) {
@@ -147,14 +146,13 @@ void Driver::Do(RequestScores& action) {
 void Driver::Do(RequestFinished& action) {
   const auto client = clients_.extract(action.id).mapped();
   const EndReason counted = client.stopped ? EndReason::kStop : action.reason;
-  parts_.request_metrics->Finished(EndReasonName(counted), action.tokens, MonotonicNow() - client.arrived);
+  parts_.request_metrics->Finished(MonotonicNow(), counted, client.life);
   if (client.sink != nullptr) client.sink->OnFinished(action.reason, action.tokens);
 }
 
 void Driver::Do(RequestFailed& action) {
   const auto client = clients_.extract(action.id).mapped();
-  parts_.request_metrics->Finished(FailureKindName(action.kind), client.tokens,
-                                   MonotonicNow() - client.arrived);
+  parts_.request_metrics->Failed(action.kind, client.life);
   if (client.sink != nullptr) client.sink->OnFailed(action.kind, action.message);
 }
 

@@ -25,7 +25,8 @@ class TokenSink {
   virtual ~TokenSink() = default;
   // It has left the queue; so many of the prompt's tokens need not be computed.
   virtual void OnAdmitted(uint32_t /*cached_tokens*/) {}
-  virtual void OnTokens(const std::vector<proto::TokenEvent>& tokens) = 0;
+  // Returns how many of them it takes: behind a stop string they are of no use.
+  virtual size_t OnTokens(const std::vector<proto::TokenEvent>& tokens) = 0;
   virtual void OnScores(const std::vector<proto::PromptScore>&) {}  // where the record asked for them
   virtual void OnFinished(EndReason reason, uint32_t tokens) = 0;
   virtual void OnFailed(FailureKind kind, const std::string& message) = 0;
@@ -48,8 +49,8 @@ class Driver {
   // Starts the pipelines; from here on time passes.
   void Start();
   uint16_t control_port() const { return control_->port(); }
-  // The record's id is filled in.
-  RequestId Submit(RequestRecord record, std::shared_ptr<TokenSink> sink);
+  // The record's id is filled in. `traffic` is whom the metrics count it for.
+  RequestId Submit(RequestRecord record, std::shared_ptr<TokenSink> sink, Traffic traffic = Traffic::kClient);
   // The client has gone (or has all it wanted): its sink hears nothing more. Idempotent.
   void Abandon(RequestId id);
   void Stop(RequestId id);
@@ -60,10 +61,7 @@ class Driver {
  private:
   struct Client {
     std::shared_ptr<TokenSink> sink;  // null once abandoned
-    size_t prompt_tokens = 0;
-    TimePoint arrived;
-    TimePoint last_token;
-    uint32_t tokens = 0;
+    SequenceLife life;
     bool stopped = false;  // has all it wanted, so its end counts as a stop
   };
 

@@ -25,10 +25,11 @@ class Auditor::Sink : public TokenSink {
         text_(auditor_->tokenizer_, {.end_tokens = served_.record.end_tokens, .stops = served_.stop}) {}
   void set_id(RequestId id) { id_ = id; }
 
-  void OnTokens(const std::vector<proto::TokenEvent>& tokens) override {
-    if (text_.stopped()) return;
+  size_t OnTokens(const std::vector<proto::TokenEvent>& tokens) override {
+    const size_t before = text_.tokens();
     for (const proto::TokenEvent& token : tokens) text_.Push(token, &body_);
     if (text_.stopped()) auditor_->driver_->Stop(id_);
+    return text_.tokens() - before;
   }
   void OnFinished(EndReason reason, uint32_t) override {
     if (reason == EndReason::kCancelled && !text_.stopped()) return auditor_->Failed(served_);
@@ -52,8 +53,9 @@ class Auditor::ScoreSink : public TokenSink {
   ScoreSink(std::shared_ptr<Auditor> auditor, ServedAnswer served)
       : auditor_(std::move(auditor)), served_(std::move(served)) {}
 
-  void OnTokens(const std::vector<proto::TokenEvent>& tokens) override {
+  size_t OnTokens(const std::vector<proto::TokenEvent>& tokens) override {
     for (const proto::TokenEvent& token : tokens) said_[token.position()] = token.token();
+    return tokens.size();
   }
   void OnScores(const std::vector<proto::PromptScore>& scores) override {
     for (const proto::PromptScore& score : scores) said_[score.position()] = score.token();
@@ -151,7 +153,7 @@ void Auditor::Pump() {
   RequestRecord record = served.record;
   record.exit = {};
   const auto sink = std::make_shared<Sink>(shared_from_this(), std::move(served));
-  sink->set_id(driver_->Submit(std::move(record), sink));
+  sink->set_id(driver_->Submit(std::move(record), sink, Traffic::kAudit));
 }
 
 void Auditor::Ended(const ServedAnswer& served, const std::string& full_text) {
@@ -185,7 +187,8 @@ void Auditor::Score(ServedAnswer served) {
   record.sampling.n_logprobs = -1;
   if (served.tokens.size() > 1) record.score_from = static_cast<uint32_t>(record.prompt.size());
   for (size_t i = 0; i + 1 < served.tokens.size(); ++i) record.prompt.push_back(served.tokens[i].token);
-  driver_->Submit(std::move(record), std::make_shared<ScoreSink>(shared_from_this(), std::move(served)));
+  driver_->Submit(std::move(record), std::make_shared<ScoreSink>(shared_from_this(), std::move(served)),
+                  Traffic::kAudit);
 }
 
 void Auditor::Scored(const ServedAnswer& served, const std::map<uint32_t, int32_t>& said) {

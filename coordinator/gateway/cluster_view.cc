@@ -14,19 +14,23 @@ json::object ReportView(const proto::StageReport& report) {
           {"live_rows", report.live_rows()},
           {"prompt_rows", report.prompt_rows()},
           {"fill_rows", report.fill_rows()},
+          {"fills_sent", report.fills_sent()},
           {"fills_dropped", report.fills_dropped()},
           {"frames_sent", report.frames_sent()},
+          {"returns_sent", report.returns_sent()},
           {"frames_received", report.frames_received()},
           {"bytes_sent", report.bytes_sent()},
           {"bytes_received", report.bytes_received()},
           {"busy_seconds", report.busy_seconds()},
           {"idle_seconds", report.idle_seconds()},
+          {"bubble_seconds", report.bubble_seconds()},
           {"blocked_seconds", report.blocked_seconds()},
           {"kv_pages_used", report.kv_pages_used()},
           {"open_sequences", report.open_sequences()},
           {"backlog_rows", report.backlog_rows()},
           {"frames_in_flight", report.frames_in_flight()},
-          {"frames_in_flight_max", report.frames_in_flight_max()},
+          {"micro_batches", report.micro_batches()},
+          {"micro_batches_max", report.micro_batches_max()},
           {"largest_batch_rows", report.largest_batch_rows()},
           {"mixed_batches", report.mixed_batches()},
           {"stale_frames", report.stale_frames()},
@@ -111,6 +115,15 @@ json::object ClusterView(TimePoint now, const CoordinatorCore& core) {
           {"exit_layers", json::value_from(std::vector<int>(config.plan.exit_layers().begin(),
                                                             config.plan.exit_layers().end()))},
           {"pipelines", std::move(pipelines)}};
+}
+
+json::object TotalsView(const RequestMetrics::Totals& totals) {
+  const auto whole = [](double count) { return static_cast<uint64_t>(count); };
+  return {{"prompt_tokens", whole(totals.prompt_tokens)},
+          {"generation_tokens", whole(totals.generation_tokens)},
+          {"layers_skipped", whole(totals.layers_skipped)},
+          {"requests_finished", whole(totals.finished)},
+          {"requests_failed", whole(totals.failed)}};
 }
 
 }  // namespace exeunt

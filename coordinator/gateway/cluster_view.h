@@ -4,9 +4,12 @@
 #include <boost/json/object.hpp>
 
 #include "coordinator/core/coordinator_core.h"
+#include "coordinator/metrics/request_metrics.h"
 
 namespace exeunt {
 
 boost::json::object ClusterView(TimePoint now, const CoordinatorCore& core);
+// What clients got since the start.
+boost::json::object TotalsView(const RequestMetrics::Totals& totals);
 
 }  // namespace exeunt

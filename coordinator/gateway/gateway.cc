@@ -8,6 +8,7 @@
 
 #include "coordinator/gateway/cluster_view.h"
 #include "coordinator/gateway/generation.h"
+#include "coordinator/gateway/metered_exchange.h"
 #include "coordinator/gateway/token_routes.h"
 #include "coordinator/openai/json_text.h"
 #include "coordinator/openai/openapi.h"
@@ -16,6 +17,8 @@ namespace exeunt {
 namespace {
 
 namespace json = boost::json;
+
+constexpr std::string_view kModelPath = "/v1/models/";
 
 // The body of a POST: JSON, whatever else a browser could be made to send.
 ApiResult<json::object> JsonBody(const HttpRequest& request) {
@@ -94,8 +97,9 @@ const std::vector<Gateway::Route>& Gateway::Routes() {
       {"/v1/completions", "POST", &Gateway::Completions},
       {"/v1/chat/completions", "POST", &Gateway::Chat},
       {"/v1/models", "GET", &Gateway::Models},
-      {"/v1/models/", "GET", &Gateway::Model},
+      {kModelPath.data(), "GET", &Gateway::Model},
       {"/v1/cluster", "GET", &Gateway::Cluster},
+      {"/v1/targets", "GET", &Gateway::Targets},
       {"/tokenize", "POST", &Gateway::Tokenize},
       {"/detokenize", "POST", &Gateway::Detokenize},
       {"/healthz", "GET", &Gateway::Healthz},
@@ -124,90 +128,82 @@ void Gateway::Handle(std::shared_ptr<HttpExchange> exchange) {
     const std::string_view path = route.path;
     const bool takes_argument = path.ends_with('/');
     if (takes_argument ? !request.path.starts_with(path) : request.path != path) continue;
-    if (request.method == route.method) return (this->*route.handler)(exchange, route.path);
+    exchange = Metered(exchange, parts_.http_metrics->Of(route.path, request.method));
+    if (request.method == route.method) return (this->*route.handler)(exchange);
     HttpResponse response = ErrorResponse(
         ErrorOfStatus(405, fmt::format("{} is for {}, not {}", route.path, route.method, request.method)));
     response.headers.emplace_back("Allow", route.method);
-    return Reply(exchange.get(), route.path, std::move(response));
+    return exchange->Respond(std::move(response));
   }
-  Refuse(exchange.get(), "unknown",
+  exchange = Metered(exchange, parts_.http_metrics->Of("unknown", request.method));
+  Refuse(exchange.get(),
          ErrorOfStatus(404, fmt::format("there is no {} {}", request.method, request.path), "unknown_url"));
 }
 
-void Gateway::Reply(HttpExchange* exchange, const std::string& route, HttpResponse response) {
-  parts_.request_metrics->Http(route, response.status);
-  exchange->Respond(std::move(response));
+void Gateway::Refuse(HttpExchange* exchange, const ApiError& error) {
+  exchange->Respond(ErrorResponse(error));
 }
 
-void Gateway::Refuse(HttpExchange* exchange, const std::string& route, const ApiError& error) {
-  Reply(exchange, route, ErrorResponse(error));
+void Gateway::Completions(const std::shared_ptr<HttpExchange>& exchange) {
+  Generate(exchange, /*chat=*/false);
 }
 
-void Gateway::Completions(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
-  Generate(exchange, route, /*chat=*/false);
-}
+void Gateway::Chat(const std::shared_ptr<HttpExchange>& exchange) { Generate(exchange, /*chat=*/true); }
 
-void Gateway::Chat(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
-  Generate(exchange, route, /*chat=*/true);
-}
-
-void Gateway::Generate(const std::shared_ptr<HttpExchange>& exchange, const std::string& route, bool chat) {
+void Gateway::Generate(const std::shared_ptr<HttpExchange>& exchange, bool chat) {
   const auto body = JsonBody(exchange->request());
-  if (!body) return Refuse(exchange.get(), route, body.error());
+  if (!body) return Refuse(exchange.get(), body.error());
   auto request = chat ? ParseChatRequest(*body, model_.limits) : ParseCompletionRequest(*body, model_.limits);
-  if (!request) return Refuse(exchange.get(), route, request.error());
+  if (!request) return Refuse(exchange.get(), request.error());
   if (const auto known = CheckModelName(model_, request->model); !known) {
-    return Refuse(exchange.get(), route, known.error());
+    return Refuse(exchange.get(), known.error());
   }
   if (auditor_->FallsBack(request->certificate)) {  // sampling and limits stay the certificate's
     request->certificate.clear();
     request->exit = {};
   }
   auto prompts = EncodeAll(model_, *request);
-  if (!prompts) return Refuse(exchange.get(), route, prompts.error());
-  const GenerationContext context{
-      .driver = parts_.driver,
-      .model = &model_,
-      .auditor = auditor_.get(),
-      .on_status = [this, route](int status) { parts_.request_metrics->Http(route, status); }};
+  if (!prompts) return Refuse(exchange.get(), prompts.error());
+  parts_.request_metrics->Asked(request->n);
+  const GenerationContext context{.driver = parts_.driver, .model = &model_, .auditor = auditor_.get()};
   StartGeneration(context, exchange, *request, std::make_shared<const std::string>(WriteJson(*body)),
                   std::move(*prompts));
 }
 
-void Gateway::Tokenize(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+void Gateway::Tokenize(const std::shared_ptr<HttpExchange>& exchange) {
   const auto body = JsonBody(exchange->request());
-  if (!body) return Refuse(exchange.get(), route, body.error());
+  if (!body) return Refuse(exchange.get(), body.error());
   const auto reply = TokenizeReply(model_, *body);
-  if (!reply) return Refuse(exchange.get(), route, reply.error());
-  Reply(exchange.get(), route, {.body = WriteJson(*reply)});
+  if (!reply) return Refuse(exchange.get(), reply.error());
+  exchange->Respond({.body = WriteJson(*reply)});
 }
 
-void Gateway::Detokenize(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+void Gateway::Detokenize(const std::shared_ptr<HttpExchange>& exchange) {
   const auto body = JsonBody(exchange->request());
-  if (!body) return Refuse(exchange.get(), route, body.error());
+  if (!body) return Refuse(exchange.get(), body.error());
   const auto reply = DetokenizeReply(model_, *body);
-  if (!reply) return Refuse(exchange.get(), route, reply.error());
-  Reply(exchange.get(), route, {.body = WriteJson(*reply)});
+  if (!reply) return Refuse(exchange.get(), reply.error());
+  exchange->Respond({.body = WriteJson(*reply)});
 }
 
-void Gateway::Models(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+void Gateway::Models(const std::shared_ptr<HttpExchange>& exchange) {
   const json::object list{{"object", "list"}, {"data", json::array{ModelView(model_)}}};
-  Reply(exchange.get(), route, {.body = WriteJson(list)});
+  exchange->Respond({.body = WriteJson(list)});
 }
 
-void Gateway::Model(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
-  const std::string name = PercentDecoded(std::string_view(exchange->request().path).substr(route.size()));
-  if (const auto known = CheckModelName(model_, name); !known)
-    return Refuse(exchange.get(), route, known.error());
-  Reply(exchange.get(), route, {.body = WriteJson(ModelView(model_))});
+void Gateway::Model(const std::shared_ptr<HttpExchange>& exchange) {
+  const std::string name =
+      PercentDecoded(std::string_view(exchange->request().path).substr(kModelPath.size()));
+  if (const auto known = CheckModelName(model_, name); !known) return Refuse(exchange.get(), known.error());
+  exchange->Respond({.body = WriteJson(ModelView(model_))});
 }
 
-void Gateway::Healthz(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
-  Reply(exchange.get(), route, {.body = R"({"status":"ok"})"});
+void Gateway::Healthz(const std::shared_ptr<HttpExchange>& exchange) {
+  exchange->Respond({.body = R"({"status":"ok"})"});
 }
 
-void Gateway::Readyz(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
-  if (parts_.driver->core().ready()) return Reply(exchange.get(), route, {.body = R"({"status":"ready"})"});
+void Gateway::Readyz(const std::shared_ptr<HttpExchange>& exchange) {
+  if (parts_.driver->core().ready()) return exchange->Respond({.body = R"({"status":"ready"})"});
   std::string states;
   for (const Replica& replica : parts_.driver->core().replicas()) {
     const Pipeline& pipeline = replica.pipeline;
@@ -218,26 +214,36 @@ void Gateway::Readyz(const std::shared_ptr<HttpExchange>& exchange, const std::s
     if (!pipeline.last_error().empty()) states += fmt::format(", last error: {}", pipeline.last_error());
   }
   const bool draining = parts_.driver->core().draining();
-  Refuse(exchange.get(), route,
+  Refuse(exchange.get(),
          ApiErrorOf(draining ? FailureKind::kShuttingDown : FailureKind::kNoPipeline,
                     (draining ? "the server is shutting down" : "no pipeline is ready") + states));
 }
 
-void Gateway::Metrics(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+void Gateway::Metrics(const std::shared_ptr<HttpExchange>& exchange) {
   parts_.stage_metrics->Update(MonotonicNow(), parts_.driver->core());
-  Reply(exchange.get(), route,
-        {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-         .body = prometheus::TextSerializer().Serialize(parts_.registry->Collect())});
+  exchange->Respond({.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                     .body = prometheus::TextSerializer().Serialize(parts_.registry->Collect())});
 }
 
-void Gateway::OpenApi(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
-  Reply(exchange.get(), route, {.body = std::string(kOpenApiDocument)});
+void Gateway::OpenApi(const std::shared_ptr<HttpExchange>& exchange) {
+  exchange->Respond({.body = std::string(kOpenApiDocument)});
 }
 
-void Gateway::Cluster(const std::shared_ptr<HttpExchange>& exchange, const std::string& route) {
+void Gateway::Cluster(const std::shared_ptr<HttpExchange>& exchange) {
   json::object view = ClusterView(MonotonicNow(), parts_.driver->core());
   view["model"] = model_.id;
-  Reply(exchange.get(), route, {.body = WriteJson(view)});
+  view["n_layers"] = model_.limits.n_layers;
+  view["totals"] = TotalsView(parts_.request_metrics->ClientTotals());
+  exchange->Respond({.body = WriteJson(view)});
+}
+
+// Prometheus' HTTP service discovery: this coordinator, under the name that it was asked by.
+void Gateway::Targets(const std::shared_ptr<HttpExchange>& exchange) {
+  const HttpRequest& request = exchange->request();
+  if (request.host.empty()) return Refuse(exchange.get(), BadRequest("", "the request has no Host header"));
+  const json::object labels{{"__meta_exeunt_model", model_.id}};
+  const json::array targets{json::object{{"targets", json::array{request.host}}, {"labels", labels}}};
+  exchange->Respond({.body = WriteJson(targets)});
 }
 
 }  // namespace exeunt

@@ -12,6 +12,7 @@
 #include "coordinator/gateway/auditor.h"
 #include "coordinator/gateway/http.h"
 #include "coordinator/gateway/served_model.h"
+#include "coordinator/metrics/http_metrics.h"
 
 namespace exeunt {
 
@@ -22,6 +23,7 @@ class Gateway {
     Driver* driver = nullptr;
     prometheus::Registry* registry = nullptr;
     RequestMetrics* request_metrics = nullptr;
+    HttpMetrics* http_metrics = nullptr;
     StageMetrics* stage_metrics = nullptr;
     AuditOptions audits;
   };
@@ -33,7 +35,7 @@ class Gateway {
   static std::vector<std::pair<std::string, std::string>> Endpoints();
 
  private:
-  using Handler = void (Gateway::*)(const std::shared_ptr<HttpExchange>&, const std::string& route);
+  using Handler = void (Gateway::*)(const std::shared_ptr<HttpExchange>&);
   struct Route {
     const char* path;  // with a '/' at its end: what follows is an argument
     const char* method;
@@ -41,21 +43,21 @@ class Gateway {
   };
   static const std::vector<Route>& Routes();
 
-  void Completions(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
-  void Chat(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
-  void Generate(const std::shared_ptr<HttpExchange>& exchange, const std::string& route, bool chat);
-  void Tokenize(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
-  void Detokenize(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
-  void Models(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
-  void Model(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
-  void Healthz(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
-  void Readyz(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
-  void Metrics(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
-  void OpenApi(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
-  void Cluster(const std::shared_ptr<HttpExchange>& exchange, const std::string& route);
+  void Completions(const std::shared_ptr<HttpExchange>& exchange);
+  void Chat(const std::shared_ptr<HttpExchange>& exchange);
+  void Generate(const std::shared_ptr<HttpExchange>& exchange, bool chat);
+  void Tokenize(const std::shared_ptr<HttpExchange>& exchange);
+  void Detokenize(const std::shared_ptr<HttpExchange>& exchange);
+  void Models(const std::shared_ptr<HttpExchange>& exchange);
+  void Model(const std::shared_ptr<HttpExchange>& exchange);
+  void Healthz(const std::shared_ptr<HttpExchange>& exchange);
+  void Readyz(const std::shared_ptr<HttpExchange>& exchange);
+  void Metrics(const std::shared_ptr<HttpExchange>& exchange);
+  void OpenApi(const std::shared_ptr<HttpExchange>& exchange);
+  void Cluster(const std::shared_ptr<HttpExchange>& exchange);
+  void Targets(const std::shared_ptr<HttpExchange>& exchange);
 
-  void Reply(HttpExchange* exchange, const std::string& route, HttpResponse response);
-  void Refuse(HttpExchange* exchange, const std::string& route, const ApiError& error);
+  void Refuse(HttpExchange* exchange, const ApiError& error);
 
   const ServedModel model_;
   const Parts parts_;

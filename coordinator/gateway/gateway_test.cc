@@ -302,10 +302,12 @@ TEST(Gateway, ModelsTokensAndMetrics) {
   EXPECT_EQ(Fetch(server.port(), "POST", "/detokenize", R"({"tokens":[1000]})").status, 400);
   EXPECT_EQ(Complete(server, R"("n":1)").status, 200);
   const std::string metrics = Fetch(server.port(), "GET", "/metrics").body;
-  EXPECT_THAT(metrics, HasSubstr("exeunt_requests_total{finish_reason=\"stop\"} 1"));
-  EXPECT_THAT(metrics, HasSubstr("exeunt_generated_tokens_total 3"));
-  EXPECT_THAT(metrics, HasSubstr("exeunt_http_requests_total{route=\"/v1/completions\",status=\"200\"} 1"));
-  EXPECT_THAT(metrics, HasSubstr("exeunt_inter_token_seconds_count 2"));
+  EXPECT_THAT(metrics, HasSubstr("exeunt_request_success_total{finished_reason=\"stop\"} 1"));
+  EXPECT_THAT(metrics, HasSubstr("exeunt_generation_tokens_total 3"));
+  EXPECT_THAT(
+      metrics,
+      HasSubstr("exeunt_http_requests_total{method=\"POST\",route=\"/v1/completions\",status=\"200\"} 1"));
+  EXPECT_THAT(metrics, HasSubstr("exeunt_inter_token_latency_seconds_count 2"));
 }
 
 // What is served is described, and what is described is served.

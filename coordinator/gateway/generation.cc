@@ -21,7 +21,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
   // From the sinks.
   void OnAdmitted(size_t choice, uint32_t cached_tokens);
-  void OnTokens(size_t choice, const std::vector<proto::TokenEvent>& tokens);
+  size_t OnTokens(size_t choice, const std::vector<proto::TokenEvent>& tokens);
   void OnScores(size_t choice, const std::vector<proto::PromptScore>& scores);
   void OnFinished(size_t choice, EndReason reason);
   void OnFailed(const ApiError& error);
@@ -59,8 +59,8 @@ class ChoiceSink : public TokenSink {
   ChoiceSink(std::shared_ptr<Generation> generation, size_t choice)
       : generation_(std::move(generation)), choice_(choice) {}
   void OnAdmitted(uint32_t cached_tokens) override { generation_->OnAdmitted(choice_, cached_tokens); }
-  void OnTokens(const std::vector<proto::TokenEvent>& tokens) override {
-    generation_->OnTokens(choice_, tokens);
+  size_t OnTokens(const std::vector<proto::TokenEvent>& tokens) override {
+    return generation_->OnTokens(choice_, tokens);
   }
   void OnScores(const std::vector<proto::PromptScore>& scores) override {
     generation_->OnScores(choice_, scores);
@@ -141,15 +141,17 @@ void Generation::SubmitChoice(const GenerationRequest& request, const PromptInpu
   choice.id = context_.driver->Submit(*record, std::make_shared<ChoiceSink>(shared_from_this(), index));
 }
 
-void Generation::OnTokens(size_t index, const std::vector<proto::TokenEvent>& tokens) {
+size_t Generation::OnTokens(size_t index, const std::vector<proto::TokenEvent>& tokens) {
   AnswerChoice& choice = choices_[index];
-  if (answered_ || choice.done || score_only_) return;
+  if (answered_ || choice.done || score_only_) return 0;
+  const size_t before = choice.text.tokens();
   for (const proto::TokenEvent& token : tokens) {
     if (choice.audited && !choice.text.stopped())
       choice.audited->tokens.push_back({token.token(), token.exit_layer()});
     choice.text.Push(token, &choice.body);
   }
   Advance(&choice);
+  return choice.text.tokens() - before;
 }
 
 void Generation::OnScores(size_t index, const std::vector<proto::PromptScore>& scores) {
@@ -218,7 +220,6 @@ std::string Generation::Chunk(const ChoiceBody& body, bool first) const {
 
 void Generation::StartStream() {
   if (std::exchange(streaming_, true)) return;
-  context_.on_status(200);
   exchange_->StartStream({.status = 200,
                           .content_type = "text/event-stream; charset=utf-8",
                           .body = "",
@@ -233,17 +234,13 @@ void Generation::Complete() {
     exchange_->Write(ServerSentEvent("[DONE]"));
     return exchange_->EndStream();
   }
-  context_.on_status(200);
   exchange_->Respond({.status = 200, .body = ResponseBody(shape_, BestOf(n_, best_of_, &choices_), usage)});
 }
 
 void Generation::OnFailed(const ApiError& error) {
   if (answered_) return;
   AbandonAll();
-  if (!streaming_) {
-    context_.on_status(error.status);
-    return exchange_->Respond(ErrorResponse(error));
-  }
+  if (!streaming_) return exchange_->Respond(ErrorResponse(error));
   exchange_->Write(ServerSentEvent(ErrorBody(error)));
   exchange_->Write(ServerSentEvent("[DONE]"));
   exchange_->EndStream();

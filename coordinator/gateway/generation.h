@@ -1,7 +1,6 @@
 // Generation: one call of /v1/completions or /v1/chat/completions, from its tokens to its answer.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -18,7 +17,6 @@ struct GenerationContext {
   Driver* driver = nullptr;
   const ServedModel* model = nullptr;
   Auditor* auditor = nullptr;
-  std::function<void(int status)> on_status;  // once, with the status of the answer
 };
 
 // Submits a sequence for each prompt and choice, and answers the exchange, plainly or as a stream, exactly

@@ -12,6 +12,7 @@ namespace exeunt {
 struct HttpRequest {
   std::string method;
   std::string path;  // without the query
+  std::string host;  // the header
   std::string content_type;
   std::string body;
   std::string request_id;  // the client's, or a fresh one

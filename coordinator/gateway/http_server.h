@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,6 +27,7 @@ struct HttpServerOptions {
   Duration header_timeout = std::chrono::seconds(10);  // from its first byte to its end
   Duration body_timeout = std::chrono::seconds(30);
   Duration write_timeout = std::chrono::seconds(30);  // for each write
+  std::function<void(int status)> on_refused;         // a request was answered that the handler never sees
 };
 
 // One thread: everything happens on the io_context's thread, which outlives the server. Detects that a client

@@ -176,6 +176,7 @@ void Session::Dispatch() {
   request.method = text(message.method_string());
   request.path = text(message.target());
   request.path.resize(std::min(request.path.find('?'), request.path.size()));
+  request.host = text(message[http::field::host]);
   request.content_type = text(message[http::field::content_type]);
   request.request_id = RequestIdOr(text(message["x-request-id"]));
   request.body = std::move(message.body());
@@ -188,6 +189,7 @@ void Session::Dispatch() {
 // A request that was not understood: the connection is of no more use.
 void Session::Refuse(int status, const std::string& message) {
   read_timer_.cancel();
+  if (options_.on_refused) options_.on_refused(status);
   exchange_ = std::make_shared<Exchange>(weak_from_this(), HttpRequest{.request_id = RandomId("req_")},
                                          /*http11=*/true, /*keep_alive=*/false);
   exchange_->Respond({.status = status, .body = ErrorBody(ErrorOfStatus(status, message))});

@@ -2,13 +2,9 @@
 // scraped.
 #pragma once
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 
-#include <map>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "coordinator/core/coordinator_core.h"
@@ -18,7 +14,8 @@ namespace exeunt {
 // The registry outlives it. One thread.
 class StageMetrics {
  public:
-  StageMetrics(prometheus::Registry* registry, uint32_t pipelines, uint32_t stages);
+  // Stages and their layers are the plan's.
+  StageMetrics(prometheus::Registry* registry, uint32_t pipelines, const proto::Plan& plan);
   ~StageMetrics();
   // A stage has reported: its counters (totals since it began) are added to ours, which outlive its restarts.
   void Report(uint32_t pipeline, uint64_t epoch, uint32_t rank, const proto::StageReport& report);
@@ -29,6 +26,8 @@ class StageMetrics {
   struct Families;
   struct Stage;
   struct Replica;
+  void AddExits(uint32_t pipeline, Stage* stage, const proto::StageReport& report);
+
   std::unique_ptr<Families> families_;
   std::vector<std::vector<Stage>> stages_;  // [pipeline][rank]
   std::vector<Replica> replicas_;

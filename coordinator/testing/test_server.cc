@@ -28,6 +28,13 @@ ServedModel FakeModel(uint32_t context_length) {
 
 TestServerOptions::TestServerOptions() {
   core.stages = 2;
+  for (const auto& [begin, end] : {std::pair(0, 15), std::pair(15, 30)}) {
+    auto* range = core.plan.add_stages();
+    range->set_begin(begin);
+    range->set_end(end);
+  }
+  core.plan.add_exit_layers(12);
+  core.plan.add_exit_layers(21);
   core.context_length = 500;
   core.backoff_min = std::chrono::milliseconds(50);
   core.shutdown_grace = std::chrono::milliseconds(200);
@@ -39,7 +46,8 @@ TestServerOptions::TestServerOptions() {
 }
 
 TestServer::TestServer(TestServerOptions options)
-    : stage_metrics_(&registry_, options.core.pipelines, options.core.stages),
+    : request_metrics_(&registry_, options.core.plan),
+      stage_metrics_(&registry_, options.core.pipelines, options.core.plan),
       cluster_(&io_, options.cluster) {
   ControlServerOptions control;
   control.host = "127.0.0.1";
@@ -56,8 +64,10 @@ TestServer::TestServer(TestServerOptions options)
   gateway_ = std::make_unique<Gateway>(std::move(model), Gateway::Parts{.driver = driver_.get(),
                                                                         .registry = &registry_,
                                                                         .request_metrics = &request_metrics_,
+                                                                        .http_metrics = &http_metrics_,
                                                                         .stage_metrics = &stage_metrics_,
                                                                         .audits = options.audits});
+  options.http.on_refused = [this](int status) { http_metrics_.Refused(status); };
   http_ = HttpServer::Listen(&io_, options.http, [this](auto exchange) {
             gateway_->Handle(std::move(exchange));
           }).value();

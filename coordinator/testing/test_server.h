@@ -36,7 +36,8 @@ class TestServer {
  private:
   boost::asio::io_context io_;
   prometheus::Registry registry_;
-  RequestMetrics request_metrics_{&registry_};
+  RequestMetrics request_metrics_;
+  HttpMetrics http_metrics_{&registry_};
   StageMetrics stage_metrics_;
   FakeCluster cluster_;
   std::unique_ptr<Driver> driver_;

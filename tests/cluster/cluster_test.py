@@ -112,7 +112,7 @@ class ServedPipeline(unittest.TestCase):
             replies = list(pool.map(lambda b: self.cluster.post("/v1/completions", b), bodies))
         self.assertTrue(all(status == 200 for status, _ in replies), replies)
         stages = self.cluster.quiet()["pipelines"][0]["stages"]
-        self.assertGreaterEqual(stages[0]["report"]["frames_in_flight_max"], 2)
+        self.assertGreaterEqual(stages[0]["report"]["micro_batches_max"], 2)
         self.assertGreater(stages[1]["report"]["mixed_batches"], 0)
         self.assertGreater(stages[1]["report"]["fill_rows"], 0)
 

@@ -88,7 +88,7 @@ def main() -> None:
 
 def counter(cluster: Cluster) -> float:
     with urllib.request.urlopen(cluster.url + "/metrics", timeout=10) as response:
-        line = next(line for line in response.read().decode().splitlines() if line.startswith("exeunt_prompt_cached_tokens_total "))
+        line = next(line for line in response.read().decode().splitlines() if line.startswith("exeunt_prefix_cache_hits_total "))
     return float(line.split()[1])
 
 

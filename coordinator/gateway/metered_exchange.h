@@ -1,0 +1,14 @@
+// An exchange whose answer is counted by HttpMetrics.
+#pragma once
+
+#include <memory>
+
+#include "coordinator/gateway/http.h"
+#include "coordinator/metrics/http_metrics.h"
+
+namespace exeunt {
+
+// To be handed to the handler in the place of `inner`. The route's metrics outlive it.
+std::shared_ptr<HttpExchange> Metered(std::shared_ptr<HttpExchange> inner, HttpMetrics::Route* metrics);
+
+}  // namespace exeunt

@@ -1,0 +1,12 @@
+// exeunt_build_info and exeunt_model_info: what runs here, as labels.
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <string>
+
+namespace exeunt {
+
+void RegisterInfo(prometheus::Registry* registry, const std::string& model);
+
+}  // namespace exeunt

@@ -1,0 +1,20 @@
+// Buckets of the histograms in a StageReport: both ends of the control channel must agree on them.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace exeunt {
+
+// Upper bounds of StageReport::step_rows, in rows of a step; beyond the last there is one bucket more.
+inline constexpr std::array<uint32_t, 11> kStepRowsBounds = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
+using StepRowsCounts = std::array<uint64_t, kStepRowsBounds.size() + 1>;
+
+inline size_t StepRowsBucket(size_t rows) {
+  return static_cast<size_t>(std::lower_bound(kStepRowsBounds.begin(), kStepRowsBounds.end(), rows) -
+                             kStepRowsBounds.begin());
+}
+
+}  // namespace exeunt
