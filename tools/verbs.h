@@ -18,6 +18,7 @@ void AddProbe(CLI::App* app, int* status);
 void AddSimulate(CLI::App* app, int* status);
 void AddSweep(CLI::App* app, int* status);
 void AddTokenize(CLI::App* app, int* status);
+void AddTop(CLI::App* app, int* status);
 void AddWatch(CLI::App* app, int* status);
 
 // The exit status of a verb; an error is written to stderr behind its name.

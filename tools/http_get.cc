@@ -1,0 +1,105 @@
+#include "tools/http_get.h"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <optional>
+
+#include "base/error.h"
+
+namespace exeunt {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr uint64_t kMaxBodyBytes = uint64_t{64} << 20;
+
+// One request, step by step; `ended` is set with or without an error.
+class Request {
+ public:
+  Request(boost::asio::io_context* io, const HttpAddress& address, const std::string& path,
+          const std::string& bearer)
+      : resolver_(*io), stream_(*io), address_(address) {
+    request_ = {http::verb::get, path, 11};
+    request_.set(http::field::host, address.host + ":" + address.port);
+    request_.set(http::field::connection, "close");
+    if (!bearer.empty()) request_.set(http::field::authorization, "Bearer " + bearer);
+    parser_.body_limit(kMaxBodyBytes);
+  }
+  void Start() {
+    resolver_.async_resolve(address_.host, address_.port, [this](error_code error, const auto& found) {
+      if (error) return End(error);
+      stream_.async_connect(found, [this](error_code failed, const auto&) {
+        if (failed) return End(failed);
+        Exchange();
+      });
+    });
+  }
+  const std::optional<error_code>& ended() const { return ended_; }
+  HttpAnswer TakeAnswer() { return {parser_.get().result_int(), std::move(parser_.get().body())}; }
+
+ private:
+  void Exchange() {
+    http::async_write(stream_, request_, [this](error_code error, size_t) {
+      if (error) return End(error);
+      http::async_read(stream_, buffer_, parser_, [this](error_code failed, size_t) { End(failed); });
+    });
+  }
+  void End(error_code error) { ended_ = error; }
+
+  tcp::resolver resolver_;
+  beast::tcp_stream stream_;
+  const HttpAddress address_;
+  http::request<http::empty_body> request_;
+  http::response_parser<http::string_body> parser_;
+  beast::flat_buffer buffer_;
+  std::optional<error_code> ended_;
+};
+
+}  // namespace
+
+Result<HttpAddress> ParseHttpAddress(std::string_view url) {
+  const std::string_view given = url;
+  if (const size_t scheme = url.find("://"); scheme != std::string_view::npos) {
+    if (url.substr(0, scheme) != "http") return InvalidArgument("'{}': only http:// is understood", given);
+    url.remove_prefix(scheme + 3);
+  }
+  if (url.ends_with('/')) url.remove_suffix(1);
+  if (url.find('/') != std::string_view::npos) return InvalidArgument("'{}': it must not have a path", given);
+  const size_t bracket = url.rfind(']');
+  const size_t colon = url.rfind(':');
+  const bool has_port =
+      colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
+  HttpAddress address{std::string(url.substr(0, has_port ? colon : url.size())),
+                      std::string(has_port ? url.substr(colon + 1) : "80")};
+  if (address.host.starts_with('[') && address.host.ends_with(']')) {
+    address.host = address.host.substr(1, address.host.size() - 2);
+  }
+  const bool digits = address.port.find_first_not_of("0123456789") == std::string::npos;
+  if (address.host.empty() || address.port.empty() || address.port.size() > 5 || !digits) {
+    return InvalidArgument("'{}' is no http://HOST:PORT", given);
+  }
+  return address;
+}
+
+Result<HttpAnswer> HttpGet(const HttpAddress& address, const std::string& path, const std::string& bearer,
+                           Duration limit, const std::function<bool()>& stop) {
+  boost::asio::io_context io{1};
+  Request request(&io, address, path, bearer);
+  request.Start();
+  const TimePoint deadline = MonotonicNow() + limit;
+  while (!request.ended()) {
+    if (stop()) return Unavailable("interrupted");
+    if (MonotonicNow() >= deadline) return DeadlineExceeded("no answer within {:.0f} s", Seconds(limit));
+    io.run_one_for(std::chrono::milliseconds(100));
+  }
+  if (*request.ended()) return Unavailable("{}", request.ended()->message());
+  return request.TakeAnswer();
+}
+
+}  // namespace exeunt
