@@ -41,7 +41,9 @@ class Request {
     });
   }
   const std::optional<error_code>& ended() const { return ended_; }
-  HttpAnswer TakeAnswer() { return {parser_.get().result_int(), std::move(parser_.get().body())}; }
+  HttpAnswer TakeAnswer() {
+    return {static_cast<int>(parser_.get().result_int()), std::move(parser_.get().body())};
+  }
 
  private:
   void Exchange() {

@@ -31,7 +31,7 @@ constexpr const char* kBefore = R"({
 
 boost::json::value Later() {
   auto view = boost::json::parse(kBefore);
-  const auto set = [&](const char* pointer, auto value) { view.set_at_pointer(pointer, value); };
+  const auto set = [&](const char* pointer, auto value) { view.at_pointer(pointer) = value; };
   set("/totals/generation_tokens", 1030);
   set("/totals/layers_skipped", 5300);
   set("/totals/prompt_tokens", 103);
@@ -71,11 +71,11 @@ TEST(Top, OneLookHasNoRates) {
 
 TEST(Top, APipelineThatWasStartedAgainIsNotComparedWithItsPast) {
   auto view = Later();
-  view.set_at_pointer("/pipelines/0/epoch", 8);
-  view.set_at_pointer("/pipelines/0/last_error", "stage 1:\x1b[2Jsignal 9");
-  view.set_at_pointer("/ready", false);
-  view.set_at_pointer("/pipelines/0/stages/1/ready", false);
-  view.set_at_pointer("/pipelines/0/stages/1/load_fraction", 0.5);
+  view.at_pointer("/pipelines/0/epoch") = 8;
+  view.at_pointer("/pipelines/0/last_error") = "stage 1:\x1b[2Jsignal 9";
+  view.at_pointer("/ready") = false;
+  view.at_pointer("/pipelines/0/stages/1/ready") = false;
+  view.at_pointer("/pipelines/0/stages/1").as_object()["load_fraction"] = 0.5;
   const auto lines = Shown(view, true);
   EXPECT_EQ(lines[0], "exeunt  m  NOT READY");
   EXPECT_THAT(lines[4], HasSubstr("bubbles -"));
@@ -87,7 +87,7 @@ TEST(Top, APipelineThatWasStartedAgainIsNotComparedWithItsPast) {
 TEST(Top, FitsANarrowTerminalAndTakesAnyJson) {
   for (const std::string& line : Shown(Later(), true, 20)) EXPECT_LE(line.size(), 20U);
   auto wide = Later();
-  wide.set_at_pointer("/model", "\u00e4\u00e4\u00e4\u00e4");
+  wide.at_pointer("/model") = "\u00e4\u00e4\u00e4\u00e4";
   EXPECT_EQ(Shown(wide, true, 10)[0], "exeunt  \u00e4\u00e4");
   EXPECT_THAT(Shown(boost::json::parse("{}"), true)[1], HasSubstr("running -  waiting -"));
   EXPECT_FALSE(

@@ -61,6 +61,13 @@ TEST(Auditor, AnswersThatAreTheFullModelsRaiseNoAlarm) {
   ASSERT_TRUE(WaitAudits(server, kRequests));
   EXPECT_EQ(Metric(server, R"(exeunt_audit_loss_total{certificate="small"})"), 0);
   EXPECT_EQ(Metric(server, R"(exeunt_certificate_alarm{certificate="small"})"), 0);
+  // Audits are not among clients' requests: "Hi" and "same" with its end token, once each.
+  EXPECT_EQ(Metric(server, R"(exeunt_request_success_total{finished_reason="stop"})"), kRequests);
+  EXPECT_EQ(Metric(server, "exeunt_prompt_tokens_total"), 2 * kRequests);
+  EXPECT_EQ(Metric(server, "exeunt_generation_tokens_total"), 5 * kRequests);
+  EXPECT_EQ(Metric(server, "exeunt_time_to_first_token_seconds_count"), kRequests);
+  EXPECT_GE(Metric(server, R"(exeunt_audit_request_success_total{finished_reason="stop"})"), kRequests);
+  EXPECT_GE(Metric(server, "exeunt_audit_generation_tokens_total"), 5 * kRequests);
   EXPECT_NE(Ask(server).body.find(R"("certificate":"small")"), std::string::npos);
 }
 

@@ -69,8 +69,10 @@ json::object SequenceView(uint64_t number, const SequenceKv& kv) {
                                   {"backlog", kv.stages[rank].backlog},
                                   {"closed", static_cast<bool>(kv.closed[rank])}});
   }
-  return {
-      {"sequence", number}, {"pages", kv.pages.size()}, {"positions", kv.positions}, {"stages", std::move(stages)}};
+  return {{"sequence", number},
+          {"pages", kv.pages.size()},
+          {"positions", kv.positions},
+          {"stages", std::move(stages)}};
 }
 
 json::object ReplicaView(TimePoint now, const CoreConfig& config, const Replica& replica) {

@@ -352,5 +352,37 @@ TEST(Gateway, EveryErrorHasTheFormOfOpenAIs) {
          "invalid_request_error");
 }
 
+TEST(Gateway, TargetsAreNamedAsTheyWereAsked) {
+  TestServer server;
+  HttpClient client(server.port());
+  client.Send("GET /v1/targets HTTP/1.1\r\nHost: llm.example:8080\r\n\r\n");
+  EXPECT_EQ(client.ReadReply().body,
+            R"([{"targets":["llm.example:8080"],"labels":{"__meta_exeunt_model":"fake"}}])");
+  client.Send("GET /v1/targets HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(client.ReadReply().status, 400);
+}
+
+TEST(Gateway, CountsRequestsThatNoRouteSawAndClientsThatWent) {
+  TestServerOptions options = WithReply("");
+  options.http.max_body_bytes = 100;
+  TestServer server(options);
+  EXPECT_EQ(Fetch(server.port(), "POST", "/v1/completions", std::string(101, ' ')).status, 413);
+  server.cluster().generate = false;
+  HttpClient client(server.port());
+  client.SendRequest("POST", "/v1/completions", R"({"model":"fake","prompt":"a"})");
+  ASSERT_TRUE(server.WaitCluster("/requests/running", "1"));
+  client.Close();
+  ASSERT_TRUE(server.WaitCluster("/requests/running", "0"));
+  const std::string metrics = Fetch(server.port(), "GET", "/metrics").body;
+  EXPECT_THAT(metrics,
+              HasSubstr(R"(exeunt_http_requests_total{method="other",route="none",status="413"} 1)"));
+  EXPECT_THAT(
+      metrics,
+      HasSubstr(R"(exeunt_http_requests_total{method="POST",route="/v1/completions",status="499"} 1)"));
+  EXPECT_THAT(metrics, HasSubstr(R"(exeunt_request_success_total{finished_reason="abort"} 1)"));
+  EXPECT_THAT(metrics, HasSubstr("exeunt_http_requests_in_flight 1")) << "this one";
+  EXPECT_EQ(At(Fetch(server.port(), "GET", "/v1/cluster"), "/totals/requests_finished"), "1");
+}
+
 }  // namespace
 }  // namespace exeunt
