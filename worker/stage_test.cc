@@ -242,7 +242,7 @@ TEST_F(PrefixTest, ACancelLeavesBehindWhatWasBegunWhole) {
     EXPECT_EQ(Of<SequenceFinishedOut>(cancelled).at(0).retained, left);
     actions = Finish(&stage, std::move(actions));
     actions.insert(actions.begin(), cancelled.begin(), cancelled.end());
-    EXPECT_EQ(PositionsSent(actions, 1).size(), left + 1U);
+    EXPECT_EQ(PositionsSent(actions, 1).size(), static_cast<size_t>(left) + 1);
     int32_t told = -1;
     for (const SendFrame& send : Of<SendFrame>(actions)) {
       for (const FrameRow& row : send.frame.rows) told = row.kind == RowKind::kCancel ? row.position : told;
