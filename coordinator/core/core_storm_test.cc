@@ -289,10 +289,11 @@ class Storm {
       ASSERT_LT(n, source.prompt_size());
       ASSERT_TRUE(std::equal(source.prompt().begin(), source.prompt().begin() + n, open.prompt().begin()));
       const auto& from = job->pages.at(open.prefix_of());
-      pages.assign(from.begin(), from.begin() + n / kPageTokens);
+      pages.assign(from.begin(), from.begin() + n / static_cast<int>(kPageTokens));
       ++seen["shared"];
     }
-    const uint64_t all = (open.prompt_size() + open.max_tokens() + kPageTokens - 1) / kPageTokens;
+    const uint64_t positions = static_cast<uint64_t>(open.prompt_size()) + open.max_tokens();
+    const uint64_t all = (positions + kPageTokens - 1) / kPageTokens;
     while (pages.size() < all) pages.push_back(std::make_shared<LivePage>(job->live_pages));
     ASSERT_LE(*job->live_pages, job->capacity) << "more pages than there are";
     job->held[open.sequence()] = open;
