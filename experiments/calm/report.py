@@ -156,7 +156,7 @@ def compared_rows(options, loss) -> list[str]:
         against = losses(loss, sweep.texts[setting], sweep.texts["off"]).mean()
         rows.append(f"| {name} | {sweep.layers(setting):.2f} | {losses(loss, sweep.texts[setting], wanted).mean():.4f} | {against:.4f} |")
 
-    row("in full (`off`)", read_sweep(options.data / "test_preview.jsonl"), "off")
+    row("in full (`off`)", read_sweep(options.data / f"test_{SERVED}.jsonl"), "off")
     for file, name in (("test_static.jsonl", "every token at the same exit"),
                        ("test_cheap_head.jsonl", "in full but for the cheap head (every token after layer 29, preview)")):
         if (options.data / file).exists():
@@ -170,7 +170,7 @@ def compared_rows(options, loss) -> list[str]:
     plain = options.data / "test_plain.jsonl"
     if plain.exists():
         theirs = losses(loss, read_sweep(plain).texts["off"], wanted)
-        ours = losses(loss, read_sweep(options.data / "test_preview.jsonl").texts["off"], wanted)
+        ours = losses(loss, read_sweep(options.data / f"test_{SERVED}.jsonl").texts["off"], wanted)
         difference = ours - theirs
         bound = difference.mean() + 1.645 * difference.std(ddof=1) / np.sqrt(len(difference))
         rows.append(f"| plain fine-tune of equal length, in full | 30 | {theirs.mean():.4f} | |")

@@ -26,10 +26,16 @@ declare -A loss=([restore]=wer [synopsis]=rouge_l) tokens=([restore]=140 [synops
 declare -A exits=([restore]=8,14,22 [synopsis]=8,14,22) recipe=(
   [restore]="--steps 2000 --teach-share 0.62 --learning-rate 7e-4" [synopsis]="--steps 1200")
 declare -A thresholds=(
-  [restore_preview]=0.99,0.97,0.92,0.9,0.85,0.8,0.7,0.65,0.6,0.4
-  [restore_softmax]=0.99,0.9,0.8,0.7,0.4
-  [restore_classifier]=0.997,0.99,0.985,0.94
-  [restore_state]=0.99,0.98,0.97)
+  [restore_candidates]=0.99,0.97,0.93,0.88,0.8,0.7,0.65,0.6,0.55,0.35
+  [restore_preview]=0.99,0.97,0.9,0.85,0.75,0.7,0.65,0.6,0.35
+  [restore_softmax]=0.99,0.97,0.9,0.85,0.7,0.65,0.6,0.35
+  [restore_classifier]=0.999,0.997,0.99,0.97,0.93
+  [restore_state]=0.99,0.98,0.97
+  [synopsis_candidates]=0.8,0.7,0.6,0.5,0.4,0.35,0.3,0.25,0.2
+  [synopsis_preview]=0.9,0.8,0.7,0.6,0.5,0.45,0.4,0.35
+  [synopsis_softmax]=0.8,0.7,0.6,0.5,0.4,0.35,0.3,0.25
+  [synopsis_classifier]=0.999,0.995,0.99
+  [synopsis_state]=0.999,0.99,0.98)
 
 # Makes $1 with the rest of the arguments, unless it is there; $1.part until it is complete.
 once() {
