@@ -93,7 +93,7 @@ SequenceSpec Retaining(SequenceSpec spec, int tokens = 64) {
 TEST_F(PrefixTest, WhatASequenceLeavesBehindIsSharedUntilItIsEvicted) {
   Stage stage(Config(0, 1), &policy_);
   const auto first = Finish(&stage, Step(&stage, {AdmitSequences{{Retaining(Spec(1, 100))}}}));
-  EXPECT_EQ(Of<SequenceFinishedOut>(first).at(0).retained, 64);
+  EXPECT_TRUE(Of<SequenceFinishedOut>(first).at(0).retained);
   EXPECT_EQ(Of<SequenceClosedOut>(first).size(), 1U);
   EXPECT_EQ(stage.pages_used(), 2);
   EXPECT_TRUE(stage.Idle());
@@ -118,7 +118,7 @@ TEST_F(PrefixTest, ACancelLeavesBehindWhatWasBegunWhole) {
     auto actions = Step(&stage, {AdmitSequences{{Retaining(Spec(1, 100), retained)}}});  // 40 rows in a job
     const auto cancelled = Step(&stage, {CancelSequences{{1}}});
     const int left = retained == 32 ? 32 : 0;
-    EXPECT_EQ(Of<SequenceFinishedOut>(cancelled).at(0).retained, left);
+    EXPECT_EQ(Of<SequenceFinishedOut>(cancelled).at(0).retained, left > 0);
     actions = Finish(&stage, std::move(actions));
     actions.insert(actions.begin(), cancelled.begin(), cancelled.end());
     EXPECT_EQ(PositionsSent(actions, 1).size(), static_cast<size_t>(left) + 1);
