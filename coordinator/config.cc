@@ -20,6 +20,10 @@ CLI::Option* Add(CLI::App* app, const std::string& name, T* field, const std::st
   return app->add_option(name, *field, help)->capture_default_str()->envname(EnvironmentName(name));
 }
 
+void AddFlag(CLI::App* app, const std::string& name, bool* field, const std::string& help) {
+  app->add_flag(name, *field, help)->envname(EnvironmentName(name));
+}
+
 void AddModelOptions(CLI::App* app, Config* c) {
   Add(app, "--model", &c->model, "model: a .gguf file or a Hugging Face directory")->required();
   Add(app, "--adapter", &c->adapter.directory, "PEFT directory of a LoRA adapter, merged at load");
@@ -39,8 +43,8 @@ void AddPipelineOptions(CLI::App* app, Config* c) {
   Add(app, "--split", &c->split, "layers of the stages: auto, even, or 0-12,12-30");
   Add(app, "--exit-layers", &c->exit_layers, "exits after these layers: auto, none, or 15,21");
   Add(app, "--threads-per-stage", &c->threads_per_stage, "compute threads of a stage (0: share the cores)");
-  app->add_flag("--pin-threads", c->pin_threads,
-                "compute threads to CPUs of their own: machines that do nothing else");
+  AddFlag(app, "--pin-threads", &c->pin_threads,
+          "compute threads to CPUs of their own: machines that do nothing else");
   Add(app, "--kv-budget", &c->kv_budget, "K/V memory of each pipeline, e.g. 2GiB")
       ->transform(CLI::AsSizeValue(false));
   Add(app, "--prefill-chunk", &c->prefill_chunk, "tokens of a prompt in one step, at most");
@@ -61,10 +65,10 @@ void AddRequestOptions(CLI::App* app, Config* c) {
   Add(app, "--audit-level", &c->audit_level, "chance of a false alarm of a certificate, at most");
   Add(app, "--audit-state", &c->audit_state,
       "file that keeps the evidence against certificates over restarts");
-  app->add_flag("--audit-fallback", c->audit_fallback,
-                "after an alarm of a certificate, run its new requests in full");
+  AddFlag(app, "--audit-fallback", &c->audit_fallback,
+          "after an alarm of a certificate, run its new requests in full");
   Add(app, "--default-exit-mode", &c->default_exit_mode, "off or propagate, where a request names none");
-  Add(app, "--default-exit-measure", &c->default_exit_measure, "softmax, state or classifier");
+  Add(app, "--default-exit-measure", &c->default_exit_measure, "softmax, preview, candidates, state or classifier");
   Add(app, "--default-exit-threshold", &c->default_exit_threshold, "confidence to leave at; 1: never");
   Add(app, "--default-exit-min-layer", &c->default_exit_min_layer, "exits after fewer layers are not taken");
 }

@@ -12,7 +12,7 @@
 
 namespace exeunt {
 
-inline constexpr uint32_t kControlProtocolVersion = 2;
+inline constexpr uint32_t kControlProtocolVersion = 3;
 // A message above this ends the connection: no length from the wire is trusted.
 inline constexpr size_t kMaxControlMessageBytes = size_t{16} << 20;
 

@@ -204,7 +204,7 @@ TEST_F(ControlServerTest, RefusesAnotherProtocolVersion) {
   proto::ToCoordinator hello;
   hello.mutable_hello()->set_protocol(kControlProtocolVersion + 1);
   asio::write(socket, asio::buffer(FrameControlMessage(hello).value()));
-  EXPECT_THAT(ReadToEnd(&socket), testing::HasSubstr("protocol version 3 is not 2"));
+  EXPECT_THAT(ReadToEnd(&socket), testing::HasSubstr("protocol version 4 is not 3"));
 }
 
 TEST_F(ControlServerTest, RefusesASecondConnectionOfARank) {

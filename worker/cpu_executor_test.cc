@@ -185,6 +185,15 @@ class ExitHeadsTest : public CpuExecutorTest {
               more + "}");
   }
   void WriteJson(const std::string& text) { std::ofstream(directory_ / "exits.json") << text; }
+  // Rows 0 and 2 of a segment up to layer 2, at positions 0 and 2, measured what the head says there.
+  static void ExpectSoftmaxOfHead(Executor* executor, const SegmentResult& measured) {
+    const SamplingParams greedy{.temperature = 0.0F};
+    const auto head = Run(executor, HeadJob{{{0, 2, 1, &greedy, false}, {2, 2, 3, &greedy, false}}});
+    for (const size_t i : {0U, 2U}) {
+      EXPECT_EQ(measured.previews[i], head[i / 2].token);
+      EXPECT_NEAR(measured.signals[i], head[i / 2].softmax_margin, 1e-6F);
+    }
+  }
 };
 
 TEST_F(ExitHeadsTest, TranslatorAndClassifierAreApplied) {
@@ -217,13 +226,7 @@ TEST_F(ExitHeadsTest, PreviewOfEveryGroupIsTheSoftmaxOfTheHead) {
   const auto measured = Run(fitted.get(), segment);
   ASSERT_EQ(measured.previews.size(), 3U);
   EXPECT_EQ(measured.previews[1], -1);
-  const SamplingParams greedy{.temperature = 0.0F};
-  const auto head = Run(fitted.get(), HeadJob{{{0, 2, 1, &greedy, false}, {2, 2, 3, &greedy, false}}});
-  for (const size_t i : {0U, 2U}) {
-    const HeadRowResult& want = head[i / 2];
-    EXPECT_EQ(measured.previews[i], want.token);
-    EXPECT_NEAR(measured.signals[i], want.softmax_margin, 1e-6F);
-  }
+  ExpectSoftmaxOfHead(fitted.get(), measured);
 }
 
 // Candidates that are the whole vocabulary, half of them the prompt's, with nothing outside.
@@ -249,13 +252,7 @@ TEST_F(ExitHeadsTest, CandidatesOfTheWholeVocabularyAreTheSoftmaxOfTheHead) {
   const auto measured = Run(fitted.get(), segment);
   ASSERT_EQ(measured.previews.size(), 4U);
   EXPECT_EQ(measured.previews[1], -1);
-  const SamplingParams greedy{.temperature = 0.0F};
-  const auto head = Run(fitted.get(), HeadJob{{{0, 2, 1, &greedy, false}, {2, 2, 3, &greedy, false}}});
-  for (const size_t i : {0U, 2U}) {
-    const HeadRowResult& want = head[i / 2];
-    EXPECT_EQ(measured.previews[i], want.token);
-    EXPECT_NEAR(measured.signals[i], want.softmax_margin, 1e-6F);
-  }
+  ExpectSoftmaxOfHead(fitted.get(), measured);
   EXPECT_EQ(all.head->tokens.size(), 150U);
   EXPECT_EQ(of_few.head->tokens, std::vector<int32_t>{1}) << "298 is frequent";
   EXPECT_TRUE(measured.previews[3] == 1 || measured.previews[3] % 2 == 0);

@@ -114,7 +114,7 @@ struct SequenceFinishedOut {
   uint32_t generation = 0;
   int tokens = 0;
   Finish reason = Finish::kStop;
-  int retained = 0;  // tokens whose K/V stays until it is evicted
+  bool retained = false;  // the K/V of SequenceSpec::retain_tokens stays until it is evicted
 };
 struct SequenceClosedOut {
   uint64_t sequence = 0;

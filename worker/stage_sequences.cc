@@ -142,9 +142,10 @@ void Stage::OnClose(const FrameRow& row) {
 void Stage::Finished(Sequence* sequence, Finish reason) {
   const SequenceSpec& spec = *sequence->spec;
   const int tokens = static_cast<int>(sequence->tokens.size()) - spec.prompt_tokens();
-  const int retained = sequence->prompt_issued >= spec.retain_tokens ? spec.retain_tokens : 0;
+  const bool retained = spec.retain_tokens > 0 && sequence->prompt_issued >= spec.retain_tokens;
   actions_.push_back(SequenceFinishedOut{spec.sequence, sequence->generation, tokens, reason, retained});
-  Close(sequence, reason == Finish::kCancelled ? RowKind::kCancel : RowKind::kClose, retained);
+  Close(sequence, reason == Finish::kCancelled ? RowKind::kCancel : RowKind::kClose,
+        retained ? spec.retain_tokens : 0);
 }
 
 void Stage::Close(Sequence* sequence, RowKind kind, int retained) {

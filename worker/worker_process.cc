@@ -269,7 +269,7 @@ void WorkerProcess::SendOutputs(const StageOutputs& out) {
     finished->set_generation(f.generation);
     finished->set_tokens(static_cast<uint32_t>(f.tokens));
     finished->set_reason(ToProto(f.reason));
-    finished->set_retained_tokens(static_cast<uint32_t>(f.retained));
+    finished->set_retained(f.retained);
     control_->Send(std::move(message));
   }
   if (!out.closed.empty()) {

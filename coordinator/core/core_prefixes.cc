@@ -58,14 +58,13 @@ uint32_t CoordinatorCore::HoldPrompt(Replica* replica, uint64_t sequence, const 
 // The sequence is over at stage 0, which says whether its prompt's K/V stays: not where it was cancelled
 // before all of it was begun.
 Pipeline::Why CoordinatorCore::LeavePrompt(Replica* replica, const proto::SequenceFinished& finished) {
-  const uint32_t tokens = finished.retained_tokens();
-  if (tokens == 0) {
+  if (!finished.retained()) {
     replica->prefixes.Remove(finished.sequence());
     return std::nullopt;
   }
-  const uint32_t wanted = replica->prefixes.TokensOf(finished.sequence());
-  if (tokens != wanted) {
-    return fmt::format("stage 0 keeps {} tokens of a sequence, {} were asked for", tokens, wanted);
+  const uint32_t tokens = replica->prefixes.TokensOf(finished.sequence());
+  if (tokens == 0) {
+    return fmt::format("stage 0 keeps a prompt that was not to stay, of sequence {}", finished.sequence());
   }
   replica->ledger.Retain(finished.sequence(), tokens);
   replica->prefixes.Resume(finished.sequence());

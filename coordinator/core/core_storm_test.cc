@@ -219,12 +219,11 @@ class Storm {
     finished.mutable_finished()->set_sequence(number);
     finished.mutable_finished()->set_tokens(tokens);
     finished.mutable_finished()->set_reason(reason);
-    const bool kept = reason != proto::FINISH_CANCELLED || OneIn(2);
-    const uint32_t retained = kept ? open.retain_tokens() : 0;
-    finished.mutable_finished()->set_retained_tokens(retained);
+    const bool retained = open.retain_tokens() > 0 && (reason != proto::FINISH_CANCELLED || OneIn(2));
+    finished.mutable_finished()->set_retained(retained);
     job->out[0].push_back(finished);
-    job->pages.at(number).resize(retained / kPageTokens);
-    if (retained == 0) job->held.erase(number);
+    job->pages.at(number).resize(retained ? open.retain_tokens() / kPageTokens : 0);
+    if (!retained) job->held.erase(number);
     proto::ToCoordinator closed;
     closed.mutable_closed()->add_sequence(number);
     for (auto& queue : job->out) queue.push_back(closed);

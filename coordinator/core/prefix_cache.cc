@@ -33,18 +33,17 @@ void PrefixCache::Link(uint64_t sequence, Holder* holder) {
   }
 }
 
-void PrefixCache::Unlink(uint64_t sequence, Node* node, std::span<const int32_t> tokens, size_t page_tokens) {
+void PrefixCache::UnlinkBelow(Node* node, uint64_t sequence, std::span<const int32_t> tokens) {
   if (tokens.empty()) return;
-  const auto page = tokens.first(page_tokens);
-  const auto it = node->next.find({page.begin(), page.end()});
+  const auto it = node->next.find(Page(tokens, 0));
   CHECK(it != node->next.end());
-  Unlink(sequence, it->second.get(), tokens.subspan(page_tokens), page_tokens);
+  UnlinkBelow(it->second.get(), sequence, tokens.subspan(page_tokens_));
   it->second->holders.erase(sequence);
   if (it->second->holders.empty()) node->next.erase(it);
 }
 
 void PrefixCache::Unlink(uint64_t sequence, Holder* holder) {
-  if (std::exchange(holder->shared, false)) Unlink(sequence, &root_, holder->tokens, page_tokens_);
+  if (std::exchange(holder->shared, false)) UnlinkBelow(&root_, sequence, holder->tokens);
 }
 
 void PrefixCache::Add(uint64_t sequence, std::vector<int32_t> tokens) {

@@ -55,7 +55,7 @@ class PrefixCache {
   std::vector<int32_t> Page(std::span<const int32_t> tokens, size_t index) const;
   void Link(uint64_t sequence, Holder* holder);
   void Unlink(uint64_t sequence, Holder* holder);
-  static void Unlink(uint64_t sequence, Node* node, std::span<const int32_t> tokens, size_t page_tokens);
+  void UnlinkBelow(Node* node, uint64_t sequence, std::span<const int32_t> tokens);
 
   size_t page_tokens_;
   Node root_;

@@ -1,6 +1,7 @@
 // Which prompts' beginnings are held by whom, what is evicted first, and what the core orders of it.
 #include "coordinator/core/prefix_cache.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -104,14 +105,14 @@ class PrefixOrders : public testing::Test {
     const auto admits = h_.Sent(0, 0, proto::ToWorker::kAdmit);
     return admits.empty() ? proto::OpenSequence() : *admits.back().admit().open().rbegin();
   }
-  void Finish(const proto::OpenSequence& open, uint32_t retained) {
+  void Finish(const proto::OpenSequence& open, bool retained) {
     proto::ToCoordinator message;
     message.mutable_finished()->set_sequence(open.sequence());
     message.mutable_finished()->set_reason(proto::FINISH_STOP);
-    message.mutable_finished()->set_retained_tokens(retained);
+    message.mutable_finished()->set_retained(retained);
     h_.From(0, 0, message);
   }
-  void End(const proto::OpenSequence& open, uint32_t retained) {
+  void End(const proto::OpenSequence& open, bool retained) {
     Finish(open, retained);
     h_.CloseEverywhere(0, open.sequence());
   }
@@ -131,8 +132,8 @@ TEST_F(PrefixOrders, APromptIsLeftBehindAndSharedByTheNextThatBeginsAlike) {
   EXPECT_EQ(second.prefix_tokens(), 32U);
   EXPECT_EQ(second.retain_tokens(), 48U);
   EXPECT_EQ(ledger().reserved_pages(), 4U + 3U);
-  End(first, 32);
-  End(second, 48);
+  End(first, true);
+  End(second, true);
   EXPECT_EQ(ledger().reserved_pages(), 0U);
   EXPECT_EQ(ledger().cached_pages(), 3U);
   h_.actions.clear();
@@ -147,7 +148,7 @@ TEST_F(PrefixOrders, APromptIsLeftBehindAndSharedByTheNextThatBeginsAlike) {
 
 TEST_F(PrefixOrders, TheLastTokenOfAPromptAndThoseToBeScoredAreNotShared) {
   Ask(Tokens(32));
-  End(Opened(), 16);
+  End(Opened(), true);
   Ask(Tokens(17));
   EXPECT_EQ(Opened().prefix_tokens(), 16U);
   Ask(Tokens(16));
@@ -162,10 +163,10 @@ TEST_F(PrefixOrders, TheLastTokenOfAPromptAndThoseToBeScoredAreNotShared) {
 TEST_F(PrefixOrders, RoomIsMadeByEvictingBehindTheOrdersThatShare) {
   Ask(Tokens(40));
   const auto first = Opened();
-  End(first, 32);
+  End(first, true);
   Ask(Tokens(40, 500));
   const auto second = Opened();
-  End(second, 32);
+  End(second, true);
   EXPECT_EQ(ledger().cached_pages(), 4U);
   h_.actions.clear();
   Ask(Tokens(80), 40);  // 8 pages, 2 of them shared with the first: 10 with the second's
@@ -188,7 +189,7 @@ TEST_F(PrefixOrders, RoomIsMadeByEvictingBehindTheOrdersThatShare) {
 TEST_F(PrefixOrders, WhatStandsInTheWayIsEvictedThoughItCouldBeShared) {
   Ask(Tokens(100), 1);
   const auto first = Opened();
-  End(first, 96);  // 6 pages
+  End(first, true);  // 6 pages
   h_.actions.clear();
   std::vector<int32_t> prompt = Tokens(16);
   prompt.resize(140, 7);
@@ -205,21 +206,23 @@ TEST_F(PrefixOrders, WhatWasCancelledIsSharedOnlyOnceStageZeroHasSaidThatItStays
   const auto second = Opened();
   EXPECT_EQ(second.prefix_of(), 0U);
   EXPECT_EQ(second.retain_tokens(), 32U);
-  End(first, 32);
+  End(first, true);
   Ask(Tokens(40));
   EXPECT_EQ(Opened().prefix_of(), second.sequence());
   h_.Do1(ClientGone{h_.last_id});
   h_.Do1(ClientGone{h_.last_id - 1});
-  End(second, 0);
+  End(second, false);
   h_.actions.clear();
   Ask(Tokens(40));
   EXPECT_EQ(Opened().prefix_of(), first.sequence());
 }
 
-TEST_F(PrefixOrders, MoreThanWasAskedForEndsTheJob) {
-  Ask(Tokens(40));
-  Finish(Opened(), 16);
-  EXPECT_EQ(h_.All<EndPipeline>().at(0).why, "stage 0 keeps 16 tokens of a sequence, 32 were asked for");
+TEST_F(PrefixOrders, WhatWasNotToStayEndsTheJob) {
+  Ask(Tokens(10));
+  const auto open = Opened();
+  Finish(open, true);
+  EXPECT_EQ(h_.All<EndPipeline>().at(0).why,
+            fmt::format("stage 0 keeps a prompt that was not to stay, of sequence {}", open.sequence()));
 }
 
 class NoPrefixes : public PrefixOrders {

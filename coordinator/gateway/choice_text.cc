@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "coordinator/gateway/likeliest_tokens.h"
 #include "model/utf8.h"
 
 namespace exeunt {
@@ -17,9 +18,7 @@ TokenLogprob ChoiceText::LogprobOf(const proto::TokenEvent& token) const {
   entry.piece = tokenizer_->Piece(token.token(), /*render_special=*/true);
   entry.logprob = token.logprob();
   entry.text_offset = options_.offset_chars + read_chars_;
-  for (const proto::TokenLogprob& other : token.top()) {
-    entry.top.emplace_back(tokenizer_->Piece(other.token(), /*render_special=*/true), other.logprob());
-  }
+  entry.top = LikeliestTokens(*tokenizer_, token.top());
   return entry;
 }
 

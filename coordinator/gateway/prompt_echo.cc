@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "coordinator/gateway/likeliest_tokens.h"
 #include "model/utf8.h"
 
 namespace exeunt {
@@ -35,9 +36,7 @@ void PromptEcho::Add(const proto::PromptScore& score) {
   if (score.position() >= logprobs_.size() || logprobs_[score.position()].logprob) return;
   TokenLogprob& entry = logprobs_[score.position()];
   entry.logprob = score.logprob();
-  for (const proto::TokenLogprob& other : score.top()) {
-    entry.top.emplace_back(tokenizer_->Piece(other.token(), /*render_special=*/true), other.logprob());
-  }
+  entry.top = LikeliestTokens(*tokenizer_, score.top());
   ++scored_;
 }
 

@@ -1,107 +1,126 @@
-"""64 clients that come, go, cancel and vanish, for EXEUNT_SOAK_SECONDS. Usage: soak_test.py BUILD MODEL
+"""256 connections, a third of them slow, deaf, malformed or vanishing, for EXEUNT_SOAK_SECONDS. Usage: soak_test.py BUILD MODEL
 
-Afterwards nothing is held: no K/V page, no backlog, no open sequence, and memory has stopped growing."""
+The others' answers are the very ones that the same requests got before, alone; /healthz answers all the time; the counters in /metrics
+are the clients' own. Afterwards nothing is held: no K/V page, backlog, open sequence or connection, and memory has stopped growing."""
 
 from __future__ import annotations
 
-import http.client
-import json
+import asyncio
 import os
 import random
+import re
+import statistics
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
-from typing import Any
 
-from cluster import Cluster, resident_bytes
+from cluster import Cluster, open_files, resident_bytes
+from soak_clients import DEADLINE_S, Asked, Tally, honest, make_bodies, probe
+from soak_hostile import Hostile
 
-CLIENTS = 64
+HONEST = 171
+HOSTILE = 85
 # What allocators, logs and histograms may still take between the two halves of the run, per process.
 GROWTH_BYTES = 24 << 20
+# Little K/V memory: prompts that were left behind fill it in the first half, and requests wait for it.
+OPTIONS = ("--stages", "2", "--exit-layers", "10,20", "--max-queue", "1024", "--kv-budget", "128MiB")
 
 
-class Tally:
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.done = self.vanished = self.refused = 0
-        self.wrong: list[str] = []
-
-    def add(self, name: str) -> None:
-        with self.lock:
-            setattr(self, name, getattr(self, name) + 1)
-
-
-def body_of(rng: random.Random) -> dict[str, Any]:
-    body: dict[str, Any] = {"model": "default", "prompt": "word " * rng.randint(1, 60), "max_tokens": rng.randint(1, 24),
-                            "seed": rng.randint(0, 99), "stream": rng.random() < 0.5}
-    if rng.random() < 0.6:
-        body["exit"] = {"mode": "propagate", "measure": "forced", "forced": [{"layer": 10, "probability": 0.5},
-                                                                             {"layer": 20, "probability": 0.3}]}
-    return body
-
-
-def client(port: int, seed: int, until: float, tally: Tally) -> None:
-    rng = random.Random(seed)
-    while time.monotonic() < until:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        try:
-            connection.request("POST", "/v1/completions", json.dumps(body_of(rng)), {"content-type": "application/json"})
-            if rng.random() < 0.3:  # vanish: at once, or after some bytes
-                if rng.random() < 0.7:
-                    time.sleep(rng.random() * 0.5)
-                tally.add("vanished")
-                continue
-            response = connection.getresponse()
-            text = response.read().decode()
-            if response.status == 200:
-                tally.add("done")
-                if "error" in text[:20] or (text.startswith("data:") and not text.endswith("data: [DONE]\n\n")):
-                    tally.wrong.append(text[:300])
-            elif response.status in (429, 503):
-                tally.add("refused")
-                time.sleep(0.2)
-            else:
-                tally.wrong.append(f"{response.status}: {text[:300]}")
-        except OSError as error:
-            tally.wrong.append(repr(error))
-        finally:
-            connection.close()
-
-
-def run_clients(cluster: Cluster, seed: int, seconds: float, tally: Tally) -> None:
+async def clients(cluster: Cluster, seed: int, seconds: float, asked: Asked, tally: Tally) -> None:
     until = time.monotonic() + seconds
-    threads = [threading.Thread(target=client, args=(cluster.port, seed * 1000 + i, until, tally)) for i in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    work = [honest(cluster.port, seed + i, until, asked, tally) for i in range(HONEST)]
+    work += [Hostile(cluster.port, seed + HONEST + i, until, asked, tally).run(first=i) for i in range(HOSTILE)]
+    await asyncio.wait_for(asyncio.gather(*work), seconds + DEADLINE_S)
 
 
-def main() -> int:
+def files_at_rest(cluster: Cluster) -> int:
+    """Without the connections of this test: the server closes the last ones within a moment."""
+    counts = []
+    for _ in range(30):
+        counts.append(open_files(cluster.process.pid))
+        time.sleep(0.1)
+    return min(counts)
+
+
+def half(cluster: Cluster, seed: int, seconds: float, files: int, asked: Asked, tally: Tally) -> dict[int, int]:
+    """Half of the run, until nothing is held. Returns the resident bytes of each process."""
+    over = threading.Event()
+    prober = threading.Thread(target=probe, args=(cluster, over, tally))
+    prober.start()
+    try:
+        asyncio.run(clients(cluster, seed, seconds, asked, tally))
+    finally:
+        over.set()
+        prober.join()
+    view = cluster.quiet(60)
+    if view["pipelines"][0]["restarts"] != 0:
+        cluster.fail(f"the pipeline was restarted: {view['pipelines'][0]['last_error']}")
+    deadline = time.monotonic() + 30
+    while open_files(cluster.process.pid) > files:
+        assert time.monotonic() < deadline, f"{open_files(cluster.process.pid)} files are open, {files} before"
+        time.sleep(0.1)
+    return {pid: resident_bytes(pid) for pid in cluster.pids()}
+
+
+def metrics(cluster: Cluster) -> list[tuple[str, dict[str, str], float]]:
+    with urllib.request.urlopen(cluster.url + "/metrics", timeout=10) as response:
+        lines = [line for line in response.read().decode().splitlines() if not line.startswith("#")]
+    series = [line.rpartition(" ") for line in lines]
+    return [(name.partition("{")[0], dict(re.findall(r'(\w+)="([^"]*)"', name)), float(value)) for name, _, value in series]
+
+
+def check_metrics(cluster: Cluster, tally: Tally) -> None:
+    series = metrics(cluster)
+    (in_flight,) = (value for name, _, value in series if name == "exeunt_http_requests_in_flight")
+    assert in_flight == 1, f"{in_flight} requests are in flight, beside this one"
+    for (route, status), count in sorted(tally.answers.items()):
+        told = sum(value for name, labels, value in series if name == "exeunt_http_requests_total" and
+                   labels["route"] == route and labels["status"] == str(status))
+        assert told == count, f"{route} {status}: /metrics has {told:.0f}, the clients {count}"
+    assert not any(labels.get("status") == "500" for _, labels, _ in series), "answers with 500"
+
+
+def milliseconds(probes: list[float]) -> str:
+    ordered = sorted(probes)
+    return ", ".join(f"{name} {1000 * ordered[int(q * (len(ordered) - 1))]:.1f}" for name, q in (("p50", 0.5), ("p99", 0.99), ("most", 1)))
+
+
+def main() -> None:
     build, model = Path(sys.argv[1]), sys.argv[2]
     seconds = float(os.environ.get("EXEUNT_SOAK_SECONDS", "30"))
     seed = random.SystemRandom().randrange(1 << 20)
-    print(f"seed {seed}, {CLIENTS} clients, {seconds:.0f} s")
+    print(f"seed {seed}, {HONEST} honest and {HOSTILE} hostile clients, {seconds:.0f} s", flush=True)
     tally = Tally()
-    with Cluster(build, model, "--stages", "2", "--exit-layers", "10,20", "--max-queue", "512") as cluster:
-        run_clients(cluster, seed, seconds / 2, tally)
-        cluster.quiet(60)
-        before = {pid: resident_bytes(pid) for pid in cluster.pids()}
-        run_clients(cluster, seed + 1, seconds / 2, tally)
-        view = cluster.quiet(60)
-        if view["pipelines"][0]["restarts"] != 0:
-            cluster.fail(f"the pipeline was restarted: {view['pipelines'][0]['last_error']}")
-        growth = {pid: resident_bytes(pid) - size for pid, size in before.items()}
-    print(f"{tally.done} answered, {tally.vanished} vanished, {tally.refused} refused, {len(tally.wrong)} wrong; "
-          f"growth {growth}; restarts {view['pipelines'][0]['restarts']}")
-    for text in tally.wrong[:5]:
-        print("wrong:", text)
-    ok = (not tally.wrong and tally.done > 50 and tally.vanished > 10 and view["pipelines"][0]["restarts"] == 0 and
-          all(g < GROWTH_BYTES for g in growth.values()))
-    print("PASS" if ok else "FAIL")
-    return 0 if ok else 1
+    with Cluster(build, model, *OPTIONS) as cluster:
+        asked = Asked(make_bodies(48, seed))
+        asyncio.run(asked.learn(cluster.port, tally))
+        cluster.quiet()
+        files = files_at_rest(cluster)
+        before = half(cluster, 1000 * seed, seconds / 2, files, asked, tally)
+        after = half(cluster, 1000 * seed + 500, seconds / 2, files, asked, tally)
+        check_metrics(cluster, tally)
+    growth = {pid: after[pid] - size for pid, size in before.items()}
+    check_tally(tally, files, growth)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def check_tally(tally: Tally, files: int, growth: dict[int, int]) -> None:
+    median = statistics.median(tally.latencies)
+    connections = max(tally.open_files) - files
+    print(f"{len(tally.latencies)} honest answers, {len(tally.wrong)} wrong, half of them within {median:.2f} s; "
+          f"up to {connections} connections; /healthz {len(tally.probes)} times, ms: {milliseconds(tally.probes)}; "
+          f"bytes that processes grew by in the second half: {sorted(growth.values())}")
+    print(f"answers: {dict(sorted(tally.answers.items()))}\ndone: {dict(sorted(tally.kinds.items()))}")
+    for text in (tally.wrong + tally.hangs)[:5]:
+        print("wrong:", text[:2000])
+    assert not tally.wrong and not tally.hangs
+    assert all(size < GROWTH_BYTES for size in growth.values()), growth
+    assert connections > HONEST + HOSTILE / 2, "too few connections to mean anything"
+    assert min(tally.kinds["streamed"], tally.kinds["plain"]) > 50, "too few answers to mean anything"
+    assert all(tally.kinds[kind.__name__] for kind in Hostile.KINDS), "a hostile kind never had its turn"
+    p99 = sorted(tally.probes)[int(0.99 * (len(tally.probes) - 1))]
+    assert p99 < median, "/healthz waits for generations"
+
+
+main()

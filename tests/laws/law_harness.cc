@@ -84,7 +84,7 @@ class LeftBehind {
   explicit LeftBehind(int stages) : stages_(stages) {}
   void Hear(const StageOutputs& out, const LawRun& run) {
     for (const uint64_t sequence : out.closed) {
-      if (++closed_[sequence] == stages_ && run.finished.at(sequence).retained > 0)
+      if (++closed_[sequence] == stages_ && run.finished.at(sequence).retained)
         evictable_.push_back(sequence);
     }
   }
