@@ -3,6 +3,7 @@
 // the capacity and return to zero, sequence numbers are never used twice in an epoch.
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <random>
 #include <set>
 

@@ -16,6 +16,8 @@ const char* TypeOfStatus(int status) {
       return "authentication_error";
     case 403:
       return "permission_error";
+    case 408:
+      return "timeout_error";
     case 429:
       return "rate_limit_error";
     case 503:
@@ -68,6 +70,12 @@ ApiError ApiErrorOf(FailureKind kind, const std::string& message) {
       return ErrorOfStatus(503, message, "queue_timeout");
     case FailureKind::kShuttingDown:
       return ErrorOfStatus(503, message, "shutting_down");
+    case FailureKind::kDeadline: {
+      ApiError error = ErrorOfStatus(408, message, "deadline_exceeded");
+      error.param = "timeout";
+      error.no_retry = true;
+      return error;
+    }
   }
   return ErrorOfStatus(500, message);
 }
