@@ -51,8 +51,7 @@ AdmissionQueue::Stamp AdmissionQueue::StampOf(const Line& line) const {
 
 void AdmissionQueue::Enter(const Entry& entry) {
   Level& level = levels_[entry.level];
-  Line& line =
-      level.lines.try_emplace(entry.request.client, Line{level.virtual_time, {}}).first->second;
+  Line& line = level.lines.try_emplace(entry.request.client, Line{level.virtual_time, {}}).first->second;
   if (!line.ids.empty()) level.order.erase(StampOf(line));
   line.ids.insert(entry.request.id);
   level.order.insert(StampOf(line));

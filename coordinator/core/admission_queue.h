@@ -26,8 +26,10 @@ struct WaitingRequest {
 };
 
 // Not thread-safe, no clock. Memory: what waits. Guarantees:
-// - While two clients wait at one priority, neither gets more tokens than the other by over one request of each.
-// - Once a request was the head and has found no place, at most kMaxPasses others of its priority are admitted
+// - While two clients wait at one priority, neither gets more tokens than the other by over one request of
+// each.
+// - Once a request was the head and has found no place, at most kMaxPasses others of its priority are
+// admitted
 //   before it, which together have no more tokens than itself.
 class AdmissionQueue {
  public:

@@ -79,6 +79,8 @@ class CoordinatorCore {
   std::optional<TimePoint> oldest_arrival() const;
   // Events that were dropped: of an old generation, doubled, or of a sequence that is closed.
   uint64_t stale_events() const { return stale_events_; }
+  // How often a place was looked for: not again before something has changed.
+  uint64_t places_sought() const { return places_sought_; }
   const std::vector<Replica>& replicas() const { return replicas_; }
   const CoreConfig& config() const { return config_; }
 
@@ -168,10 +170,12 @@ class CoordinatorCore {
   uint64_t next_epoch_;
   std::vector<Replica> replicas_;
   std::map<RequestId, Request> requests_;
-  AdmissionQueue queue_;                          // of requests_
+  AdmissionQueue queue_;                           // of requests_
   std::set<std::pair<TimePoint, RequestId>> due_;  // when time alone changes something for a request
-  bool try_admission_ = false;  // something was freed, became ready or joined or left the queue since the last try
+  bool try_admission_ =
+      false;  // something was freed, became ready or joined or left the queue since the last try
   uint64_t stale_events_ = 0;
+  uint64_t places_sought_ = 0;
   bool draining_ = false;
   bool shutdown_sent_ = false;
   bool drained_ = false;

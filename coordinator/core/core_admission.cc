@@ -113,6 +113,7 @@ bool CoordinatorCore::AdmitAPasser() {
 }
 
 bool CoordinatorCore::TryAdmit(RequestId id) {
+  ++places_sought_;
   Request& request = requests_.at(id);
   const Place place = ChooseReplica(request.record);
   if (place.replica == nullptr) return false;

@@ -31,9 +31,9 @@ struct RequestRecord {
   SamplingParams sampling;
   ExitSetting exit;
   std::vector<int32_t> end_tokens;
-  uint32_t score_from = 0;  // the prompt's tokens from here on come back as RequestScores; 0: none
-  std::string client;       // who asks; clients share by tokens
-  int priority = 0;         // lower is earlier, kFirstPriority to kLastPriority
+  uint32_t score_from = 0;          // the prompt's tokens from here on come back as RequestScores; 0: none
+  std::string client;               // who asks; clients share by tokens
+  int priority = 0;                 // lower is earlier, kFirstPriority to kLastPriority
   std::optional<Duration> timeout;  // from arrival to the end; it fails when it passes
 
   uint64_t positions() const { return prompt.size() + uint64_t{max_tokens}; }

@@ -226,6 +226,52 @@ TEST(Gateway, AFullQueueIs429AndQueuedRequestsAreServed) {
   EXPECT_EQ(waiting.ReadReply().status, 200);
 }
 
+TEST(Gateway, PrioritiesWaitInOrderAndTheClusterShowsThem) {
+  TestServerOptions options;
+  options.cluster.reply = [](const std::string& prompt) { return prompt; };
+  options.core.max_sequences = 1;
+  TestServer server(options);
+  server.cluster().generate = false;
+  HttpClient running(server.port()), later(server.port()), sooner(server.port());
+  running.SendRequest("POST", "/v1/completions", R"({"model":"fake","prompt":"a"})");
+  ASSERT_TRUE(server.WaitCluster("/requests/running", "1"));
+  EXPECT_EQ(At(Fetch(server.port(), "GET", "/v1/cluster"), "/requests/oldest_wait_seconds"), "null");
+  later.SendRequest("POST", "/v1/completions", R"({"model":"fake","prompt":"b","priority":7})");
+  ASSERT_TRUE(server.WaitCluster("/requests/waiting", "1"));
+  sooner.SendRequest("POST", "/v1/completions", R"({"model":"fake","prompt":"c","priority":-7,"n":2})");
+  ASSERT_TRUE(server.WaitCluster("/requests/waiting_by_priority", R"({"-7":2,"7":1})"));
+  const HttpReply view = Fetch(server.port(), "GET", "/v1/cluster");
+  EXPECT_GT(view.Json().at_pointer("/requests/oldest_wait_seconds").as_double(), 0.0);
+  server.cluster().generate = true;
+  const auto waited = [](HttpClient* client) {
+    const HttpReply reply = client->ReadReply();
+    EXPECT_EQ(reply.status, 200);
+    return reply.Json().at_pointer("/usage/queue_time").to_number<double>();
+  };
+  EXPECT_LT(waited(&running), waited(&sooner)) << "the longest of its two";
+  EXPECT_GT(waited(&later), 0.0);
+}
+
+TEST(Gateway, ATimeoutThatPassesIs408AndNotToBeTriedAgain) {
+  TestServerOptions options = WithReply("");
+  options.core.max_sequences = 1;
+  TestServer server(options);
+  server.cluster().generate = false;
+  HttpClient running(server.port());
+  running.SendRequest("POST", "/v1/completions", R"({"model":"fake","prompt":"a","timeout":1.5})");
+  ASSERT_TRUE(server.WaitCluster("/requests/running", "1"));
+  const HttpReply waited = Complete(server, R"("timeout":0.01)");
+  for (const HttpReply& reply : {waited, running.ReadReply()}) {
+    EXPECT_EQ(reply.status, 408);
+    EXPECT_EQ(At(reply, "/error/code"), R"("deadline_exceeded")");
+    EXPECT_EQ(reply.headers.at("x-should-retry"), "false");
+    EXPECT_FALSE(reply.headers.contains("retry-after"));
+  }
+  EXPECT_TRUE(server.WaitCluster("/pipelines/0/kv/pages_reserved", "0"));
+  EXPECT_THAT(Fetch(server.port(), "GET", "/metrics").body,
+              HasSubstr("exeunt_request_failures_total{reason=\"deadline\"} 2"));
+}
+
 TEST(Gateway, AClientThatGoesCancelsItsRequest) {
   TestServer server(WithReply(""));
   server.cluster().generate = false;

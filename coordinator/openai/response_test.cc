@@ -17,9 +17,11 @@ ResponseShape Shape(bool chat) {
   return shape;
 }
 
-const Usage kUsage{
-    .prompt_tokens = 3, .cached_tokens = 2, .completion_tokens = 4, .queue_time = 0.0123456789,
-    .exits_by_layer = {{12, 1}, {30, 3}}};
+const Usage kUsage{.prompt_tokens = 3,
+                   .cached_tokens = 2,
+                   .completion_tokens = 4,
+                   .queue_time = 0.0123456789,
+                   .exits_by_layer = {{12, 1}, {30, 3}}};
 constexpr char kUsageText[] =
     R"({"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,"prompt_tokens_details":{"cached_tokens":2},)"
     R"("queue_time":0.012346,"exit":{"certificate":null,"mode":"propagate","measure":"softmax",)"
