@@ -196,7 +196,9 @@ class QueueStorm {
     waiting_[++last_id_] = model;
     queue_.Push({last_id_, model.client, model.level, model.tokens});
   }
-  RequestId Any() { return std::next(waiting_.begin(), random_.Below(static_cast<uint32_t>(waiting_.size())))->first; }
+  RequestId Any() {
+    return std::next(waiting_.begin(), random_.Below(static_cast<uint32_t>(waiting_.size())))->first;
+  }
   void Remove() {
     if (waiting_.empty()) return;
     const RequestId id = Any();
@@ -224,8 +226,8 @@ class QueueStorm {
     Left(id);
   }
   size_t Count(const std::string& client) const {
-    return static_cast<size_t>(
-        std::count_if(waiting_.begin(), waiting_.end(), [&](const auto& w) { return w.second.client == client; }));
+    return static_cast<size_t>(std::count_if(waiting_.begin(), waiting_.end(),
+                                             [&](const auto& w) { return w.second.client == client; }));
   }
 
   void Serve() {

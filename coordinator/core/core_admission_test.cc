@@ -240,7 +240,8 @@ TEST(CoreAdmission, AFullQueueRefusesTheNewestOfWhomHasTheMost) {
   ASSERT_EQ(failed.size(), 1U);
   EXPECT_EQ(failed[0].id, modest - 1);
   EXPECT_EQ(failed[0].kind, FailureKind::kQueueFull);
-  EXPECT_THAT(failed[0].message, HasSubstr("3 requests are waiting, 2 of them of this client; the limit is 3"));
+  EXPECT_THAT(failed[0].message,
+              HasSubstr("3 requests are waiting, 2 of them of this client; the limit is 3"));
   const RequestId more = h.Arrive({.client = "greedy"}, 1, 1);
   failed = h.All<RequestFailed>();
   ASSERT_EQ(failed.size(), 2U);

@@ -1,6 +1,7 @@
 // A seeded storm of requests, cancels, crashes, overtaking and stale messages, against a model of the rules:
-// every request ends exactly once and no later than its own limits say, tokens come in order and are the request's own, reservations stay within
-// the capacity and return to zero, sequence numbers are never used twice in an epoch.
+// every request ends exactly once and no later than its own limits say, tokens come in order and are the
+// request's own, reservations stay within the capacity and return to zero, sequence numbers are never used
+// twice in an epoch.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -142,7 +143,8 @@ class Storm {
     if (waiting == 0) return;
     const ClientView& next = clients_.at(*core_.queue().Head());
     for (const Replica& replica : core_.replicas()) {
-      const bool open = replica.pipeline.verified() && replica.sequences.size() < core_.config().max_sequences;
+      const bool open =
+          replica.pipeline.verified() && replica.sequences.size() < core_.config().max_sequences;
       ASSERT_FALSE(open && replica.ledger.FitsAfterEviction(next.positions, {})) << "nobody has tried";
     }
   }
@@ -391,9 +393,9 @@ TEST(CoreStorm, TheRulesHold) {
   }
   for (const auto& [what, count] : seen) RecordProperty("seen_" + what, count);
   EXPECT_GT(requests, 10'000U);
-  for (const char* what : {"crash", "start", "cancel", "cancelled", "finished", "shared", "evicted",
-                           "failed 0", "failed 1", "failed 2", "failed 3", "failed 4",
-                           "deadline of what ran", "deadline of what waited"}) {
+  for (const char* what :
+       {"crash", "start", "cancel", "cancelled", "finished", "shared", "evicted", "failed 0", "failed 1",
+        "failed 2", "failed 3", "failed 4", "deadline of what ran", "deadline of what waited"}) {
     EXPECT_GT(seen[what], 20) << what << " hardly ever happened: the storm tests less than it says";
   }
 }

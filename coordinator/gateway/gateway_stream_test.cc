@@ -165,10 +165,13 @@ TEST(GatewayStream, AFailureInTheMiddleIsAnErrorEvent) {
 }
 
 TEST(GatewayStream, ADeadlineInTheMiddleIsAnErrorEventAndFreesThePages) {
-  TestServer server(WithReply(""));
+  TestServerOptions options = WithReply("");
+  options.core.context_length = 100'000'000;
+  options.cluster.kv_pages = 100'000'000;
+  TestServer server(options);
   HttpClient client(server.port());
   client.SendRequest("POST", "/v1/completions",
-                     R"({"model":"fake","prompt":"x","max_tokens":400,"stream":true,"timeout":2})");
+                     R"({"model":"fake","prompt":"x","max_tokens":50000000,"stream":true,"timeout":3})");
   client.ReadUntil("data: ");
   server.cluster().generate = false;
   const std::string error = client.ReadUntil("data: [DONE]");

@@ -257,11 +257,15 @@ TEST(Gateway, ATimeoutThatPassesIs408AndNotToBeTriedAgain) {
   options.core.max_sequences = 1;
   TestServer server(options);
   server.cluster().generate = false;
+  const HttpReply ran = Complete(server, R"("timeout":0.3)");
+  EXPECT_THAT(ran.body, HasSubstr("passed while it was being answered"));
   HttpClient running(server.port());
-  running.SendRequest("POST", "/v1/completions", R"({"model":"fake","prompt":"a","timeout":1.5})");
+  running.SendRequest("POST", "/v1/completions", R"({"model":"fake","prompt":"a"})");
   ASSERT_TRUE(server.WaitCluster("/requests/running", "1"));
   const HttpReply waited = Complete(server, R"("timeout":0.01)");
-  for (const HttpReply& reply : {waited, running.ReadReply()}) {
+  EXPECT_THAT(waited.body, HasSubstr("passed while it waited for a place"));
+  running.Close();
+  for (const HttpReply& reply : {ran, waited}) {
     EXPECT_EQ(reply.status, 408);
     EXPECT_EQ(At(reply, "/error/code"), R"("deadline_exceeded")");
     EXPECT_EQ(reply.headers.at("x-should-retry"), "false");
