@@ -30,7 +30,7 @@ struct WaitingRequest {
 // each.
 // - Once a request was the head and has found no place, at most kMaxPasses others of its priority are
 // admitted
-//   before it, which together have no more tokens than itself.
+//   before it, which together have no more tokens than itself; again as many once it is promoted.
 class AdmissionQueue {
  public:
   static constexpr uint32_t kMaxPasses = 8;

@@ -38,7 +38,7 @@ class Random {
 
 TEST(AdmissionQueue, OneClientsRequestsComeInOrderOfArrival) {
   AdmissionQueue queue;
-  for (const uint64_t tokens : {50, 1, 20}) queue.Push({queue.size() + 1, "a", 0, tokens});
+  for (const unsigned tokens : {50U, 1U, 20U}) queue.Push({queue.size() + 1, "a", 0, tokens});
   EXPECT_THAT(AdmitAll(&queue), ElementsAre(1, 2, 3));
   EXPECT_FALSE(queue.Head());
 }
@@ -88,7 +88,7 @@ TEST(AdmissionQueue, ThePromotedComeFirstAndShareToo) {
   for (RequestId id = 1; id <= 3; ++id) queue.Push({id, "a", 100, 10});
   queue.Push({4, "b", 50, 10});
   queue.Push({5, "c", -100, 10});
-  for (const RequestId id : {1, 2, 4, 1}) queue.Promote(id);
+  for (const unsigned id : {1U, 2U, 4U, 1U}) queue.Promote(id);
   EXPECT_THAT(queue.SizeByPriority(), ElementsAre(Pair(-100, 1), Pair(50, 1), Pair(100, 3)));
   EXPECT_THAT(AdmitAll(&queue), ElementsAre(1, 4, 2, 5, 3));
 }
@@ -188,7 +188,12 @@ class QueueStorm {
     int level = 0;
     uint64_t tokens = 0;
   };
-  static constexpr uint64_t kLongest = 200;
+  struct Held {
+    RequestId id;
+    uint32_t passed = 0;
+    uint64_t passed_tokens = 0;
+  };
+  static constexpr uint32_t kLongest = 200;
 
   void Push() {
     const Model model{fmt::format("c{}", random_.Below(6)), static_cast<int>(random_.Below(3)) - 1,
@@ -234,10 +239,12 @@ class QueueStorm {
     const RequestId head = queue_.Head().value();
     const Model& model = waiting_.at(head);
     for (const auto& [id, other] : waiting_) ASSERT_GE(other.level, model.level) << "not the most urgent";
-    if (held_ && waiting_.contains(*held_) && waiting_.at(*held_).level == model.level)
-      ASSERT_EQ(head, *held_) << "the one that was held did not stay";
+    if (const auto held = held_.find(model.level); held != held_.end()) {
+      ASSERT_EQ(head, held->second.id) << "the one that was held did not stay";
+    }
     if (random_.OneIn(3)) return Hold(head);
     for (const auto& [id, other] : waiting_) {
+      if (held_.contains(model.level)) break;  // an older one may have been promoted since
       const bool earlier = other.client == model.client && other.level == model.level && id < head;
       ASSERT_FALSE(earlier) << "not in order of arrival";
     }
@@ -245,21 +252,17 @@ class QueueStorm {
   }
   // No place for it now: others may pass.
   void Hold(RequestId head) {
-    if (held_ != head) {
-      passed_ = 0;
-      passed_tokens_ = 0;
-      ++held;
-    }
-    held_ = head;
+    const auto [at, is_new] = held_.try_emplace(waiting_.at(head).level, Held{head});
+    if (is_new) ++held;
     queue_.Hold();
     const std::vector<RequestId> passers = queue_.Passers();
     if (passers.empty()) return;
     const RequestId passer = passers[random_.Below(static_cast<uint32_t>(passers.size()))];
     ASSERT_NE(passer, head);
     ASSERT_EQ(waiting_.at(passer).level, waiting_.at(head).level);
-    passed_tokens_ += waiting_.at(passer).tokens;
-    ASSERT_LE(++passed_, AdmissionQueue::kMaxPasses);
-    ASSERT_LE(passed_tokens_, waiting_.at(head).tokens);
+    at->second.passed_tokens += waiting_.at(passer).tokens;
+    ASSERT_LE(++at->second.passed, AdmissionQueue::kMaxPasses);
+    ASSERT_LE(at->second.passed_tokens, waiting_.at(head).tokens);
     ++passes;
     Admit(passer);
   }
@@ -268,16 +271,15 @@ class QueueStorm {
     Left(id);
   }
   void Left(RequestId id) {
-    if (held_ == id) held_.reset();
+    const auto held = held_.find(waiting_.at(id).level);
+    if (held != held_.end() && held->second.id == id) held_.erase(held);
     waiting_.erase(id);
   }
 
   Random random_;
   AdmissionQueue queue_;
   std::map<RequestId, Model> waiting_;
-  std::optional<RequestId> held_;
-  uint32_t passed_ = 0;
-  uint64_t passed_tokens_ = 0;
+  std::map<int, Held> held_;  // by level
   RequestId last_id_ = 0;
 };
 
@@ -326,9 +328,11 @@ TEST(AdmissionQueue, SharesAreFairWhoeverComesAndGoes) {
         ahead[client][other] += tokens;
         ahead[other][client] -= tokens;
       }
+      bool waits[kClients];
+      for (size_t a = 0; a < kClients; ++a) waits[a] = queue.SizeOf(name(a)) > 0;
       for (size_t a = 0; a < kClients; ++a) {
         for (size_t b = 0; b < kClients; ++b) {
-          if (queue.SizeOf(name(a)) == 0 || queue.SizeOf(name(b)) == 0) ahead[a][b] = 0;
+          if (!waits[a] || !waits[b]) ahead[a][b] = 0;
           ASSERT_LE(std::abs(ahead[a][b]), 2 * kLongest);
           worst = std::max(worst, ahead[a][b]);
         }

@@ -172,7 +172,7 @@ void CoordinatorCore::HandleDue() {
       const char* was = request.sequence == 0 ? "waited for a place" : "was being answered";
       CancelSequence(request);
       FailRequest(id, FailureKind::kDeadline,
-                  fmt::format("the request's 'timeout' of {} s passed while it {}",
+                  fmt::format("the request's 'timeout' of {:.6g} s passed while it {}",
                               Seconds(*request.record.timeout), was));
     } else if (now_ - request.arrived >= config_.queue_timeout) {
       FailRequest(id, FailureKind::kQueueTimeout,
