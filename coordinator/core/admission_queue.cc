@@ -32,6 +32,7 @@ void AdmissionQueue::Promote(RequestId id) {
 
 void AdmissionQueue::Admit(RequestId id) {
   const auto it = entries_.find(id);
+  CHECK_MSG(it != entries_.end(), "request {} does not wait", id);
   Level& level = levels_.at(it->second.level);
   if (level.held && level.held != id) ++level.passes;
   Leave(it->second, /*charge=*/true);
@@ -40,6 +41,7 @@ void AdmissionQueue::Admit(RequestId id) {
 
 void AdmissionQueue::Remove(RequestId id) {
   const auto it = entries_.find(id);
+  CHECK_MSG(it != entries_.end(), "request {} does not wait", id);
   Leave(it->second, /*charge=*/false);
   entries_.erase(it);
 }

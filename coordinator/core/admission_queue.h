@@ -26,10 +26,8 @@ struct WaitingRequest {
 };
 
 // Not thread-safe, no clock. Memory: what waits. Guarantees:
-// - While two clients wait at one priority, neither gets more tokens than the other by over one request of
-// each.
-// - Once a request was the head and has found no place, at most kMaxPasses others of its priority are
-// admitted
+// - While two clients wait at one priority, they get the same tokens but for at most one request of each.
+// - Once a request was the head and has found no place, at most kMaxPasses others of its priority are let in
 //   before it, which together have no more tokens than itself; again as many once it is promoted.
 class AdmissionQueue {
  public:
@@ -39,9 +37,9 @@ class AdmissionQueue {
   void Push(WaitingRequest request);
   // It has waited so long that it comes before every priority from now on. Repeats change nothing.
   void Promote(RequestId id);
-  // It leaves for a place, and its client is charged.
+  // It leaves for a place, and its client is charged. CHECKs that it waits.
   void Admit(RequestId id);
-  // It leaves without: cancelled, expired or refused.
+  // It leaves without: cancelled, expired or refused. CHECKs that it waits.
   void Remove(RequestId id);
 
   // The one to be tried next; nullopt: none waits.
@@ -51,9 +49,8 @@ class AdmissionQueue {
   // What may be admitted before the head that is held, best first: for each client its first (but the head),
   // if it has at most 1 / kMaxPasses of the head's tokens.
   std::vector<RequestId> Passers() const;
-  // Whom to refuse where too many wait: of the client that has the most waiting the newest, of those with its
-  // least urgent priority. So a client can fill the queue only with what no other wants to have. CHECKs that
-  // one waits.
+  // Whom to refuse where too many wait, so that no client keeps others out: of the client that has the most
+  // waiting, the newest with its least urgent priority. CHECKs that one waits.
   RequestId Surplus() const;
 
   bool empty() const { return entries_.empty(); }

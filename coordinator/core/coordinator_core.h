@@ -172,8 +172,7 @@ class CoordinatorCore {
   std::map<RequestId, Request> requests_;
   AdmissionQueue queue_;                           // of requests_
   std::set<std::pair<TimePoint, RequestId>> due_;  // when time alone changes something for a request
-  bool try_admission_ =
-      false;  // something was freed, became ready or joined or left the queue since the last try
+  bool try_admission_ = false;  // something has changed since the last try that may give a place
   uint64_t stale_events_ = 0;
   uint64_t places_sought_ = 0;
   bool draining_ = false;
