@@ -16,8 +16,6 @@ const char* TypeOfStatus(int status) {
       return "authentication_error";
     case 403:
       return "permission_error";
-    case 408:
-      return "timeout_error";
     case 429:
       return "rate_limit_error";
     case 503:

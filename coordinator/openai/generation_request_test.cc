@@ -342,7 +342,7 @@ TEST(ApiError, Body) {
 TEST(ApiError, ADeadlineThatTheClientNamedIsNotToBeTriedAgain) {
   const ApiError error = ApiErrorOf(FailureKind::kDeadline, "");
   EXPECT_EQ(error.status, 408);
-  EXPECT_EQ(error.type, "timeout_error");
+  EXPECT_EQ(error.type, "invalid_request_error");
   EXPECT_EQ(error.code, "deadline_exceeded");
   EXPECT_EQ(error.param, "timeout");
   EXPECT_EQ(error.retry_after_s, 0);
