@@ -1,4 +1,5 @@
-// Supervision: the jobs of the pipelines, their health, drain. Requests are in core_requests.cc.
+// Supervision: the jobs of the pipelines, their health, drain. Admission is in core_admission.cc, requests
+// that run in core_requests.cc.
 #include "coordinator/core/coordinator_core.h"
 
 #include <fmt/format.h>
@@ -21,6 +22,7 @@ CoordinatorCore::CoordinatorCore(const CoreConfig& config)
 std::vector<CoreAction> CoordinatorCore::Step(TimePoint now, std::vector<CoreEvent> events) {
   now_ = now;
   for (CoreEvent& event : events) std::visit([this](auto& e) { On(e); }, event);
+  HandleDue();
   AdmitQueued();
   for (Replica& replica : replicas_) SendPending(&replica);
   if (draining_) StepDrain();
@@ -30,6 +32,12 @@ std::vector<CoreAction> CoordinatorCore::Step(TimePoint now, std::vector<CoreEve
 bool CoordinatorCore::ready() const {
   return !draining_ && std::any_of(replicas_.begin(), replicas_.end(),
                                    [](const Replica& replica) { return replica.pipeline.verified(); });
+}
+
+std::optional<TimePoint> CoordinatorCore::oldest_arrival() const {
+  const auto oldest = queue_.Oldest();
+  if (!oldest) return std::nullopt;
+  return requests_.at(*oldest).arrived;
 }
 
 // The replica, if the event is of the job that runs now.
@@ -89,6 +97,7 @@ void CoordinatorCore::Loaded(Replica* replica) {
   replica->known_capacity_pages = pipeline.kv_pages();
   replica->known_page_tokens = pipeline.page_tokens();
   replica->idle_since = now_;
+  try_admission_ = true;  // its capacity may be another than it was
   RunCanary(replica);
 }
 
@@ -112,7 +121,6 @@ void CoordinatorCore::On(Tick&) {
   }
   last_tick_ = now_;
   for (Replica& replica : replicas_) Supervise(&replica);
-  ExpireQueue();
 }
 
 void CoordinatorCore::Supervise(Replica* replica) {

@@ -2,13 +2,14 @@
 // started again. A pure state machine: events and the time in, actions out.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "coordinator/core/admission_queue.h"
 #include "coordinator/core/core_config.h"
 #include "coordinator/core/kv_ledger.h"
 #include "coordinator/core/pipeline.h"
@@ -73,17 +74,27 @@ class CoordinatorCore {
   bool draining() const { return draining_; }
   size_t queued() const { return queue_.size(); }
   size_t running() const { return requests_.size() - queue_.size(); }
+  const AdmissionQueue& queue() const { return queue_; }
+  // Of the request that has waited the longest; nullopt: none waits.
+  std::optional<TimePoint> oldest_arrival() const;
   // Events that were dropped: of an old generation, doubled, or of a sequence that is closed.
   uint64_t stale_events() const { return stale_events_; }
+  // How often a place was looked for: not again before something has changed.
+  uint64_t places_sought() const { return places_sought_; }
   const std::vector<Replica>& replicas() const { return replicas_; }
   const CoreConfig& config() const { return config_; }
 
  private:
+  static constexpr TimePoint kNever{Duration::max()};
   struct Request {
     RequestRecord record;
     TimePoint arrived;
+    TimePoint due = kNever;  // as it stands in due_
+    bool promoted = false;   // has waited for half of the queue's limit
     uint32_t pipeline = 0;
     uint64_t sequence = 0;  // 0: waits in the queue
+
+    TimePoint deadline() const { return record.timeout ? arrived + *record.timeout : kNever; }
   };
 
   void On(RequestArrived& event);
@@ -96,9 +107,12 @@ class CoordinatorCore {
   void On(Tick&);
   void On(Drain&);
 
-  // Requests (core_requests.cc)
+  // Admission (core_admission.cc)
   std::optional<RequestFailed> Refusal(const RequestRecord& record) const;
+  void RefuseSurplus();
   void AdmitQueued();
+  bool AdmitAPasser();
+  bool TryAdmit(RequestId id);
   struct Place {
     Replica* replica = nullptr;  // none now
     SharedPrefix shared;
@@ -108,11 +122,15 @@ class CoordinatorCore {
   // Without a request: the canary.
   uint64_t OpenIn(const Place& place, const RequestRecord& record, std::optional<RequestId> request);
   void SendPending(Replica* replica);
+  void Schedule(RequestId id, Request* request);
+  void HandleDue();
+
+  // Ends (core_requests.cc)
+  uint32_t CancelSequence(const Request& request);
   void Abandon(RequestId id);
   void Forget(RequestId id);
   void FinishRequest(RequestId id, EndReason reason, uint32_t tokens);
   void FailRequest(RequestId id, FailureKind kind, std::string message);
-  void ExpireQueue();
 
   // Tokens (core_requests.cc); a reason is returned when the worker breaks the protocol.
   Pipeline::Why OnTokens(Replica* replica, proto::TokenEvents* events);
@@ -152,8 +170,11 @@ class CoordinatorCore {
   uint64_t next_epoch_;
   std::vector<Replica> replicas_;
   std::map<RequestId, Request> requests_;
-  std::deque<RequestId> queue_;  // of requests_
+  AdmissionQueue queue_;                           // of requests_
+  std::set<std::pair<TimePoint, RequestId>> due_;  // when time alone changes something for a request
+  bool try_admission_ = false;  // something has changed since the last try that may give a place
   uint64_t stale_events_ = 0;
+  uint64_t places_sought_ = 0;
   bool draining_ = false;
   bool shutdown_sent_ = false;
   bool drained_ = false;

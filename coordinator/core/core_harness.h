@@ -132,12 +132,12 @@ class CoreHarness {
     actions.clear();
   }
   RequestId Arrive(size_t prompt, uint32_t max_tokens, uint32_t score_from = 0) {
-    RequestRecord record;
-    record.id = ++last_id;
-    record.prompt.assign(prompt, static_cast<int32_t>(record.id));  // none begins as another
+    return Arrive({.score_from = score_from}, prompt, max_tokens);
+  }
+  RequestId Arrive(RequestRecord record, size_t prompt, uint32_t max_tokens) {
+    const RequestId id = record.id = ++last_id;
+    record.prompt.assign(prompt, static_cast<int32_t>(id));  // none begins as another
     record.max_tokens = max_tokens;
-    record.score_from = score_from;
-    const RequestId id = record.id;
     Do1(RequestArrived{std::move(record)});
     return id;
   }

@@ -1,4 +1,4 @@
-// Admission, order and ends of requests.
+// Order of tokens and ends of requests.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -81,24 +81,6 @@ TEST(CoreRequests, OpensTheSequenceAtStage0AndRingsTheOthers) {
   EXPECT_EQ(h.All<RequestAdmitted>().at(0).id, 77U);
 }
 
-TEST(CoreRequests, AdmissionsOfOneStepShareAMessage) {
-  CoreHarness h(SmallConfig());
-  h.BringUp();
-  std::vector<CoreEvent> events;
-  for (RequestId id = 1; id <= 3; ++id) {
-    RequestRecord record;
-    record.id = id;
-    record.prompt = {1};
-    record.max_tokens = 1;
-    events.emplace_back(RequestArrived{record});
-  }
-  h.Do(std::move(events));
-  ASSERT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit).size(), 1U);
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit)[0].admit().open_size(), 3);
-  ASSERT_EQ(h.Sent(0, 1, proto::ToWorker::kDoorbell).size(), 1U);
-  EXPECT_EQ(h.Sent(0, 1, proto::ToWorker::kDoorbell)[0].doorbell().opened(), 4U);
-}
-
 TEST(CoreRequests, TokensComeOutInOrderWithoutGapsOnce) {
   CoreHarness h(SmallConfig());
   h.BringUp();
@@ -175,85 +157,6 @@ TEST(CoreRequests, PagesAreFreeWhenEveryStageHasClosed) {
   EXPECT_TRUE(h.core.replicas()[0].sequences.empty());
 }
 
-TEST(CoreRequests, RefusesWhatCanNeverRun) {
-  CoreHarness h(SmallConfig());
-  h.BringUp(/*pages=*/10);
-  h.Arrive(500, 501);
-  h.Arrive(100, 61);
-  const auto failed = h.All<RequestFailed>();
-  ASSERT_EQ(failed.size(), 2U);
-  EXPECT_EQ(failed[0].kind, FailureKind::kContextLength);
-  EXPECT_THAT(failed[0].message, HasSubstr("1000 tokens"));
-  EXPECT_EQ(failed[1].kind, FailureKind::kTooLarge);
-  EXPECT_THAT(failed[1].message, HasSubstr("holds 160"));
-  h.Arrive(100, 60);
-  EXPECT_EQ(h.All<RequestFailed>().size(), 2U) << "just as large as the budget";
-  EXPECT_EQ(h.All<RequestAdmitted>().size(), 1U);
-}
-
-TEST(CoreRequests, CapacityIsTheSmallestStages) {
-  CoreHarness h(SmallConfig());
-  h.Do1(Tick{});
-  h.Connect();
-  h.Ready(0, 0, 50);
-  h.Ready(0, 1, 3);
-  EXPECT_EQ(h.core.replicas()[0].ledger.capacity_pages(), 3U);
-}
-
-TEST(CoreRequests, QueuesInOrderUntilPagesAreFree) {
-  CoreHarness h(SmallConfig());
-  h.BringUp(/*pages=*/10);
-  h.Arrive(1, 127);                         // 8 pages
-  const RequestId large = h.Arrive(1, 63);  // 4: waits
-  const RequestId small = h.Arrive(1, 1);   // 1: would fit, must not overtake
-  EXPECT_EQ(h.All<RequestAdmitted>().size(), 1U);
-  EXPECT_EQ(h.core.queued(), 2U);
-  h.Arrive(1, 1);
-  ASSERT_EQ(h.All<RequestFailed>().size(), 1U);
-  EXPECT_EQ(h.All<RequestFailed>()[0].kind, FailureKind::kQueueFull);
-  h.Do1(ClientGone{1});
-  EXPECT_EQ(h.core.queued(), 2U) << "a cancelled sequence keeps its pages until it is closed";
-  h.CloseEverywhere(0, 2);
-  const auto admitted = h.All<RequestAdmitted>();
-  ASSERT_EQ(admitted.size(), 3U);
-  EXPECT_EQ(admitted[1].id, large);
-  EXPECT_EQ(admitted[2].id, small);
-}
-
-TEST(CoreRequests, LimitsOpenSequences) {
-  CoreHarness h(SmallConfig());
-  h.BringUp();
-  for (int i = 0; i < 5; ++i) h.Arrive(1, 1);
-  EXPECT_EQ(h.All<RequestAdmitted>().size(), 4U);
-  EXPECT_EQ(h.core.queued(), 1U);
-  EXPECT_EQ(h.core.running(), 4U);
-}
-
-TEST(CoreRequests, AQueueOfNoneStillServes) {
-  CoreConfig config = SmallConfig();
-  config.max_queue = 0;
-  CoreHarness h(config);
-  h.BringUp();
-  h.Arrive(1, 1);
-  EXPECT_THAT(h.All<RequestFailed>(), IsEmpty());
-}
-
-TEST(CoreRequests, WaitingHasALimit) {
-  CoreConfig config = SmallConfig();
-  config.queue_timeout = std::chrono::seconds(20);
-  config.max_sequences = 1;
-  CoreHarness h(config);
-  h.BringUp();
-  h.Arrive(1, 1);
-  const RequestId waiting = h.Arrive(1, 1);
-  h.Pass(std::chrono::milliseconds(19'500));
-  EXPECT_THAT(h.All<RequestFailed>(), IsEmpty());
-  h.Pass(std::chrono::seconds(1));
-  ASSERT_EQ(h.All<RequestFailed>().size(), 1U);
-  EXPECT_EQ(h.All<RequestFailed>()[0].id, waiting);
-  EXPECT_EQ(h.All<RequestFailed>()[0].kind, FailureKind::kQueueTimeout);
-}
-
 TEST(CoreRequests, CancelOfARunningRequestIsIdempotent) {
   CoreHarness h(SmallConfig());
   h.BringUp();
@@ -322,21 +225,6 @@ TEST(CoreRequests, CancelInTheStepOfTheAdmissionComesAfterIt) {
   EXPECT_THAT(to_stage0, ElementsAre(proto::ToWorker::kAdmit, proto::ToWorker::kCancel));
 }
 
-TEST(CoreRequests, CancelOfAWaitingRequestLeavesTheQueue) {
-  CoreConfig config = SmallConfig();
-  config.max_sequences = 1;
-  CoreHarness h(config);
-  h.BringUp();
-  h.Arrive(1, 1);
-  const RequestId waiting = h.Arrive(1, 1);
-  h.actions.clear();
-  h.Do1(ClientGone{waiting});
-  EXPECT_EQ(h.core.queued(), 0U);
-  ASSERT_EQ(h.All<RequestFinished>().size(), 1U);
-  EXPECT_EQ(h.All<RequestFinished>()[0].tokens, 0U);
-  EXPECT_THAT(h.All<SendToWorker>(), IsEmpty());
-}
-
 TEST(CoreRequests, AStopAfterTheWorkersOwnFinishSendsNoCancel) {
   CoreHarness h(SmallConfig());
   h.BringUp();
@@ -347,18 +235,6 @@ TEST(CoreRequests, AStopAfterTheWorkersOwnFinishSendsNoCancel) {
   h.Do1(StopRequest{id});
   EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kCancel), IsEmpty());
   EXPECT_EQ(h.All<RequestFinished>().size(), 1U);
-}
-
-TEST(CoreRequests, TakesTheLeastLoadedPipeline) {
-  CoreConfig config = SmallConfig();
-  config.pipelines = 2;
-  CoreHarness h(config);
-  h.BringUp();
-  for (int i = 0; i < 4; ++i) h.Arrive(1, 20);
-  std::vector<uint32_t> pipelines;
-  for (const auto& action : h.All<RequestAdmitted>()) pipelines.push_back(action.pipeline);
-  EXPECT_THAT(pipelines, ElementsAre(0, 1, 0, 1));
-  EXPECT_EQ(h.core.replicas()[1].sequences.size(), 2U);
 }
 
 TEST(CoreRequests, ABrokenPromiseOfTheWorkerEndsItsJob) {

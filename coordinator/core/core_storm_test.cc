@@ -1,8 +1,10 @@
 // A seeded storm of requests, cancels, crashes, overtaking and stale messages, against a model of the rules:
-// every request ends exactly once, tokens come in order and are the request's own, reservations stay within
-// the capacity and return to zero, sequence numbers are never used twice in an epoch.
+// every request ends exactly once and no later than its own limits say, tokens come in order and are the
+// request's own, reservations stay within the capacity and return to zero, sequence numbers are never used
+// twice in an epoch.
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <random>
 #include <set>
 
@@ -49,10 +51,14 @@ struct FakeJob {
 
 struct ClientView {
   uint32_t prompt = 0;
+  uint64_t positions = 0;
   uint32_t tokens = 0;
   uint32_t scores_due = 0;
   bool ended = false;
   bool abandoned = false;
+  TimePoint arrived;
+  std::optional<Duration> timeout;
+  bool admitted = false;
 };
 
 class Storm {
@@ -122,6 +128,25 @@ class Storm {
       ASSERT_LE(replica.sequences.size(), 3U);
     }
     ASSERT_LE(core_.queued(), 5U);
+    CheckWaiting();
+  }
+  // Nobody is past a limit, and the next one waits for want of a place.
+  void CheckWaiting() {
+    size_t waiting = 0;
+    for (const auto& [id, client] : clients_) {
+      if (client.ended) continue;
+      ASSERT_TRUE(!client.timeout || now_ - client.arrived < *client.timeout);
+      ASSERT_TRUE(client.admitted || now_ - client.arrived < core_.config().queue_timeout);
+      waiting += client.admitted ? 0 : 1;
+    }
+    ASSERT_EQ(core_.queued(), waiting);
+    if (waiting == 0) return;
+    const ClientView& next = clients_.at(*core_.queue().Head());
+    for (const Replica& replica : core_.replicas()) {
+      const bool open =
+          replica.pipeline.verified() && replica.sequences.size() < core_.config().max_sequences;
+      ASSERT_FALSE(open && replica.ledger.FitsAfterEviction(next.positions, {})) << "nobody has tried";
+    }
   }
 
   CoreEvent Arrival() {
@@ -131,8 +156,14 @@ class Storm {
     record.prompt.assign(1 + Draw(40), -1 - static_cast<int32_t>(Draw(3)));
     record.prompt.back() = static_cast<int32_t>(record.id);
     record.max_tokens = 1 + Draw(24);
+    record.client = std::string(1, static_cast<char>('a' + Draw(3)));
+    record.priority = static_cast<int>(Draw(3)) - 1;
+    if (OneIn(4)) record.timeout = std::chrono::milliseconds(1 + Draw(15'000));
     ClientView& client = clients_[record.id];
     client.prompt = static_cast<uint32_t>(record.prompt.size());
+    client.positions = record.positions();
+    client.arrived = now_;
+    client.timeout = record.timeout;
     if (OneIn(3)) {
       record.score_from = client.prompt / 2;
       client.scores_due = record.score_from == 0 ? 0 : client.prompt - record.score_from;
@@ -297,7 +328,10 @@ class Storm {
     ASSERT_LE(*job->live_pages, job->capacity) << "more pages than there are";
     job->held[open.sequence()] = open;
   }
-  void On(const RequestAdmitted& admitted) { ASSERT_FALSE(clients_.at(admitted.id).ended); }
+  void On(const RequestAdmitted& admitted) {
+    ASSERT_FALSE(clients_.at(admitted.id).ended);
+    ASSERT_FALSE(std::exchange(clients_.at(admitted.id).admitted, true)) << "admitted twice";
+  }
   void On(const RequestTokens& tokens) {
     ClientView& client = clients_.at(tokens.id);
     ASSERT_FALSE(client.ended) << "tokens after the end";
@@ -324,7 +358,13 @@ class Storm {
     ++seen[cancelled ? "cancelled" : "finished"];
   }
   void On(const RequestFailed& failed) {
-    ASSERT_FALSE(std::exchange(clients_.at(failed.id).ended, true)) << "ends twice";
+    ClientView& client = clients_.at(failed.id);
+    ASSERT_FALSE(std::exchange(client.ended, true)) << "ends twice";
+    ASSERT_TRUE(failed.kind != FailureKind::kQueueTimeout || !client.admitted);
+    if (failed.kind == FailureKind::kDeadline) {
+      ASSERT_TRUE(client.timeout && now_ - client.arrived >= *client.timeout);
+      ++seen[client.admitted ? "deadline of what ran" : "deadline of what waited"];
+    }
     ++seen["failed " + std::to_string(static_cast<int>(failed.kind))];
   }
   void On(const Drained&) { FAIL(); }
@@ -352,8 +392,9 @@ TEST(CoreStorm, TheRulesHold) {
   }
   for (const auto& [what, count] : seen) RecordProperty("seen_" + what, count);
   EXPECT_GT(requests, 10'000U);
-  for (const char* what : {"crash", "start", "cancel", "cancelled", "finished", "shared", "evicted",
-                           "failed 0", "failed 1", "failed 2", "failed 3", "failed 4"}) {
+  for (const char* what :
+       {"crash", "start", "cancel", "cancelled", "finished", "shared", "evicted", "failed 0", "failed 1",
+        "failed 2", "failed 3", "failed 4", "deadline of what ran", "deadline of what waited"}) {
     EXPECT_GT(seen[what], 20) << what << " hardly ever happened: the storm tests less than it says";
   }
 }

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "base/clock.h"
 #include "model/exit_setting.h"
 #include "model/sampling.h"
 #include "transport/control.pb.h"
@@ -15,18 +17,24 @@ namespace exeunt {
 
 using RequestId = uint64_t;
 
+constexpr int kFirstPriority = -100;
+constexpr int kLastPriority = 100;
+
 // One answer that a client waits for (one prompt, one choice), as one record that could be stored and played
 // again. The text stop strings of a request are not here: who turns tokens into text matches them, and sends
 // StopRequest.
 struct RequestRecord {
-  RequestId id = 0;                         // never used twice
+  RequestId id = 0;                         // never used twice; grows in order of arrival
   std::shared_ptr<const std::string> body;  // canonical JSON; shared by the choices of one call; may be null
   std::vector<int32_t> prompt;
   uint32_t max_tokens = 0;
   SamplingParams sampling;
   ExitSetting exit;
   std::vector<int32_t> end_tokens;
-  uint32_t score_from = 0;  // the prompt's tokens from here on come back as RequestScores; 0: none
+  uint32_t score_from = 0;          // the prompt's tokens from here on come back as RequestScores; 0: none
+  std::string client;               // who asks; clients share by tokens
+  int priority = 0;                 // lower is earlier, kFirstPriority to kLastPriority
+  std::optional<Duration> timeout;  // from arrival to the end; it fails when it passes
 
   uint64_t positions() const { return prompt.size() + uint64_t{max_tokens}; }
 };
@@ -57,6 +65,7 @@ enum class FailureKind {
   kPipelineRestarted,  // 503: the job that ran it ended
   kQueueTimeout,       // 503: waited too long for a place
   kShuttingDown,       // 503
+  kDeadline,           // 408: the request's own timeout has passed
 };
 
 // ---- events

@@ -124,8 +124,9 @@ void Driver::Do(EndPipeline& action) {
 
 void Driver::Do(RequestAdmitted& action) {
   Client& client = clients_.at(action.id);
-  parts_.request_metrics->Admitted(MonotonicNow(), action.cached_tokens, &client.life);
-  if (client.sink != nullptr) client.sink->OnAdmitted(action.cached_tokens);
+  const TimePoint now = MonotonicNow();
+  parts_.request_metrics->Admitted(now, action.cached_tokens, &client.life);
+  if (client.sink != nullptr) client.sink->OnAdmitted(action.cached_tokens, now - client.life.arrived);
 }
 
 void Driver::Do(RequestTokens& action) {

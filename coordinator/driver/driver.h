@@ -23,8 +23,8 @@ namespace exeunt {
 class TokenSink {
  public:
   virtual ~TokenSink() = default;
-  // It has left the queue; so many of the prompt's tokens need not be computed.
-  virtual void OnAdmitted(uint32_t /*cached_tokens*/) {}
+  // It has left the queue, where it waited so long; so many of the prompt's tokens need not be computed.
+  virtual void OnAdmitted(uint32_t /*cached_tokens*/, Duration /*waited*/) {}
   // Returns how many of them it takes: behind a stop string they are of no use.
   virtual size_t OnTokens(const std::vector<proto::TokenEvent>& tokens) = 0;
   virtual void OnScores(const std::vector<proto::PromptScore>&) {}  // where the record asked for them

@@ -59,6 +59,8 @@ RequestRecord RecordOf(const GenerationRequest& request, const Tokenizer& tokeni
   if (!request.seeded) record.sampling.seed = RandomSeed();
   if (request.ranked()) record.sampling.n_logprobs = std::max(record.sampling.n_logprobs, 0);
   record.exit = request.exit;
+  record.priority = request.priority;
+  record.timeout = request.timeout;
   record.end_tokens = request.stop_token_ids;
   if (!request.ignore_eos) {
     const auto& ends = tokenizer.end_tokens();

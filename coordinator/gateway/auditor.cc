@@ -14,6 +14,15 @@ namespace {
 
 constexpr Duration kSaveEvery = std::chrono::seconds(1);
 
+// A served request to be run in full: for no client, after all others, and without haste.
+RequestRecord FullRecord(RequestRecord record) {
+  record.exit = {};
+  record.client.clear();
+  record.priority = kLastPriority;
+  record.timeout.reset();
+  return record;
+}
+
 }  // namespace
 
 // Collects the answer in full.
@@ -150,8 +159,7 @@ void Auditor::Pump() {
   running_ = true;
   ServedAnswer served = std::move(waiting_.front());
   waiting_.pop_front();
-  RequestRecord record = served.record;
-  record.exit = {};
+  RequestRecord record = FullRecord(served.record);
   const auto sink = std::make_shared<Sink>(shared_from_this(), std::move(served));
   sink->set_id(driver_->Submit(std::move(record), sink, Traffic::kAudit));
 }
@@ -181,8 +189,7 @@ void Auditor::Failed(const ServedAnswer& served) {
 // in the place of the last: as many positions as the answer had.
 void Auditor::Score(ServedAnswer served) {
   if (served.record.sampling.temperature > 0 || served.tokens.empty()) return Next();
-  RequestRecord record = served.record;
-  record.exit = {};
+  RequestRecord record = FullRecord(served.record);
   record.max_tokens = 1;
   record.sampling.n_logprobs = -1;
   if (served.tokens.size() > 1) record.score_from = static_cast<uint32_t>(record.prompt.size());

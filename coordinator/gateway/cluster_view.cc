@@ -104,6 +104,18 @@ json::object ReplicaView(TimePoint now, const CoreConfig& config, const Replica&
           {"stages", std::move(stages)}};
 }
 
+json::object RequestsView(TimePoint now, const CoordinatorCore& core) {
+  json::object by_priority;
+  for (const auto& [priority, waiting] : core.queue().SizeByPriority()) {
+    by_priority[std::to_string(priority)] = waiting;
+  }
+  const auto oldest = core.oldest_arrival();
+  return {{"running", core.running()},
+          {"waiting", core.queued()},
+          {"waiting_by_priority", std::move(by_priority)},
+          {"oldest_wait_seconds", oldest ? json::value(Seconds(now - *oldest)) : nullptr}};
+}
+
 }  // namespace
 
 json::object ClusterView(TimePoint now, const CoordinatorCore& core) {
@@ -112,7 +124,7 @@ json::object ClusterView(TimePoint now, const CoordinatorCore& core) {
   for (const Replica& replica : core.replicas()) pipelines.push_back(ReplicaView(now, config, replica));
   return {{"ready", core.ready()},
           {"draining", core.draining()},
-          {"requests", {{"running", core.running()}, {"waiting", core.queued()}}},
+          {"requests", RequestsView(now, core)},
           {"stale_events", core.stale_events()},
           {"exit_layers", json::value_from(std::vector<int>(config.plan.exit_layers().begin(),
                                                             config.plan.exit_layers().end()))},

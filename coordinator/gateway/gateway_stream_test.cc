@@ -102,6 +102,7 @@ TEST(GatewayStream, UsageComesLastWhereAskedFor) {
   const auto usage = boost::json::parse(events[events.size() - 2]);
   EXPECT_TRUE(usage.at("choices").as_array().empty());
   EXPECT_EQ(usage.at("usage").at("completion_tokens"), 3);
+  EXPECT_GE(usage.at("usage").at("queue_time").to_number<double>(), 0.0);
   EXPECT_EQ(WriteJson(usage.at("usage").at("exit").at("by_layer")), R"({"12":2,"30":1})");
   EXPECT_TRUE(boost::json::parse(events[0]).at("usage").is_null());
 }
@@ -161,6 +162,22 @@ TEST(GatewayStream, AFailureInTheMiddleIsAnErrorEvent) {
   const std::string error = client.ReadUntil("data: [DONE]");
   EXPECT_THAT(error, HasSubstr(R"(data: {"error":{"message":)"));
   EXPECT_THAT(error, HasSubstr(R"("code":"pipeline_restarted")"));
+}
+
+TEST(GatewayStream, ADeadlineInTheMiddleIsAnErrorEventAndFreesThePages) {
+  TestServerOptions options = WithReply("");
+  options.core.context_length = 100'000'000;
+  options.cluster.kv_pages = 100'000'000;
+  TestServer server(options);
+  HttpClient client(server.port());
+  client.SendRequest("POST", "/v1/completions",
+                     R"({"model":"fake","prompt":"x","max_tokens":50000000,"stream":true,"timeout":3})");
+  client.ReadUntil("data: ");
+  server.cluster().generate = false;
+  const std::string error = client.ReadUntil("data: [DONE]");
+  EXPECT_THAT(error, HasSubstr(R"(data: {"error":{"message":)"));
+  EXPECT_THAT(error, HasSubstr(R"("type":"invalid_request_error","param":"timeout","code":"deadline_exceeded")"));
+  EXPECT_TRUE(server.WaitCluster("/pipelines/0/kv/pages_reserved", "0"));
 }
 
 }  // namespace

@@ -206,26 +206,6 @@ TEST(Gateway, LargerThanTheWholeBudgetIsRefused) {
   EXPECT_THAT(reply.body, HasSubstr("holds 64"));
 }
 
-TEST(Gateway, AFullQueueIs429AndQueuedRequestsAreServed) {
-  TestServerOptions options = WithReply("x");
-  options.core.max_sequences = 1;
-  options.core.max_queue = 1;
-  TestServer server(options);
-  server.cluster().generate = false;
-  const std::string body = R"({"model":"fake","prompt":"Hello"})";
-  HttpClient running(server.port()), waiting(server.port());
-  running.SendRequest("POST", "/v1/completions", body);
-  ASSERT_TRUE(server.WaitCluster("/requests/running", "1"));
-  waiting.SendRequest("POST", "/v1/completions", body);
-  ASSERT_TRUE(server.WaitCluster("/requests/waiting", "1"));
-  const HttpReply refused = Fetch(server.port(), "POST", "/v1/completions", body);
-  EXPECT_EQ(refused.status, 429);
-  EXPECT_TRUE(refused.headers.contains("retry-after"));
-  server.cluster().generate = true;
-  EXPECT_EQ(running.ReadReply().status, 200);
-  EXPECT_EQ(waiting.ReadReply().status, 200);
-}
-
 TEST(Gateway, AClientThatGoesCancelsItsRequest) {
   TestServer server(WithReply(""));
   server.cluster().generate = false;

@@ -20,7 +20,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
               std::vector<std::vector<int32_t>> prompts);
 
   // From the sinks.
-  void OnAdmitted(size_t choice, uint32_t cached_tokens);
+  void OnAdmitted(size_t choice, uint32_t cached_tokens, Duration waited);
   size_t OnTokens(size_t choice, const std::vector<proto::TokenEvent>& tokens);
   void OnScores(size_t choice, const std::vector<proto::PromptScore>& scores);
   void OnFinished(size_t choice, EndReason reason);
@@ -50,6 +50,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool answered_ = false;
   uint64_t prompt_tokens_ = 0;
   uint64_t cached_tokens_ = 0;
+  Duration queue_time_{0};  // the longest
   std::vector<AnswerChoice> choices_;
 };
 
@@ -58,7 +59,9 @@ class ChoiceSink : public TokenSink {
  public:
   ChoiceSink(std::shared_ptr<Generation> generation, size_t choice)
       : generation_(std::move(generation)), choice_(choice) {}
-  void OnAdmitted(uint32_t cached_tokens) override { generation_->OnAdmitted(choice_, cached_tokens); }
+  void OnAdmitted(uint32_t cached_tokens, Duration waited) override {
+    generation_->OnAdmitted(choice_, cached_tokens, waited);
+  }
   size_t OnTokens(const std::vector<proto::TokenEvent>& tokens) override {
     return generation_->OnTokens(choice_, tokens);
   }
@@ -108,6 +111,7 @@ void Generation::Submit(const GenerationRequest& request, const std::shared_ptr<
   };
   RequestRecord record = RecordOf(request, *context_.model->tokenizer);
   record.body = body;
+  record.client = exchange_->request().client;
   const ServedModel& model = *context_.model;
   for (size_t p = 0; p < prompts.size(); ++p) {
     prompt_tokens_ += prompts[p].size();
@@ -121,7 +125,8 @@ void Generation::Submit(const GenerationRequest& request, const std::shared_ptr<
   }
 }
 
-void Generation::OnAdmitted(size_t index, uint32_t cached_tokens) {
+void Generation::OnAdmitted(size_t index, uint32_t cached_tokens, Duration waited) {
+  queue_time_ = std::max(queue_time_, waited);
   if (choices_[index].first) cached_tokens_ += cached_tokens;
 }
 
@@ -257,6 +262,7 @@ Usage Generation::TotalUsage() const {
   Usage usage;
   usage.prompt_tokens = prompt_tokens_;
   usage.cached_tokens = cached_tokens_;
+  usage.queue_time = Seconds(queue_time_);
   for (const AnswerChoice& choice : choices_) {
     usage.completion_tokens += choice.text.tokens();
     for (const auto& [layer, count] : choice.text.exits_by_layer()) usage.exits_by_layer[layer] += count;
@@ -277,6 +283,7 @@ HttpResponse ErrorResponse(const ApiError& error) {
   HttpResponse response{.status = error.status, .body = ErrorBody(error)};
   if (error.retry_after_s > 0)
     response.headers.emplace_back("Retry-After", std::to_string(error.retry_after_s));
+  if (error.no_retry) response.headers.emplace_back("x-should-retry", "false");
   return response;
 }
 

@@ -16,6 +16,7 @@ struct HttpRequest {
   std::string content_type;
   std::string body;
   std::string request_id;  // the client's, or a fresh one
+  std::string client;      // who asks: its key's name, else its address
 };
 
 struct HttpResponse {

@@ -180,6 +180,8 @@ void Session::Dispatch() {
   request.content_type = text(message[http::field::content_type]);
   request.request_id = RequestIdOr(text(message["x-request-id"]));
   request.body = std::move(message.body());
+  error_code ignored;
+  request.client = socket_.remote_endpoint(ignored).address().to_string();
   const bool http11 = message.version() >= 11;
   exchange_ = std::make_shared<Exchange>(weak_from_this(), std::move(request), http11, message.keep_alive());
   Watch();

@@ -29,7 +29,7 @@ constexpr EndReason kEndReasons[] = {EndReason::kStop, EndReason::kLength, EndRe
 constexpr FailureKind kFailureKinds[] = {FailureKind::kContextLength,     FailureKind::kTooLarge,
                                          FailureKind::kQueueFull,         FailureKind::kNoPipeline,
                                          FailureKind::kPipelineRestarted, FailureKind::kQueueTimeout,
-                                         FailureKind::kShuttingDown};
+                                         FailureKind::kShuttingDown,      FailureKind::kDeadline};
 
 prometheus::Counter* Count(Registry* registry, const std::string& name, const std::string& help) {
   return &BuildCounter().Name(name).Help(help).Register(*registry).Add({});
@@ -209,6 +209,8 @@ const char* FailureKindName(FailureKind kind) {
       return "queue_timeout";
     case FailureKind::kShuttingDown:
       return "shutting_down";
+    case FailureKind::kDeadline:
+      return "deadline";
   }
   return "unknown";
 }

@@ -68,6 +68,12 @@ ApiError ApiErrorOf(FailureKind kind, const std::string& message) {
       return ErrorOfStatus(503, message, "queue_timeout");
     case FailureKind::kShuttingDown:
       return ErrorOfStatus(503, message, "shutting_down");
+    case FailureKind::kDeadline: {
+      ApiError error = ErrorOfStatus(408, message, "deadline_exceeded");
+      error.param = "timeout";
+      error.no_retry = true;
+      return error;
+    }
   }
   return ErrorOfStatus(500, message);
 }

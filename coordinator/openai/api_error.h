@@ -17,6 +17,8 @@ struct ApiError {
   std::string param;      // the field, e.g. "exit.threshold"; "": null
   std::string code;       // "": null
   int retry_after_s = 0;  // sent as Retry-After where not 0
+  bool no_retry =
+      false;  // sent as x-should-retry: OpenAI's clients ask again by themselves after some statuses
 };
 
 // Boost calls this when value() is asked of a failure: a programmer's mistake.

@@ -20,6 +20,16 @@ TEST(ApiError, Body) {
   }
 }
 
+TEST(ApiError, ADeadlineThatTheClientNamedIsNotToBeTriedAgain) {
+  const ApiError error = ApiErrorOf(FailureKind::kDeadline, "");
+  EXPECT_EQ(error.status, 408);
+  EXPECT_EQ(error.type, "invalid_request_error");
+  EXPECT_EQ(error.code, "deadline_exceeded");
+  EXPECT_EQ(error.param, "timeout");
+  EXPECT_EQ(error.retry_after_s, 0);
+  EXPECT_TRUE(error.no_retry);
+}
+
 TEST(ApiError, TypesByStatus) {
   EXPECT_EQ(ErrorOfStatus(401, "").type, "authentication_error");
   EXPECT_EQ(ErrorOfStatus(403, "").type, "permission_error");

@@ -65,6 +65,16 @@ void ReadStream(FieldReader* fields, GenerationRequest* request) {
   if (!inner.ok()) fields->Fail(inner.error().param, inner.error().message);
 }
 
+void ReadUrgency(FieldReader* fields, GenerationRequest* request) {
+  constexpr double kMaxTimeout = 24 * 3600;
+  if (const auto priority = fields->Integer("priority", kFirstPriority, kLastPriority))
+    request->priority = static_cast<int>(*priority);
+  const auto timeout = fields->Number("timeout", 0, kMaxTimeout);
+  if (!timeout) return;
+  if (*timeout == 0) return fields->Fail("timeout", "'timeout' must be above 0");
+  request->timeout = FromSeconds(*timeout);
+}
+
 // Nothing is done with either.
 void CheckUserAndMetadata(FieldReader* fields) {
   constexpr size_t kMaxPairs = 16, kMaxKey = 64, kMaxValue = 512;
@@ -100,6 +110,7 @@ void ReadCommon(FieldReader* fields, const ApiLimits& limits, GenerationRequest*
   ReadSampling(fields, limits, request);
   ReadStop(fields, limits, request);
   ReadStream(fields, request);
+  ReadUrgency(fields, request);
   CheckUserAndMetadata(fields);
   RefuseWhatIsNotBuilt(fields);
 }

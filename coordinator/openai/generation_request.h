@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/clock.h"
 #include "certify/certificate.h"
 #include "coordinator/openai/api_error.h"
 #include "model/exit_setting.h"
@@ -55,7 +56,9 @@ struct GenerationRequest {
   ExitSetting exit;
   std::string certificate;  // that `exit` is from; "": none
   bool exit_per_token = false;
-  bool ignore_eos = false;  // as vLLM has it: the model's end tokens end nothing
+  bool ignore_eos = false;          // as vLLM has it: the model's end tokens end nothing
+  int priority = 0;                 // as vLLM has it: lower is earlier
+  std::optional<Duration> timeout;  // from arrival to the end of the answer
 
   bool ranked() const { return best_of > n; }
 };

@@ -48,6 +48,8 @@ TEST(ParseCompletion, Defaults) {
   EXPECT_EQ(request.sampling.n_logprobs, -1);
   EXPECT_FALSE(request.seeded);
   EXPECT_FALSE(request.stream);
+  EXPECT_EQ(request.priority, 0);
+  EXPECT_FALSE(request.timeout);
   EXPECT_EQ(request.exit.mode, ExitMode::kPropagate) << "the server's default";
   EXPECT_EQ(request.exit.threshold, 0.9F);
 }
@@ -136,6 +138,13 @@ TEST(ParseCompletion, WhatIsWrongIsNamed) {
       {R"("stream":true,"stream_options":{"include_usage":1})", "stream_options.include_usage"},
       {R"("stream":true,"stream_options":{"continuous_usage_stats":1})",
        "stream_options.continuous_usage_stats"},
+      {R"("priority":101)", "priority"},
+      {R"("priority":-101)", "priority"},
+      {R"("priority":0.5)", "priority"},
+      {R"("timeout":0)", "timeout"},
+      {R"("timeout":-1)", "timeout"},
+      {R"("timeout":86401)", "timeout"},
+      {R"("timeout":"5")", "timeout"},
       {R"("user":5)", "user"},
       {R"("metadata":[])", "metadata"},
       {R"("metadata":{"a":5})", "metadata"},
@@ -174,6 +183,14 @@ TEST(ParseCompletion, WhatChangesTheLogits) {
   EXPECT_FALSE(With(R"("frequency_penalty":0,"repetition_penalty":1,"logit_bias":{},"min_tokens":0)")
                    .value()
                    .sampling.AdjustsLogits());
+}
+
+TEST(ParseCompletion, Urgency) {
+  const auto request = With(R"("priority":-100,"timeout":2.5)").value();
+  EXPECT_EQ(request.priority, -100);
+  EXPECT_EQ(request.timeout, std::chrono::milliseconds(2500));
+  EXPECT_EQ(With(R"("priority":100)").value().priority, 100);
+  EXPECT_EQ(With(R"("timeout":86400)").value().timeout, std::chrono::hours(24));
 }
 
 TEST(ParseCompletion, EchoAndBestOf) {

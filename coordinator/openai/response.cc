@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <cmath>
 
 #include "coordinator/openai/generation_request.h"
 #include "coordinator/openai/json_text.h"
@@ -94,6 +95,7 @@ json::value UsageObject(const ResponseShape& shape, const Usage& usage) {
                       {"completion_tokens", usage.completion_tokens},
                       {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
                       {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}},
+                      {"queue_time", std::round(usage.queue_time * 1e6) / 1e6},
                       {"exit", ExitUsage(shape, usage)}};
 }
 

@@ -34,6 +34,7 @@ struct Usage {
   uint64_t prompt_tokens = 0;
   uint64_t cached_tokens = 0;  // of them, whose K/V was there already
   uint64_t completion_tokens = 0;
+  double queue_time = 0.0;  // seconds that the answers waited for a place; of several the longest
   std::map<int, uint64_t> exits_by_layer;  // tokens by the layers that were run for them
 };
 

@@ -17,11 +17,14 @@ ResponseShape Shape(bool chat) {
   return shape;
 }
 
-const Usage kUsage{
-    .prompt_tokens = 3, .cached_tokens = 2, .completion_tokens = 4, .exits_by_layer = {{12, 1}, {30, 3}}};
+const Usage kUsage{.prompt_tokens = 3,
+                   .cached_tokens = 2,
+                   .completion_tokens = 4,
+                   .queue_time = 0.0123456789,
+                   .exits_by_layer = {{12, 1}, {30, 3}}};
 constexpr char kUsageText[] =
     R"({"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,"prompt_tokens_details":{"cached_tokens":2},)"
-    R"("exit":{"certificate":null,"mode":"propagate","measure":"softmax",)"
+    R"("queue_time":0.012346,"exit":{"certificate":null,"mode":"propagate","measure":"softmax",)"
     R"("threshold":0.9,"mean_layers":25.5,"layers_skipped":18,"by_layer":{"12":1,"30":3}}})";
 
 TEST(Response, Completion) {

@@ -1,0 +1,189 @@
+// Admission: who gets a place in which pipeline, and who has waited too long.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+#include "coordinator/core/coordinator_core.h"
+#include "coordinator/core/open_sequence_message.h"
+
+namespace exeunt {
+namespace {
+
+// Prompts in one Admit: far below the limit of a control message.
+constexpr size_t kMaxAdmitTokens = size_t{1} << 18;
+
+}  // namespace
+
+void CoordinatorCore::On(RequestArrived& event) {
+  const RequestId id = event.record.id;
+  CHECK_MSG(!requests_.contains(id), "request {} arrives twice", id);
+  if (auto refusal = Refusal(event.record)) return Emit(std::move(*refusal));
+  Request& request = requests_[id];
+  request.record = std::move(event.record);
+  request.arrived = now_;
+  queue_.Push({id, request.record.client, request.record.priority, request.record.positions()});
+  Schedule(id, &request);
+  try_admission_ = true;
+  AdmitQueued();
+  if (queue_.size() > config_.max_queue) RefuseSurplus();
+}
+
+void CoordinatorCore::RefuseSurplus() {
+  const RequestId id = queue_.Surplus();
+  const size_t of_client = queue_.SizeOf(requests_.at(id).record.client);
+  FailRequest(id, FailureKind::kQueueFull,
+              fmt::format("{} requests are waiting, {} of them of this client; the limit is {}; please try "
+                          "again later",
+                          queue_.size() - 1, of_client - 1, config_.max_queue));
+}
+
+std::optional<RequestFailed> CoordinatorCore::Refusal(const RequestRecord& record) const {
+  if (draining_) return RequestFailed{record.id, FailureKind::kShuttingDown, "the server is shutting down"};
+  if (record.positions() > config_.context_length) {
+    return RequestFailed{
+        record.id, FailureKind::kContextLength,
+        fmt::format("This model's maximum context length is {} tokens, but {} were requested "
+                    "({} in the prompt, {} for the completion).",
+                    config_.context_length, record.positions(), record.prompt.size(), record.max_tokens)};
+  }
+  const uint64_t capacity = LargestCapacityTokens();
+  if (capacity > 0 && record.positions() > capacity) {
+    return RequestFailed{
+        record.id, FailureKind::kTooLarge,
+        fmt::format("The request needs K/V memory for {} tokens (prompt and max_tokens), but the "
+                    "whole KV budget of a pipeline holds {}.",
+                    record.positions(), capacity)};
+  }
+  if (!ready())
+    return RequestFailed{record.id, FailureKind::kNoPipeline, "no pipeline is ready; please try again"};
+  return std::nullopt;
+}
+
+uint64_t CoordinatorCore::LargestCapacityTokens() const {
+  uint64_t largest = 0;
+  for (const Replica& replica : replicas_) {
+    largest = std::max(largest, replica.known_capacity_pages * replica.known_page_tokens);
+  }
+  return largest;
+}
+
+// The least loaded pipeline that has a place now; of equals, the one that knows most of the prompt.
+CoordinatorCore::Place CoordinatorCore::ChooseReplica(const RequestRecord& record) {
+  Place best;
+  const auto load = [](const Place& p) {
+    return std::tuple(p.replica->sequences.size(), -static_cast<int64_t>(p.shared.tokens),
+                      p.replica->ledger.reserved_pages());
+  };
+  for (Replica& replica : replicas_) {
+    if (!replica.pipeline.verified() || replica.sequences.size() >= config_.max_sequences) continue;
+    const auto shared = PlaceIn(replica, record);
+    if (!shared) continue;
+    const Place place{&replica, *shared};
+    if (best.replica == nullptr || load(place) < load(best)) best = place;
+  }
+  return best;
+}
+
+// In the queue's order until one finds no place; then those that may be admitted before it. Nothing to try
+// where nothing that matters has changed since.
+void CoordinatorCore::AdmitQueued() {
+  if (!std::exchange(try_admission_, false)) return;
+  while (const auto head = queue_.Head()) {
+    const uint64_t positions = requests_.at(*head).record.positions();
+    if (const uint64_t capacity = LargestCapacityTokens(); capacity > 0 && positions > capacity) {
+      FailRequest(*head, FailureKind::kTooLarge,
+                  fmt::format("The request needs K/V memory for {} tokens, but a restarted "
+                              "pipeline holds {}.",
+                              positions, capacity));
+    } else if (!TryAdmit(*head)) {
+      queue_.Hold();
+      while (AdmitAPasser()) {
+      }
+      return;
+    }
+  }
+}
+
+bool CoordinatorCore::AdmitAPasser() {
+  const std::vector<RequestId> passers = queue_.Passers();
+  return std::any_of(passers.begin(), passers.end(), [this](RequestId id) { return TryAdmit(id); });
+}
+
+bool CoordinatorCore::TryAdmit(RequestId id) {
+  ++places_sought_;
+  Request& request = requests_.at(id);
+  const Place place = ChooseReplica(request.record);
+  if (place.replica == nullptr) return false;
+  queue_.Admit(id);
+  request.pipeline = place.replica->pipeline.index();
+  request.sequence = OpenIn(place, request.record, id);
+  Schedule(id, &request);
+  Emit(RequestAdmitted{id, request.pipeline, place.shared.tokens});
+  return true;
+}
+
+uint64_t CoordinatorCore::OpenIn(const Place& place, const RequestRecord& record,
+                                 std::optional<RequestId> request) {
+  Replica* replica = place.replica;
+  MakeRoom(replica, record.positions(), place.shared);
+  const uint64_t number = replica->next_sequence++;
+  replica->ledger.Reserve(number, static_cast<uint32_t>(record.positions()), place.shared);
+  const uint32_t retained = HoldPrompt(replica, number, record, place.shared);
+  if (replica->sequences.empty()) replica->pipeline.NoteProgress(now_);
+  replica->sequences.emplace(number, OpenSequence(record, request, now_));
+  ++replica->opened;
+  if (replica->pending_tokens + record.prompt.size() > kMaxAdmitTokens) SendPending(replica);
+  *replica->pending.add_open() = OpenSequenceMessage(number, record, place.shared, retained);
+  replica->pending_tokens += record.prompt.size();
+  return number;
+}
+
+// The admissions of this step in one message to stage 0; the other stages are rung.
+void CoordinatorCore::SendPending(Replica* replica) {
+  if (replica->pending.open_size() == 0) return;
+  proto::ToWorker admit;
+  admit.mutable_admit()->Swap(&replica->pending);
+  replica->pending_tokens = 0;
+  SendTo(*replica, 0, std::move(admit));
+  proto::ToWorker doorbell;
+  doorbell.mutable_doorbell()->set_opened(replica->opened);
+  for (uint32_t rank = 1; rank < config_.stages; ++rank) SendTo(*replica, rank, doorbell);
+}
+
+// When time alone will next change something for the request.
+void CoordinatorCore::Schedule(RequestId id, Request* request) {
+  due_.erase({request->due, id});
+  request->due = request->deadline();
+  if (request->sequence == 0) {
+    const Duration waits = request->promoted ? config_.queue_timeout : config_.queue_timeout / 2;
+    request->due = std::min(request->due, request->arrived + waits);
+  }
+  if (request->due != kNever) due_.emplace(request->due, id);
+}
+
+void CoordinatorCore::HandleDue() {
+  while (!due_.empty() && due_.begin()->first <= now_) {
+    const RequestId id = due_.begin()->second;
+    Request& request = requests_.at(id);
+    if (request.deadline() <= now_) {
+      const char* was = request.sequence == 0 ? "waited for a place" : "was being answered";
+      CancelSequence(request);
+      FailRequest(id, FailureKind::kDeadline,
+                  fmt::format("the request's 'timeout' of {:.6g} s passed while it {}",
+                              Seconds(*request.record.timeout), was));
+    } else if (now_ - request.arrived >= config_.queue_timeout) {
+      FailRequest(id, FailureKind::kQueueTimeout,
+                  fmt::format("no place in a pipeline within {:.0f} s", Seconds(config_.queue_timeout)));
+    } else {
+      queue_.Promote(id);
+      request.promoted = true;
+      try_admission_ = true;
+      Schedule(id, &request);
+    }
+  }
+}
+
+}  // namespace exeunt
