@@ -164,10 +164,8 @@ std::optional<HttpResponse> Gateway::Admit(HttpRequest* request) {
                           : ErrorOfStatus(401, "the API key is not known here", kInvalidKey));
     refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
   }
-  HttpMetrics::Route* metrics =
-      parts_.http_metrics->Of(route == nullptr ? kUnknownRoute : route->path, request->method);
-  metrics->Began(0);
-  metrics->Ended(refusal.status, Duration{0});
+  parts_.http_metrics->Of(route == nullptr ? kUnknownRoute : route->path, request->method)
+      ->Refused(refusal.status);
   return refusal;
 }
 
