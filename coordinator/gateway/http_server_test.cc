@@ -274,6 +274,22 @@ TEST_F(HttpServerTest, AnAnswerThatTakesItsTimeArrives) {
   EXPECT_EQ(client.ReadReply().body, "GET /next []");
 }
 
+TEST_F(HttpServerTest, RequestsThatComeWhileAnAnswerIsPreparedAreTheNext) {
+  Start();
+  HttpClient client(server_->port());
+  client.SendRequest("GET", "/hold");
+  ASSERT_TRUE(WaitNote("held"));
+  client.Send("GET /next HTTP/1.1\r\n\r\nGET /and");
+  HttpClient later(server_->port());
+  later.SendRequest("GET", "/later");
+  EXPECT_EQ(later.ReadReply().status, 200) << "what was sent before has been read";
+  OnServer([this] { held_->Respond({.body = "held"}); });
+  EXPECT_EQ(client.ReadReply().body, "held");
+  EXPECT_EQ(client.ReadReply().body, "GET /next []");
+  client.Send(" HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(client.ReadReply().body, "GET /and []");
+}
+
 TEST_F(HttpServerTest, StreamsInChunks) {
   Start();
   HttpClient client(server_->port());

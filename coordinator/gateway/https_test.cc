@@ -90,6 +90,9 @@ TEST_F(HttpsTest, RequestsThatComeWhileAnAnswerIsPrepared) {
   client.SendRequest("GET", "/hold");
   ASSERT_EQ(holds_.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
   client.Send("POST /next HTTP/1.1\r\nContent-Le");
+  HttpClient later(server_->port(), files_.pem.certificate_pem);
+  later.SendRequest("GET", "/later");
+  EXPECT_EQ(later.ReadReply().status, 200) << "what was sent before has been read";
   boost::asio::post(io_, [this] { held_->Respond({.body = "held"}); });
   EXPECT_EQ(client.ReadReply().body, "held");
   client.Send("ngth: 3\r\n\r\nabc");
