@@ -34,7 +34,10 @@ struct HttpClient::Tls {
   asio::ssl::stream<asio::ip::tcp::socket&> stream;
 };
 
-HttpClient::HttpClient(uint16_t port) { socket_.connect({asio::ip::make_address("127.0.0.1"), port}); }
+HttpClient::HttpClient(uint16_t port) {
+  socket_.connect({asio::ip::make_address("127.0.0.1"), port});
+  socket_.set_option(asio::ip::tcp::no_delay(true));  // what is sent is there at once
+}
 
 HttpClient::HttpClient(uint16_t port, const std::string& certificate_pem) : HttpClient(port) {
   tls_ = std::make_unique<Tls>(&socket_);
