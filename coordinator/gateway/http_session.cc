@@ -171,7 +171,8 @@ void Session::NextRequest() {
   parser_.emplace();
   parser_->header_limit(static_cast<uint32_t>(options_.max_header_bytes));
   parser_->body_limit(options_.max_body_bytes);
-  Await(State::kIdle, options_.idle_timeout);
+  for (std::string* spent : {&queued_, &writing_}) spent->shrink_to_fit();
+  Await(State::kIdle, crowded_ ? options_.header_timeout : options_.idle_timeout);
   Parse();
 }
 
