@@ -8,6 +8,8 @@
 namespace exeunt {
 namespace {
 
+constexpr uint64_t kMaxHeaderBytes = uint64_t{1} << 20;
+
 // "--max-queue" is EXEUNT_MAX_QUEUE in the environment.
 std::string EnvironmentName(const std::string& option) {
   std::string name = "EXEUNT_";
@@ -31,10 +33,29 @@ void AddModelOptions(CLI::App* app, Config* c) {
       "of merged matrices: auto, F32, F16, BF16, Q8_0, Q4_0 or Q4_1");
   Add(app, "--exits", &c->exits, "directory of exits.json");
   Add(app, "--api-model-name", &c->api_model_name, "name of the model in the API (default: its file)");
+}
+
+void AddHttpOptions(CLI::App* app, Config* c) {
   Add(app, "--host", &c->host, "address of the REST API");
   Add(app, "--port", &c->port, "port of the REST API");
+  Add(app, "--api-keys", &c->api_keys,
+      "file of the keys that requests must have, `NAME KEY` or `KEY` a line");
+  Add(app, "--tls-certificate", &c->tls_certificate, "PEM file of the certificate and its chain: HTTPS");
+  Add(app, "--tls-key", &c->tls_key, "PEM file of the certificate's private key");
+  Add(app, "--cors-origin", &c->cors_origins,
+      "whose web pages may use the API, e.g. https://chat.example, or *; may be repeated")
+      ->allow_extra_args(false);
+  Add(app, "--max-header-bytes", &c->max_header_bytes, "largest header of a request")
+      ->transform(CLI::AsSizeValue(false));
   Add(app, "--max-body-bytes", &c->max_body_bytes, "largest request")->transform(CLI::AsSizeValue(false));
-  Add(app, "--max-connections", &c->max_connections, "HTTP connections at once");
+  Add(app, "--max-connections", &c->max_connections, "HTTP connections at once; more get 503");
+  Add(app, "--max-requests-in-flight", &c->max_requests_in_flight,
+      "POST requests at once, those that wait too; more get 429 (0: any number)");
+  Add(app, "--http-idle-timeout", &c->http_idle_timeout_s, "seconds a connection may be idle");
+  Add(app, "--http-header-timeout", &c->http_header_timeout_s,
+      "seconds for a request's header, and for a TLS handshake");
+  Add(app, "--http-body-timeout", &c->http_body_timeout_s, "seconds for a request's body");
+  Add(app, "--http-write-timeout", &c->http_write_timeout_s, "seconds for a client to take what is written");
 }
 
 void AddPipelineOptions(CLI::App* app, Config* c) {
@@ -56,6 +77,10 @@ void AddPipelineOptions(CLI::App* app, Config* c) {
 
 void AddRequestOptions(CLI::App* app, Config* c) {
   Add(app, "--default-max-tokens", &c->default_max_tokens, "where a request names none");
+  Add(app, "--max-tokens-limit", &c->max_tokens_limit,
+      "most tokens of an answer that may be asked for (0: what the context holds)");
+  Add(app, "--max-prompt-tokens", &c->max_prompt_tokens,
+      "longest prompt in tokens (0: what the context holds)");
   Add(app, "--max-queue", &c->max_queue, "requests that wait; more get 429");
   Add(app, "--queue-timeout", &c->queue_timeout_s, "seconds a request may wait");
   Add(app, "--default-certificate", &c->default_certificate,
@@ -97,6 +122,33 @@ Status AtLeast(const char* option, double value, double low) {
   return InvalidArgument("{} is {}, it must be at least {}", option, value, low);
 }
 
+bool IsOrigin(const std::string& text) {
+  const size_t scheme = text.find("://");
+  const bool has_host = scheme != std::string::npos && scheme > 0 && scheme + 3 < text.size();
+  return text == "*" || (has_host && text.find_first_of("/*, ", scheme + 3) == std::string::npos);
+}
+
+Status CheckHttp(const Config& config) {
+  if (config.tls_certificate.empty() != config.tls_key.empty())
+    return InvalidArgument("--tls-certificate and --tls-key go together: one of them is missing");
+  for (const std::string& origin : config.cors_origins) {
+    if (IsOrigin(origin)) continue;
+    return InvalidArgument(
+        "--cors-origin is '{}', it must be like https://chat.example, without a path, or *", origin);
+  }
+  RETURN_IF_ERROR(AtLeast("--max-header-bytes", static_cast<double>(config.max_header_bytes), 1024));
+  if (config.max_header_bytes > kMaxHeaderBytes) {
+    return InvalidArgument("--max-header-bytes is {}, it must be at most {}", config.max_header_bytes,
+                           kMaxHeaderBytes);
+  }
+  RETURN_IF_ERROR(AtLeast("--max-connections", config.max_connections, 1));
+  RETURN_IF_ERROR(AtLeast("--max-requests-in-flight", config.max_requests_in_flight, 0));
+  RETURN_IF_ERROR(AtLeast("--http-idle-timeout", config.http_idle_timeout_s, 1));
+  RETURN_IF_ERROR(AtLeast("--http-header-timeout", config.http_header_timeout_s, 1));
+  RETURN_IF_ERROR(AtLeast("--http-body-timeout", config.http_body_timeout_s, 1));
+  return AtLeast("--http-write-timeout", config.http_write_timeout_s, 1);
+}
+
 Status CheckExitDefaults(const Config& config) {
   const auto mode = ExitModeOf(config.default_exit_mode);
   if (mode != ExitMode::kOff && mode != ExitMode::kPropagate) {
@@ -126,6 +178,7 @@ ParsedConfig ParseConfig(int argc, const char* const* argv) {
   app.set_config("--config", "", "TOML file with these options, e.g. port = 8080");
   app.allow_config_extras(CLI::config_extras_mode::error);
   AddModelOptions(&app, &config);
+  AddHttpOptions(&app, &config);
   AddPipelineOptions(&app, &config);
   AddRequestOptions(&app, &config);
   AddJobOptions(&app, &config);
@@ -157,7 +210,7 @@ Status Validate(const Config& config) {
   RETURN_IF_ERROR(AtLeast("--prefill-chunk", config.prefill_chunk, 1));
   RETURN_IF_ERROR(AtLeast("--max-batch-rows", config.max_batch_rows, 1));
   RETURN_IF_ERROR(AtLeast("--max-sequences", config.max_sequences, 1));
-  RETURN_IF_ERROR(AtLeast("--max-connections", config.max_connections, 1));
+  RETURN_IF_ERROR(CheckHttp(config));
   RETURN_IF_ERROR(AtLeast("--default-max-tokens", config.default_max_tokens, 1));
   RETURN_IF_ERROR(AtLeast("--queue-timeout", config.queue_timeout_s, 0));
   RETURN_IF_ERROR(AtLeast("--default-exit-threshold", config.default_exit_threshold, 0));

@@ -22,8 +22,18 @@ struct Config {
   // The REST API
   std::string host = "0.0.0.0";
   uint16_t port = 8080;
+  std::string api_keys;         // file of those who may ask; "": everybody may
+  std::string tls_certificate;  // PEM files, both or none: HTTPS
+  std::string tls_key;
+  std::vector<std::string> cors_origins;  // whose pages may use the API from a browser; "*": all
+  uint64_t max_header_bytes = 16 << 10;   // of a request
   uint64_t max_body_bytes = uint64_t{4} << 20;
   int max_connections = 1024;
+  int max_requests_in_flight = 0;  // POST requests, queued ones too; 0: any number
+  double http_idle_timeout_s = 75;
+  double http_header_timeout_s = 10;
+  double http_body_timeout_s = 30;
+  double http_write_timeout_s = 30;
 
   // The pipelines
   uint32_t stages = 2;         // ranks of each pipeline
@@ -41,6 +51,8 @@ struct Config {
 
   // Requests
   uint32_t default_max_tokens = 512;  // where a request names none
+  uint32_t max_tokens_limit = 0;      // of an answer, 0: what the context holds
+  uint32_t max_prompt_tokens = 0;     // 0: what the context holds
   uint32_t max_queue = 256;           // requests that wait for a place; more get 429
   double queue_timeout_s = 600;
   double audit_share = 0.0;

@@ -37,6 +37,22 @@ TEST(Config, DefaultsAndOptions) {
   EXPECT_EQ(DefaultExit(set).threshold, 0.9F);
 }
 
+TEST(Config, Access) {
+  const Config config =
+      Parse({"--cors-origin", "https://a.example", "--cors-origin", "*", "--max-header-bytes", "32KiB",
+             "--tls-certificate", "c.pem", "--tls-key", "k.pem", "--api-keys", "keys",
+             "--max-requests-in-flight", "7", "--http-idle-timeout", "20"})
+          .config.value();
+  EXPECT_THAT(config.cors_origins, ElementsAre("https://a.example", "*"));
+  EXPECT_EQ(config.max_header_bytes, uint64_t{32} << 10);
+  EXPECT_EQ(config.max_requests_in_flight, 7);
+  EXPECT_EQ(config.http_idle_timeout_s, 20);
+  for (const char* origin : {"a.example", "https://a.example/", "https://a.example/chat", "https://", "://a",
+                             "https://*.example", "https://a https://b"}) {
+    EXPECT_THAT(Parse({"--cors-origin", origin}).text, HasSubstr("--cors-origin")) << origin;
+  }
+}
+
 TEST(Config, FileAndEnvironment) {
   const std::string path = testing::TempDir() + "exeunt_config_test.toml";
   std::ofstream(path) << "port = 9001\nmax-queue = 7\nkv-budget = \"1GiB\"\n";
@@ -68,6 +84,13 @@ TEST(Config, WhatIsWrongIsNamed) {
       {{"--default-exit-measure", "classifier"}, "--exits"},
       {{"--canary-idle", "0"}, "--canary-idle"},
       {{"--pin-threads", "--replicas", "2"}, "--pin-threads"},
+      {{"--tls-certificate", "c.pem"}, "--tls-key"},
+      {{"--tls-key", "k.pem"}, "--tls-certificate"},
+      {{"--max-header-bytes", "100"}, "--max-header-bytes"},
+      {{"--max-header-bytes", "2MiB"}, "--max-header-bytes"},
+      {{"--max-connections", "0"}, "--max-connections"},
+      {{"--max-requests-in-flight", "-1"}, "--max-requests-in-flight"},
+      {{"--http-body-timeout", "0"}, "--http-body-timeout"},
   };
   for (const auto& [args, what] : cases) {
     const ParsedConfig parsed = Parse(args);

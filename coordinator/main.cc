@@ -16,6 +16,7 @@
 #include "coordinator/driver/driver.h"
 #include "coordinator/gateway/gateway.h"
 #include "coordinator/gateway/http_server.h"
+#include "coordinator/gateway/tls_context.h"
 #include "coordinator/metrics/build_info.h"
 #include "coordinator/supervisor/mpirun_launcher.h"
 #include "model/exit_heads_info.h"
@@ -98,6 +99,11 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
   model.created = static_cast<int64_t>(MillisecondsSince1970() / 1000);
   model.context_length = static_cast<uint32_t>(shape.context_length);
   model.default_max_tokens = config.default_max_tokens;
+  model.max_prompt_tokens = config.max_prompt_tokens;
+  if (config.max_tokens_limit > 0) {
+    model.default_max_tokens = std::min(config.default_max_tokens, config.max_tokens_limit);
+    model.limits.max_tokens = static_cast<int32_t>(std::min<uint32_t>(config.max_tokens_limit, INT32_MAX));
+  }
   model.limits.n_layers = shape.n_layers;
   model.limits.exit_layers.assign(plan.exit_layers().begin(), plan.exit_layers().end());
   if (!config.exits.empty()) {
@@ -157,9 +163,42 @@ struct Server {
   std::unique_ptr<StageMetrics> stage_metrics;
   std::unique_ptr<MpirunLauncher> launcher;
   std::unique_ptr<Driver> driver;
+  ApiKeys keys;
   std::unique_ptr<Gateway> gateway;
   std::unique_ptr<HttpServer> http;
 };
+
+HttpServerOptions MakeHttpOptions(const Config& config, Server* server) {
+  HttpServerOptions http;
+  http.host = config.host;
+  http.port = config.port;
+  http.max_header_bytes = config.max_header_bytes;
+  http.max_body_bytes = config.max_body_bytes;
+  http.max_connections = config.max_connections;
+  http.idle_timeout = FromSeconds(config.http_idle_timeout_s);
+  http.header_timeout = FromSeconds(config.http_header_timeout_s);
+  http.body_timeout = FromSeconds(config.http_body_timeout_s);
+  http.write_timeout = FromSeconds(config.http_write_timeout_s);
+  http.cors = CorsPolicy(config.cors_origins);
+  http.admit = [server](HttpRequest* request) { return server->gateway->Admit(request); };
+  http.on_refused = [server](int status) { server->http_metrics.Refused(status); };
+  return http;
+}
+
+// Who may ask, and the certificate. Of a file that is wrong, what was read before stays in force.
+Status ReadKeys(const Config& config, Server* server) {
+  if (config.api_keys.empty()) return OkStatus();
+  ASSIGN_OR_RETURN(server->keys, ApiKeys::Read(config.api_keys));
+  spdlog::info("{} API keys of '{}'", server->keys.size(), config.api_keys);
+  return OkStatus();
+}
+
+Status ReadCertificate(const Config& config, Server* server) {
+  if (config.tls_certificate.empty()) return OkStatus();
+  ASSIGN_OR_RETURN(auto tls, LoadTlsContext(config.tls_certificate, config.tls_key));
+  server->http->SetTls(std::move(tls));
+  return OkStatus();
+}
 
 Status Open(Config config, Server* server) {
   config.model = fs::absolute(config.model).string();
@@ -197,17 +236,15 @@ Status Open(Config config, Server* server) {
                                                              .request_metrics = server->request_metrics.get(),
                                                              .http_metrics = &server->http_metrics,
                                                              .stage_metrics = server->stage_metrics.get(),
-                                                             .audits = audits});
-  HttpServerOptions http;
-  http.host = config.host;
-  http.port = config.port;
-  http.max_body_bytes = config.max_body_bytes;
-  http.max_connections = config.max_connections;
-  http.on_refused = [server](int status) { server->http_metrics.Refused(status); };
-  ASSIGN_OR_RETURN(server->http, HttpServer::Listen(&server->io, http, [server](auto exchange) {
+                                                             .audits = audits,
+                                                             .keys = &server->keys,
+                                                             .max_requests = config.max_requests_in_flight});
+  RETURN_IF_ERROR(ReadKeys(config, server));
+  ASSIGN_OR_RETURN(server->http,
+                   HttpServer::Listen(&server->io, MakeHttpOptions(config, server), [server](auto exchange) {
                      server->gateway->Handle(std::move(exchange));
                    }));
-  return OkStatus();
+  return ReadCertificate(config, server);
 }
 
 // The first SIGTERM or SIGINT drains, the second leaves at once (every child is killed all the same).
@@ -218,6 +255,18 @@ void WaitSignal(boost::asio::signal_set* signals, Server* server) {
     spdlog::info("signal {}: finishing what runs", signal);
     server->driver->Drain([server] { server->io.stop(); });
     WaitSignal(signals, server);
+  });
+}
+
+// At SIGHUP.
+void WaitReload(boost::asio::signal_set* signals, const Config& config, Server* server) {
+  signals->async_wait([signals, &config, server](boost::system::error_code error, int) {
+    if (error) return;
+    spdlog::info("SIGHUP: reading keys and certificate again");
+    for (const Status& status : {ReadKeys(config, server), ReadCertificate(config, server)}) {
+      if (!status) spdlog::error("kept as it was: {}", status.error().message);
+    }
+    WaitReload(signals, config, server);
   });
 }
 
@@ -236,7 +285,13 @@ int Main(int argc, const char* const* argv) {
   }
   boost::asio::signal_set signals(server.io, SIGINT, SIGTERM);
   WaitSignal(&signals, &server);
-  spdlog::info("listening on {}:{}", parsed.config->host, server.http->port());
+  boost::asio::signal_set reload(server.io);
+  if (!parsed.config->api_keys.empty() || !parsed.config->tls_certificate.empty()) {
+    reload.add(SIGHUP);
+    WaitReload(&reload, *parsed.config, &server);
+  }
+  spdlog::info("listening on {}:{}{}", parsed.config->host, server.http->port(),
+               parsed.config->tls_certificate.empty() ? "" : " (TLS)");
   server.driver->Start();
   server.io.run();
   spdlog::info("end");

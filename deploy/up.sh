@@ -13,6 +13,7 @@ deploy/up.sh [options] [-- coordinator options]
   --threads-per-stage N  compute threads (1)
   --monitoring           Prometheus beside it, with the rules of deploy/monitoring
   --prometheus-port N    of that Prometheus, on this machine only (9090)
+The request has the key in EXEUNT_API_KEY, where the coordinator is given --api-keys.
 deploy/down.sh stops what this started.
 USAGE
 }
@@ -38,6 +39,13 @@ root="$(cd "$(dirname "$0")/.." && pwd)"
 say() { echo "up: $*" >&2; }
 die() { say "$*"; exit 1; }
 url="http://127.0.0.1:$port"
+ask=(curl --silent)
+if [[ " ${extra[*]:-}" == *" --tls-certificate"* ]] || [ -n "${EXEUNT_TLS_CERTIFICATE:-}" ]; then
+  url="https://127.0.0.1:$port"
+  ask+=(--insecure)  # this machine, whatever names the certificate has
+fi
+# Not an argument: those can be seen by others.
+key_header() { [ -z "${EXEUNT_API_KEY:-}" ] || echo "Authorization: Bearer $EXEUNT_API_KEY"; }
 
 "$root/deploy/install.sh" build run ${monitoring:+monitoring}
 say "building (Release)"
@@ -73,10 +81,10 @@ fi
 
 say "waiting for $url/readyz"
 for ((i = 0; ; ++i)); do
-  if curl --silent --fail --max-time 2 "$url/readyz" >/dev/null; then break; fi
+  if "${ask[@]}" --fail --max-time 2 "$url/readyz" >/dev/null; then break; fi
   running_coordinator >/dev/null || { tail -n 20 "$log_file" >&2; die "the coordinator ended; its log is above"; }
   [ "$i" -lt 600 ] || { tail -n 20 "$log_file" >&2; die "not ready after 5 minutes; the end of its log is above"; }
-  [ $((i % 10)) -ne 9 ] || say "still loading: $(curl --silent --max-time 2 "$url/readyz" || true)"
+  [ $((i % 10)) -ne 9 ] || say "still loading: $("${ask[@]}" --max-time 2 "$url/readyz" || true)"
   sleep 0.5
 done
 say "ready"
@@ -91,7 +99,10 @@ start_prometheus() {
   mkdir -p "$prometheus_state"
   echo "$port $prometheus_port" >"$prometheus_state/options"
   cp "$root"/deploy/monitoring/{rules,alerts}.yml "$prometheus_state"
-  sed "s/127\.0\.0\.1:8080/127.0.0.1:$port/" "$root/deploy/monitoring/prometheus.yml" >"$prometheus_state/prometheus.yml"
+  local secure=""
+  [[ "$url" != https:* ]] || secure='s/^  - job_name: .*/&\n    scheme: https\n    tls_config: {insecure_skip_verify: true}/'
+  sed -e "s/127\.0\.0\.1:8080/127.0.0.1:$port/" -e "$secure" "$root/deploy/monitoring/prometheus.yml" \
+    >"$prometheus_state/prometheus.yml"
   setsid prometheus --config.file="$prometheus_state/prometheus.yml" --storage.tsdb.path="$prometheus_state/data" \
     --storage.tsdb.retention.time=15d --web.listen-address="127.0.0.1:$prometheus_port" \
     >"$prometheus_state/log" 2>&1 </dev/null &
@@ -111,4 +122,4 @@ fi
 
 body='{"model":"default","messages":[{"role":"user","content":"Name three primary colours."}],"max_tokens":48,"temperature":0}'
 echo "\$ curl -s $url/v1/chat/completions -H 'content-type: application/json' -d '$body'"
-curl --silent --show-error --fail-with-body --max-time 60 "$url/v1/chat/completions" -H 'content-type: application/json' -d "$body" | jq .
+key_header | "${ask[@]}" --show-error --fail-with-body --max-time 60 "$url/v1/chat/completions" -H @- -H 'content-type: application/json' -d "$body" | jq .

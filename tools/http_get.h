@@ -1,4 +1,4 @@
-// A GET over HTTP/1.1 on plain TCP, with a deadline.
+// A GET over HTTP/1.1, plain or TLS, with a deadline.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,11 @@ namespace exeunt {
 struct HttpAddress {
   std::string host;
   std::string port;
+  bool tls = false;
 };
 
-// Of "http://HOST[:PORT]" or "HOST[:PORT]", an IPv6 address in brackets, a '/' behind it allowed; the port is
-// 80 by default. Others (https, a path) are errors that say so.
+// Of "http[s]://HOST[:PORT]" or "HOST[:PORT]", an IPv6 address in brackets, a '/' behind it allowed; the port
+// is 80 or 443 by default. Others (a path) are errors that say so.
 Result<HttpAddress> ParseHttpAddress(std::string_view url);
 
 struct HttpAnswer {
@@ -25,9 +26,15 @@ struct HttpAnswer {
   std::string body;  // 64 MiB at most
 };
 
-// The whole of it, names included, takes `limit` at most; `stop`, asked every tenth of a second, ends it.
-// `bearer`: the key to send, or "".
-Result<HttpAnswer> HttpGet(const HttpAddress& address, const std::string& path, const std::string& bearer,
-                           Duration limit, const std::function<bool()>& stop);
+struct HttpGetOptions {
+  std::string bearer;     // the key to send, or ""
+  std::string ca_file;    // PEM: whom to believe the server's certificate; "": the system's
+  bool insecure = false;  // any certificate will do
+  Duration limit = std::chrono::seconds(5);           // for the whole of it, names included
+  std::function<bool()> stop = [] { return false; };  // asked every tenth of a second: true ends it
+};
+
+Result<HttpAnswer> HttpGet(const HttpAddress& address, const std::string& path,
+                           const HttpGetOptions& options);
 
 }  // namespace exeunt

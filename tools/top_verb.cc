@@ -24,6 +24,8 @@ constexpr int kPipeWidth = 1000;  // where there is no terminal, nothing is cut
 
 struct TopOptions {
   std::string url = "http://127.0.0.1:8080";
+  std::string ca_file;
+  bool insecure = false;
   double interval_s = 2;
   bool once = false;
 };
@@ -56,10 +58,14 @@ winsize TerminalSize() {
   return size;
 }
 
-Result<ClusterSnapshot> Ask(const HttpAddress& address) {
+Result<ClusterSnapshot> Ask(const TopOptions& options, const HttpAddress& address) {
   const char* key = std::getenv("EXEUNT_API_KEY");
-  ASSIGN_OR_RETURN(const HttpAnswer answer, HttpGet(address, "/v1/cluster", key == nullptr ? "" : key,
-                                                    kAnswerLimit, [] { return interrupted.load(); }));
+  const HttpGetOptions get{.bearer = key == nullptr ? "" : key,
+                           .ca_file = options.ca_file,
+                           .insecure = options.insecure,
+                           .limit = kAnswerLimit,
+                           .stop = [] { return interrupted.load(); }};
+  ASSIGN_OR_RETURN(const HttpAnswer answer, HttpGet(address, "/v1/cluster", get));
   if (answer.status == 401 || answer.status == 403) {
     return Unavailable("HTTP {}: the key is to be in EXEUNT_API_KEY", answer.status);
   }
@@ -76,9 +82,9 @@ void Wait(double seconds) {
 }
 
 Status ShowOnce(const TopOptions& options, const HttpAddress& address) {
-  ASSIGN_OR_RETURN(const ClusterSnapshot before, Ask(address));
+  ASSIGN_OR_RETURN(const ClusterSnapshot before, Ask(options, address));
   Wait(options.interval_s);
-  ASSIGN_OR_RETURN(const ClusterSnapshot now, Ask(address));
+  ASSIGN_OR_RETURN(const ClusterSnapshot now, Ask(options, address));
   const int width = isatty(STDOUT_FILENO) != 0 ? TerminalSize().ws_col : kPipeWidth;
   for (const std::string& line : TopLines(now, before, width)) std::puts(line.c_str());
   return OkStatus();
@@ -89,7 +95,7 @@ Status ShowLive(const TopOptions& options, const HttpAddress& address) {
   std::optional<ClusterSnapshot> before, now;
   Screen screen;
   while (!interrupted) {
-    auto asked = Ask(address);
+    auto asked = Ask(options, address);
     if (interrupted) break;
     const winsize size = TerminalSize();
     std::vector<std::string> lines;
@@ -125,6 +131,9 @@ void AddTop(CLI::App* app, int* status) {
   CLI::App* verb = app->add_subcommand(
       "top", "A live cluster: stages, utilisation, exits, queue. A key for it is taken from EXEUNT_API_KEY");
   verb->add_option("--url", options->url, "of the coordinator")->envname("EXEUNT_URL")->capture_default_str();
+  verb->add_option("--ca", options->ca_file,
+                   "PEM file: whom to believe the coordinator's certificate (default: the system's)");
+  verb->add_flag("--insecure", options->insecure, "believe any certificate");
   verb->add_option("--interval", options->interval_s, "seconds between two looks")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();

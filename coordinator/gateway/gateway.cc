@@ -19,6 +19,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kModelPath = "/v1/models/";
+constexpr const char* kInvalidKey = "invalid_api_key";
+constexpr const char* kUnknownRoute = "unknown";  // in metrics
 
 // The body of a POST: JSON, whatever else a browser could be made to send.
 ApiResult<json::object> JsonBody(const HttpRequest& request) {
@@ -45,6 +47,18 @@ ApiResult<std::vector<std::vector<int32_t>>> EncodeAll(const ServedModel& model,
     prompts.push_back(std::move(*tokens));
   }
   return prompts;
+}
+
+ApiResult<void> CheckPrompts(const ServedModel& model, const GenerationRequest& request,
+                             const std::vector<std::vector<int32_t>>& prompts) {
+  for (const auto& prompt : prompts) {
+    if (model.max_prompt_tokens == 0 || prompt.size() <= model.max_prompt_tokens) continue;
+    return BadRequest(request.chat ? "messages" : "prompt",
+                      fmt::format("the prompt has {} tokens, this server takes {} at most", prompt.size(),
+                                  model.max_prompt_tokens),
+                      "context_length_exceeded");
+  }
+  return {};
 }
 
 json::object CertificateView(const Certificate& c) {
@@ -99,13 +113,13 @@ const std::vector<Gateway::Route>& Gateway::Routes() {
       {"/v1/models", "GET", &Gateway::Models},
       {kModelPath.data(), "GET", &Gateway::Model},
       {"/v1/cluster", "GET", &Gateway::Cluster},
-      {"/v1/targets", "GET", &Gateway::Targets},
+      {"/v1/targets", "GET", &Gateway::Targets, /*open=*/true},
       {"/tokenize", "POST", &Gateway::Tokenize},
       {"/detokenize", "POST", &Gateway::Detokenize},
-      {"/healthz", "GET", &Gateway::Healthz},
-      {"/readyz", "GET", &Gateway::Readyz},
-      {"/metrics", "GET", &Gateway::Metrics},
-      {"/openapi.json", "GET", &Gateway::OpenApi},
+      {"/healthz", "GET", &Gateway::Healthz, /*open=*/true},
+      {"/readyz", "GET", &Gateway::Readyz, /*open=*/true},
+      {"/metrics", "GET", &Gateway::Metrics, /*open=*/true},
+      {"/openapi.json", "GET", &Gateway::OpenApi, /*open=*/true},
   };
   return routes;
 }
@@ -122,22 +136,71 @@ Gateway::Gateway(ServedModel model, const Parts& parts)
       auditor_(std::make_shared<Auditor>(parts.audits, model_.limits.certificates, model_.tokenizer,
                                          parts.driver, parts.registry)) {}
 
+const Gateway::Route* Gateway::RouteOf(const std::string& path) {
+  for (const Route& route : Routes()) {
+    const std::string_view known = route.path;
+    if (known.ends_with('/') ? path.starts_with(known) : path == known) return &route;
+  }
+  return nullptr;
+}
+
+std::optional<HttpResponse> Gateway::Admit(HttpRequest* request) {
+  const Route* route = RouteOf(request->path);
+  if (route != nullptr && route->open) return std::nullopt;
+  HttpResponse refusal;
+  const std::string* name = nullptr;
+  if (request->crowded) {
+    refusal = ErrorResponse(
+        ErrorOfStatus(503, "the server has as many connections as it may have", "too_many_connections"));
+  } else if (parts_.keys == nullptr || parts_.keys->empty()) {
+    return std::nullopt;
+  } else if (name = parts_.keys->Find(BearerKey(request->authorization)); name != nullptr) {
+    request->client = *name;
+    return std::nullopt;
+  } else {
+    refusal =
+        ErrorResponse(request->authorization.empty()
+                          ? ErrorOfStatus(401, "an API key is needed: Authorization: Bearer KEY", kInvalidKey)
+                          : ErrorOfStatus(401, "the API key is not known here", kInvalidKey));
+    refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
+  }
+  parts_.http_metrics->Of(route == nullptr ? kUnknownRoute : route->path, request->method)
+      ->Refused(refusal.status);
+  return refusal;
+}
+
 void Gateway::Handle(std::shared_ptr<HttpExchange> exchange) {
   const HttpRequest& request = exchange->request();
-  for (const Route& route : Routes()) {
-    const std::string_view path = route.path;
-    const bool takes_argument = path.ends_with('/');
-    if (takes_argument ? !request.path.starts_with(path) : request.path != path) continue;
-    exchange = Metered(exchange, parts_.http_metrics->Of(route.path, request.method));
-    if (request.method == route.method) return (this->*route.handler)(exchange);
+  const Route* route = RouteOf(request.path);
+  const bool works = route != nullptr && request.method == "POST";  // its answer may take its time
+  const std::shared_ptr<void> place = works ? TakePlace() : nullptr;
+  exchange =
+      Metered(exchange,
+              parts_.http_metrics->Of(route == nullptr ? kUnknownRoute : route->path, request.method), place);
+  if (route == nullptr) {
+    return Refuse(
+        exchange.get(),
+        ErrorOfStatus(404, fmt::format("there is no {} {}", request.method, request.path), "unknown_url"));
+  }
+  if (request.method != route->method) {
     HttpResponse response = ErrorResponse(
-        ErrorOfStatus(405, fmt::format("{} is for {}, not {}", route.path, route.method, request.method)));
-    response.headers.emplace_back("Allow", route.method);
+        ErrorOfStatus(405, fmt::format("{} is for {}, not {}", route->path, route->method, request.method)));
+    response.headers.emplace_back("Allow", route->method);
     return exchange->Respond(std::move(response));
   }
-  exchange = Metered(exchange, parts_.http_metrics->Of("unknown", request.method));
-  Refuse(exchange.get(),
-         ErrorOfStatus(404, fmt::format("there is no {} {}", request.method, request.path), "unknown_url"));
+  if (works && place == nullptr) {
+    return Refuse(
+        exchange.get(),
+        ErrorOfStatus(429, fmt::format("{} requests are in flight, no more may be", parts_.max_requests),
+                      "too_many_requests"));
+  }
+  (this->*route->handler)(exchange);
+}
+
+std::shared_ptr<void> Gateway::TakePlace() {
+  if (parts_.max_requests > 0 && *places_taken_ >= parts_.max_requests) return nullptr;
+  ++*places_taken_;
+  return {places_taken_.get(), [taken = places_taken_](int*) { --*taken; }};
 }
 
 void Gateway::Refuse(HttpExchange* exchange, const ApiError& error) {
@@ -164,6 +227,8 @@ void Gateway::Generate(const std::shared_ptr<HttpExchange>& exchange, bool chat)
   }
   auto prompts = EncodeAll(model_, *request);
   if (!prompts) return Refuse(exchange.get(), prompts.error());
+  if (const auto fit = CheckPrompts(model_, *request, *prompts); !fit)
+    return Refuse(exchange.get(), fit.error());
   parts_.request_metrics->Asked(request->n);
   const GenerationContext context{.driver = parts_.driver, .model = &model_, .auditor = auditor_.get()};
   StartGeneration(context, exchange, *request, std::make_shared<const std::string>(WriteJson(*body)),
@@ -241,7 +306,8 @@ void Gateway::Cluster(const std::shared_ptr<HttpExchange>& exchange) {
 void Gateway::Targets(const std::shared_ptr<HttpExchange>& exchange) {
   const HttpRequest& request = exchange->request();
   if (request.host.empty()) return Refuse(exchange.get(), BadRequest("", "the request has no Host header"));
-  const json::object labels{{"__meta_exeunt_model", model_.id}};
+  json::object labels{{"__meta_exeunt_model", model_.id}};
+  if (request.encrypted) labels["__scheme__"] = "https";
   const json::array targets{json::object{{"targets", json::array{request.host}}, {"labels", labels}}};
   exchange->Respond({.body = WriteJson(targets)});
 }

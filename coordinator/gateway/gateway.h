@@ -4,11 +4,13 @@
 #include <prometheus/registry.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "coordinator/driver/driver.h"
+#include "coordinator/gateway/api_keys.h"
 #include "coordinator/gateway/auditor.h"
 #include "coordinator/gateway/http.h"
 #include "coordinator/gateway/served_model.h"
@@ -26,9 +28,14 @@ class Gateway {
     HttpMetrics* http_metrics = nullptr;
     StageMetrics* stage_metrics = nullptr;
     AuditOptions audits;
+    const ApiKeys* keys = nullptr;  // null or empty: nobody needs one
+    int max_requests = 0;           // POST requests whose answer is not complete; 0: any number
   };
   Gateway(ServedModel model, const Parts& parts);
 
+  // By its header alone: a request with a wrong key, or on a crowded connection, is refused, unless its route
+  // is open to everybody.
+  std::optional<HttpResponse> Admit(HttpRequest* request);
   // Answers, now or later.
   void Handle(std::shared_ptr<HttpExchange> exchange);
   // Method and path of every route.
@@ -40,8 +47,10 @@ class Gateway {
     const char* path;  // with a '/' at its end: what follows is an argument
     const char* method;
     Handler handler;
+    bool open = false;  // to everybody, whatever happens
   };
   static const std::vector<Route>& Routes();
+  static const Route* RouteOf(const std::string& path);
 
   void Completions(const std::shared_ptr<HttpExchange>& exchange);
   void Chat(const std::shared_ptr<HttpExchange>& exchange);
@@ -58,10 +67,13 @@ class Gateway {
   void Targets(const std::shared_ptr<HttpExchange>& exchange);
 
   void Refuse(HttpExchange* exchange, const ApiError& error);
+  // Of those for requests in flight, held as long as the result; null: there is none left.
+  std::shared_ptr<void> TakePlace();
 
   const ServedModel model_;
   const Parts parts_;
   const std::shared_ptr<Auditor> auditor_;
+  const std::shared_ptr<int> places_taken_ = std::make_shared<int>(0);
 };
 
 }  // namespace exeunt

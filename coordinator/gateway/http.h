@@ -3,27 +3,34 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace exeunt {
+
+using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
   std::string method;
   std::string path;  // without the query
   std::string host;  // the header
   std::string content_type;
+  std::string authorization;  // the header, until the request is admitted
   std::string body;
   std::string request_id;  // the client's, or a fresh one
   std::string client;      // who asks: its key's name, else its address
+  bool encrypted = false;  // it came over TLS
+  bool crowded = false;    // its connection is one more than the server's limit
 };
 
 struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
-  std::vector<std::pair<std::string, std::string>> headers;  // beside those the server adds
+  HttpHeaders headers;  // beside those the server adds
 };
 
 // One request and its answer: either Respond, or StartStream, Write..., EndStream. Held by its connection and
@@ -44,5 +51,7 @@ class HttpExchange {
 };
 
 using HttpHandler = std::function<void(std::shared_ptr<HttpExchange>)>;
+// A request's header has come, and its body not yet: what it is refused with, if it is. May name the client.
+using HttpAdmission = std::function<std::optional<HttpResponse>(HttpRequest*)>;
 
 }  // namespace exeunt

@@ -17,6 +17,8 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
+// Connections over the limit that are told so, at once.
+constexpr size_t kMaxCrowded = 64;
 
 class AsioHttpServer : public HttpServer {
  public:
@@ -31,16 +33,19 @@ class AsioHttpServer : public HttpServer {
 
   Status Open();
   uint16_t port() const override { return acceptor_.local_endpoint().port(); }
+  void SetTls(std::shared_ptr<asio::ssl::context> tls) override { tls_ = std::move(tls); }
 
  private:
   void Accept();
   void OnAccepted(tcp::socket socket);
   void Retry();
+  size_t max_connections() const { return static_cast<size_t>(options_.max_connections); }
 
   const HttpServerOptions options_;
   const HttpHandler handler_;
   tcp::acceptor acceptor_;
   asio::steady_timer retry_;
+  std::shared_ptr<asio::ssl::context> tls_;
   std::map<HttpSession*, std::shared_ptr<HttpSession>> sessions_;
   // Expires with the server: an accept may have completed, and its handler still wait, when the server goes.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
@@ -61,8 +66,8 @@ Status AsioHttpServer::Open() {
 }
 
 void AsioHttpServer::Accept() {
-  // Over the limit, clients wait in the kernel's queue.
-  if (sessions_.size() >= static_cast<size_t>(options_.max_connections)) return Retry();
+  // Even more wait in the kernel's queue.
+  if (sessions_.size() >= max_connections() + kMaxCrowded) return Retry();
   acceptor_.async_accept([this, alive = std::weak_ptr(alive_)](error_code error, tcp::socket socket) {
     if (alive.expired() || error == asio::error::operation_aborted) return;
     if (error) {
@@ -82,10 +87,17 @@ void AsioHttpServer::Retry() {
 }
 
 void AsioHttpServer::OnAccepted(tcp::socket socket) {
-  auto session = MakeHttpSession(std::move(socket), &options_, &handler_,
-                                 [this, alive = std::weak_ptr(alive_)](HttpSession* closed) {
-                                   if (!alive.expired()) sessions_.erase(closed);
-                                 });
+  error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  const bool crowded = sessions_.size() >= max_connections();
+  auto session = MakeHttpSession({.stream = tls_ == nullptr ? MakePlainStream(std::move(socket))
+                                                            : MakeTlsStream(std::move(socket), tls_),
+                                  .options = &options_,
+                                  .handler = &handler_,
+                                  .crowded = crowded,
+                                  .on_closed = [this, alive = std::weak_ptr(alive_)](HttpSession* closed) {
+                                    if (!alive.expired()) sessions_.erase(closed);
+                                  }});
   sessions_[session.get()] = session;
   session->Start();
 }

@@ -56,8 +56,11 @@ class HttpServerTest : public testing::Test {
       held_ = exchange;
       return;
     }
-    exchange->Respond(
-        {.body = fmt::format("{} {} [{}]", exchange->request().method, path, exchange->request().body)});
+    const HttpRequest& request = exchange->request();
+    if (path == "/client")
+      return exchange->Respond({.body = fmt::format("{} '{}'", request.client, request.authorization)});
+    exchange->Respond({.body = fmt::format("{} {} [{}]{}", request.method, path, request.body,
+                                           request.crowded ? " crowded" : "")});
   }
   void Note(std::string what) {
     const std::lock_guard lock(mutex_);
@@ -140,12 +143,57 @@ TEST_F(HttpServerTest, RefusesABodyOverTheLimit) {
   EXPECT_EQ(just.ReadReply().status, 200);
 }
 
-TEST_F(HttpServerTest, RefusesAChunkedBodyOverTheLimit) {
+TEST_F(HttpServerTest, TakesChunkedBodies) {
   Start();
   HttpClient client(server_->port());
-  client.Send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" +
-              std::string(1001, 'x') + "\r\n0\r\n\r\n");
-  EXPECT_EQ(client.ReadReply().status, 413);
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  std::string single, whole;
+  for (int i = 0; i < 1000; ++i) single += "1;ext=\"value\"\r\nx\r\n", whole += 'x';
+  client.Send(head + single + "0\r\nTrailer: of no use\r\n\r\n");
+  EXPECT_EQ(client.ReadReply().body, fmt::format("POST / [{}]", whole)) << "exactly the limit";
+  for (const char c : head + "3\r\nabc\r\n0\r\n\r\n") client.Send(std::string(1, c));
+  EXPECT_EQ(client.ReadReply().body, "POST / [abc]") << "byte by byte, and the connection was kept";
+  client.Send(head + "0\r\n\r\n");
+  EXPECT_EQ(client.ReadReply().body, "POST / []");
+}
+
+TEST_F(HttpServerTest, RefusesChunkedBodiesOverTheLimit) {
+  Start();
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string half = "1f4\r\n" + std::string(500, 'x') + "\r\n";
+  for (const std::string& body : {"3e9\r\n" + std::string(1001, 'x') + "\r\n0\r\n\r\n",  // at once
+                                  half + half + "1\r\nx\r\n0\r\n\r\n",                   // in its last chunk
+                                  std::string("ffffffffffffffff\r\n"),                   // as it says
+                                  std::string("3e9\r\n")}) {
+    HttpClient client(server_->port());
+    client.Send(head + body);
+    EXPECT_EQ(client.ReadReply().status, 413) << body.substr(0, 20);
+    EXPECT_TRUE(client.ReadEnd());
+  }
+}
+
+TEST_F(HttpServerTest, RefusesLongLinesBetweenChunks) {
+  Start();
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string& body : {"1;" + std::string(9000, 'e'), "0\r\nTrailer: " + std::string(9000, 't')}) {
+    HttpClient client(server_->port());
+    client.Send(head + body);
+    EXPECT_EQ(client.ReadReply().status, 431);
+  }
+}
+
+TEST_F(HttpServerTest, RefusesBodiesOfTwoLengths) {
+  Start();
+  for (const char* headers :
+       {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "Content-Length: 3\r\nContent-Length: 4\r\n",
+        "Content-Length: -3\r\n", "Content-Length: 3x\r\n", "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: chunked, gzip\r\n", "Transfer-Encoding: chunked\r\n\r\nzz"}) {
+    HttpClient client(server_->port());
+    client.Send(fmt::format("POST / HTTP/1.1\r\nHost: x\r\n{}\r\n", headers));
+    EXPECT_EQ(client.ReadReply().status, 400) << headers;
+    EXPECT_TRUE(client.ReadEnd());
+  }
 }
 
 TEST_F(HttpServerTest, RefusesAHeaderOverTheLimit) {
@@ -177,6 +225,9 @@ TEST_F(HttpServerTest, ASlowHeaderMeetsItsDeadline) {
   Start();
   HttpClient client(server_->port());
   client.Send("GET / HT");
+  const HttpReply reply = client.ReadReply();
+  EXPECT_EQ(reply.status, 408);
+  EXPECT_THAT(reply.body, HasSubstr("the header was not complete within 0.03 s"));
   EXPECT_TRUE(client.ReadEnd());
 }
 
@@ -185,6 +236,7 @@ TEST_F(HttpServerTest, ASlowBodyMeetsItsDeadline) {
   Start();
   HttpClient client(server_->port());
   client.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+  EXPECT_EQ(client.ReadReply().status, 408);
   EXPECT_TRUE(client.ReadEnd());
 }
 
@@ -222,6 +274,22 @@ TEST_F(HttpServerTest, AnAnswerThatTakesItsTimeArrives) {
   EXPECT_EQ(client.ReadReply().body, "GET /next []");
 }
 
+TEST_F(HttpServerTest, RequestsThatComeWhileAnAnswerIsPreparedAreTheNext) {
+  Start();
+  HttpClient client(server_->port());
+  client.SendRequest("GET", "/hold");
+  ASSERT_TRUE(WaitNote("held"));
+  client.Send("GET /next HTTP/1.1\r\n\r\nGET /and");
+  HttpClient later(server_->port());
+  later.SendRequest("GET", "/later");
+  EXPECT_EQ(later.ReadReply().status, 200) << "what was sent before has been read";
+  OnServer([this] { held_->Respond({.body = "held"}); });
+  EXPECT_EQ(client.ReadReply().body, "held");
+  EXPECT_EQ(client.ReadReply().body, "GET /next []");
+  client.Send(" HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(client.ReadReply().body, "GET /and []");
+}
+
 TEST_F(HttpServerTest, StreamsInChunks) {
   Start();
   HttpClient client(server_->port());
@@ -245,19 +313,50 @@ TEST_F(HttpServerTest, AStreamThatIsNotReadIsDropped) {
   EXPECT_TRUE(WaitNote("gone /flood"));
 }
 
-TEST_F(HttpServerTest, TakesNoMoreConnectionsThanItsLimit) {
+TEST_F(HttpServerTest, ConnectionsOverTheLimitGetOneAnswer) {
   options_.max_connections = 2;
   Start();
   auto first = std::make_unique<HttpClient>(server_->port());
   HttpClient second(server_->port());
-  first->SendRequest("GET", "/");
-  second.SendRequest("GET", "/");
-  EXPECT_EQ(first->ReadReply().status, 200);
-  EXPECT_EQ(second.ReadReply().status, 200);
+  for (HttpClient* client : {first.get(), &second}) {
+    client->SendRequest("GET", "/");
+    EXPECT_EQ(client->ReadReply().body, "GET / []");
+  }
   HttpClient third(server_->port());
   third.SendRequest("GET", "/third");
+  EXPECT_EQ(third.ReadReply().body, "GET /third [] crowded");
+  EXPECT_TRUE(third.ReadEnd());
+  third.Close();
+  first->SendRequest("GET", "/gone", "", "Connection: close\r\n");
+  EXPECT_EQ(first->ReadReply().status, 200);
+  EXPECT_TRUE(first->ReadEnd());
   first.reset();
-  EXPECT_EQ(third.ReadReply().body, "GET /third []") << "it waits for its turn";
+  // The server has seen both by the time it has answered what came later.
+  second.SendRequest("GET", "/");
+  EXPECT_EQ(second.ReadReply().status, 200);
+  HttpClient fourth(server_->port());
+  fourth.SendRequest("GET", "/fourth");
+  EXPECT_EQ(fourth.ReadReply().body, "GET /fourth []");
+}
+
+TEST_F(HttpServerTest, AdmissionSeesTheHeaderAloneAndNamesTheClient) {
+  options_.admit = [](HttpRequest* request) -> std::optional<HttpResponse> {
+    if (request->path == "/no") return HttpResponse{.status = 403, .body = "no"};
+    if (request->authorization.empty()) return std::nullopt;
+    request->client = request->authorization + (request->body.empty() ? "" : " with a body");
+    return std::nullopt;
+  };
+  Start();
+  HttpClient client(server_->port());
+  client.SendRequest("POST", "/client", "body");
+  EXPECT_EQ(client.ReadReply().body, "127.0.0.1 ''") << "its address, where nothing is known";
+  client.SendRequest("POST", "/client", "body", "Authorization: me\r\n");
+  EXPECT_EQ(client.ReadReply().body, "me ''") << "the header goes no further";
+  client.SendRequest("GET", "/no");
+  EXPECT_EQ(client.ReadReply().body, "no");
+  client.SendRequest("POST", "/no", "body");
+  EXPECT_EQ(client.ReadReply().body, "no");
+  EXPECT_TRUE(client.ReadEnd()) << "its body was not read";
 }
 
 }  // namespace

@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <optional>
 
@@ -17,25 +16,29 @@ namespace {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
-using asio::ip::tcp;
 using boost::system::error_code;
 
+constexpr size_t kReadBytes = 8 << 10;
 // What a client may send ahead of the answer to its request (pipelining) before it is no longer watched.
 constexpr size_t kMaxAheadBytes = 16 << 10;
 // After the last answer of a connection: a close with unread bytes would reset it, and the answer might be
 // lost.
 constexpr auto kLinger = std::chrono::seconds(2);
 
+std::string Text(boost::beast::string_view view) { return {view.data(), view.size()}; }
+
+// A read is open nearly all the time: while an answer is prepared it notices that the client goes, and what
+// it brings is the next request's.
 class Session : public HttpSession, public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, const HttpServerOptions* options, const HttpHandler* handler,
-          std::function<void(HttpSession*)> on_closed)
-      : socket_(std::move(socket)),
-        read_timer_(socket_.get_executor()),
-        write_timer_(socket_.get_executor()),
-        options_(*options),
-        handler_(*handler),
-        on_closed_(std::move(on_closed)) {}
+  explicit Session(HttpSessionParts parts)
+      : stream_(std::move(parts.stream)),
+        options_(*parts.options),
+        handler_(*parts.handler),
+        crowded_(parts.crowded),
+        on_closed_(std::move(parts.on_closed)),
+        read_timer_(stream_->executor()),
+        write_timer_(stream_->executor()) {}
 
   void Start() override;
   void Close() override;
@@ -44,189 +47,259 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
 
  private:
   class Exchange;
+  using Parser = http::request_parser<http::string_body>;
+  enum class State { kHandshake, kIdle, kHeader, kBody, kAnswer, kLinger, kClosed };
 
-  void WaitRequest();
-  void ReadHeader();
-  void ReadBody();
-  void Dispatch();
+  void NextRequest();
+  void Read();
+  void OnRead(error_code error, size_t size);
+  void Parse();
+  bool OnHeader();
+  HttpRequest RequestOf(const Parser::value_type& message) const;
+  void BeginAnswer(bool keep_alive);
+  void RespondAlone(HttpResponse response);
   void Refuse(int status, const std::string& message);
   void RefuseBecauseOf(error_code error);
-  void Watch();
   void WriteQueued();
-  void AnswerComplete();
-  void NextRequest();
   void Linger();
-  void Deadline(asio::steady_timer* timer, Duration limit);
+  void Await(State state, Duration limit);
+  void OnReadDeadline();
 
-  tcp::socket socket_;
-  asio::steady_timer read_timer_;
-  asio::steady_timer write_timer_;
+  const std::unique_ptr<HttpStream> stream_;
   const HttpServerOptions& options_;
   const HttpHandler& handler_;
+  const bool crowded_;
   std::function<void(HttpSession*)> on_closed_;
-  boost::beast::flat_buffer buffer_;
-  std::optional<http::request_parser<http::string_body>> parser_;
+  asio::steady_timer read_timer_;
+  asio::steady_timer write_timer_;
+  State state_ = State::kHandshake;
+  std::array<char, kReadBytes> incoming_;  // of the read that is open
+  bool reading_ = false;
+  std::string input_;  // read, and not parsed yet
+  std::optional<Parser> parser_;
+  HttpRequest request_;                 // that is being read
   std::shared_ptr<Exchange> exchange_;  // of the request that is being answered
   std::string queued_;
   std::string writing_;
-  bool watching_ = false;
   bool answered_ = false;    // the last byte of the answer is queued
   bool keep_alive_ = false;  // after this answer
-  bool lingering_ = false;
 };
 
 class Session::Exchange : public HttpExchange {
  public:
-  Exchange(std::weak_ptr<Session> session, HttpRequest request, bool http11, bool keep_alive)
-      : session_(std::move(session)),
-        request_(std::move(request)),
-        http11_(http11),
-        keep_alive_(keep_alive) {}
+  struct Shape {
+    bool http11 = true;
+    bool keep_alive = false;
+    HttpHeaders headers;  // of every answer
+  };
+  Exchange(std::weak_ptr<Session> session, HttpRequest request, Shape shape)
+      : session_(std::move(session)), request_(std::move(request)), shape_(std::move(shape)) {}
 
   const HttpRequest& request() const override { return request_; }
   void Respond(HttpResponse response) override {
-    const std::string head = ResponseHead(response, request_.request_id, BodyKind::kFixed, keep_alive_);
-    Send(head + response.body, /*last=*/true);
+    Send(Head(&response, BodyKind::kFixed) + response.body, /*last=*/true);
   }
   void StartStream(HttpResponse head) override {
-    if (!http11_) keep_alive_ = false;
-    Send(ResponseHead(head, request_.request_id, http11_ ? BodyKind::kChunked : BodyKind::kUntilClose,
-                      keep_alive_),
-         /*last=*/false);
+    if (!shape_.http11) shape_.keep_alive = false;
+    Send(Head(&head, shape_.http11 ? BodyKind::kChunked : BodyKind::kUntilClose), /*last=*/false);
   }
   void Write(std::string_view bytes) override {
-    Send(http11_ ? Chunk(bytes) : std::string(bytes), /*last=*/false);
+    Send(shape_.http11 ? Chunk(bytes) : std::string(bytes), /*last=*/false);
   }
-  void EndStream() override { Send(http11_ ? kLastChunk : std::string_view(), /*last=*/true); }
+  void EndStream() override { Send(shape_.http11 ? kLastChunk : std::string_view(), /*last=*/true); }
 
  private:
+  std::string Head(HttpResponse* response, BodyKind kind) const {
+    response->headers.insert(response->headers.end(), shape_.headers.begin(), shape_.headers.end());
+    return ResponseHead(*response, request_.request_id, kind, shape_.keep_alive);
+  }
   void Send(std::string_view bytes, bool last) {
     const auto session = session_.lock();
     if (session == nullptr || ended_) return;
     ended_ = last;
-    session->Send(bytes, last, keep_alive_);
+    session->Send(bytes, last, shape_.keep_alive);
   }
 
   std::weak_ptr<Session> session_;
   HttpRequest request_;
-  bool http11_;
-  bool keep_alive_;
+  Shape shape_;
   bool ended_ = false;
 };
 
 void Session::Start() {
-  error_code ignored;
-  socket_.set_option(tcp::no_delay(true), ignored);
-  WaitRequest();
+  Await(State::kHandshake, options_.header_timeout);
+  stream_->Handshake([self = shared_from_this()](error_code error) {
+    if (self->state_ == State::kClosed) return;
+    error ? self->Close() : self->NextRequest();
+  });
 }
 
-void Session::Deadline(asio::steady_timer* timer, Duration limit) {
-  timer->expires_after(limit);
-  timer->async_wait([weak = weak_from_this()](error_code error) {
+// Something of the client: until then.
+void Session::Await(State state, Duration limit) {
+  state_ = state;
+  read_timer_.expires_after(limit);
+  read_timer_.async_wait([weak = weak_from_this()](error_code error) {
     const auto self = weak.lock();
-    if (!error && self != nullptr) self->Close();
+    if (!error && self != nullptr) self->OnReadDeadline();
   });
 }
 
-void Session::WaitRequest() {
-  if (buffer_.size() > 0) return ReadHeader();
-  Deadline(&read_timer_, options_.idle_timeout);
-  socket_.async_read_some(buffer_.prepare(4096), [self = shared_from_this()](error_code error, size_t size) {
-    if (error) return self->Close();
-    self->buffer_.commit(size);
-    self->ReadHeader();
-  });
+void Session::OnReadDeadline() {
+  if (read_timer_.expiry() > std::chrono::steady_clock::now()) return;  // it has been set anew
+  switch (state_) {
+    case State::kHeader:
+      return Refuse(408,
+                    fmt::format("the header was not complete within {} s", Seconds(options_.header_timeout)));
+    case State::kBody:
+      return Refuse(408,
+                    fmt::format("the body was not complete within {} s", Seconds(options_.body_timeout)));
+    case State::kIdle:
+      return Linger();
+    case State::kAnswer:  // too late to be cancelled
+      return;
+    case State::kHandshake:
+    case State::kLinger:
+    case State::kClosed:
+      return Close();
+  }
 }
 
-void Session::ReadHeader() {
-  Deadline(&read_timer_, options_.header_timeout);
+void Session::NextRequest() {
+  exchange_.reset();
+  request_ = {};
+  answered_ = false;
   parser_.emplace();
   parser_->header_limit(static_cast<uint32_t>(options_.max_header_bytes));
   parser_->body_limit(options_.max_body_bytes);
-  http::async_read_header(socket_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
-    if (error) return self->RefuseBecauseOf(error);
-    self->ReadBody();
+  for (std::string* spent : {&queued_, &writing_}) spent->shrink_to_fit();
+  Await(State::kIdle, crowded_ ? options_.header_timeout : options_.idle_timeout);
+  Parse();
+}
+
+void Session::Read() {
+  const bool too_far_ahead = state_ == State::kAnswer && input_.size() >= kMaxAheadBytes;
+  if (reading_ || too_far_ahead || state_ == State::kClosed) return;
+  reading_ = true;
+  stream_->ReadSome(asio::buffer(incoming_), [self = shared_from_this()](error_code error, size_t size) {
+    self->reading_ = false;
+    self->OnRead(error, size);
   });
 }
 
-void Session::ReadBody() {
-  Deadline(&read_timer_, options_.body_timeout);
-  const auto read = [self = shared_from_this()] {
-    http::async_read(self->socket_, self->buffer_, *self->parser_, [self](error_code error, size_t) {
-      if (error) return self->RefuseBecauseOf(error);
-      self->Dispatch();
-    });
-  };
-  if (!boost::beast::iequals(parser_->get()[http::field::expect], "100-continue")) return read();
-  writing_ = "HTTP/1.1 100 Continue\r\n\r\n";
-  asio::async_write(socket_, asio::buffer(writing_),
-                    [self = shared_from_this(), read](error_code error, size_t) {
-                      self->writing_.clear();
-                      if (error) return self->Close();
-                      read();
-                    });
+void Session::OnRead(error_code error, size_t size) {
+  if (state_ == State::kClosed) return;
+  if (error) return Close();
+  if (state_ == State::kLinger) return Read();
+  input_.append(incoming_.data(), size);
+  state_ == State::kAnswer ? Read() : Parse();
 }
 
-void Session::Dispatch() {
-  read_timer_.cancel();
-  auto message = parser_->release();
-  parser_.reset();
-  const auto text = [](auto view) { return std::string(view.data(), view.size()); };
+// Takes what has come as far as it goes, and asks for more.
+void Session::Parse() {
+  while (!input_.empty()) {
+    if (state_ == State::kIdle) Await(State::kHeader, options_.header_timeout);
+    error_code error;
+    input_.erase(0, parser_->put(asio::const_buffer(input_.data(), input_.size()), error));
+    if (error == http::error::need_more) {
+      // The parser waits for the end of a line: of the header's, or of a chunk's or trailer's, which it does
+      // not limit itself.
+      if (input_.size() > options_.max_header_bytes) return RefuseBecauseOf(http::error::header_limit);
+      break;
+    }
+    if (error) return RefuseBecauseOf(error);
+    if (state_ == State::kHeader && parser_->is_header_done() && !OnHeader()) return;
+    if (!parser_->is_done()) continue;
+    request_.body = std::move(parser_->get().body());
+    BeginAnswer(parser_->get().keep_alive());
+    return handler_(exchange_);
+  }
+  Read();
+}
+
+HttpRequest Session::RequestOf(const Parser::value_type& message) const {
   HttpRequest request;
-  request.method = text(message.method_string());
-  request.path = text(message.target());
+  request.method = Text(message.method_string());
+  request.path = Text(message.target());
   request.path.resize(std::min(request.path.find('?'), request.path.size()));
-  request.host = text(message[http::field::host]);
-  request.content_type = text(message[http::field::content_type]);
-  request.request_id = RequestIdOr(text(message["x-request-id"]));
-  request.body = std::move(message.body());
-  error_code ignored;
-  request.client = socket_.remote_endpoint(ignored).address().to_string();
-  const bool http11 = message.version() >= 11;
-  exchange_ = std::make_shared<Exchange>(weak_from_this(), std::move(request), http11, message.keep_alive());
-  Watch();
-  handler_(exchange_);
+  request.host = Text(message[http::field::host]);
+  request.content_type = Text(message[http::field::content_type]);
+  request.authorization = Text(message[http::field::authorization]);
+  request.request_id = RequestIdOr(Text(message["x-request-id"]));
+  request.client = stream_->peer();
+  request.encrypted = stream_->encrypted();
+  request.crowded = crowded_;
+  return request;
 }
 
-// A request that was not understood: the connection is of no more use.
-void Session::Refuse(int status, const std::string& message) {
+// False: the request is answered already, before its body is read.
+bool Session::OnHeader() {
+  const auto& message = parser_->get();
+  request_ = RequestOf(message);
+  const bool encoded = message.find(http::field::transfer_encoding) != message.end();
+  if (encoded && !parser_->chunked()) {
+    Refuse(400, "the request's Transfer-Encoding must be chunked");
+    return false;
+  }
+  const auto asked = message.find(http::field::access_control_request_method);
+  if (options_.cors.enabled() && message.method() == http::verb::options && asked != message.end()) {
+    RespondAlone(options_.cors.Preflight(Text(message[http::field::origin]),
+                                         Text(message[http::field::access_control_request_headers])));
+    return false;
+  }
+  if (options_.admit) {
+    if (auto refusal = options_.admit(&request_)) {
+      RespondAlone(std::move(*refusal));
+      return false;
+    }
+  }
+  request_.authorization.clear();
+  if (parser_->is_done()) return true;
+  Await(State::kBody, options_.body_timeout);
+  parser_->eager(true);  // else it would take a body of small chunks one by one
+  if (boost::beast::iequals(message[http::field::expect], "100-continue")) {
+    queued_ += "HTTP/1.1 100 Continue\r\n\r\n";
+    if (writing_.empty()) WriteQueued();
+  }
+  return true;
+}
+
+void Session::BeginAnswer(bool keep_alive) {
+  state_ = State::kAnswer;
   read_timer_.cancel();
+  const auto& message = parser_->get();
+  if (request_.request_id.empty()) request_.request_id = RandomId("req_");
+  exchange_ = std::make_shared<Exchange>(
+      weak_from_this(), std::move(request_),
+      Exchange::Shape{.http11 = message.version() >= 11,
+                      .keep_alive = keep_alive && !crowded_,
+                      .headers = options_.cors.AnswerHeaders(Text(message[http::field::origin]))});
+  parser_.reset();
+  Read();
+}
+
+// Where a body would come that is not read, the connection is of no more use.
+void Session::RespondAlone(HttpResponse response) {
+  BeginAnswer(parser_->is_done() && parser_->get().keep_alive());
+  exchange_->Respond(std::move(response));
+}
+
+// A request that was not understood, or not sent in time.
+void Session::Refuse(int status, const std::string& message) {
   if (options_.on_refused) options_.on_refused(status);
-  exchange_ = std::make_shared<Exchange>(weak_from_this(), HttpRequest{.request_id = RandomId("req_")},
-                                         /*http11=*/true, /*keep_alive=*/false);
+  BeginAnswer(/*keep_alive=*/false);
   exchange_->Respond({.status = status, .body = ErrorBody(ErrorOfStatus(status, message))});
 }
 
 void Session::RefuseBecauseOf(error_code error) {
-  if (error == http::error::body_limit) {
+  if (error == http::error::body_limit)
     return Refuse(413, fmt::format("the body is over the limit of {} bytes", options_.max_body_bytes));
-  }
-  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+  if (error == http::error::header_limit)
     return Refuse(431, fmt::format("the header is over the limit of {} bytes", options_.max_header_bytes));
-  }
-  const bool malformed = error.category() == make_error_code(http::error::bad_method).category() &&
-                         error != http::error::end_of_stream && error != http::error::partial_message;
-  if (malformed) return Refuse(400, "the request is not valid HTTP: " + error.message());
-  Close();
-}
-
-// Reads while an answer is prepared, to notice that the client goes. What comes is the next request's.
-void Session::Watch() {
-  if (buffer_.size() >= kMaxAheadBytes) return;
-  watching_ = true;
-  socket_.async_read_some(buffer_.prepare(1024), [self = shared_from_this()](error_code error, size_t size) {
-    self->watching_ = false;
-    if (!error) self->buffer_.commit(size);
-    if (self->lingering_) return error ? self->Close() : self->Linger();
-    const bool complete = self->answered_ && self->writing_.empty();
-    if (complete && (!error || error == asio::error::operation_aborted)) return self->NextRequest();
-    if (error) return self->Close();
-    self->Watch();
-  });
+  Refuse(400, "the request is not valid HTTP: " + error.message());
 }
 
 void Session::Send(std::string_view bytes, bool last, bool keep_alive) {
-  if (!socket_.is_open()) return;
+  if (state_ == State::kClosed) return;
   queued_ += bytes;
   if (last) {
     answered_ = true;
@@ -234,56 +307,49 @@ void Session::Send(std::string_view bytes, bool last, bool keep_alive) {
     exchange_->on_gone = nullptr;
   } else if (queued_.size() > options_.max_queued_bytes) {
     // Not from here: the handler that writes is told that its client has gone.
-    asio::post(socket_.get_executor(), [self = shared_from_this()] { self->Close(); });
+    asio::post(stream_->executor(), [self = shared_from_this()] { self->Close(); });
     return;
   }
   if (writing_.empty()) WriteQueued();
 }
 
 void Session::WriteQueued() {
-  if (queued_.empty()) return answered_ ? AnswerComplete() : void();
+  if (queued_.empty()) {
+    if (answered_) keep_alive_ ? NextRequest() : Linger();
+    return;
+  }
   writing_.swap(queued_);
-  Deadline(&write_timer_, options_.write_timeout);
-  asio::async_write(socket_, asio::buffer(writing_), [self = shared_from_this()](error_code error, size_t) {
+  write_timer_.expires_after(options_.write_timeout);
+  write_timer_.async_wait([weak = weak_from_this()](error_code error) {
+    const auto self = weak.lock();
+    const bool over =
+        !error && self != nullptr && self->write_timer_.expiry() <= std::chrono::steady_clock::now();
+    if (over && !self->writing_.empty()) self->Close();
+  });
+  stream_->Write(asio::buffer(writing_), [self = shared_from_this()](error_code error, size_t) {
     self->writing_.clear();
     self->write_timer_.cancel();
-    if (error) return self->Close();
-    self->WriteQueued();
+    if (self->state_ == State::kClosed) return;
+    error ? self->Close() : self->WriteQueued();
   });
 }
 
-void Session::AnswerComplete() {
-  error_code ignored;
-  if (!keep_alive_) {
-    lingering_ = true;
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
-    Deadline(&read_timer_, kLinger);
-    if (!watching_) Linger();
-  } else if (watching_) {
-    socket_.cancel(ignored);  // its handler goes on with the next request
-  } else {
-    NextRequest();
-  }
-}
-
+// Until the client closes, too, what still comes is dropped.
 void Session::Linger() {
-  buffer_.consume(buffer_.size());
-  Watch();
-}
-
-void Session::NextRequest() {
   exchange_.reset();
+  input_.clear();
   answered_ = false;
-  if (socket_.is_open()) WaitRequest();
+  stream_->ShutdownSend(shared_from_this());
+  Await(State::kLinger, kLinger);
+  Read();
 }
 
 void Session::Close() {
-  if (!socket_.is_open()) return;
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
   read_timer_.cancel();
   write_timer_.cancel();
-  error_code ignored;
-  socket_.shutdown(tcp::socket::shutdown_both, ignored);
-  socket_.close(ignored);
+  stream_->Close();
   if (exchange_ != nullptr) {
     const auto exchange = std::exchange(exchange_, nullptr);
     if (const auto on_gone = std::exchange(exchange->on_gone, nullptr)) on_gone();
@@ -293,10 +359,8 @@ void Session::Close() {
 
 }  // namespace
 
-std::shared_ptr<HttpSession> MakeHttpSession(tcp::socket socket, const HttpServerOptions* options,
-                                             const HttpHandler* handler,
-                                             std::function<void(HttpSession*)> on_closed) {
-  return std::make_shared<Session>(std::move(socket), options, handler, std::move(on_closed));
+std::shared_ptr<HttpSession> MakeHttpSession(HttpSessionParts parts) {
+  return std::make_shared<Session>(std::move(parts));
 }
 
 }  // namespace exeunt

@@ -1,11 +1,11 @@
 // One HTTP connection. Private to http_server.cc.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>
 
 #include "coordinator/gateway/http_server.h"
+#include "coordinator/gateway/http_stream.h"
 
 namespace exeunt {
 
@@ -17,9 +17,14 @@ class HttpSession {
   virtual void Close() = 0;
 };
 
-// `on_closed` is called once, at the end. Options and handler outlive the session.
-std::shared_ptr<HttpSession> MakeHttpSession(boost::asio::ip::tcp::socket socket,
-                                             const HttpServerOptions* options, const HttpHandler* handler,
-                                             std::function<void(HttpSession*)> on_closed);
+struct HttpSessionParts {
+  std::unique_ptr<HttpStream> stream;
+  const HttpServerOptions* options = nullptr;  // outlive the session, both
+  const HttpHandler* handler = nullptr;
+  bool crowded = false;                         // one more than the limit: one request, and the end
+  std::function<void(HttpSession*)> on_closed;  // once, at the end
+};
+
+std::shared_ptr<HttpSession> MakeHttpSession(HttpSessionParts parts);
 
 }  // namespace exeunt

@@ -14,8 +14,14 @@ std::string_view Reason(int status) {
   switch (status) {
     case 200:
       return "OK";
+    case 204:
+      return "No Content";
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
@@ -43,11 +49,13 @@ std::string_view Reason(int status) {
 
 std::string ResponseHead(const HttpResponse& response, std::string_view request_id, BodyKind kind,
                          bool keep_alive) {
-  std::string head =
-      fmt::format("HTTP/1.1 {} {}\r\nServer: exeunt\r\nContent-Type: {}\r\nx-request-id: {}\r\n",
-                  response.status, Reason(response.status), response.content_type, request_id);
+  const bool has_body = response.status != 204;
+  std::string head = fmt::format("HTTP/1.1 {} {}\r\nServer: exeunt\r\nx-request-id: {}\r\n", response.status,
+                                 Reason(response.status), request_id);
+  if (has_body) head += fmt::format("Content-Type: {}\r\n", response.content_type);
   for (const auto& [name, value] : response.headers) head += fmt::format("{}: {}\r\n", name, value);
-  if (kind == BodyKind::kFixed) head += fmt::format("Content-Length: {}\r\n", response.body.size());
+  if (kind == BodyKind::kFixed && has_body)
+    head += fmt::format("Content-Length: {}\r\n", response.body.size());
   if (kind == BodyKind::kChunked) head += "Transfer-Encoding: chunked\r\n";
   head += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   return head;

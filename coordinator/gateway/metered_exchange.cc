@@ -7,8 +7,9 @@ namespace {
 
 class MeteredExchange : public HttpExchange {
  public:
-  MeteredExchange(std::shared_ptr<HttpExchange> inner, HttpMetrics::Route* metrics)
-      : inner_(std::move(inner)), metrics_(metrics), began_(MonotonicNow()) {
+  MeteredExchange(std::shared_ptr<HttpExchange> inner, HttpMetrics::Route* metrics,
+                  std::shared_ptr<void> place)
+      : inner_(std::move(inner)), metrics_(metrics), place_(std::move(place)), began_(MonotonicNow()) {
     metrics_->Began(inner_->request().body.size());
   }
   ~MeteredExchange() override { End(HttpMetrics::kClientGone); }
@@ -44,11 +45,14 @@ class MeteredExchange : public HttpExchange {
 
  private:
   void End(int status) {
-    if (!std::exchange(ended_, true)) metrics_->Ended(status, MonotonicNow() - began_);
+    if (std::exchange(ended_, true)) return;
+    metrics_->Ended(status, MonotonicNow() - began_);
+    place_.reset();
   }
 
   const std::shared_ptr<HttpExchange> inner_;
   HttpMetrics::Route* const metrics_;
+  std::shared_ptr<void> place_;
   const TimePoint began_;
   int status_ = 200;
   bool ended_ = false;
@@ -56,8 +60,9 @@ class MeteredExchange : public HttpExchange {
 
 }  // namespace
 
-std::shared_ptr<HttpExchange> Metered(std::shared_ptr<HttpExchange> inner, HttpMetrics::Route* metrics) {
-  auto metered = std::make_shared<MeteredExchange>(std::move(inner), metrics);
+std::shared_ptr<HttpExchange> Metered(std::shared_ptr<HttpExchange> inner, HttpMetrics::Route* metrics,
+                                      std::shared_ptr<void> place) {
+  auto metered = std::make_shared<MeteredExchange>(std::move(inner), metrics, std::move(place));
   metered->Watch(metered);
   return metered;
 }

@@ -22,6 +22,7 @@ struct ServedModel {
   int64_t created = 0;
   uint32_t context_length = 0;
   uint32_t default_max_tokens = 512;
+  uint32_t max_prompt_tokens = 0;  // 0: what the context holds
   ApiLimits limits;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null: the model has none

@@ -73,10 +73,11 @@ void HttpMetrics::Route::Ended(int status, Duration took) {
   counter->Increment();
 }
 
-void HttpMetrics::Refused(int status) {
-  Route* route = Of("none", "other");
-  route->Began(0);
-  route->Ended(status, Duration{0});
+void HttpMetrics::Route::Refused(int status) {
+  Began(0);
+  Ended(status, Duration{0});
 }
+
+void HttpMetrics::Refused(int status) { Of("none", "other")->Refused(status); }
 
 }  // namespace exeunt

@@ -28,6 +28,8 @@ class HttpMetrics {
     void Began(size_t request_bytes);
     void Sent(size_t bytes) { response_bytes_->Increment(static_cast<double>(bytes)); }
     void Ended(int status, Duration took);
+    // Before its body was read, and so at once.
+    void Refused(int status);
 
    private:
     friend class HttpMetrics;

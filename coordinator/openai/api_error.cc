@@ -12,8 +12,6 @@ constexpr int kRetryAfterSeconds = 2;
 
 const char* TypeOfStatus(int status) {
   switch (status) {
-    case 401:
-      return "authentication_error";
     case 403:
       return "permission_error";
     case 429:

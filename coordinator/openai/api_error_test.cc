@@ -31,7 +31,7 @@ TEST(ApiError, ADeadlineThatTheClientNamedIsNotToBeTriedAgain) {
 }
 
 TEST(ApiError, TypesByStatus) {
-  EXPECT_EQ(ErrorOfStatus(401, "").type, "authentication_error");
+  EXPECT_EQ(ErrorOfStatus(401, "").type, "invalid_request_error") << "as OpenAI's";
   EXPECT_EQ(ErrorOfStatus(403, "").type, "permission_error");
   EXPECT_EQ(ErrorOfStatus(415, "").type, "invalid_request_error");
   EXPECT_EQ(ErrorOfStatus(422, "").type, "invalid_request_error");

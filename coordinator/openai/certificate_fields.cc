@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 
 #include "coordinator/openai/request_fields.h"
@@ -35,14 +36,15 @@ std::string Uncovered(FieldReader* fields, const Certificate& certificate, Gener
   return {};
 }
 
-void Apply(const Certificate& certificate, GenerationRequest* request) {
+void Apply(const Certificate& certificate, const ApiLimits& limits, GenerationRequest* request) {
   request->certificate = certificate.name;
   request->exit = certificate.setting;
   request->sampling.temperature = static_cast<float>(certificate.temperature);
   request->sampling.top_p = static_cast<float>(certificate.top_p);
   request->sampling.top_k = certificate.top_k;
   request->stop = certificate.stop;
-  if (!request->max_tokens) request->max_tokens = static_cast<uint32_t>(certificate.max_tokens);
+  const int most = std::min(certificate.max_tokens, limits.max_tokens);
+  if (!request->max_tokens) request->max_tokens = static_cast<uint32_t>(most);
 }
 
 // What may be asked for: certificates and families.
@@ -69,7 +71,7 @@ void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std:
     return fields->Fail("exit.certificate", why, "not_certified");
   }
   const std::string uncovered = Uncovered(fields, *certificate, request);
-  if (uncovered.empty()) return Apply(*certificate, request);
+  if (uncovered.empty()) return Apply(*certificate, limits, request);
   fields->Fail("exit.certificate", fmt::format("certificate '{}' holds for {}", name, uncovered),
                "not_certified");
 }
@@ -77,7 +79,7 @@ void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std:
 void TryDefaultCertificate(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
   const Certificate* certificate = FindCertificate(limits.certificates, limits.default_certificate);
   if (certificate == nullptr) return;
-  if (Uncovered(fields, *certificate, request).empty()) return Apply(*certificate, request);
+  if (Uncovered(fields, *certificate, request).empty()) return Apply(*certificate, limits, request);
   request->exit = {};
 }
 

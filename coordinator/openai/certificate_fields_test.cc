@@ -41,6 +41,10 @@ TEST_F(CertificateRequestTest, SaysTheSettingAndWhatTheRequestLeavesOpen) {
   EXPECT_EQ(request->max_tokens, 140U);
   EXPECT_TRUE(request->exit_per_token);
   EXPECT_EQ(Parse(R"(,"temperature":0,"max_tokens":9,"exit":{"certificate":"restore-05"})")->max_tokens, 9U);
+  limits_.max_tokens = 50;
+  EXPECT_EQ(Parse(R"(,"exit":{"certificate":"restore-05"})")->max_tokens, 50U) << "the server's limit";
+  EXPECT_EQ(Parse(R"(,"max_tokens":51)").error().message, "'max_tokens' is 51, it must be between 0 and 50");
+  EXPECT_EQ(Parse(R"(,"max_completion_tokens":51)").error().param, "max_completion_tokens");
 }
 
 TEST_F(CertificateRequestTest, WhatIsNotCertifiedIsRefusedAndSaysWhy) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
-#include <limits>
 
 #include "coordinator/openai/field_reader.h"
 #include "coordinator/openai/request_fields.h"
@@ -13,8 +12,6 @@ namespace exeunt {
 namespace {
 
 namespace json = boost::json;
-
-constexpr int64_t kMaxInt = std::numeric_limits<int32_t>::max();
 
 void Unsupported(FieldReader* fields, std::string_view key) {
   fields->Fail(key, fmt::format("'{}' is not built in this server", key), "unsupported_parameter");
@@ -104,7 +101,7 @@ void ReadCommon(FieldReader* fields, const ApiLimits& limits, GenerationRequest*
   if (const auto n = fields->Integer("n", 1, limits.max_choices)) request->n = static_cast<int>(*n);
   request->best_of = request->n;
   for (const char* key : {"max_tokens", "max_completion_tokens"}) {
-    if (const auto v = fields->Integer(key, request->chat ? 1 : 0, kMaxInt))
+    if (const auto v = fields->Integer(key, request->chat ? 1 : 0, limits.max_tokens))
       request->max_tokens = static_cast<uint32_t>(*v);
   }
   ReadSampling(fields, limits, request);

@@ -5,6 +5,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,8 +32,9 @@ struct ApiLimits {
   std::map<std::string, std::string> uncertified;  // certificates and families that do not, and why
   std::string default_certificate;                 // where a request says nothing; "": default_exit
   int vocab_size = 0;
-  int max_choices = 128;         // prompts times n
-  size_t max_stop_bytes = 1024;  // of one stop string
+  int max_choices = 128;                                     // prompts times n
+  int32_t max_tokens = std::numeric_limits<int32_t>::max();  // of an answer
+  size_t max_stop_bytes = 1024;                              // of one stop string
 };
 
 using PromptInput = std::variant<std::string, std::vector<int32_t>>;

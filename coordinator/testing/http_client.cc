@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/json.hpp>
 #include <cctype>
@@ -27,9 +28,30 @@ std::vector<std::string> HttpReply::Events() const {
   return events;
 }
 
-HttpClient::HttpClient(uint16_t port) { socket_.connect({asio::ip::make_address("127.0.0.1"), port}); }
+struct HttpClient::Tls {
+  explicit Tls(asio::ip::tcp::socket* socket) : stream(*socket, context) {}
+  asio::ssl::context context{asio::ssl::context::tls_client};
+  asio::ssl::stream<asio::ip::tcp::socket&> stream;
+};
 
-void HttpClient::Send(const std::string& bytes) { asio::write(socket_, asio::buffer(bytes)); }
+HttpClient::HttpClient(uint16_t port) {
+  socket_.connect({asio::ip::make_address("127.0.0.1"), port});
+  socket_.set_option(asio::ip::tcp::no_delay(true));  // what is sent is there at once
+}
+
+HttpClient::HttpClient(uint16_t port, const std::string& certificate_pem) : HttpClient(port) {
+  tls_ = std::make_unique<Tls>(&socket_);
+  tls_->context.add_certificate_authority(asio::buffer(certificate_pem));
+  tls_->stream.set_verify_mode(asio::ssl::verify_peer);
+  tls_->stream.handshake(asio::ssl::stream_base::client);
+}
+
+HttpClient::~HttpClient() = default;
+
+void HttpClient::Send(const std::string& bytes) {
+  tls_ == nullptr ? asio::write(socket_, asio::buffer(bytes))
+                  : asio::write(tls_->stream, asio::buffer(bytes));
+}
 
 void HttpClient::SendRequest(const std::string& method, const std::string& path, const std::string& body,
                              const std::string& extra_headers) {
@@ -43,10 +65,15 @@ void HttpClient::ReadMore() {
   char bytes[4096];
   boost::system::error_code error = asio::error::would_block;
   size_t size = 0;
-  socket_.async_read_some(asio::buffer(bytes), [&](boost::system::error_code e, size_t n) {
+  const auto read = [&](boost::system::error_code e, size_t n) {
     error = e;
     size = n;
-  });
+  };
+  if (tls_ == nullptr) {
+    socket_.async_read_some(asio::buffer(bytes), read);
+  } else {
+    tls_->stream.async_read_some(asio::buffer(bytes), read);
+  }
   io_.restart();
   io_.run_for(std::chrono::seconds(30));
   if (error == asio::error::would_block) {
@@ -71,7 +98,9 @@ bool HttpClient::ReadEnd() {
   try {
     while (buffer_.size() < (1 << 20)) ReadMore();
   } catch (const boost::system::system_error& error) {
-    return error.code() == asio::error::eof || error.code() == asio::error::connection_reset;
+    // Over TLS an end without its close_notify might be somebody else's.
+    return error.code() == asio::error::eof ||
+           (tls_ == nullptr && error.code() == asio::error::connection_reset);
   }
   return false;
 }

@@ -1,11 +1,12 @@
-// A blocking HTTP client for tests, on a plain socket: it can also send what no proper client would. Every
-// wait ends after 30 s with an exception, which fails the test.
+// A blocking HTTP client for tests, on a plain socket or TLS: it can also send what no proper client would.
+// Every wait ends after 30 s with an exception, which fails the test.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/json/value.hpp>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,13 +24,16 @@ struct HttpReply {
 class HttpClient {
  public:
   explicit HttpClient(uint16_t port);
+  // Over TLS, where the server has the certificate of this PEM text.
+  HttpClient(uint16_t port, const std::string& certificate_pem);
+  ~HttpClient();
   void Send(const std::string& bytes);
   void SendRequest(const std::string& method, const std::string& path, const std::string& body = "",
                    const std::string& extra_headers = "");
   HttpReply ReadReply();
   // Bytes up to and including `text`.
   std::string ReadUntil(const std::string& text);
-  // True: the server has closed the connection.
+  // True: the server has closed the connection (over TLS: and said so before).
   bool ReadEnd();
   void Close() { socket_.close(); }
 
@@ -38,6 +42,8 @@ class HttpClient {
 
   boost::asio::io_context io_;
   boost::asio::ip::tcp::socket socket_{io_};
+  struct Tls;
+  std::unique_ptr<Tls> tls_;  // null: plain
   std::string buffer_;
 };
 

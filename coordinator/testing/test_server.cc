@@ -48,7 +48,8 @@ TestServerOptions::TestServerOptions() {
 TestServer::TestServer(TestServerOptions options)
     : request_metrics_(&registry_, options.core.plan),
       stage_metrics_(&registry_, options.core.pipelines, options.core.plan),
-      cluster_(&io_, options.cluster) {
+      cluster_(&io_, options.cluster),
+      keys_(options.keys) {
   ControlServerOptions control;
   control.host = "127.0.0.1";
   control.secret = options.cluster.secret;
@@ -61,12 +62,17 @@ TestServer::TestServer(TestServerOptions options)
   cluster_.SetControlPort(driver_->control_port());
   ServedModel model = FakeModel(options.core.context_length);
   model.limits.certificates = options.certificates;
-  gateway_ = std::make_unique<Gateway>(std::move(model), Gateway::Parts{.driver = driver_.get(),
-                                                                        .registry = &registry_,
-                                                                        .request_metrics = &request_metrics_,
-                                                                        .http_metrics = &http_metrics_,
-                                                                        .stage_metrics = &stage_metrics_,
-                                                                        .audits = options.audits});
+  model.max_prompt_tokens = options.max_prompt_tokens;
+  gateway_ =
+      std::make_unique<Gateway>(std::move(model), Gateway::Parts{.driver = driver_.get(),
+                                                                 .registry = &registry_,
+                                                                 .request_metrics = &request_metrics_,
+                                                                 .http_metrics = &http_metrics_,
+                                                                 .stage_metrics = &stage_metrics_,
+                                                                 .audits = options.audits,
+                                                                 .keys = &keys_,
+                                                                 .max_requests = options.max_requests});
+  options.http.admit = [this](HttpRequest* request) { return gateway_->Admit(request); };
   options.http.on_refused = [this](int status) { http_metrics_.Refused(status); };
   http_ = HttpServer::Listen(&io_, options.http, [this](auto exchange) {
             gateway_->Handle(std::move(exchange));

@@ -19,6 +19,9 @@ struct TestServerOptions {
   FakeClusterOptions cluster;
   std::vector<Certificate> certificates;
   AuditOptions audits;
+  ApiKeys keys;
+  int max_requests = 0;
+  uint32_t max_prompt_tokens = 0;
   bool wait_ready = true;
   TestServerOptions();
 };
@@ -40,6 +43,7 @@ class TestServer {
   HttpMetrics http_metrics_{&registry_};
   StageMetrics stage_metrics_;
   FakeCluster cluster_;
+  ApiKeys keys_;
   std::unique_ptr<Driver> driver_;
   std::unique_ptr<Gateway> gateway_;
   std::unique_ptr<HttpServer> http_;

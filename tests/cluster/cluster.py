@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -53,11 +54,14 @@ def resident_bytes(pid: int) -> int:
 
 
 class Cluster:
-    """Context manager. Errors in starting print the end of the coordinator's log."""
+    """Context manager. Errors in starting print the end of the coordinator's log. `ca`: the certificate of one that serves
+    HTTPS; `key`: the API key of this side."""
 
-    def __init__(self, build: Path, model: str, *options: str) -> None:
+    def __init__(self, build: Path, model: str, *options: str, ca: Path | None = None, key: str = "") -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if ca else ''}://127.0.0.1:{self.port}"
+        self.tls = ssl.create_default_context(cafile=ca) if ca else None
+        self.headers = {"authorization": f"Bearer {key}"} if key else {}
         self.log = tempfile.NamedTemporaryFile(mode="w+", prefix="exeunt-cluster-", suffix=".log", delete=False)
         command = [str(build / "coordinator" / "exeunt-coordinator"), "--model", model, "--port", str(self.port), *options]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
@@ -95,23 +99,27 @@ class Cluster:
                 self.fail("not ready in time")
             time.sleep(0.1)
 
+    def open(self, path: str, body: bytes | None = None, timeout: float = 10) -> Any:
+        request = urllib.request.Request(self.url + path, body, self.headers | {"content-type": "application/json"})
+        return urllib.request.urlopen(request, timeout=timeout, context=self.tls)
+
     def status(self, path: str) -> int:
         """HTTP status of a GET; 0: no connection."""
         try:
-            return urllib.request.urlopen(self.url + path, timeout=5).status
+            with self.open(path, timeout=5) as response:
+                return response.status
         except urllib.error.HTTPError as error:
             return error.code
         except OSError:
             return 0
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=10) as response:
+        with self.open(path) as response:
             return json.load(response)
 
     def post(self, path: str, body: dict[str, Any], timeout: float = 120) -> tuple[int, Any]:
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"content-type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as response:
+            with self.open(path, json.dumps(body).encode(), timeout) as response:
                 return response.status, json.load(response)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)

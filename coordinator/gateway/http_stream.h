@@ -1,0 +1,45 @@
+// The bytes of one accepted connection, plain or TLS. Private to the HTTP server and its tests.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/system/error_code.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace boost::asio::ssl {
+class context;
+}
+
+namespace exeunt {
+
+// One thread. At most one read and one write are open at once, a read and a write may be open together; none
+// of them is ever cancelled but by Close (a TLS record cannot be read by halves). The stream lives, and so
+// does what it reads into and writes from, until every handler has been called.
+class HttpStream {
+ public:
+  using ErrorCode = boost::system::error_code;
+  using Handler = std::function<void(ErrorCode, size_t)>;
+
+  virtual ~HttpStream() = default;
+  virtual boost::asio::any_io_executor executor() = 0;
+  // The other side's address, without its port.
+  virtual std::string peer() const = 0;
+  virtual bool encrypted() const = 0;
+  // First of all; a plain stream is ready at once.
+  virtual void Handshake(std::function<void(ErrorCode)> handler) = 0;
+  virtual void ReadSome(boost::asio::mutable_buffer buffer, Handler handler) = 0;
+  virtual void Write(boost::asio::const_buffer bytes, Handler handler) = 0;  // all of them
+  // Nothing is written any more: the other side is told so. `keep` is held as long as that takes.
+  virtual void ShutdownSend(std::shared_ptr<void> keep) = 0;
+  virtual void Close() = 0;
+};
+
+std::unique_ptr<HttpStream> MakePlainStream(boost::asio::ip::tcp::socket socket);
+// With the server's certificate.
+std::unique_ptr<HttpStream> MakeTlsStream(boost::asio::ip::tcp::socket socket,
+                                          std::shared_ptr<boost::asio::ssl::context> tls);
+
+}  // namespace exeunt
