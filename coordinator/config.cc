@@ -93,7 +93,8 @@ void AddRequestOptions(CLI::App* app, Config* c) {
   AddFlag(app, "--audit-fallback", &c->audit_fallback,
           "after an alarm of a certificate, run its new requests in full");
   Add(app, "--default-exit-mode", &c->default_exit_mode, "off or propagate, where a request names none");
-  Add(app, "--default-exit-measure", &c->default_exit_measure, "softmax, preview, candidates, state or classifier");
+  Add(app, "--default-exit-measure", &c->default_exit_measure,
+      "softmax, preview, candidates, state or classifier");
   Add(app, "--default-exit-threshold", &c->default_exit_threshold, "confidence to leave at; 1: never");
   Add(app, "--default-exit-min-layer", &c->default_exit_min_layer, "exits after fewer layers are not taken");
 }

@@ -18,8 +18,8 @@ class Response(NamedTuple):
         return self.headers.get("connection", "").lower() == "close"
 
 
-def get(path: str, *headers: str) -> bytes:
-    return "\r\n".join([f"GET {path} HTTP/1.1", "host: x", *headers, "\r\n"]).encode()
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
 
 
 def post(path: str, body: dict[str, Any] | bytes) -> bytes:

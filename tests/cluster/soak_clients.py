@@ -65,7 +65,8 @@ def streamed(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def said(response: Response) -> dict[str, Any]:
-    """What must be the same each time: by choice the text, log-probabilities, exits and reason; the usage but for what was cached and how long it waited."""
+    """What must be the same each time: by choice the text, log-probabilities, exits and reason; the usage, but for what was cached
+    and how long it waited."""
     if not response.headers["content-type"].startswith("text/event-stream"):
         parts = [json.loads(response.body)]
     else:
@@ -80,8 +81,7 @@ def said(response: Response) -> dict[str, Any]:
         whole["reason"] = choice["finish_reason"] or whole["reason"]
         for name, values in (choice["logprobs"] or {}).items():
             whole["logprobs"].setdefault(name, []).extend(values)
-    usage = dict(parts[-1]["usage"])
-    del usage["prompt_tokens_details"], usage["queue_time"]
+    usage = {name: value for name, value in parts[-1]["usage"].items() if name not in ("prompt_tokens_details", "queue_time")}
     return {"choices": choices, "usage": usage}
 
 

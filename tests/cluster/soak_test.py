@@ -9,7 +9,6 @@ import asyncio
 import os
 import random
 import re
-import statistics
 import sys
 import threading
 import time
@@ -82,9 +81,27 @@ def check_metrics(cluster: Cluster, tally: Tally) -> None:
     assert not any(labels.get("status") == "500" for _, labels, _ in series), "answers with 500"
 
 
-def milliseconds(probes: list[float]) -> str:
-    ordered = sorted(probes)
-    return ", ".join(f"{name} {1000 * ordered[int(q * (len(ordered) - 1))]:.1f}" for name, q in (("p50", 0.5), ("p99", 0.99), ("most", 1)))
+def quantile(values: list[float], q: float) -> float:
+    return sorted(values)[int(q * (len(values) - 1))]
+
+
+def report(tally: Tally, connections: int, growth: dict[int, int]) -> None:
+    probes = ", ".join(f"{name} {1000 * quantile(tally.probes, q):.1f}" for name, q in (("p50", 0.5), ("p99", 0.99), ("most", 1)))
+    print(f"{len(tally.latencies)} honest answers, {len(tally.wrong)} wrong, half of them within {quantile(tally.latencies, 0.5):.2f} s; "
+          f"up to {connections} connections; /healthz {len(tally.probes)} times, ms: {probes}; "
+          f"bytes that processes grew by in the second half: {sorted(growth.values())}")
+    print(f"answers: {dict(sorted(tally.answers.items()))}\ndone: {dict(sorted(tally.kinds.items()))}")
+    for text in (tally.wrong + tally.hangs)[:5]:
+        print("wrong:", text[:2000])
+
+
+def check_tally(tally: Tally, connections: int, growth: dict[int, int]) -> None:
+    assert not tally.wrong and not tally.hangs, "wrong answers, or none"
+    assert all(size < GROWTH_BYTES for size in growth.values()), growth
+    assert quantile(tally.probes, 0.99) < quantile(tally.latencies, 0.5), "/healthz waits for generations"
+    assert connections > HONEST + HOSTILE / 2, "too few connections to mean anything"
+    assert min(tally.kinds["streamed"], tally.kinds["plain"]) > 50, "too few answers to mean anything"
+    assert all(tally.kinds[kind.__name__] for kind in Hostile.KINDS), "a hostile kind never had its turn"
 
 
 def main() -> None:
@@ -100,27 +117,11 @@ def main() -> None:
         files = files_at_rest(cluster)
         before = half(cluster, 1000 * seed, seconds / 2, files, asked, tally)
         after = half(cluster, 1000 * seed + 500, seconds / 2, files, asked, tally)
+        growth = {pid: after[pid] - size for pid, size in before.items()}
+        connections = max(tally.open_files) - files
+        report(tally, connections, growth)
+        check_tally(tally, connections, growth)
         check_metrics(cluster, tally)
-    growth = {pid: after[pid] - size for pid, size in before.items()}
-    check_tally(tally, files, growth)
-
-
-def check_tally(tally: Tally, files: int, growth: dict[int, int]) -> None:
-    median = statistics.median(tally.latencies)
-    connections = max(tally.open_files) - files
-    print(f"{len(tally.latencies)} honest answers, {len(tally.wrong)} wrong, half of them within {median:.2f} s; "
-          f"up to {connections} connections; /healthz {len(tally.probes)} times, ms: {milliseconds(tally.probes)}; "
-          f"bytes that processes grew by in the second half: {sorted(growth.values())}")
-    print(f"answers: {dict(sorted(tally.answers.items()))}\ndone: {dict(sorted(tally.kinds.items()))}")
-    for text in (tally.wrong + tally.hangs)[:5]:
-        print("wrong:", text[:2000])
-    assert not tally.wrong and not tally.hangs
-    assert all(size < GROWTH_BYTES for size in growth.values()), growth
-    assert connections > HONEST + HOSTILE / 2, "too few connections to mean anything"
-    assert min(tally.kinds["streamed"], tally.kinds["plain"]) > 50, "too few answers to mean anything"
-    assert all(tally.kinds[kind.__name__] for kind in Hostile.KINDS), "a hostile kind never had its turn"
-    p99 = sorted(tally.probes)[int(0.99 * (len(tally.probes) - 1))]
-    assert p99 < median, "/healthz waits for generations"
 
 
 main()
