@@ -1,15 +1,28 @@
 """Copies what a task needs to be served into this folder, with the answers to the first test prompts by a certificate and in full,
-as tests/cluster/kept_exits_test.py wants them back."""
+as tests/cluster/kept_exits_test.py wants them back; and what was measured, from which run.sh goes on elsewhere."""
 from __future__ import annotations
 
 import argparse
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 from report import SERVED, certificates, read_sweep, setting_of
 
 PROMPTS = 32
+MEASURED = ("calibration_*.jsonl", "test_*.jsonl", "probe.txt", "throughput.*")
+
+
+def pack(data: Path, archive: Path) -> None:
+    """The same bytes for the same files."""
+    def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
+        info.mtime, info.uid, info.gid, info.uname, info.gname, info.mode = 0, 0, 0, "", "", 0o644
+        return info
+
+    with tarfile.open(archive, "w:xz", preset=9) as tar:
+        for file in sorted(file for pattern in MEASURED for file in data.glob(pattern)):
+            tar.add(file, file.name, filter=plain)
 
 
 def main() -> None:
@@ -27,6 +40,7 @@ def main() -> None:
     if options.adapted != options.out:
         for folder in ("adapter", "exits"):
             shutil.copytree(options.adapted / folder, options.out / folder, dirs_exist_ok=True)
+    pack(options.data, options.out / "measured.tar.xz")
     with (options.out / "served.jsonl").open("w", encoding="utf-8") as file:
         for i in range(PROMPTS):
             layers = sum(layer * n for layer, n in sweep.exits[setting][i].items())

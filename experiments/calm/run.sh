@@ -2,13 +2,18 @@
 # CALM's table on real tasks, from the default model: adapt, fit, calibrate, serve over two stages, measure (docs/calm_table.md).
 #   experiments/calm/run.sh PACKAGES [TASK ...]     PACKAGES: directory of {train,development,calibration,test}.jsonl.gz
 # Works in ${EXEUNT_CALM:-~/.cache/exeunt/calm}; every step goes on where it was stopped. Adapter and exits that are kept here
-# (TASK/adapter, TASK/exits) are used as they are; --train makes them anew, in hours. The report goes to standard output.
+# (TASK/adapter, TASK/exits) are used as they are, and so are the answers and rates that were measured with them
+# (TASK/measured.tar.xz): --anew measures again, in an hour and a half a task, --train makes everything anew, in hours. The report
+# goes to standard output.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 root="$here/../.."
-train=0
-if [[ "${1:-}" == --train ]]; then train=1; shift; fi
-packages="${1:?usage: run.sh [--train] PACKAGES [TASK ...]}"
+train=0 anew=0
+case "${1:-}" in
+  --train) train=1; shift ;;
+  --anew) anew=1; shift ;;
+esac
+packages="${1:?usage: run.sh [--train | --anew] PACKAGES [TASK ...]}"
 shift
 tasks=("${@:-restore}")
 work="${EXEUNT_CALM:-${XDG_CACHE_HOME:-$HOME/.cache}/exeunt/calm}"
@@ -63,6 +68,9 @@ for task in "${tasks[@]}"; do
     cp -r "$data/run/adapter" "$adapted/"
     once "$adapted/exits" "$exeunt" fit "$model" --adapter "$adapted/adapter" --prompts "$data/development.jsonl" --limit 400 \
       -n "${tokens[$task]}" --threads "$threads" --keep "$data/run/exits" --candidates 512
+  fi
+  if [[ "$adapted" == "$kept" && $anew -eq 0 && -f "$kept/measured.tar.xz" ]]; then
+    tar -xJf "$kept/measured.tar.xz" --skip-old-files -C "$data"
   fi
   served=("$model" --adapter "$adapted/adapter" -n "${tokens[$task]}" --threads "$threads" --streams 64)
 
