@@ -228,6 +228,7 @@ TEST_F(HttpServerTest, ASlowHeaderMeetsItsDeadline) {
   const HttpReply reply = client.ReadReply();
   EXPECT_EQ(reply.status, 408);
   EXPECT_THAT(reply.body, HasSubstr("the header was not complete within 0.03 s"));
+  EXPECT_THAT(reply.body, HasSubstr(R"("code":"request_timeout")"));
   EXPECT_TRUE(client.ReadEnd());
 }
 

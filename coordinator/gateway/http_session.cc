@@ -58,8 +58,9 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   HttpRequest RequestOf(const Parser::value_type& message) const;
   void BeginAnswer(bool keep_alive);
   void RespondAlone(HttpResponse response);
-  void Refuse(int status, const std::string& message);
+  void Refuse(int status, const std::string& message, const std::string& code = "");
   void RefuseBecauseOf(error_code error);
+  void RefuseSlow(const char* part, Duration limit);
   void WriteQueued();
   void Linger();
   void Await(State state, Duration limit);
@@ -148,11 +149,9 @@ void Session::OnReadDeadline() {
   if (read_timer_.expiry() > std::chrono::steady_clock::now()) return;  // it has been set anew
   switch (state_) {
     case State::kHeader:
-      return Refuse(408,
-                    fmt::format("the header was not complete within {} s", Seconds(options_.header_timeout)));
+      return RefuseSlow("header", options_.header_timeout);
     case State::kBody:
-      return Refuse(408,
-                    fmt::format("the body was not complete within {} s", Seconds(options_.body_timeout)));
+      return RefuseSlow("body", options_.body_timeout);
     case State::kIdle:
       return Linger();
     case State::kAnswer:  // too late to be cancelled
@@ -162,6 +161,10 @@ void Session::OnReadDeadline() {
     case State::kClosed:
       return Close();
   }
+}
+
+void Session::RefuseSlow(const char* part, Duration limit) {
+  Refuse(408, fmt::format("the {} was not complete within {} s", part, Seconds(limit)), "request_timeout");
 }
 
 void Session::NextRequest() {
@@ -284,10 +287,10 @@ void Session::RespondAlone(HttpResponse response) {
 }
 
 // A request that was not understood, or not sent in time.
-void Session::Refuse(int status, const std::string& message) {
+void Session::Refuse(int status, const std::string& message, const std::string& code) {
   if (options_.on_refused) options_.on_refused(status);
   BeginAnswer(/*keep_alive=*/false);
-  exchange_->Respond({.status = status, .body = ErrorBody(ErrorOfStatus(status, message))});
+  exchange_->Respond({.status = status, .body = ErrorBody(ErrorOfStatus(status, message, code))});
 }
 
 void Session::RefuseBecauseOf(error_code error) {
