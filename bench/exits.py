@@ -6,12 +6,13 @@
 Every round runs the three profiles in turns over real mpirun, one thread a stage, each with the split that is planned for
 it. `allowed` is what the measured cost of the layers that are skipped allows the profile to gain: the cost of a token
 without exits over its cost with them, in steps of streams / stages rows, of which each layer, fill and head runs as many as
-the profile leaves it (`exeunt plan`, as many at once as there are stages; a job of two rows costs nearly as much as one of
+the profile leaves it (`exeunt plan`, as many at once as stages have cores; a job of two rows costs nearly as much as one of
 four).
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 from collections import defaultdict
@@ -49,8 +50,9 @@ def run(model: str, stages: int, streams: int, profile: list[str]) -> float:
 def allowed(model: str, stages: int, streams: int, profile: str) -> float:
     command = [str(EXEUNT), "plan", model, "--json", "--exit-profile", profile]
     command += ["--stages", str(stages), "--streams", str(streams)]
-    with ThreadPoolExecutor(stages) as pool:
-        plans = [json.loads(text) for text in pool.map(output, [command] * stages)]
+    at_once = min(stages, len(os.sched_getaffinity(0)))
+    with ThreadPoolExecutor(at_once) as pool:
+        plans = [json.loads(text) for text in pool.map(output, [command] * at_once)]
     return statistics.mean(plan["full_token_us"] / plan["token_us"] for plan in plans)
 
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <thread>
 
 #include "base/error.h"
 #include "kernels/cpu/machine_peak.h"
@@ -205,8 +206,9 @@ const BenchWorkload& Heaviest(const std::vector<BenchWorkload>& workloads) {
       });
 }
 
-// For the exits that are forced and the heaviest workload, by costs as rank 0 measured them. All ranks
-// measure at once: they share the machine in the runs, too.
+// For the exits that are forced and the heaviest workload, by costs as rank 0 measured them. The ranks
+// measure at once, as they compute in the runs, but no more of them than have cores: a job that loses its
+// core in the midst costs anything.
 Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const ModelSource>& source) const {
   SplitRequest request{.stages = mpi_.ranks(), .n_layers = source->config().n_layers};
   if (exit_.Enabled() && exit_.measure == ExitMeasure::kForced) request.profile = exit_.forced;
@@ -216,7 +218,10 @@ Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const Mo
   ASSIGN_OR_RETURN(std::vector<LayerSpan> split, ParseSplit(options_.split, request));
   if (options_.split != "auto" || mpi_.ranks() == 1) return split;
   MpiBarrier();
-  ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options_.threads));
+  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+  if (const int local = MpiLocal().rank; local == 0 || (local + 1) * options_.threads <= cores) {
+    ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options_.threads));
+  }
   if (mpi_.rank() == 0) split = PlanSplit(request, Heaviest(workloads_), options_.prefill_chunk);
   for (size_t i = 1; i < split.size(); ++i) {
     split[i].begin = split[i - 1].end = MpiBroadcast(split[i].begin);
