@@ -176,7 +176,8 @@ TEST(GatewayStream, ADeadlineInTheMiddleIsAnErrorEventAndFreesThePages) {
   server.cluster().generate = false;
   const std::string error = client.ReadUntil("data: [DONE]");
   EXPECT_THAT(error, HasSubstr(R"(data: {"error":{"message":)"));
-  EXPECT_THAT(error, HasSubstr(R"("type":"invalid_request_error","param":"timeout","code":"deadline_exceeded")"));
+  EXPECT_THAT(error,
+              HasSubstr(R"("type":"invalid_request_error","param":"timeout","code":"deadline_exceeded")"));
   EXPECT_TRUE(server.WaitCluster("/pipelines/0/kv/pages_reserved", "0"));
 }
 
