@@ -34,7 +34,7 @@ struct ApiLimits {
   int vocab_size = 0;
   int max_choices = 128;                                     // prompts times n
   int32_t max_tokens = std::numeric_limits<int32_t>::max();  // of an answer
-  size_t max_stop_bytes = 1024;                              // of one stop string
+  size_t max_stop_characters = 1024;                         // of one stop string
 };
 
 using PromptInput = std::variant<std::string, std::vector<int32_t>>;

@@ -167,6 +167,14 @@ TEST(ParseCompletion, WhatIsWrongIsNamed) {
   EXPECT_EQ(Completion(R"({"prompt":"x"})").error().param, "model");
 }
 
+TEST(ParseCompletion, StopStringsAreMeasuredInCharacters) {
+  std::string stop;
+  for (int i = 0; i < 1024; ++i) stop += "\u00e9";
+  EXPECT_THAT(With(fmt::format(R"("stop":"{}")", stop)).value().stop, ElementsAre(stop));
+  EXPECT_EQ(With(fmt::format(R"("stop":["{}x"])", stop)).error().message,
+            "a string of 'stop' is longer than 1024 characters");
+}
+
 TEST(ParseCompletion, WhatChangesTheLogits) {
   const auto request = With(R"("frequency_penalty":-2,"presence_penalty":0.5,"repetition_penalty":1.25,
       "logit_bias":{"99":-100,"5":2.5,"6":0},"min_tokens":4,"stop_token_ids":[7,0])")

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "coordinator/openai/request_fields.h"
+#include "model/utf8.h"
 
 namespace exeunt {
 namespace {
@@ -70,9 +71,9 @@ void ReadStopStrings(FieldReader* fields, const ApiLimits& limits, GenerationReq
     if (!element.is_string() || element.get_string().empty()) {
       return fields->Fail("stop", "'stop' must be a string or a list of strings, none of them empty");
     }
-    if (element.get_string().size() > limits.max_stop_bytes) {
-      return fields->Fail("stop",
-                          fmt::format("a string of 'stop' is longer than {} bytes", limits.max_stop_bytes));
+    if (CountCharacters(element.get_string()) > limits.max_stop_characters) {
+      return fields->Fail(
+          "stop", fmt::format("a string of 'stop' is longer than {} characters", limits.max_stop_characters));
     }
     request->stop.emplace_back(element.get_string());
   }
