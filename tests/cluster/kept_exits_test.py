@@ -14,11 +14,11 @@ from cluster import ROOT, Cluster
 BUILD = Path(sys.argv[1])
 MODEL = sys.argv[2]
 DEEPEST = {"restore": 20, "synopsis": 22}  # mean layers of 30, at most
-KEPT_BYTES = 25_000_000  # of a task
+KEPT_BYTES = 25_000_000  # of a task's adapter and exits
 
 
 def check(task: Path) -> None:
-    size = sum(p.stat().st_size for p in task.rglob("*") if p.is_file())
+    size = sum(p.stat().st_size for part in ("adapter", "exits") for p in (task / part).rglob("*") if p.is_file())
     assert size < KEPT_BYTES, (task, size)
     recorded = [json.loads(line) for line in (task / "served.jsonl").read_text(encoding="utf-8").splitlines()]
     with Cluster(BUILD, MODEL, "--stages", "2", "--adapter", str(task / "adapter"), "--exits", str(task / "exits")) as cluster:
