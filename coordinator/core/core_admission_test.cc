@@ -13,18 +13,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-CoreConfig SmallConfig() {
-  CoreConfig config;
-  config.stages = 2;
-  config.context_length = 1000;
-  config.max_queue = 2;
-  config.max_sequences = 4;
-  return config;
-}
-
 // One at a time, and many may wait.
 CoreConfig OnePlace() {
-  CoreConfig config = SmallConfig();
+  CoreConfig config = FourPlaces();
   config.max_sequences = 1;
   config.max_queue = 100;
   config.queue_timeout = seconds(20);
@@ -48,7 +39,7 @@ void ServeAll(CoreHarness* h) {
 }
 
 TEST(CoreAdmission, RefusesWhatCanNeverRun) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp(/*pages=*/10);
   h.Arrive(500, 501);
   h.Arrive(100, 61);
@@ -64,7 +55,7 @@ TEST(CoreAdmission, RefusesWhatCanNeverRun) {
 }
 
 TEST(CoreAdmission, CapacityIsTheSmallestStages) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.Do1(Tick{});
   h.Connect();
   h.Ready(0, 0, 50);
@@ -73,7 +64,7 @@ TEST(CoreAdmission, CapacityIsTheSmallestStages) {
 }
 
 TEST(CoreAdmission, QueuesInOrderUntilPagesAreFree) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp(/*pages=*/10);
   h.Arrive(1, 127);                         // 8 pages
   const RequestId large = h.Arrive(1, 63);  // 4: waits
@@ -93,7 +84,7 @@ TEST(CoreAdmission, QueuesInOrderUntilPagesAreFree) {
 }
 
 TEST(CoreAdmission, LimitsOpenSequences) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   for (int i = 0; i < 5; ++i) h.Arrive(1, 1);
   EXPECT_EQ(h.All<RequestAdmitted>().size(), 4U);
@@ -102,7 +93,7 @@ TEST(CoreAdmission, LimitsOpenSequences) {
 }
 
 TEST(CoreAdmission, AQueueOfNoneStillServes) {
-  CoreConfig config = SmallConfig();
+  CoreConfig config = FourPlaces();
   config.max_queue = 0;
   CoreHarness h(config);
   h.BringUp();
@@ -111,7 +102,7 @@ TEST(CoreAdmission, AQueueOfNoneStillServes) {
 }
 
 TEST(CoreAdmission, WaitingHasALimit) {
-  CoreConfig config = SmallConfig();
+  CoreConfig config = FourPlaces();
   config.queue_timeout = std::chrono::seconds(20);
   config.max_sequences = 1;
   CoreHarness h(config);
@@ -127,7 +118,7 @@ TEST(CoreAdmission, WaitingHasALimit) {
 }
 
 TEST(CoreAdmission, CancelOfAWaitingRequestLeavesTheQueue) {
-  CoreConfig config = SmallConfig();
+  CoreConfig config = FourPlaces();
   config.max_sequences = 1;
   CoreHarness h(config);
   h.BringUp();
@@ -142,7 +133,7 @@ TEST(CoreAdmission, CancelOfAWaitingRequestLeavesTheQueue) {
 }
 
 TEST(CoreAdmission, TakesTheLeastLoadedPipeline) {
-  CoreConfig config = SmallConfig();
+  CoreConfig config = FourPlaces();
   config.pipelines = 2;
   CoreHarness h(config);
   h.BringUp();
@@ -154,7 +145,7 @@ TEST(CoreAdmission, TakesTheLeastLoadedPipeline) {
 }
 
 TEST(CoreAdmission, AdmissionsOfOneStepShareAMessage) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   std::vector<CoreEvent> events;
   for (RequestId id = 1; id <= 3; ++id) {
@@ -198,7 +189,7 @@ TEST(CoreAdmission, WhoHasWaitedHalfTheLimitComesBeforeEveryPriority) {
 }
 
 TEST(CoreAdmission, SmallRequestsPassALargeOneWithinBounds) {
-  CoreConfig config = SmallConfig();
+  CoreConfig config = FourPlaces();
   config.max_queue = config.max_sequences = 100;
   CoreHarness h(config);
   h.BringUp(/*pages=*/40);

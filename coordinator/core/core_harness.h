@@ -19,6 +19,16 @@ inline void PrintTo(const ToWorker& message, std::ostream* out) {
 
 namespace exeunt {
 
+// Two stages with room for four sequences; two requests may wait.
+inline CoreConfig FourPlaces() {
+  CoreConfig config;
+  config.stages = 2;
+  config.context_length = 1000;
+  config.max_queue = 2;
+  config.max_sequences = 4;
+  return config;
+}
+
 class CoreHarness {
  public:
   explicit CoreHarness(const CoreConfig& config) : core(config) {}

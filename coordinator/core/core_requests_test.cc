@@ -11,15 +11,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-CoreConfig SmallConfig() {
-  CoreConfig config;
-  config.stages = 2;
-  config.context_length = 1000;
-  config.max_queue = 2;
-  config.max_sequences = 4;
-  return config;
-}
-
 std::vector<int32_t> Tokens(const CoreHarness& h) {
   std::vector<int32_t> tokens;
   for (const auto& action : h.All<RequestTokens>()) {
@@ -29,7 +20,7 @@ std::vector<int32_t> Tokens(const CoreHarness& h) {
 }
 
 TEST(CoreRequests, OpensTheSequenceAtStage0AndRingsTheOthers) {
-  CoreConfig config = SmallConfig();
+  CoreConfig config = FourPlaces();
   config.stages = 3;
   CoreHarness h(config);
   h.BringUp();
@@ -82,7 +73,7 @@ TEST(CoreRequests, OpensTheSequenceAtStage0AndRingsTheOthers) {
 }
 
 TEST(CoreRequests, TokensComeOutInOrderWithoutGapsOnce) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   h.Arrive(3, 4);
   const uint64_t seq = 2;
@@ -105,7 +96,7 @@ TEST(CoreRequests, TokensComeOutInOrderWithoutGapsOnce) {
 }
 
 TEST(CoreRequests, FinishesWhenEveryTokenIsThere) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   const RequestId id = h.Arrive(3, 4);
   h.Token(0, 0, 2, 3, 10);
@@ -121,7 +112,7 @@ TEST(CoreRequests, FinishesWhenEveryTokenIsThere) {
 }
 
 TEST(CoreRequests, FinishMayComeLast) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   h.Arrive(3, 1);
   h.Token(0, 0, 2, 3, 10);
@@ -134,7 +125,7 @@ TEST(CoreRequests, FinishMayComeLast) {
 }
 
 TEST(CoreRequests, OnlyStage0MayFinish) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   h.Arrive(3, 1);
   h.Token(0, 0, 2, 3, 10);
@@ -143,7 +134,7 @@ TEST(CoreRequests, OnlyStage0MayFinish) {
 }
 
 TEST(CoreRequests, PagesAreFreeWhenEveryStageHasClosed) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   h.Arrive(16, 1);
   EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 2U) << "17 positions in pages of 16";
@@ -158,7 +149,7 @@ TEST(CoreRequests, PagesAreFreeWhenEveryStageHasClosed) {
 }
 
 TEST(CoreRequests, CancelOfARunningRequestIsIdempotent) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   const RequestId id = h.Arrive(1, 9);
   h.Token(0, 0, 2, 1, 10);
@@ -182,7 +173,7 @@ TEST(CoreRequests, CancelOfARunningRequestIsIdempotent) {
 
 // A later stage had reported a token before stage 0, which took the cancel first, counted.
 TEST(CoreRequests, ACancelMayCountFewerTokensThanLaterStagesReported) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   const RequestId id = h.Arrive(1, 9);
   h.Token(0, 1, 2, 1, 10);
@@ -195,7 +186,7 @@ TEST(CoreRequests, ACancelMayCountFewerTokensThanLaterStagesReported) {
 }
 
 TEST(CoreRequests, ACancelMayOvertakeTokens) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   const RequestId id = h.Arrive(1, 9);
   h.Do1(ClientGone{id});
@@ -208,7 +199,7 @@ TEST(CoreRequests, ACancelMayOvertakeTokens) {
 }
 
 TEST(CoreRequests, CancelInTheStepOfTheAdmissionComesAfterIt) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   RequestRecord record;
   record.id = 5;
@@ -226,7 +217,7 @@ TEST(CoreRequests, CancelInTheStepOfTheAdmissionComesAfterIt) {
 }
 
 TEST(CoreRequests, AStopAfterTheWorkersOwnFinishSendsNoCancel) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   const RequestId id = h.Arrive(1, 2);
   h.Finished(0, 2, 2);
@@ -239,7 +230,7 @@ TEST(CoreRequests, AStopAfterTheWorkersOwnFinishSendsNoCancel) {
 
 TEST(CoreRequests, ABrokenPromiseOfTheWorkerEndsItsJob) {
   const auto ended = [](auto break_it) {
-    CoreHarness h(SmallConfig());
+    CoreHarness h(FourPlaces());
     h.BringUp();
     h.Arrive(1, 2);
     break_it(&h);
@@ -258,7 +249,7 @@ TEST(CoreRequests, ABrokenPromiseOfTheWorkerEndsItsJob) {
 }
 
 TEST(CoreRequests, FinishesWhenTheScoresOfItsPromptAreHere) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   h.Arrive(4, 1, 1);
   EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit).at(0).admit().open(0).score_from(), 1U);
@@ -280,7 +271,7 @@ TEST(CoreRequests, FinishesWhenTheScoresOfItsPromptAreHere) {
 }
 
 TEST(CoreRequests, ACancelledPromptOwesNoScores) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   h.Arrive(4, 1, 1);
   h.Do1(ClientGone{1});
@@ -293,7 +284,7 @@ TEST(CoreRequests, ACancelledPromptOwesNoScores) {
 }
 
 TEST(CoreRequests, MoreScoresThanWereAskedForEndTheJob) {
-  CoreHarness h(SmallConfig());
+  CoreHarness h(FourPlaces());
   h.BringUp();
   h.Arrive(4, 1, 1);
   h.Scores(0, 1, 2, 1, 4);

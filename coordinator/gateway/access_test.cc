@@ -5,7 +5,6 @@
 
 #include <boost/json.hpp>
 
-#include "coordinator/openai/json_text.h"
 #include "coordinator/testing/http_client.h"
 #include "coordinator/testing/test_server.h"
 
@@ -21,10 +20,6 @@ HttpReply Ask(uint16_t port, const std::string& method, const std::string& path,
   HttpClient client(port);
   client.SendRequest(method, path, body, headers);
   return client.ReadReply();
-}
-
-std::string At(const HttpReply& reply, const std::string& pointer) {
-  return WriteJson(reply.Json().at_pointer(pointer));
 }
 
 TestServerOptions WithKeys() {

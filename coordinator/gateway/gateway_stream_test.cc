@@ -14,12 +14,6 @@ namespace {
 
 using testing::HasSubstr;
 
-TestServerOptions WithReply(const std::string& reply) {
-  TestServerOptions options;
-  options.cluster.reply = [reply](const std::string&) { return reply; };
-  return options;
-}
-
 HttpReply Post(const TestServer& server, bool chat, const std::string& fields) {
   const char* input = chat ? R"("messages":[{"role":"user","content":"x"}])" : R"("prompt":"x")";
   return Fetch(server.port(), "POST", chat ? "/v1/chat/completions" : "/v1/completions",

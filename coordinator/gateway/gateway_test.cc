@@ -9,30 +9,12 @@
 #include <cctype>
 #include <set>
 
-#include "coordinator/openai/json_text.h"
-#include "coordinator/testing/http_client.h"
 #include "coordinator/testing/test_server.h"
 
 namespace exeunt {
 namespace {
 
 using testing::HasSubstr;
-
-TestServerOptions WithReply(const std::string& reply) {
-  TestServerOptions options;
-  options.cluster.reply = [reply](const std::string&) { return reply; };
-  return options;
-}
-
-// The value at a JSON pointer of the reply, as text.
-std::string At(const HttpReply& reply, const std::string& pointer) {
-  return WriteJson(reply.Json().at_pointer(pointer));
-}
-
-HttpReply Complete(const TestServer& server, const std::string& fields) {
-  return Fetch(server.port(), "POST", "/v1/completions",
-               fmt::format(R"({{"model":"fake","prompt":"Hello",{}}})", fields));
-}
 
 TEST(Gateway, Completion) {
   TestServer server(WithReply("to you"));

@@ -10,11 +10,17 @@
 #include <chrono>
 #include <stdexcept>
 
+#include "coordinator/openai/json_text.h"
+
 namespace exeunt {
 
 namespace asio = boost::asio;
 
 boost::json::value HttpReply::Json() const { return boost::json::parse(body); }
+
+std::string At(const HttpReply& reply, const std::string& pointer) {
+  return WriteJson(reply.Json().at_pointer(pointer));
+}
 
 std::vector<std::string> HttpReply::Events() const {
   std::vector<std::string> events;

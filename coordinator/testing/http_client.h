@@ -21,6 +21,9 @@ struct HttpReply {
   std::vector<std::string> Events() const;
 };
 
+// The value at a JSON pointer of the reply, as text.
+std::string At(const HttpReply& reply, const std::string& pointer);
+
 class HttpClient {
  public:
   explicit HttpClient(uint16_t port);

@@ -1,12 +1,13 @@
 #include "coordinator/testing/test_server.h"
 
+#include <fmt/format.h>
+
 #include <boost/asio/post.hpp>
 #include <boost/json.hpp>
 
 #include "base/check.h"
 #include "coordinator/openai/json_text.h"
 #include "coordinator/testing/fake_tokenizer.h"
-#include "coordinator/testing/http_client.h"
 
 namespace exeunt {
 namespace {
@@ -98,6 +99,17 @@ bool TestServer::WaitCluster(const std::string& pointer, const std::string& valu
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return false;
+}
+
+TestServerOptions WithReply(const std::string& reply) {
+  TestServerOptions options;
+  options.cluster.reply = [reply](const std::string&) { return reply; };
+  return options;
+}
+
+HttpReply Complete(const TestServer& server, const std::string& fields) {
+  return Fetch(server.port(), "POST", "/v1/completions",
+               fmt::format(R"({{"model":"fake","prompt":"Hello",{}}})", fields));
 }
 
 }  // namespace exeunt

@@ -4,12 +4,14 @@
 #include <prometheus/registry.h>
 
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "coordinator/driver/driver.h"
 #include "coordinator/gateway/gateway.h"
 #include "coordinator/gateway/http_server.h"
 #include "coordinator/testing/fake_cluster.h"
+#include "coordinator/testing/http_client.h"
 
 namespace exeunt {
 
@@ -25,6 +27,9 @@ struct TestServerOptions {
   bool wait_ready = true;
   TestServerOptions();
 };
+
+// Every prompt is answered with this.
+TestServerOptions WithReply(const std::string& reply);
 
 class TestServer {
  public:
@@ -49,5 +54,8 @@ class TestServer {
   std::unique_ptr<HttpServer> http_;
   std::thread thread_;
 };
+
+// A completion of "Hello"; further fields of the body, at least one.
+HttpReply Complete(const TestServer& server, const std::string& fields);
 
 }  // namespace exeunt
