@@ -102,10 +102,7 @@ TEST(CoreAdmission, AQueueOfNoneStillServes) {
 }
 
 TEST(CoreAdmission, WaitingHasALimit) {
-  CoreConfig config = FourPlaces();
-  config.queue_timeout = std::chrono::seconds(20);
-  config.max_sequences = 1;
-  CoreHarness h(config);
+  CoreHarness h(OnePlace());
   h.BringUp();
   h.Arrive(1, 1);
   const RequestId waiting = h.Arrive(1, 1);
@@ -118,9 +115,7 @@ TEST(CoreAdmission, WaitingHasALimit) {
 }
 
 TEST(CoreAdmission, CancelOfAWaitingRequestLeavesTheQueue) {
-  CoreConfig config = FourPlaces();
-  config.max_sequences = 1;
-  CoreHarness h(config);
+  CoreHarness h(OnePlace());
   h.BringUp();
   h.Arrive(1, 1);
   const RequestId waiting = h.Arrive(1, 1);

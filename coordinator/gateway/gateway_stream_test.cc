@@ -142,11 +142,16 @@ TEST(GatewayStream, AFailureBeforeTheFirstTokenHasAStatus) {
   EXPECT_EQ(reply.headers.at("content-type"), "application/json");
 }
 
-TEST(GatewayStream, AFailureInTheMiddleIsAnErrorEvent) {
+// An answer that is still coming whenever a test looks.
+TestServerOptions Endless() {
   TestServerOptions options = WithReply("");
   options.core.context_length = 100'000'000;
   options.cluster.kv_pages = 100'000'000;
-  TestServer server(options);
+  return options;
+}
+
+TEST(GatewayStream, AFailureInTheMiddleIsAnErrorEvent) {
+  TestServer server(Endless());
   HttpClient client(server.port());
   client.SendRequest("POST", "/v1/completions",
                      R"({"model":"fake","prompt":"x","max_tokens":50000000,"stream":true})");
@@ -159,10 +164,7 @@ TEST(GatewayStream, AFailureInTheMiddleIsAnErrorEvent) {
 }
 
 TEST(GatewayStream, ADeadlineInTheMiddleIsAnErrorEventAndFreesThePages) {
-  TestServerOptions options = WithReply("");
-  options.core.context_length = 100'000'000;
-  options.cluster.kv_pages = 100'000'000;
-  TestServer server(options);
+  TestServer server(Endless());
   HttpClient client(server.port());
   client.SendRequest("POST", "/v1/completions",
                      R"({"model":"fake","prompt":"x","max_tokens":50000000,"stream":true,"timeout":3})");
