@@ -34,7 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     name = f"{options.task}-{SERVED}-risk-0.05"
     certificate = certificates(options.adapted)[name]
-    sweep = read_sweep(options.data / f"test_{certificate['measure']}.jsonl")
+    sweep = read_sweep(options.data / "test_answers.jsonl")
     setting = setting_of(certificate)
     prompts = [json.loads(line)["prompt"] for line in (options.data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     if options.adapted != options.out:

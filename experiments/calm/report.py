@@ -65,9 +65,14 @@ def losses(loss, answers: list[str], wanted: list[str]) -> np.ndarray:
     return np.array([loss(a, w) for a, w in zip(answers, wanted, strict=True)])
 
 
-def tested(sweep: Sweep, loss, wanted: list[str], consistency: str) -> dict[str, np.ndarray]:
-    """What a setting is tested for, answer by answer: loss against the full model's answer, or loss beyond the full model's."""
-    settings = [s for s in sweep.texts if s != "off"]
+def settings_of(sweep: Sweep, measure: str) -> list[str]:
+    """Those of a measure that are tested, in the order of the tests: from the largest threshold down."""
+    found = [s for s in sweep.texts if re.fullmatch(rf"{measure}-[\d.]+", s)]
+    return sorted(found, key=lambda s: -float(s.removeprefix(f"{measure}-")))
+
+
+def tested(sweep: Sweep, settings: list[str], loss, wanted: list[str], consistency: str) -> dict[str, np.ndarray]:
+    """What settings are tested for, answer by answer: loss against the full model's answer, or loss beyond the full model's."""
     if consistency == "textual":
         return {s: losses(loss, sweep.texts[s], sweep.texts["off"]) for s in settings}
     full = losses(loss, sweep.texts["off"], wanted)
@@ -118,17 +123,18 @@ def certificates(adapted: Path) -> dict[str, dict]:
 def certified_rows(options, loss) -> list[str]:
     known = certificates(options.adapted)
     wanted = {part: references(options.data / f"{part}.jsonl") for part in ("calibration", "test")}
+    sweeps = {part: read_sweep(options.data / f"{part}_answers.jsonl") for part in wanted}
     rows = []
     for measure in MEASURES:
-        paths = {part: options.data / f"{part}_{measure}.jsonl" for part in wanted}
-        if not all(path.exists() for path in paths.values()):
+        settings = settings_of(sweeps["calibration"], measure)
+        if settings != settings_of(sweeps["test"], measure):
+            raise SystemExit(f"{measure}: calibration and test answers are not of the same settings")
+        if not settings:
             continue
-        sweeps = {part: read_sweep(path) for part, path in paths.items()}
-        by_consistency = {consistency: {part: tested(sweep, loss, wanted[part], consistency) for part, sweep in sweeps.items()}
+        by_consistency = {consistency: {part: tested(sweep, settings, loss, wanted[part], consistency) for part, sweep in sweeps.items()}
                           for consistency in {consistency for consistency, _ in GOALS}}
         for consistency, delta in GOALS:
             values = by_consistency[consistency]
-            settings = list(values["calibration"])
             pooled = np.stack([np.concatenate([values[part][s] for part in values]) for s in settings])
             over = split_violations(pooled, len(wanted["calibration"]), delta)
             certificate = known.get(f"{options.task}-{measure}-{consistency}-{delta:g}")
@@ -150,19 +156,19 @@ def certified_rows(options, loss) -> list[str]:
 def compared_rows(options, loss) -> list[str]:
     """Other ways to spend as little, on the test prompts."""
     wanted = references(options.data / "test.jsonl")
+    answers = read_sweep(options.data / "test_answers.jsonl")
     rows = []
 
     def row(name: str, sweep: Sweep, setting: str) -> None:
         against = losses(loss, sweep.texts[setting], sweep.texts["off"]).mean()
         rows.append(f"| {name} | {sweep.layers(setting):.2f} | {losses(loss, sweep.texts[setting], wanted).mean():.4f} | {against:.4f} |")
 
-    row("in full (`off`)", read_sweep(options.data / f"test_{SERVED}.jsonl"), "off")
-    for file, name in (("test_static.jsonl", "every token at the same exit"),
-                       ("test_cheap_head.jsonl", "in full but for the cheap head (every token after layer 29, preview)")):
-        if (options.data / file).exists():
-            sweep = read_sweep(options.data / file)
-            for setting in sorted((s for s in sweep.texts if s != "off"), key=sweep.layers):
-                row(name, sweep, setting)
+    row("in full (`off`)", answers, "off")
+    for setting in sorted((s for s in answers.texts if s.startswith("preview-0-from")), key=answers.layers):
+        row("every token at the same exit", answers, setting)
+    cheap_head = options.data / "test_cheap_head.jsonl"
+    if cheap_head.exists():
+        row("in full but for the cheap head (every token after layer 29, preview)", read_sweep(cheap_head), "preview-0")
     probed = options.data / "probe.txt"
     if probed.exists():
         for layers, depth in re.findall(r"exits after ([\d, ]+): oracle depth ([\d.]+)", probed.read_text(encoding="utf-8")):
@@ -170,7 +176,7 @@ def compared_rows(options, loss) -> list[str]:
     plain = options.data / "test_plain.jsonl"
     if plain.exists():
         theirs = losses(loss, read_sweep(plain).texts["off"], wanted)
-        ours = losses(loss, read_sweep(options.data / f"test_{SERVED}.jsonl").texts["off"], wanted)
+        ours = losses(loss, answers.texts["off"], wanted)
         difference = ours - theirs
         bound = difference.mean() + 1.645 * difference.std(ddof=1) / np.sqrt(len(difference))
         rows.append(f"| plain fine-tune of equal length, in full | 30 | {theirs.mean():.4f} | |")

@@ -74,20 +74,21 @@ for task in "${tasks[@]}"; do
   fi
   served=("$model" --adapter "$adapted/adapter" -n "${tokens[$task]}" --threads "$threads" --streams 64)
 
+  # One file for all measures: what they share (answers in full) is made once.
   for measure in candidates preview softmax classifier state; do
     grid=(--exits "$adapted/exits" --exit-measure "$measure" --thresholds "${thresholds[${task}_$measure]}")
     say "$task: calibrating $measure"
     "$exeunt" calibrate "${served[@]}" "${grid[@]}" --prompts "$data/calibration.jsonl" --name "$task-$measure" \
       --loss "${loss[$task]}" --consistency textual,risk --delta 0.02,0.05,0.1,0.25 \
-      -o "$data/calibration_$measure.jsonl" >"$data/calibration_$measure.txt"
+      -o "$data/calibration_answers.jsonl" >"$data/calibration_$measure.txt"
     say "$task: test answers by $measure"
-    "$exeunt" sweep "${served[@]}" "${grid[@]}" --prompts "$data/test.jsonl" -o "$data/test_$measure.jsonl" >/dev/null
+    "$exeunt" sweep "${served[@]}" "${grid[@]}" --prompts "$data/test.jsonl" -o "$data/test_answers.jsonl" >/dev/null
   done
 
   # To compare with: every token leaves at the same exit; the whole model with the cheap head (an exit after the last layer but
   # one, always taken); the plain fine-tune; what an oracle would save.
   "$exeunt" sweep "${served[@]}" --exits "$adapted/exits" --exit-min-layer "${exits[$task]}" --prompts "$data/test.jsonl" \
-    --exit-measure preview --thresholds 0 -o "$data/test_static.jsonl" >/dev/null
+    --exit-measure preview --thresholds 0 -o "$data/test_answers.jsonl" >/dev/null
   once "$data/exits_29" "$exeunt" fit "$model" --adapter "$adapted/adapter" --prompts "$data/development.jsonl" --limit 200 \
     -n "${tokens[$task]}" --threads "$threads" --exit-layers 29
   "$exeunt" sweep "${served[@]}" --exits "$data/exits_29" --prompts "$data/test.jsonl" --exit-measure preview --thresholds 0 \

@@ -70,7 +70,7 @@ class Throughput:
         command = [ROOT / "tests/mpirun.sh", "2", ROOT / "build/tools/exeunt", "bench", self.options.model, "--adapter",
                    self.options.adapted / "adapter", "--prompts", self.prompts, "--workload", f"decode:{streams}", "--json"]
         if certificate is not None:
-            sweep = self.options.data / f"test_{certificate['measure']}.jsonl"
+            sweep = self.options.data / "test_answers.jsonl"
             command += ["--exits", self.options.adapted / "exits", "--exit-layers", layers, "--exit-mode", "propagate",
                         "--exit-measure", certificate["measure"], "--exit-threshold", str(certificate["threshold"]),
                         "--exit-profile", profile(sweep, setting_of(certificate))]
@@ -115,7 +115,7 @@ class Throughput:
                 plan = [ROOT / "build/tools/exeunt", "plan", self.options.model, "--adapter", self.options.adapted / "adapter",
                         "--stages", "2", "--streams", "32", "--json"]
                 if name in named:
-                    plan += ["--exit-profile", profile(self.options.data / f"test_{SERVED}.jsonl", setting_of(named[name]))]
+                    plan += ["--exit-profile", profile(self.options.data / "test_answers.jsonl", setting_of(named[name]))]
                 split = json.loads(subprocess.run([str(p) for p in plan], capture_output=True, text=True, check=True).stdout)["split"]
                 with Cluster(ROOT / "build", self.options.model, "--stages", "2", "--threads-per-stage", "1", "--split", split,
                              "--adapter", str(self.options.adapted / "adapter"), "--exits",

@@ -64,6 +64,9 @@ class ExitingModel(torch.nn.Module):
                     module.weight.data = module.weight.data.bfloat16()
         config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=TARGETS, task_type="CAUSAL_LM")
         self.adapted = peft.get_peft_model(base, config)
+        for module in self.adapted.modules():
+            if isinstance(module, peft.tuners.lora.LoraLayer):  # autocast casts; to float32 and back costs a tenth of a step
+                module.cast_input_dtype_enabled = False
         for name, parameter in self.adapted.named_parameters():
             if "lora_" in name:
                 parameter.data = parameter.data.float()
