@@ -3,7 +3,7 @@
 #   experiments/calm/run.sh PACKAGES [TASK ...]     PACKAGES: directory of {train,development,calibration,test}.jsonl.gz
 # Works in ${EXEUNT_CALM:-~/.cache/exeunt/calm}; every step goes on where it was stopped. Adapter and exits that are kept here
 # (TASK/adapter, TASK/exits) are used as they are, and so are the answers and rates that were measured with them
-# (TASK/measured.tar.xz): --anew leaves these aside and measures what the work directory does not have, in an hour and a half a
+# (TASK/measured.tar.xz): --anew leaves these aside and measures what the work directory does not have, in one to two hours a
 # task; --train makes everything anew, in hours. The report goes to standard output.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -46,7 +46,7 @@ declare -A thresholds=(
 once() {
   [[ -e "$1" ]] && return
   rm -rf "$1.part"
-  "${@:2}" -o "$1.part" && mv "$1.part" "$1"
+  "${@:2}" -o "$1.part" >&2 && mv "$1.part" "$1"
 }
 
 for task in "${tasks[@]}"; do
