@@ -8,7 +8,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from report import SERVED, certificates, read_sweep, setting_of
+from report import SERVED, certificates, read_answers, setting_of
 
 PROMPTS = 32
 MEASURED = ("calibration_*.jsonl", "test_*.jsonl", "probe.txt", "throughput.*")
@@ -34,7 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     name = f"{options.task}-{SERVED}-risk-0.05"
     certificate = certificates(options.adapted)[name]
-    sweep = read_sweep(options.data / "test_answers.jsonl")
+    sweep = read_answers(options.data, "test")
     setting = setting_of(certificate)
     prompts = [json.loads(line)["prompt"] for line in (options.data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     if options.adapted != options.out:

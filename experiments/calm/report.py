@@ -57,6 +57,11 @@ def read_sweep(path: Path) -> Sweep:
     return sweep
 
 
+def read_answers(data: Path, part: str) -> Sweep:
+    """To the prompts of "calibration" or "test", by every measure, as run.sh made them."""
+    return read_sweep(data / f"{part}_answers.jsonl")
+
+
 def references(path: Path) -> list[str]:
     return [json.loads(line)["reference"] for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -65,8 +70,8 @@ def losses(loss, answers: list[str], wanted: list[str]) -> np.ndarray:
     return np.array([loss(a, w) for a, w in zip(answers, wanted, strict=True)])
 
 
-def settings_of(sweep: Sweep, measure: str) -> list[str]:
-    """Those of a measure that are tested, in the order of the tests: from the largest threshold down."""
+def tested_settings(sweep: Sweep, measure: str) -> list[str]:
+    """The settings of a measure that are tested, in the order of the tests: from the largest threshold down."""
     found = [s for s in sweep.texts if re.fullmatch(rf"{measure}-[\d.]+", s)]
     return sorted(found, key=lambda s: -float(s.removeprefix(f"{measure}-")))
 
@@ -123,11 +128,11 @@ def certificates(adapted: Path) -> dict[str, dict]:
 def certified_rows(options, loss) -> list[str]:
     known = certificates(options.adapted)
     wanted = {part: references(options.data / f"{part}.jsonl") for part in ("calibration", "test")}
-    sweeps = {part: read_sweep(options.data / f"{part}_answers.jsonl") for part in wanted}
+    sweeps = {part: read_answers(options.data, part) for part in wanted}
     rows = []
     for measure in MEASURES:
-        settings = settings_of(sweeps["calibration"], measure)
-        if settings != settings_of(sweeps["test"], measure):
+        settings = tested_settings(sweeps["calibration"], measure)
+        if settings != tested_settings(sweeps["test"], measure):
             raise SystemExit(f"{measure}: calibration and test answers are not of the same settings")
         if not settings:
             continue
@@ -156,16 +161,16 @@ def certified_rows(options, loss) -> list[str]:
 def compared_rows(options, loss) -> list[str]:
     """Other ways to spend as little, on the test prompts."""
     wanted = references(options.data / "test.jsonl")
-    answers = read_sweep(options.data / "test_answers.jsonl")
+    test = read_answers(options.data, "test")
     rows = []
 
     def row(name: str, sweep: Sweep, setting: str) -> None:
         against = losses(loss, sweep.texts[setting], sweep.texts["off"]).mean()
         rows.append(f"| {name} | {sweep.layers(setting):.2f} | {losses(loss, sweep.texts[setting], wanted).mean():.4f} | {against:.4f} |")
 
-    row("in full (`off`)", answers, "off")
-    for setting in sorted((s for s in answers.texts if s.startswith("preview-0-from")), key=answers.layers):
-        row("every token at the same exit", answers, setting)
+    row("in full (`off`)", test, "off")
+    for setting in sorted((s for s in test.texts if s.startswith("preview-0-from")), key=test.layers):
+        row("every token at the same exit", test, setting)
     cheap_head = options.data / "test_cheap_head.jsonl"
     if cheap_head.exists():
         row("in full but for the cheap head (every token after layer 29, preview)", read_sweep(cheap_head), "preview-0")
@@ -176,7 +181,7 @@ def compared_rows(options, loss) -> list[str]:
     plain = options.data / "test_plain.jsonl"
     if plain.exists():
         theirs = losses(loss, read_sweep(plain).texts["off"], wanted)
-        ours = losses(loss, answers.texts["off"], wanted)
+        ours = losses(loss, test.texts["off"], wanted)
         difference = ours - theirs
         bound = difference.mean() + 1.645 * difference.std(ddof=1) / np.sqrt(len(difference))
         rows.append(f"| plain fine-tune of equal length, in full | 30 | {theirs.mean():.4f} | |")

@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from report import SERVED, certificates, read_sweep, references, setting_of
+from report import SERVED, certificates, read_answers, references, setting_of
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/cluster"))
@@ -34,9 +34,9 @@ def long_prompts(data: Path, count: int) -> Path:
     return path
 
 
-def profile(sweep_path: Path, setting: str) -> str:
+def profile(data: Path, setting: str) -> str:
     """Shares of the test tokens by the exit that they left at: "8:0.5,14:0.1"."""
-    sweep = read_sweep(sweep_path)
+    sweep = read_answers(data, "test")
     counts: dict[int, int] = {}
     for by_layer in sweep.exits[setting]:
         for layer, n in by_layer.items():
@@ -70,10 +70,9 @@ class Throughput:
         command = [ROOT / "tests/mpirun.sh", "2", ROOT / "build/tools/exeunt", "bench", self.options.model, "--adapter",
                    self.options.adapted / "adapter", "--prompts", self.prompts, "--workload", f"decode:{streams}", "--json"]
         if certificate is not None:
-            sweep = self.options.data / "test_answers.jsonl"
             command += ["--exits", self.options.adapted / "exits", "--exit-layers", layers, "--exit-mode", "propagate",
                         "--exit-measure", certificate["measure"], "--exit-threshold", str(certificate["threshold"]),
-                        "--exit-profile", profile(sweep, setting_of(certificate))]
+                        "--exit-profile", profile(self.options.data, setting_of(certificate))]
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=900, check=False)
         if done.returncode != 0:
             raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr[-2000:]}")
@@ -115,7 +114,7 @@ class Throughput:
                 plan = [ROOT / "build/tools/exeunt", "plan", self.options.model, "--adapter", self.options.adapted / "adapter",
                         "--stages", "2", "--streams", "32", "--json"]
                 if name in named:
-                    plan += ["--exit-profile", profile(self.options.data / "test_answers.jsonl", setting_of(named[name]))]
+                    plan += ["--exit-profile", profile(self.options.data, setting_of(named[name]))]
                 split = json.loads(subprocess.run([str(p) for p in plan], capture_output=True, text=True, check=True).stdout)["split"]
                 with Cluster(ROOT / "build", self.options.model, "--stages", "2", "--threads-per-stage", "1", "--split", split,
                              "--adapter", str(self.options.adapted / "adapter"), "--exits",
