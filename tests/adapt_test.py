@@ -34,6 +34,7 @@ def main() -> int:
     if subprocess.run([PYTHON, "-c", "import torch, peft, transformers"], capture_output=True, check=False).returncode:
         print("skipped: no torch, peft and transformers (EXEUNT_ADAPT_PYTHON names a Python that has them)")
         return SKIPPED
+    subprocess.run([PYTHON, ROOT / "tests/head_loss_check.py"], check=True)
     model = subprocess.run([ROOT / "deploy/get_model.sh"], capture_output=True, text=True, check=True).stdout.strip()
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)

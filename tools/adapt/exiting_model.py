@@ -101,11 +101,19 @@ class ExitingModel(torch.nn.Module):
             states = out if left_at is None else torch.where((left_at > index)[..., None], out, states)
         return states
 
-    def logits(self, states: torch.Tensor, depth: int) -> torch.Tensor:
-        """[rows, d_model] of one depth -> [rows, vocabulary], through the depth's translator."""
+    @property
+    def head(self) -> torch.nn.Linear:
+        return self.adapted.base_model.model.lm_head
+
+    def normed(self, states: torch.Tensor, depth: int) -> torch.Tensor:
+        """[rows, d_model] of one depth -> what the head is applied to: through the depth's translator and the shared norm."""
         if depth != self.n_layers:
             states = self.translators[str(depth)](states).float()
-        return self.adapted.base_model.model.lm_head(self.decoder.norm(states)).float()
+        return self.decoder.norm(states)
+
+    def tokens(self, states: torch.Tensor, depth: int) -> torch.Tensor:
+        """[rows, d_model] of one depth -> [rows], the likeliest next token."""
+        return self.head(self.normed(states, depth)).float().argmax(-1)
 
     def trained(self) -> dict[str, torch.Tensor]:
         """What training changes: LoRA matrices and translators, by name."""

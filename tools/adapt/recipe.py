@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import torch
-from torch.nn import functional
 
 from examples import IGNORED, Batch
 from exiting_model import ExitingModel
+from head_loss import HeadLoss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +78,9 @@ def served_loss(model: ExitingModel, batch: Batch, drawn: torch.Tensor, depths: 
         here = answers & (left_at == depth)
         if not here.any():
             continue
-        losses.append(functional.cross_entropy(model.logits(states[here], depth), batch.labels[here], reduction="sum"))
-        parts[f"ce{depth}"] = losses[-1].item() / here.sum().item()
+        loss, entropy = HeadLoss.apply(model.normed(states[here], depth), model.head, batch.labels[here], None)
+        losses.append(loss)
+        parts[f"ce{depth}"] = entropy.item() / here.sum().item()
     return torch.stack(losses).sum() / answers.sum(), parts
 
 
@@ -94,24 +95,19 @@ def deep_loss(model: ExitingModel, recipe: Recipe, batch: Batch, drawn: torch.Te
         states = model.run(states, rope, begin, depth)
         seen[depth], begin = states, depth
     states = model.run(states, rope, begin, model.n_layers)
-    last = functional.log_softmax(model.logits(states[answers], model.n_layers), -1)
     labels = batch.labels[answers]
-    loss = functional.nll_loss(last, labels)
-    parts = {f"ce{model.n_layers}": loss.item()}
-    if drawn is None:
-        return loss, parts
-    target = last.detach().exp()
+    last = model.normed(states[answers], model.n_layers)
+    total, entropy = HeadLoss.apply(last, model.head, labels, None)
+    parts = {f"ce{model.n_layers}": entropy.item() / len(labels)}
     for depth, at_depth in seen.items():
         here = drawn[answers] == depth
         if not here.any():
             continue
-        own = functional.log_softmax(model.logits(at_depth[answers][here], depth), -1)
-        entropy = functional.nll_loss(own, labels[here], reduction="sum")
-        # KL but for the entropy of the last layer, which trains nothing.
-        cross = -(target[here] * own).sum()
-        loss = loss + recipe.exit_weight * 0.5 * (entropy + cross) / len(labels)
+        own = model.normed(at_depth[answers][here], depth)
+        loss, entropy = HeadLoss.apply(own, model.head, labels[here], last.detach()[here])
+        total = total + recipe.exit_weight * loss
         parts[f"ce{depth}"] = entropy.item() / here.sum().item()
-    return loss, parts
+    return total / len(labels), parts
 
 
 @torch.no_grad()
@@ -154,7 +150,7 @@ def evaluate(model: ExitingModel, batches) -> dict[str, float]:
             for depth in model.exits + [model.n_layers]:
                 states = model.run(states, rope, begin, depth)
                 begin = depth
-                tokens[depth] = model.logits(states[answers], depth).argmax(-1)
+                tokens[depth] = model.tokens(states[answers], depth)
         labels = batch.labels[answers]
         count += len(labels)
         for depth, guess in tokens.items():
