@@ -175,6 +175,22 @@ TEST(Auditor, EvidenceSurvivesARestartButNotAnotherCertificate) {
   EXPECT_EQ(both.at(CertificateHash(first)).state.count, 12U);
 }
 
+// The full answer takes longer than the request was given.
+TEST(Auditor, AnAuditHasNoTimeout) {
+  TestServerOptions options = Watched("same", "same");
+  options.cluster.off_reply = [](const std::string&) {
+    std::this_thread::sleep_for(std::chrono::seconds(3));
+    return "same";
+  };
+  TestServer server(options);
+  ASSERT_EQ(Fetch(server.port(), "POST", "/v1/completions",
+                  R"({"model":"fake","prompt":"Hi","timeout":2,"exit":{"certificate":"small"}})")
+                .status,
+            200);
+  ASSERT_TRUE(WaitAudits(server, 1));
+  EXPECT_EQ(Metric(server, R"(exeunt_audits_total{certificate="small",result="failed"})"), 0);
+}
+
 TEST(Auditor, OfNoShareNothingIsRunAgain) {
   TestServerOptions options = Watched("early", "full");
   options.audits.share = 0;
