@@ -190,6 +190,7 @@ Status Bench::Load() {
   ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
   StageConfig config = MakeStageConfig(build, split_, mpi_.rank(), 1);
   config.prefill_chunk_tokens = options_.prefill_chunk;
+  config.prefill_first = true;
   own_.work = stage.work;
   MeasurePeaks(stage.weight_bytes);
   executor_ = stage.executor.get();
@@ -287,7 +288,14 @@ Result<BenchFigures> Bench::Measure(const BenchWorkload& workload) {
   for (int i = 0; i < options_.repeat; ++i) {
     ASSIGN_OR_RETURN(const int64_t begin, RunOnce(workload));
     last_ = GatherRanks(own_);
-    if (mpi_.rank() == 0) runs.push_back(ComputeFigures(workload, begin, last_));
+    if (mpi_.rank() != 0) continue;
+    runs.push_back(ComputeFigures(workload, begin, last_));
+    if (runs.back().window_seconds <= 0) {
+      return InvalidArgument(
+          "workload {}: the first stream ended before all had a first token: no time in which every stream "
+          "decodes; fewer streams or longer answers, please",
+          workload.name);
+    }
   }
   if (runs.empty()) return BenchFigures{};
   std::sort(runs.begin(), runs.end(), [](const BenchFigures& a, const BenchFigures& b) {
@@ -368,7 +376,8 @@ void AddBench(CLI::App* app, int* status) {
   verb->add_option(
       "--prompts", options->prompts,
       "JSONL file of prompts for the decoding streams, in turns, whose answers end where the model "
-      "ends them; the rate is that of the time in which every stream decodes");
+      "ends them; all prompts are read first, and the rate is that of the time in which every stream "
+      "decodes");
   verb->add_option("--threads", options->threads, "compute threads a stage")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

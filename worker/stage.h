@@ -40,6 +40,7 @@ struct StageConfig {
   int kv_pages = 0;
   int least_prefill_chunk_tokens = 16;  // between these two, the least that makes a row cheap
   int prefill_chunk_tokens = 256;
+  bool prefill_first = false;  // no decode row while a prompt waits: to measure decoding alone
   int max_batch_rows = 512;
   int head_batch_rows = 16;  // fewer rows wait for those of deeper segments, where that makes a row cheaper
   int send_credits = 4;      // frames to the next stage that it has not taken yet

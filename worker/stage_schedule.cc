@@ -168,7 +168,7 @@ void Stage::MakeRows() {
   if (waiting >= config_.max_batch_rows) return;
   const int decoding = static_cast<int>(sequences_.size() - prefill_.size());
   const int share = static_cast<int>(std::ceil(decoding / stages_used_ - 1e-6));
-  MakeDecodeRows(std::min(share, config_.max_batch_rows));
+  if (!config_.prefill_first || prefill_.empty()) MakeDecodeRows(std::min(share, config_.max_batch_rows));
   const int chunk = layer_cost_.RowsToTry(config_.least_prefill_chunk_tokens, config_.prefill_chunk_tokens);
   MakePromptRows(std::min(chunk, config_.max_batch_rows));
 }

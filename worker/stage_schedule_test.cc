@@ -121,6 +121,23 @@ TEST_F(ScheduleTest, PromptsAreCutNoFinerThanMakesARowDear) {
   EXPECT_EQ((std::vector<size_t>(sizes.begin(), sizes.begin() + 4)), (std::vector<size_t>{64, 64, 64, 8}));
 }
 
+// Three prompts of 8 in chunks of 4; sequence 1 could decode after two of them.
+TEST_F(ScheduleTest, DecodingWaitsForPromptsOnlyWherePromptsAreFirst) {
+  for (const bool prefill_first : {false, true}) {
+    StageConfig config = Config(0, 1);
+    config.exit_layers.clear();
+    config.kv_pages = 64;
+    config.least_prefill_chunk_tokens = config.prefill_chunk_tokens = 4;
+    config.prefill_first = prefill_first;
+    Stage stage(config, &policy_);
+    const auto sizes = Run(&stage, Step(&stage, {AdmitSequences{{Spec(1, 8), Spec(2, 8), Spec(3, 8)}}}),
+                           [](size_t) { return 1e-3; });
+    const std::vector<size_t> first_steps(sizes.begin(), sizes.begin() + 7);
+    EXPECT_EQ(first_steps, prefill_first ? (std::vector<size_t>{4, 4, 4, 4, 4, 4, 3})
+                                         : (std::vector<size_t>{4, 4, 5, 5, 6, 5, 2}));
+  }
+}
+
 // Stage 0 of two shares its sequences out between two micro-batches. Where it sees that tokens do not reach
 // the second stage, there is no other micro-batch to leave rows for.
 TEST_F(ScheduleTest, ADecodeStepTakesAShareForEveryStageThatTokensUse) {

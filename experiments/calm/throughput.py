@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from report import SERVED, certificates, read_answers, references, setting_of
+from report import SERVED, certificates, read_answers, setting_of
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/cluster"))
@@ -24,11 +24,13 @@ STREAMS = (1, 8, 32)
 SERVED_PROMPTS = 128
 
 
-def long_prompts(data: Path, count: int) -> Path:
-    """Test prompts whose answers are the longest: the window in which every stream decodes is as long as the shortest."""
+def long_prompts(data: Path, settings: list[str], limit: int, count: int) -> Path:
+    """Test prompts whose shortest answer under these settings is the longest, of those that all of them end within `limit` tokens:
+    the window in which every stream decodes is as long as the shortest answer."""
     lines = (data / "test.jsonl").read_text(encoding="utf-8").splitlines()
-    wanted = references(data / "test.jsonl")
-    order = sorted(range(len(lines)), key=lambda i: (-len(wanted[i].split()), i))
+    answers = read_answers(data, "test").exits
+    lengths = [[sum(answers[setting][i].values()) for setting in settings] for i in range(len(lines))]
+    order = sorted((i for i, n in enumerate(lengths) if max(n) < limit), key=lambda i: (-min(lengths[i]), i))
     path = data / "long_prompts.jsonl"
     path.write_text("".join(lines[i] + "\n" for i in order[:count]), encoding="utf-8")
     return path
@@ -50,8 +52,9 @@ class Throughput:
         self.options = options
         self.file = options.data / "throughput.json"
         self.rates: dict[str, list] = json.loads(self.file.read_text()) if self.file.exists() else {}
-        self.prompts = long_prompts(options.data, 64)
         self.settings = self.certified()
+        settings = ["off"] + [setting_of(c) for c in self.settings.values() if c]
+        self.prompts = long_prompts(options.data, settings, options.max_tokens, 64)
 
     def certified(self) -> dict[str, dict | None]:
         """`off`, and each distinct setting that a certificate names, by the name of the first such certificate."""
