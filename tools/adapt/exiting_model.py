@@ -113,7 +113,7 @@ class ExitingModel(torch.nn.Module):
 
     def tokens(self, states: torch.Tensor, depth: int) -> torch.Tensor:
         """[rows, d_model] of one depth -> [rows], the likeliest next token."""
-        return self.head(self.normed(states, depth)).float().argmax(-1)
+        return self.head(self.normed(states, depth)).argmax(-1)
 
     def trained(self) -> dict[str, torch.Tensor]:
         """What training changes: LoRA matrices and translators, by name."""

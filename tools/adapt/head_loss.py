@@ -17,6 +17,7 @@ class HeadLoss(torch.autograd.Function):
     def forward(ctx, states, head, labels, teacher):
         gradient = torch.empty_like(states)
         loss, entropy = states.new_zeros(()), states.new_zeros(())
+        of_labels = 1.0 if teacher is None else 0.5  # the rest is of the teacher
         rows = max(1, VALUES_AT_ONCE // head.weight.shape[0])
         for begin in range(0, len(states), rows):
             part = slice(begin, begin + rows)
@@ -24,15 +25,13 @@ class HeadLoss(torch.autograd.Function):
             said = head(states[part]).float().log_softmax(-1)
             here = -said.gather(1, label).sum()
             entropy += here
+            loss += of_labels * here
             difference = said.exp()  # of what is said and what should be: the gradient of the logits
-            if teacher is None:
-                loss += here
-                difference.scatter_add_(1, label, difference.new_full((1, 1), -1).expand_as(label))
-            else:
+            difference.scatter_add_(1, label, difference.new_full((1, 1), -of_labels).expand_as(label))
+            if teacher is not None:
                 target = head(teacher[part]).float().softmax(-1)
-                loss += 0.5 * (here - (target * said).sum())
-                difference -= 0.5 * target
-                difference.scatter_add_(1, label, difference.new_full((1, 1), -0.5).expand_as(label))
+                loss -= (1 - of_labels) * (target * said).sum()
+                difference -= (1 - of_labels) * target
             gradient[part] = difference.to(head.weight.dtype) @ head.weight
         ctx.save_for_backward(gradient)
         ctx.mark_non_differentiable(entropy)
