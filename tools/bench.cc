@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <memory>
 #include <thread>
@@ -14,6 +13,7 @@
 #include "kernels/cpu/machine_peak.h"
 #include "model/layer_plan.h"
 #include "tools/batch_generation.h"
+#include "tools/bench_gather.h"
 #include "tools/bench_report.h"
 #include "tools/exit_options.h"
 #include "tools/model_options.h"
@@ -50,50 +50,6 @@ struct BenchOptions {
 
 constexpr auto kRunDeadline = std::chrono::minutes(10);
 constexpr size_t kLeastPeakBytes = size_t{64} << 20;
-
-// What of a rank's record has a fixed size: gathered in front of its tokens and spans.
-struct RankHeader {
-  StageWork work;
-  double read_bandwidth = 0;
-  double int_dot_peak = 0;
-  uint64_t tokens = 0;
-  uint64_t spans = 0;
-};
-
-template <typename T>
-void Append(std::vector<std::byte>* bytes, const T* values, size_t count) {
-  const auto* begin = reinterpret_cast<const std::byte*>(values);
-  bytes->insert(bytes->end(), begin, begin + count * sizeof(T));
-}
-
-template <typename T>
-void Take(const std::byte** from, T* values, size_t count) {
-  if (count > 0) std::memcpy(values, *from, count * sizeof(T));
-  *from += count * sizeof(T);
-}
-
-// This rank's record to rank 0; all of them there.
-std::vector<BenchRank> GatherRanks(const BenchRank& own) {
-  std::vector<std::byte> bytes;
-  const RankHeader header{own.work, own.read_bandwidth, own.int_dot_peak, own.tokens.size(),
-                          own.spans.size()};
-  Append(&bytes, &header, 1);
-  Append(&bytes, own.tokens.data(), own.tokens.size());
-  Append(&bytes, own.spans.data(), own.spans.size());
-  std::vector<BenchRank> ranks;
-  for (const auto& from : MpiGather(bytes)) {
-    const std::byte* at = from.data();
-    RankHeader h;
-    Take(&at, &h, 1);
-    BenchRank rank{h.work, h.read_bandwidth, h.int_dot_peak, {}, {}};
-    rank.tokens.resize(h.tokens);
-    rank.spans.resize(h.spans);
-    Take(&at, rank.tokens.data(), rank.tokens.size());
-    Take(&at, rank.spans.data(), rank.spans.size());
-    ranks.push_back(std::move(rank));
-  }
-  return ranks;
-}
 
 // One rank of the benchmark: its stage, kept over all workloads.
 class Bench {
@@ -290,12 +246,7 @@ Result<BenchFigures> Bench::Measure(const BenchWorkload& workload) {
     last_ = GatherRanks(own_);
     if (mpi_.rank() != 0) continue;
     runs.push_back(ComputeFigures(workload, begin, last_));
-    if (runs.back().window_seconds <= 0) {
-      return InvalidArgument(
-          "workload {}: the first stream ended before all had a first token: no time in which every stream "
-          "decodes; fewer streams or longer answers, please",
-          workload.name);
-    }
+    RETURN_IF_ERROR(RequireWindow(workload, runs.back()));
   }
   if (runs.empty()) return BenchFigures{};
   std::sort(runs.begin(), runs.end(), [](const BenchFigures& a, const BenchFigures& b) {

@@ -120,6 +120,14 @@ BenchFigures ComputeFigures(const BenchWorkload& workload, int64_t begin_ns,
   return f;
 }
 
+Status RequireWindow(const BenchWorkload& workload, const BenchFigures& figures) {
+  if (figures.window_seconds > 0) return OkStatus();
+  return InvalidArgument(
+      "workload {}: the first stream ended before all had a first token: no time in which every stream "
+      "decodes; fewer streams or longer answers, please",
+      workload.name);
+}
+
 std::string FiguresText(const std::string& workload, const BenchFigures& f,
                         const std::vector<LayerSpan>& split) {
   std::string text = fmt::format(

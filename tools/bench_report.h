@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "tools/bench_workload.h"
 #include "worker/local_pipeline.h"
 #include "worker/step_trace.h"
@@ -51,6 +52,9 @@ struct BenchFigures {
 // `begin_ns`: when the requests were admitted.
 BenchFigures ComputeFigures(const BenchWorkload& workload, int64_t begin_ns,
                             const std::vector<BenchRank>& ranks);
+
+// An error that names the workload where there was no time that a rate could be of.
+Status RequireWindow(const BenchWorkload& workload, const BenchFigures& figures);
 
 // A line of rates and one a stage.
 std::string FiguresText(const std::string& workload, const BenchFigures& figures,

@@ -77,6 +77,10 @@ TEST(BenchReportTest, StreamsThatNeverRanTogetherHaveNoWindow) {
   EXPECT_EQ(f.tokens_per_second, 0.0);
   EXPECT_EQ(f.stages[0].busy, 0.0);
   EXPECT_NEAR(f.ttft_p99_ms, 300.0, kTolerance);
+  const Status refused = RequireWindow(Decode(2), f);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("no time in which every stream decodes"), std::string::npos);
+  EXPECT_TRUE(RequireWindow(Decode(2), ComputeFigures(Decode(2), kBegin, TwoStages())));
 }
 
 TEST(BenchReportTest, PrefillRunsFromAdmissionToTheLastFirstToken) {
