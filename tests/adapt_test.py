@@ -34,7 +34,7 @@ def main() -> int:
     if subprocess.run([PYTHON, "-c", "import torch, peft, transformers"], capture_output=True, check=False).returncode:
         print("skipped: no torch, peft and transformers (EXEUNT_ADAPT_PYTHON names a Python that has them)")
         return SKIPPED
-    subprocess.run([PYTHON, ROOT / "tests/head_loss_check.py"], check=True)
+    subprocess.run([PYTHON, ROOT / "tests/adapt_losses_check.py"], check=True)
     model = subprocess.run([ROOT / "deploy/get_model.sh"], capture_output=True, text=True, check=True).stdout.strip()
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
@@ -56,6 +56,15 @@ def main() -> int:
         adapt(model, folder, *again)
         assert (folder / "again/adapter/adapter_model.safetensors").read_bytes() == before
         assert "the recipe's is torch.Size([8, 576])" in adapt(model, folder, *again, "--rank", "8", ok=False)
+        # ... or on the way from there to a third one: at its end that one's matrices, before it neither's.
+        adapt(model, folder, "--plain", "--steps", "2", "--out", str(folder / "plain"))
+        plain = (folder / "plain/adapter/adapter_model.safetensors").read_bytes()
+        blends = []
+        for share in ("0.3", "1"):
+            adapt(model, folder, *again[:2], "--blend", str(folder / "plain"), "--blend-share", share, "--gated-exits", "--steps", "0",
+                  "--out", str(folder / f"blend{share}"))
+            blends.append((folder / f"blend{share}/adapter/adapter_model.safetensors").read_bytes())
+        assert blends[1] == plain and blends[0] not in (before, plain)
         described = json.loads((folder / "out/exits/exits.json").read_text())
         assert [e["layer"] for e in described["exits"]] == [6, 12], described
         served = subprocess.run([EXEUNT, "generate", model, "--adapter", folder / "out/adapter", "--exits", folder / "out/exits",

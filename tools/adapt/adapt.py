@@ -17,7 +17,7 @@ import torch
 import examples
 import export
 from examples import Batch, Example
-from exiting_model import ExitingModel, Tokenizer, load, use_all_cores
+from exiting_model import ExitingModel, Tokenizer, blend, load, use_all_cores
 from recipe import Recipe, evaluate, fit_translators, step_loss
 
 FIT_TEXTS = 400  # that the closed-form translators are fitted on
@@ -176,6 +176,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--checkpoint-minutes", type=float, default=5)
     parser.add_argument("--evaluate-steps", type=int, default=100)
     parser.add_argument("--start", type=Path, help="directory of an earlier run's adapter/ and exits/ to begin from")
+    parser.add_argument("--blend", type=Path, help="directory of another run's adapter/ (a plain one's): begin on the way to it")
+    parser.add_argument("--blend-share", type=float, default=0.3, help="of the way")
     parser.add_argument("--export", action="store_true", help="write what the last checkpoint holds, train no further")
     for field in dataclasses.fields(Recipe):
         flag = "--" + field.name.replace("_", "-")
@@ -196,6 +198,8 @@ def main(arguments: list[str]) -> None:
     model = ExitingModel(options.model, list(recipe.exits), recipe.rank, options.device)
     if options.start is not None:
         load(model, options.start)
+    if options.blend is not None:
+        blend(model, options.blend, options.blend_share)
     directory = options.out / "training"
     directory.mkdir(parents=True, exist_ok=True)
     lines = examples.read_lines(options.train)

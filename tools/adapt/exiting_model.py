@@ -120,21 +120,29 @@ class ExitingModel(torch.nn.Module):
         return {name: p for name, p in self.named_parameters() if "lora_" in name or name.startswith("translators.")}
 
 
-def load(model: ExitingModel, made: Path) -> None:
-    """What an earlier run left in made/adapter and made/exits, to go on from. Errors name the file and what does not fit."""
-    adapter, exits = made / "adapter/adapter_model.safetensors", made / "exits/exits.safetensors"
-    for path in (adapter, exits):
-        if not path.is_file():
-            raise SystemExit(f"{path}: is not there")
-    own = peft.get_peft_model_state_dict(model.adapted)
-    lora = safetensors.torch.load_file(adapter)
-    maps = safetensors.torch.load_file(exits)
-    wanted = {name: tensor.shape for name, tensor in own.items()}
+def read_file(path: Path) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise SystemExit(f"{path}: is not there")
+    return safetensors.torch.load_file(path)
+
+
+def read_lora(model: ExitingModel, made: Path) -> dict[str, torch.Tensor]:
+    """The LoRA matrices of an earlier run of the same shape, float32. Errors name the file and what does not fit."""
+    path = made / "adapter/adapter_model.safetensors"
+    lora = read_file(path)
+    wanted = {name: tensor.shape for name, tensor in peft.get_peft_model_state_dict(model.adapted).items()}
     found = {name: tensor.shape for name, tensor in lora.items()}
     if wanted != found:
         name = next(n for n in wanted | found if wanted.get(n) != found.get(n))
-        raise SystemExit(f"{adapter}: {name} is {found.get(name)}, the recipe's is {wanted.get(name)}")
-    peft.set_peft_model_state_dict(model.adapted, {name: tensor.float() for name, tensor in lora.items()})
+        raise SystemExit(f"{path}: {name} is {found.get(name)}, the recipe's is {wanted.get(name)}")
+    return {name: tensor.float() for name, tensor in lora.items()}
+
+
+def load(model: ExitingModel, made: Path) -> None:
+    """What an earlier run left in made/adapter and made/exits, to go on from. Errors name the file and what does not fit."""
+    lora, exits = read_lora(model, made), made / "exits/exits.safetensors"
+    maps = read_file(exits)
+    peft.set_peft_model_state_dict(model.adapted, lora)
     with torch.no_grad():
         for layer, translator in model.translators.items():
             for part in ("weight", "bias"):
@@ -142,6 +150,14 @@ def load(model: ExitingModel, made: Path) -> None:
                 if name not in maps:
                     raise SystemExit(f"{exits}: has no {name}")
                 getattr(translator, part).copy_(maps[name])
+
+
+def blend(model: ExitingModel, made: Path, share: float) -> None:
+    """Moves the LoRA matrices a share of the way to another run's that began with the same seed: two such runs lie in one basin,
+    between them the last layer is as good as either (linear mode connectivity, arXiv 1912.05671)."""
+    own = peft.get_peft_model_state_dict(model.adapted)
+    other = read_lora(model, made)
+    peft.set_peft_model_state_dict(model.adapted, {name: torch.lerp(own[name], other[name], share) for name in own})
 
 
 def use_all_cores() -> None:

@@ -29,6 +29,7 @@ class Recipe:
     shallow_share_serve: float = 0.25
     served_share: float = 0.55              # of the deep steps "as served": states stop where a token leaves
     exit_weight: float = 0.5                # of an exit's loss beside the last layer's 1
+    gated_exits: bool = False               # an exit's loss bends the layers below only where it can know the token
     plain: bool = False                     # the last layer's loss alone at every step: the fine-tune to compare with
     seed: int = 1
 
@@ -59,14 +60,25 @@ def step_loss(model: ExitingModel, recipe: Recipe, step: int, batch: Batch) -> t
     if chance[0] < shallow_share:
         exits = exits[:(len(exits) + 1) // 2]
         drawn = draw_exits(recipe, exits, batch.ids.shape, generator)
-        return served_loss(model, batch, drawn, exits, propagate=phase == "serve" and chance[1] < 0.5)
+        return served_loss(model, recipe, batch, drawn, exits, propagate=phase == "serve" and chance[1] < 0.5)
     if phase == "serve" and chance[1] < recipe.served_share:
         depths = exits + [model.n_layers]
-        return served_loss(model, batch, draw_exits(recipe, depths, batch.ids.shape, generator), depths, propagate=True)
+        return served_loss(model, recipe, batch, draw_exits(recipe, depths, batch.ids.shape, generator), depths, propagate=True)
     return deep_loss(model, recipe, batch, draw_exits(recipe, exits, batch.ids.shape, generator))
 
 
-def served_loss(model: ExitingModel, batch: Batch, drawn: torch.Tensor, depths: list[int], propagate: bool):
+def exit_loss(model: ExitingModel, recipe: Recipe, states: torch.Tensor, depth: int, labels: torch.Tensor,
+              teacher: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """HeadLoss's (loss, entropy) of states [rows, d_model] of this depth. A gated exit passes its gradient on to the layers below
+    times the chance that it gives the label: most of an early exit's loss is of tokens that it cannot know, and what that loss
+    makes of the layers is lost to the last one. The translator, which has to doubt them, learns from all."""
+    loss, entropy, chance = HeadLoss.apply(model.normed(states, depth), model.head, labels, teacher)
+    if recipe.gated_exits and depth != model.n_layers and states.requires_grad:
+        states.register_hook(lambda gradient: gradient * chance[:, None])
+    return loss, entropy
+
+
+def served_loss(model: ExitingModel, recipe: Recipe, batch: Batch, drawn: torch.Tensor, depths: list[int], propagate: bool):
     """Each answer token leaves at the depth drawn for it and is judged there; with `propagate` its state stops there."""
     answers = batch.labels != IGNORED
     left_at = torch.where(answers, drawn.to(batch.ids.device), depths[-1])
@@ -78,7 +90,7 @@ def served_loss(model: ExitingModel, batch: Batch, drawn: torch.Tensor, depths: 
         here = answers & (left_at == depth)
         if not here.any():
             continue
-        loss, entropy = HeadLoss.apply(model.normed(states[here], depth), model.head, batch.labels[here], None)
+        loss, entropy = exit_loss(model, recipe, states[here], depth, batch.labels[here], None)
         losses.append(loss)
         parts[f"ce{depth}"] = entropy.item() / here.sum().item()
     return torch.stack(losses).sum() / answers.sum(), parts
@@ -97,14 +109,13 @@ def deep_loss(model: ExitingModel, recipe: Recipe, batch: Batch, drawn: torch.Te
     states = model.run(states, rope, begin, model.n_layers)
     labels = batch.labels[answers]
     last = model.normed(states[answers], model.n_layers)
-    total, entropy = HeadLoss.apply(last, model.head, labels, None)
+    total, entropy, _ = HeadLoss.apply(last, model.head, labels, None)
     parts = {f"ce{model.n_layers}": entropy.item() / len(labels)}
     for depth, at_depth in seen.items():
         here = drawn[answers] == depth
         if not here.any():
             continue
-        own = model.normed(at_depth[answers][here], depth)
-        loss, entropy = HeadLoss.apply(own, model.head, labels[here], last.detach()[here])
+        loss, entropy = exit_loss(model, recipe, at_depth[answers][here], depth, labels[here], last.detach()[here])
         total = total + recipe.exit_weight * loss
         parts[f"ce{depth}"] = entropy.item() / here.sum().item()
     return total / len(labels), parts
