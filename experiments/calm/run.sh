@@ -30,6 +30,10 @@ say() { echo "calm: $(date +%H:%M) $*" >&2; }
 declare -A loss=([restore]=wer [synopsis]=rouge_l) tokens=([restore]=140 [synopsis]=40)
 declare -A exits=([restore]=8,14,22 [synopsis]=8,14,22) recipe=(
   [restore]="--steps 2000 --teach-share 0.62 --learning-rate 7e-4" [synopsis]="--steps 1200")
+# Where teaching costs the last layer more than it may: steps that all run in full, from between the taught model and the plain one.
+declare -A mending=(
+  [restore]="--blend-share 0.3 --steps 700 --task-share 0 --teach-share 0.6 --shallow-share-teach 0 --shallow-share-serve 0
+    --served-share 0.4 --exit-weight 0.3 --gated-exits --learning-rate 4e-4 --seed 2")
 declare -A thresholds=(
   [restore_candidates]=0.99,0.97,0.93,0.88,0.8,0.7,0.65,0.6,0.55,0.35
   [restore_preview]=0.99,0.97,0.9,0.85,0.75,0.7,0.65,0.6,0.35
@@ -58,16 +62,21 @@ for task in "${tasks[@]}"; do
   adapted="$kept"
   if [[ $train -eq 1 || ! -f "$kept/adapter/adapter_model.safetensors" ]]; then
     adapted="$data/adapted"
-    common=("$model" --train "$data/train.jsonl" --development "$data/development.jsonl" --exits "${exits[$task]}"
-            ${recipe[$task]})
+    common=("$model" --train "$data/train.jsonl" --development "$data/development.jsonl" --exits "${exits[$task]}")
     say "$task: teaching, with exits and plain"
-    "$root/tools/adapt/adapt.sh" "${common[@]}" --out "$data/run"
-    "$root/tools/adapt/adapt.sh" "${common[@]}" --out "$data/plain" --plain
+    taught="$data/run"
+    "$root/tools/adapt/adapt.sh" "${common[@]}" ${recipe[$task]} --out "$taught"
+    "$root/tools/adapt/adapt.sh" "${common[@]}" ${recipe[$task]} --out "$data/plain" --plain
+    if [[ -n "${mending[$task]:-}" ]]; then
+      say "$task: mending the last layer"
+      "$root/tools/adapt/adapt.sh" "${common[@]}" ${mending[$task]} --start "$taught" --blend "$data/plain" --out "$data/mended"
+      taught="$data/mended"
+    fi
     say "$task: fitting exits"
     mkdir -p "$adapted"
-    cp -r "$data/run/adapter" "$adapted/"
+    cp -r "$taught/adapter" "$adapted/"
     once "$adapted/exits" "$exeunt" fit "$model" --adapter "$adapted/adapter" --prompts "$data/development.jsonl" --limit 400 \
-      -n "${tokens[$task]}" --threads "$threads" --keep "$data/run/exits" --candidates 512
+      -n "${tokens[$task]}" --threads "$threads" --keep "$taught/exits" --candidates 512
   fi
   if [[ "$adapted" == "$kept" && $anew -eq 0 && -f "$kept/measured.tar.xz" ]]; then
     tar -xJf "$kept/measured.tar.xz" --skip-old-files -C "$data"
