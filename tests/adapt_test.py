@@ -61,8 +61,8 @@ def main() -> int:
         plain = (folder / "plain/adapter/adapter_model.safetensors").read_bytes()
         blends = []
         for share in ("0.3", "1"):
-            adapt(model, folder, *again[:2], "--blend", str(folder / "plain"), "--blend-share", share, "--gated-exits", "--steps", "0",
-                  "--out", str(folder / f"blend{share}"))
+            adapt(model, folder, *again[:2], "--blend", str(folder / "plain"), "--blend-share", share, "--gated-exits",
+                  "--steps", "0", "--out", str(folder / f"blend{share}"))
             blends.append((folder / f"blend{share}/adapter/adapter_model.safetensors").read_bytes())
         assert blends[1] == plain and blends[0] not in (before, plain)
         described = json.loads((folder / "out/exits/exits.json").read_text())

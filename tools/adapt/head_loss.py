@@ -8,10 +8,11 @@ VALUES_AT_ONCE = 2 ** 22  # of logits: 16 MB in float32
 
 
 class HeadLoss(torch.autograd.Function):
-    """`apply(states, head, labels, teacher)`: normed states [rows, d_model] and labels [rows] -> (loss, entropy, chance). `entropy`, a
-    sum over the rows, is the cross-entropy to the labels, for a log; `chance` [rows] what each label is given; neither has a gradient. `loss` is that sum; with `teacher`, normed states [rows,
-    d_model] of the last layer, it is half of that and half the cross-entropy to what these say: a KL divergence but for the
-    teacher's own entropy, which trains nothing. Only the states have a gradient, made beside the loss a few rows at a time."""
+    """`apply(states, head, labels, teacher)`: normed states [rows, d_model] and labels [rows] -> (loss, entropy, chance). `entropy`,
+    a sum over the rows, is the cross-entropy to the labels, for a log; `chance` [rows] is what each label is given; neither has a
+    gradient. `loss` is that sum; with `teacher`, normed states [rows, d_model] of the last layer, it is half of that and half the
+    cross-entropy to what these say: a KL divergence but for the teacher's own entropy, which trains nothing. Only the states have
+    a gradient, made beside the loss a few rows at a time."""
 
     @staticmethod
     def forward(ctx, states, head, labels, teacher):
