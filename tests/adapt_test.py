@@ -64,6 +64,8 @@ def main() -> int:
             adapt(model, folder, *again[:2], "--blend", str(folder / "plain"), "--blend-share", share, "--gated-exits",
                   "--steps", "0", "--out", str(folder / f"blend{share}"))
             blends.append((folder / f"blend{share}/adapter/adapter_model.safetensors").read_bytes())
+        assert "--blend-share 2.0 is not between 0 and 1" in adapt(model, folder, *again, "--blend-share", "2", ok=False)
+        assert "--blend needs --start" in adapt(model, folder, "--blend", str(folder / "plain"), ok=False)
         assert blends[1] == plain and blends[0] not in (before, plain)
         described = json.loads((folder / "out/exits/exits.json").read_text())
         assert [e["layer"] for e in described["exits"]] == [6, 12], described

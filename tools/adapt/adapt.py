@@ -185,7 +185,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
             parser.add_argument(flag, action="store_true")
         elif field.name != "exits":
             parser.add_argument(flag, type={"int": int, "float": float}[field.type], default=field.default)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.blend is not None and options.start is None:
+        parser.error("--blend needs --start: the run to begin on the way from")
+    if not 0 <= options.blend_share <= 1:
+        parser.error(f"--blend-share {options.blend_share} is not between 0 and 1")
+    return options
 
 
 def main(arguments: list[str]) -> None:

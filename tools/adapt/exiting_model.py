@@ -120,7 +120,7 @@ class ExitingModel(torch.nn.Module):
         return {name: p for name, p in self.named_parameters() if "lora_" in name or name.startswith("translators.")}
 
 
-def read_file(path: Path) -> dict[str, torch.Tensor]:
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise SystemExit(f"{path}: is not there")
     return safetensors.torch.load_file(path)
@@ -129,7 +129,7 @@ def read_file(path: Path) -> dict[str, torch.Tensor]:
 def read_lora(model: ExitingModel, made: Path) -> dict[str, torch.Tensor]:
     """The LoRA matrices of an earlier run of the same shape, float32. Errors name the file and what does not fit."""
     path = made / "adapter/adapter_model.safetensors"
-    lora = read_file(path)
+    lora = read_tensors(path)
     wanted = {name: tensor.shape for name, tensor in peft.get_peft_model_state_dict(model.adapted).items()}
     found = {name: tensor.shape for name, tensor in lora.items()}
     if wanted != found:
@@ -141,7 +141,7 @@ def read_lora(model: ExitingModel, made: Path) -> dict[str, torch.Tensor]:
 def load(model: ExitingModel, made: Path) -> None:
     """What an earlier run left in made/adapter and made/exits, to go on from. Errors name the file and what does not fit."""
     lora, exits = read_lora(model, made), made / "exits/exits.safetensors"
-    maps = read_file(exits)
+    maps = read_tensors(exits)
     peft.set_peft_model_state_dict(model.adapted, lora)
     with torch.no_grad():
         for layer, translator in model.translators.items():
