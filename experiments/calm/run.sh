@@ -35,11 +35,11 @@ declare -A mending=(
   [restore]="--blend-share 0.3 --steps 700 --task-share 0 --teach-share 0.6 --shallow-share-teach 0 --shallow-share-serve 0
     --served-share 0.4 --exit-weight 0.3 --gated-exits --learning-rate 4e-4 --seed 2")
 declare -A thresholds=(
-  [restore_candidates]=0.99,0.97,0.93,0.88,0.8,0.7,0.65,0.6,0.55,0.35
-  [restore_preview]=0.99,0.97,0.9,0.85,0.75,0.7,0.65,0.6,0.35
-  [restore_softmax]=0.99,0.97,0.9,0.85,0.7,0.65,0.6,0.35
-  [restore_classifier]=0.999,0.997,0.99,0.97,0.93
-  [restore_state]=0.99,0.98,0.97
+  [restore_candidates]=0.997,0.99,0.98,0.97,0.95,0.93,0.91,0.89,0.86,0.8,0.7,0.6,0.5
+  [restore_preview]=0.997,0.99,0.98,0.96,0.95,0.94,0.92,0.8,0.68
+  [restore_softmax]=0.997,0.99,0.985,0.95,0.93,0.91,0.74,0.62
+  [restore_classifier]=0.9995,0.998,0.996,0.99,0.986,0.965,0.94
+  [restore_state]=0.99,0.984,0.981,0.976,0.965,0.95
   [synopsis_candidates]=0.8,0.7,0.6,0.5,0.4,0.35,0.3,0.25,0.2
   [synopsis_preview]=0.9,0.8,0.7,0.6,0.5,0.45,0.4,0.35
   [synopsis_softmax]=0.8,0.7,0.6,0.5,0.4,0.35,0.3,0.25
