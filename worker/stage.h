@@ -42,6 +42,7 @@ struct StageConfig {
   int prefill_chunk_tokens = 256;
   bool prefill_first = false;  // no decode row while a prompt waits: to measure decoding alone
   int max_batch_rows = 512;
+  int passes = 3;  // steps in turn that rows wait for a shallower segment with more of them, at most
   int head_batch_rows = 16;  // fewer rows wait for those of deeper segments, where that makes a row cheaper
   int send_credits = 4;      // frames to the next stage that it has not taken yet
   int fill_batch_rows = 32;  // fills are computed or forwarded when so many wait,
@@ -284,7 +285,7 @@ class Stage {
   void MakeRow(const Sequence& sequence, int position, RowKind kind);
   void MakeDecodeRows(int limit);
   void MakePromptRows(int budget);
-  std::optional<size_t> PickSegment() const;
+  std::optional<size_t> PickSegment();
   void SubmitBatch(size_t segment);
   bool RowsRunnable(size_t first_segment) const;
   bool HeadDue() const;
@@ -329,6 +330,7 @@ class Stage {
   bool flush_all_ = false;
   bool blocked_ = false;
   double stages_used_ = 1;  // stage 0: by a token, on average of late
+  int passed_over_ = 0;     // steps in turn in which the deepest segment with a row was not run
   LearntCost layer_cost_;   // of running rows, a layer
   LearntCost head_cost_;
   TimePoint now_;

@@ -135,15 +135,28 @@ bool Stage::HeadDue() const {
   return !RowsRunnable(first + 1);
 }
 
-// The deepest segment with a row that runs; else one whose fills are due.
-std::optional<size_t> Stage::PickSegment() const {
+// Rows of answers run where most of them wait: what a step reads, it reads for more of them, and those that
+// go on join those that were passed over. Of equals the deepest, where tokens come out; it is passed over a
+// few times in turn at most. Else prompts, the deepest first; else the deepest segment whose fills are due.
+std::optional<size_t> Stage::PickSegment() {
+  std::optional<size_t> deepest;
+  std::optional<size_t> fullest;
+  std::ptrdiff_t most = 0;
   for (size_t i = segments_.size(); i-- > 0;) {
     const auto& queue = segments_[i].queue;
-    if (std::any_of(queue.begin(), queue.end(), [this](const Row& r) {
-          return r.row.kind != RowKind::kFill || config_.eager_forwarding;
-        })) {
-      return i;
-    }
+    const auto answers = std::count_if(queue.begin(), queue.end(), [](const Row& r) {
+      return r.row.kind != RowKind::kFill && r.row.kind != RowKind::kPrompt;
+    });
+    const bool runs = std::any_of(queue.begin(), queue.end(), [this](const Row& r) {
+      return r.row.kind != RowKind::kFill || config_.eager_forwarding;
+    });
+    if (!runs) continue;
+    if (!deepest) deepest = i;
+    if (!fullest || answers > most) fullest = i, most = answers;
+  }
+  if (deepest) {
+    passed_over_ = fullest == deepest || passed_over_ == config_.passes ? 0 : passed_over_ + 1;
+    return passed_over_ > 0 ? fullest : deepest;
   }
   for (size_t i = segments_.size(); i-- > 0;) {
     if (FillsDue(segments_[i].queue, segments_[i].queue.size(), true)) return i;

@@ -138,6 +138,58 @@ TEST_F(ScheduleTest, DecodingWaitsForPromptsOnlyWherePromptsAreFirst) {
   }
 }
 
+// The second of two stages, layers 4 to 8 with an exit after 6. A row of sequence 1 goes deep; two rows of
+// others arrive during each of the first jobs, and leave after 6 or go deep, too. What its jobs run, as
+// {first layer, rows}.
+class PickSegmentTest : public StageTest {
+ protected:
+  using Jobs = std::vector<std::pair<int, size_t>>;
+  Jobs Run(bool others_leave, int arrivals) {
+    StageConfig config = Config(1, 2);
+    config.kv_pages = 64;
+    Stage stage(config, &policy_);
+    Frame open{7, 1, {}, {}};
+    for (uint64_t id = 1; id <= 1 + 2 * static_cast<uint64_t>(arrivals); ++id) {
+      open.rows.push_back({.sequence = id, .kind = RowKind::kOpen});
+      open.opens.push_back(Spec(id, 1));
+      if (id == 1 || !others_leave) continue;
+      open.opens.back().exit.mode = ExitMode::kPropagate;
+      open.opens.back().exit.measure = ExitMeasure::kForced;
+      open.opens.back().exit.forced = {{6, 1.0F}};
+    }
+    Step(&stage, {FrameArrived{open}});
+    auto actions = Step(&stage, {FrameArrived{{7, 2, {StateRow(1, 0, RowKind::kLive)}, {}}, 1}});
+    Jobs jobs;
+    for (uint64_t frame = 0; frame < static_cast<uint64_t>(arrivals); ++frame) {
+      const Frame two{
+          7,
+          3 + frame,
+          {StateRow(2 + 2 * frame, 0, RowKind::kLive), StateRow(3 + 2 * frame, 0, RowKind::kLive)},
+          {}};
+      EXPECT_TRUE(Of<SubmitJob>(Step(&stage, {FrameArrived{two, 2 * frame + 2}})).empty());
+      const Job job = Of<SubmitJob>(actions).at(0).job;
+      Note(job, &jobs);
+      actions = Step(&stage, {Done(job)});
+    }
+    for (const SubmitJob& job : Of<SubmitJob>(Finish(&stage, actions))) Note(job.job, &jobs);
+    return jobs;
+  }
+
+ private:
+  static void Note(const Job& job, Jobs* jobs) {
+    if (const auto* segment = std::get_if<SegmentJob>(&job.work))
+      jobs->push_back({segment->layer_begin, segment->run.size()});
+  }
+};
+
+TEST_F(PickSegmentTest, ADeepRowIsPassedOverForMoreRowsThatJoinIt) {
+  EXPECT_EQ(Run(false, 1), (Jobs{{4, 1}, {4, 2}, {6, 3}}));
+}
+
+TEST_F(PickSegmentTest, ADeepRowIsPassedOverAFewTimesOnlyByRowsThatLeave) {
+  EXPECT_EQ(Run(true, 6), (Jobs{{4, 1}, {4, 2}, {4, 2}, {4, 2}, {6, 1}, {4, 6}}));
+}
+
 // Stage 0 of two shares its sequences out between two micro-batches. Where it sees that tokens do not reach
 // the second stage, there is no other micro-batch to leave rows for.
 TEST_F(ScheduleTest, ADecodeStepTakesAShareForEveryStageThatTokensUse) {

@@ -59,6 +59,17 @@ class StageTest : public testing::Test {
   }
   // What a job takes beside the step's own 10 us: nothing, unless a test says so.
   using JobTime = std::function<Duration(const Job& job)>;
+  // What a job's executor answers: a token of a head, a signal wherever one is looked for.
+  static JobDone Done(const Job& job) {
+    JobDone done{job};
+    if (auto* head = std::get_if<HeadJob>(&done.job.work)) {
+      head->results.assign(head->rows.size(), {.token = 5, .softmax_margin = 0.5F});
+    } else {
+      auto& segment = std::get<SegmentJob>(done.job.work);
+      segment.result.signals.assign(segment.signals.size(), 0.5F);
+    }
+    return done;
+  }
   // Completes segment and head jobs with a token until none is left; returns everything that was done.
   std::vector<StageAction> Finish(Stage* stage, std::vector<StageAction> actions,
                                   const JobTime& job_time = nullptr) {
@@ -68,15 +79,8 @@ class StageTest : public testing::Test {
       all.insert(all.end(), actions.begin(), actions.end());
       if (jobs.empty()) return all;
       CHECK_EQ(jobs.size(), 1U);
-      JobDone done{jobs[0].job};
-      if (auto* head = std::get_if<HeadJob>(&done.job.work)) {
-        head->results.assign(head->rows.size(), {.token = 5, .softmax_margin = 0.5F});
-      } else {
-        auto& segment = std::get<SegmentJob>(done.job.work);
-        segment.result.signals.assign(segment.signals.size(), 0.5F);
-      }
       if (job_time) now_ = now_ + job_time(jobs[0].job);
-      actions = Step(stage, {done});
+      actions = Step(stage, {Done(jobs[0].job)});
     }
   }
   CalmExitPolicy policy_;
