@@ -2,6 +2,7 @@
 // about as much as one; many cost in proportion.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -40,6 +41,8 @@ struct LayerCosts {
   CostCurve layer{1.0};  // rows run through one layer
   CostCurve fill;        // rows with K/V projected for one layer, where their tokens have left before
   CostCurve head;        // norm, vocabulary head and sampling
+  // Rows that an exit looks at, where that gives the tokens of those that leave; none: they run the head.
+  std::optional<CostCurve> exit;
 };
 
 }  // namespace exeunt

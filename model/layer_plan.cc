@@ -65,9 +65,13 @@ double StageCost(const SplitRequest& request, LayerSpan layers) {
   };
   // The rows of a step that leave in one stage share a head job.
   const int last = layers.end == request.n_layers ? request.n_layers - 1 : layers.end;
-  double heads = share_that_leaves(layers.begin, last);
+  double heads = costs.exit ? 0 : share_that_leaves(layers.begin, last);
   if (layers.end == request.n_layers) heads += 1 - share_that_leaves(0, last);
   double cost = costs.head.Expected(request.rows, heads);
+  for (const ForcedExit& exit : request.profile) {
+    if (!costs.exit || exit.layer <= layers.begin || exit.layer > layers.end) continue;
+    cost += costs.exit->Expected(request.rows, 1 - share_that_leaves(0, exit.layer - 1));
+  }
   for (int layer = layers.begin; layer < layers.end; ++layer) {
     const double left = share_that_leaves(0, layer);
     cost += costs.layer.Expected(request.rows, 1 - left);

@@ -60,6 +60,15 @@ TEST(LayerPlanTest, BalancesWhatStagesCost) {
   EXPECT_EQ(SplitText(BalancedSplit(early)), "0-11,11-30");
   EXPECT_NEAR(StageCost(early, {0, 11}), 11, 1e-6);
   EXPECT_NEAR(StageCost(early, {11, 30}), 4 + 6 + 15 * 0.0625, 1e-6);
+  // The exit's own look gives the token: the stage runs no head for it, and rows that go on were looked at.
+  SplitRequest looks = early;
+  looks.costs.exit = CostCurve(0.5);
+  EXPECT_NEAR(StageCost(looks, {11, 30}), 4 + 0.5 + 15 * 0.0625, 1e-6);
+  EXPECT_NEAR(StageCost(looks, {0, 15}), 15 + 0.5, 1e-6);
+  EXPECT_NEAR(StageCost(looks, {15, 30}), 15 * 0.0625, 1e-6);
+  looks.profile = {{10, 0.5F}, {20, 0.25F}};
+  EXPECT_NEAR(StageCost(looks, {0, 30}),
+              10 + 10 * 0.5 + 10 * 0.25 + (10 * 0.5 + 10 * 0.75) * 0.0625 + (1 + 0.5) * 0.5 + 0.25 * 6, 1e-6);
   for (int stages : {2, 3}) {
     for (const auto& profile : std::vector<std::vector<ForcedExit>>{
              {}, all_at_15, {{10, 0.5F}, {20, 0.25F}}, {{1, 0.9F}}, {{29, 0.3F}}}) {

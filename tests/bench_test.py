@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXEUNT = str(Path(sys.argv[1]) / "tools/exeunt")
 MODEL = subprocess.run([ROOT / "deploy/get_model.sh"], capture_output=True, text=True, check=True).stdout.strip()
 LAYERS = 30
+KEPT = ROOT / "experiments/calm/restore"
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -66,6 +67,21 @@ def check_plan(folder: Path) -> None:
     # Two stages that work at once, of which the heavier has over half of a token's cost.
     assert 1e6 / plan["full_token_us"] < rate < 2e6 / plan["full_token_us"], (rate, plan)
 
+    # What exits look at costs something, and the head is not run for those that leave.
+    looks = ["--exits", str(KEPT / "exits"), "--exit-measure", "candidates", "--exit-profile", "8:0.4,14:0.1,22:0.2"]
+    done = run([EXEUNT, "plan", MODEL, "--adapter", str(KEPT / "adapter"), "--streams", "12", *looks, "--json"])
+    assert done.returncode == 0, done.stderr
+    cheap = json.loads(done.stdout)
+    for (rows, head), (_, exit_us), (_, fill) in zip(cheap["head_us"], cheap["exit_us"], cheap["fill_us"]):
+        assert head > exit_us > fill > 0, (rows, cheap)
+    rates = []
+    for exit_us in (cheap["exit_us"], cheap["head_us"]):
+        costs.write_text(json.dumps(cheap | {"exit_us": exit_us}))
+        done = run([EXEUNT, "simulate", str(costs), "--workload", "decode:12", "--exit-profile", looks[-1], "--split", "0-12,12-30"])
+        assert done.returncode == 0, done.stderr
+        rates.append(float(done.stdout.split()[1]))
+    assert rates[0] > 1.05 * rates[1], rates
+
     done = run([EXEUNT, "plan", MODEL, "--stages", "3", "--streams", "12", "--json"])
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
@@ -86,6 +102,7 @@ def check_errors() -> None:
         (["bench", "/no/such/model.gguf"], "/no/such/model.gguf"),
         (["plan", MODEL, "--stages", "31"], "30 layers"),
         (["plan", MODEL, "--exit-profile", "10:2"], "10:2"),
+        (["plan", MODEL, "--exit-measure", "candidates"], "'candidates' needs exits"),
         (["simulate", "/no/such/costs.json"], "/no/such/costs.json"),
     ]:
         done = run([EXEUNT, *arguments])

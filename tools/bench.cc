@@ -174,10 +174,12 @@ Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const Mo
   }
   ASSIGN_OR_RETURN(std::vector<LayerSpan> split, ParseSplit(options_.split, request));
   if (options_.split != "auto" || mpi_.ranks() == 1) return split;
+  ExitLook look{options_.exits_directory, ExitMeasure::kForced};
+  if (exit_.Enabled() && !request.profile.empty()) look.measure = exit_.measure;
   MpiBarrier();
   const auto cores = static_cast<int>(std::thread::hardware_concurrency());
   if (const int local = MpiLocal().rank; local == 0 || (local + 1) * options_.threads <= cores) {
-    ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options_.threads));
+    ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options_.threads, look));
   }
   if (mpi_.rank() == 0) split = PlanSplit(request, Heaviest(workloads_), options_.prefill_chunk);
   for (size_t i = 1; i < split.size(); ++i) {

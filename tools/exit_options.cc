@@ -47,7 +47,7 @@ Result<std::vector<ForcedExit>> ParseForced(const std::string& text, int n_layer
 
 void ExitOptions::AddTo(CLI::App* app) {
   app->add_option("--exit-mode", mode, "off or propagate")->capture_default_str();
-  app->add_option("--exit-measure", measure, "softmax, state, classifier, forced or preview")
+  app->add_option("--exit-measure", measure, "softmax, state, classifier, forced, preview or candidates")
       ->capture_default_str();
   app->add_option("--exit-threshold", threshold, "confidence at which a token leaves; 1: never")
       ->capture_default_str();

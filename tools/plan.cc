@@ -23,6 +23,8 @@ struct PlanOptions {
   ModelOptions model;
   int stages = 2;
   std::string profile;
+  std::string exits_directory;
+  std::string measure = "forced";
   int streams = 32;
   int threads = 1;
   bool quiet = false;
@@ -39,8 +41,9 @@ Status Plan(const PlanOptions& options) {
   ASSIGN_OR_RETURN(const auto source, options.model.Open());
   SplitRequest request{.stages = options.stages, .n_layers = source->config().n_layers};
   ASSIGN_OR_RETURN(request.profile, ParseForced(options.profile, request.n_layers));
+  const ExitLook look{options.exits_directory, ExitMeasureOf(options.measure).value()};
   RETURN_IF_ERROR(ParseSplit("even", request));  // checks the number of stages before anything is measured
-  ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options.threads));
+  ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options.threads, look));
   const BenchWorkload workload{.name = fmt::format("decode:{}", options.streams), .streams = options.streams};
   const auto split = PlanSplit(request, workload, StageConfig{}.prefill_chunk_tokens);
   if (options.quiet) {
@@ -54,15 +57,16 @@ Status Plan(const PlanOptions& options) {
   without_exits.profile.clear();
   const double full_token = StageCost(without_exits, all);
   if (options.json) {
-    const boost::json::object json = {{"threads", options.threads},
-                                      {"layer_us", ToJson(request.costs.layer)},
-                                      {"fill_us", ToJson(request.costs.fill)},
-                                      {"head_us", ToJson(request.costs.head)},
-                                      {"layers", request.n_layers},
-                                      {"streams", options.streams},
-                                      {"token_us", token * 1e6},
-                                      {"full_token_us", full_token * 1e6},
-                                      {"split", SplitText(split)}};
+    boost::json::object json = {{"threads", options.threads},
+                                {"layer_us", ToJson(request.costs.layer)},
+                                {"fill_us", ToJson(request.costs.fill)},
+                                {"head_us", ToJson(request.costs.head)},
+                                {"layers", request.n_layers},
+                                {"streams", options.streams},
+                                {"token_us", token * 1e6},
+                                {"full_token_us", full_token * 1e6},
+                                {"split", SplitText(split)}};
+    if (request.costs.exit) json["exit_us"] = ToJson(*request.costs.exit);
     fmt::print("{}\n", boost::json::serialize(json));
     return OkStatus();
   }
@@ -114,6 +118,9 @@ Result<PlanCosts> ParsePlanCosts(std::string_view text) {
   ASSIGN_OR_RETURN(plan.costs.layer, ReadCurve(json, "layer_us"));
   ASSIGN_OR_RETURN(plan.costs.fill, ReadCurve(json, "fill_us"));
   ASSIGN_OR_RETURN(plan.costs.head, ReadCurve(json, "head_us"));
+  if (json.as_object().contains("exit_us")) {
+    ASSIGN_OR_RETURN(plan.costs.exit, ReadCurve(json, "exit_us"));
+  }
   return plan;
 }
 
@@ -139,6 +146,12 @@ void AddPlan(CLI::App* app, int* status) {
       ->capture_default_str();
   verb->add_option("--exit-profile", options->profile,
                    "layer:share,... of tokens that are expected to leave after a layer");
+  verb->add_option("--exits", options->exits_directory, "directory with exits.json and exits.safetensors");
+  verb->add_option("--exit-measure", options->measure,
+                   "what the exits look at, which costs: softmax, preview or candidates; forced: at nothing, "
+                   "and tokens that leave run the head")
+      ->check(CLI::IsMember(kExitMeasureNames))
+      ->capture_default_str();
   verb->add_flag("--json", options->json, "one JSON object");
   verb->add_flag("-q,--quiet", options->quiet, "print the split only");
   verb->callback([options, status] { *status = Report("plan", Plan(*options)); });

@@ -43,6 +43,7 @@ class SimulatedPipeline {
   void Turn(size_t index, TimePoint now);
   void Act(size_t index, TimePoint now, StageAction* action);
   void Deliver(size_t to, TimePoint when, StageEvent event);
+  bool LooksAtExit(const SegmentJob& job) const;
   Duration Cost(const Job& job) const;
 
   const Simulation& simulation_;
@@ -63,6 +64,7 @@ SimulatedPipeline::SimulatedPipeline(const Simulation& simulation, const std::ve
     config.exit_layers = simulation.exit_layers;
     config.kv_pages = kKvPages;
     config.prefill_chunk_tokens = simulation.prefill_chunk_tokens;
+    config.prefill_first = true;  // as bench
     nodes_.emplace_back(config, &policy_);
   }
   nodes_[0].inbox.push_back({TimePoint{}, AdmitSequences{requests}});
@@ -125,6 +127,11 @@ void SimulatedPipeline::Deliver(size_t to, TimePoint when, StageEvent event) {
   inbox.insert(after, {when, std::move(event)});
 }
 
+bool SimulatedPipeline::LooksAtExit(const SegmentJob& job) const {
+  return simulation_.costs.exit && job.layer_end < simulation_.n_layers &&
+         std::count(simulation_.exit_layers.begin(), simulation_.exit_layers.end(), job.layer_end) > 0;
+}
+
 Duration SimulatedPipeline::Cost(const Job& job) const {
   const LayerCosts& costs = simulation_.costs;
   double seconds = 0;
@@ -134,6 +141,7 @@ Duration SimulatedPipeline::Cost(const Job& job) const {
     // One pass over W_K and W_V serves both.
     seconds = (segment->layer_end - segment->layer_begin) *
               (costs.layer.At(run) + costs.fill.At(run + fill) - costs.fill.At(run));
+    if (LooksAtExit(*segment)) seconds += costs.exit->At(run);  // at rows of prompts, too: a little too much
   } else {
     seconds = costs.head.At(static_cast<double>(std::get<HeadJob>(job.work).rows.size()));
   }
@@ -156,6 +164,7 @@ void SimulatedPipeline::Act(size_t index, TimePoint now, StageAction* action) {
     } else {
       auto& segment = std::get<SegmentJob>(done.job.work);
       segment.result.signals.assign(segment.signals.size(), 0.0F);
+      segment.result.previews.assign(LooksAtExit(segment) ? segment.run.size() : 0, kToken);
     }
     node.job = Arrival{span.end, std::move(done)};
   } else if (const auto* token = std::get_if<TokenOut>(action)) {

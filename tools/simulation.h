@@ -1,5 +1,5 @@
 // A pipeline of the real stage cores on a virtual clock: jobs take what their costs say, nothing is computed.
-// For plans, and for trying a scheduling policy without noise.
+// For plans, and for trying a scheduling policy without noise. Prompts are read before anything is decoded.
 #pragma once
 
 #include <vector>

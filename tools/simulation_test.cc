@@ -75,6 +75,17 @@ TEST(SimulationTest, TokensThatLeaveCostOnlyTheirFillsBehindTheExit) {
   EXPECT_LT(figures.tokens_per_second, 1 / (6e-4 + 4e-4));
 }
 
+TEST(SimulationTest, AnExitThatGivesTheTokenCostsItsLookAndNoHead) {
+  Simulation simulation = Of({{0, kLayers}}, {6});
+  simulation.costs.exit = CostCurve(5e-5);
+  const BenchFigures figures = FiguresOf(simulation, Decode(8), {{6, 1.0F}});
+  EXPECT_EQ(figures.mean_layers, 6);
+  EXPECT_GT(figures.tokens_per_second, 1 / (6e-4 + 5e-5 + 6e-5) - 15);
+  EXPECT_LT(figures.tokens_per_second, 1 / (6e-4 + 5e-5));
+  // Those that go on were looked at, and run the head.
+  EXPECT_NEAR(FiguresOf(simulation, Decode(8), {{6, 0.0F}}).tokens_per_second, 1 / (12e-4 + 5e-5 + 4e-4), 1);
+}
+
 TEST(SimulationTest, ThePlannedSplitIsAsGoodAsAnyOfTwoStages) {
   SplitRequest request{.stages = 2, .n_layers = kLayers};
   request.costs = {CostCurve({{1, 1e-4}, {4, 1.2e-4}, {8, 2.4e-4}}), CostCurve(1e-5),
@@ -101,14 +112,22 @@ TEST(PlanCostsTest, ReadsWhatPlanPrintsAndNamesWhatIsWrong) {
   EXPECT_EQ(costs->n_layers, 30);
   EXPECT_DOUBLE_EQ(costs->costs.layer.At(2), 80e-6);
   EXPECT_DOUBLE_EQ(costs->costs.head.At(1), 900e-6);
-  for (const auto& [text, words] : std::vector<std::pair<std::string, std::string>>{
-           {"[]", "not a JSON object"},
-           {R"({"layers": 0})", "layers is not"},
-           {R"({"layers": 30})", "layer_us is not a list"},
-           {R"({"layers": 30, "layer_us": [[1]]})", "layer_us[0] is not"},
-           {R"({"layers": 30, "layer_us": [[2, 1], [1, 2]]})", "layer_us[1]: rows must ascend"},
-           {R"({"layers": 30, "layer_us": [[1, -1]]})", "costs lie in"},
-       }) {
+  EXPECT_FALSE(costs->costs.exit.has_value());
+  const auto with_exit = ParsePlanCosts(
+      R"({"layers": 30, "layer_us": [[1, 70]], "fill_us": [[1, 5]], "head_us": [[1, 900]], "exit_us": [[1, 40]]})");
+  ASSERT_TRUE(with_exit.has_value()) << with_exit.error().message;
+  EXPECT_DOUBLE_EQ(with_exit->costs.exit->At(1), 40e-6);
+  for (
+      const auto& [text, words] : std::vector<std::pair<std::string, std::string>>{
+          {"[]", "not a JSON object"},
+          {R"({"layers": 0})", "layers is not"},
+          {R"({"layers": 30})", "layer_us is not a list"},
+          {R"({"layers": 30, "layer_us": [[1]]})", "layer_us[0] is not"},
+          {R"({"layers": 30, "layer_us": [[2, 1], [1, 2]]})", "layer_us[1]: rows must ascend"},
+          {R"({"layers": 30, "layer_us": [[1, -1]]})", "costs lie in"},
+          {R"({"layers": 30, "layer_us": [[1, 70]], "fill_us": [[1, 5]], "head_us": [[1, 900]], "exit_us": 3})",
+           "exit_us is not a list"},
+      }) {
     const auto bad = ParsePlanCosts(text);
     ASSERT_FALSE(bad.has_value()) << text;
     EXPECT_NE(bad.error().message.find(words), std::string::npos) << bad.error().message;

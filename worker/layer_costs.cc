@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "base/error.h"
+#include "model/exit_heads_info.h"
 #include "worker/local_pipeline.h"
 
 namespace exeunt {
@@ -31,49 +33,95 @@ double Median(std::vector<double> times) {
   return *middle;
 }
 
+// The deepest exit that can say what the measure asks for.
+Result<int> LastExit(const ExitLook& look, int n_layers) {
+  int last = 0;
+  if (!look.exits_directory.empty()) {
+    ASSIGN_OR_RETURN(const ExitHeadsInfo info, LoadExitHeadsInfo(look.exits_directory, n_layers));
+    const bool preview = look.measure == ExitMeasure::kPreview;
+    for (const ExitHeadInfo& exit : info.exits) {
+      if (preview ? info.preview.has_value() : info.candidates && exit.outside) last = exit.layer;
+    }
+  }
+  if (last > 0) return last;
+  return InvalidArgument("exit measure '{}' needs exits that were fitted for it (--exits{}{})",
+                         ExitMeasureName(look.measure), look.exits_directory.empty() ? "" : " ",
+                         look.exits_directory);
+}
+
+// What kRows sequences ask of a stage at kPosition. Their prompts hold the same tokens, spread over the
+// vocabulary, but each has a head of them of its own.
+struct SampleRows {
+  SampleRows(const ModelConfig& model, int pages_of_row);
+
+  std::vector<int32_t> prompt;
+  std::vector<std::vector<int32_t>> pages;
+  std::vector<PromptCandidates> candidates;
+  SamplingParams greedy{.temperature = 0.0F};
+  std::vector<LayerRow> layer;
+  std::vector<HeadRow> head;
+};
+
+SampleRows::SampleRows(const ModelConfig& model, int pages_of_row) : pages(kRows), candidates(kRows) {
+  for (int p = 0; p < kPosition; ++p) prompt.push_back(p * (model.vocab_size / kPosition));
+  for (int32_t r = 0; r < kRows; ++r) {
+    auto& own = pages[static_cast<size_t>(r)];
+    for (int32_t p = 0; p < pages_of_row; ++p) own.push_back(r * pages_of_row + p);
+    candidates[static_cast<size_t>(r)].prompt = &prompt;
+    layer.push_back({r, kPosition, 0, &own, &candidates[static_cast<size_t>(r)]});
+    head.push_back({r, model.n_layers, kPosition + 1, &greedy, false});
+  }
+}
+
 }  // namespace
 
-Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source, int threads) {
+Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source, int threads,
+                                     const ExitLook& look) {
   const ModelConfig& model = source->config();
   const double layer_bytes =
       EstimateLayerCosts(model).layer.At(1) / 2;  // about four bits a weight: fewest layers
-  const int layers = std::min(model.n_layers, static_cast<int>(std::ceil(kLeastBytes / layer_bytes)));
-  const int pages_of_row = kPosition / cpu::kPageTokens + 1;
+  const int enough = std::min(model.n_layers, static_cast<int>(std::ceil(kLeastBytes / layer_bytes)));
   StageBuild build;
+  build.layers = {model.n_layers - enough, model.n_layers};  // the last layers: with the head
+  int exit = 0;                                              // after this layer: what it costs; 0: none
+  if (look.measure == ExitMeasure::kPreview || look.measure == ExitMeasure::kCandidates) {
+    ASSIGN_OR_RETURN(exit, LastExit(look, model.n_layers));
+    build.layers.begin = std::min(build.layers.begin, exit - 1);
+    build.exits_directory = look.exits_directory;
+  }
+  const int pages_of_row = kPosition / cpu::kPageTokens + 1;
+  const SampleRows rows(model, pages_of_row);
   build.source = std::move(source);
-  build.layers = {model.n_layers - layers, model.n_layers};  // the last layers: with the head
   build.kv_pages = kRows * pages_of_row;
   build.threads = threads;
   ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
   stage.executor->EnsureSlots(kRows);
 
-  std::vector<std::vector<int32_t>> pages(static_cast<size_t>(kRows));
-  std::vector<LayerRow> rows;
-  std::vector<HeadRow> head_rows;
-  const SamplingParams greedy{.temperature = 0.0F};
-  for (int32_t r = 0; r < kRows; ++r) {
-    auto& own = pages[static_cast<size_t>(r)];
-    for (int32_t p = 0; p < pages_of_row; ++p) own.push_back(r * pages_of_row + p);
-    rows.push_back({r, kPosition, 0, &own});
-    head_rows.push_back({r, model.n_layers, kPosition + 1, &greedy, false});
-  }
-  std::vector<std::pair<double, double>> layer, fill, head;
+  const int layers = build.layers.end - build.layers.begin;
+  std::vector<std::pair<double, double>> layer, fill, head, looks;
   for (int n = 1; n <= kRows; n *= 2) {
-    const std::vector<LayerRow> some(rows.begin(), rows.begin() + n);
+    const std::vector<LayerRow> some(rows.layer.begin(), rows.layer.begin() + n);
     const SegmentJob run_job{.layer_begin = build.layers.begin, .layer_end = build.layers.end, .run = some};
     const SegmentJob fill_job{.layer_begin = build.layers.begin, .layer_end = build.layers.end, .fill = some};
-    const HeadJob head_job{{head_rows.begin(), head_rows.begin() + n}};
-    std::vector<double> run_times, fill_times, head_times;
+    const HeadJob head_job{{rows.head.begin(), rows.head.begin() + n}};
+    SegmentJob exit_job{.layer_begin = exit, .layer_end = exit, .run = some};  // no layer
+    exit_job.signals.assign(some.size(), look.measure);
+    std::vector<double> run_times, fill_times, head_times, exit_times;
     for (int i = 0; i < Repeats(n); ++i) {  // in turns: a slow moment of the machine meets all of them
       run_times.push_back(Time(stage.executor.get(), run_job));
       fill_times.push_back(Time(stage.executor.get(), fill_job));
       head_times.push_back(Time(stage.executor.get(), head_job));
+      if (exit > 0) exit_times.push_back(Time(stage.executor.get(), exit_job));
     }
     layer.emplace_back(n, Median(std::move(run_times)) / layers);
     fill.emplace_back(n, Median(std::move(fill_times)) / layers);
     head.emplace_back(n, Median(std::move(head_times)));
+    if (exit > 0) looks.emplace_back(n, Median(std::move(exit_times)));
   }
-  return LayerCosts{CostCurve(std::move(layer)), CostCurve(std::move(fill)), CostCurve(std::move(head))};
+  LayerCosts costs{CostCurve(std::move(layer)), CostCurve(std::move(fill)), CostCurve(std::move(head)), {}};
+  if (exit > 0) costs.exit = CostCurve(std::move(looks));
+  if (look.measure == ExitMeasure::kSoftmax) costs.exit = costs.head;
+  return costs;
 }
 
 }  // namespace exeunt

@@ -117,7 +117,8 @@ class Throughput:
                 plan = [ROOT / "build/tools/exeunt", "plan", self.options.model, "--adapter", self.options.adapted / "adapter",
                         "--stages", "2", "--streams", "32", "--json"]
                 if name in named:
-                    plan += ["--exit-profile", profile(self.options.data, setting_of(named[name]))]
+                    plan += ["--exits", self.options.adapted / "exits", "--exit-measure", SERVED,
+                             "--exit-profile", profile(self.options.data, setting_of(named[name]))]
                 split = json.loads(subprocess.run([str(p) for p in plan], capture_output=True, text=True, check=True).stdout)["split"]
                 with Cluster(ROOT / "build", self.options.model, "--stages", "2", "--threads-per-stage", "1", "--split", split,
                              "--adapter", str(self.options.adapted / "adapter"), "--exits",
