@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -24,6 +25,7 @@ namespace json = boost::json;
 constexpr size_t kMaxFileBytes = size_t{1} << 20;
 constexpr size_t kMaxNameChars = 64;
 constexpr int64_t kMaxCount = int64_t{1} << 40;
+constexpr double kShareTolerance = 1e-5;
 
 std::optional<Consistency> ConsistencyOf(std::string_view name) {
   if (name == "textual") return Consistency::kTextual;
@@ -76,6 +78,34 @@ void ReadStop(JsonReader* reader, Certificate* c) {
   }
 }
 
+// {"8": 0.42, "14": 0.09}: shares by layer, ascending, of 1 in all at most.
+void ReadProfile(JsonReader* reader, Certificate* c) {
+  const json::value* profile = reader->Take("profile");
+  if (profile == nullptr) return;
+  constexpr const char* kWanted = "ascending exit layers and the share of tokens that left after each";
+  if (!profile->is_object()) return reader->Fail("profile", *profile, kWanted);
+  double sum = 0;
+  int last = 0;
+  for (const auto& [name, value] : profile->get_object()) {
+    int layer = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), layer);
+    const double share = value.is_number() ? value.to_number<double>() : -1.0;
+    sum += share;
+    if (error != std::errc() || end != name.data() + name.size() || layer <= last || layer > 4096 ||
+        !(share >= 0) || sum > 1 + kShareTolerance) {
+      return reader->Fail("profile", *profile, kWanted);
+    }
+    last = layer;
+    c->profile.push_back({layer, static_cast<float>(share)});
+  }
+}
+
+json::object ProfileJson(const Certificate& c) {
+  json::object profile;
+  for (const ForcedExit& exit : c.profile) profile[std::to_string(exit.layer)] = exit.probability;
+  return profile;
+}
+
 // Whether two of one family can be of one fixed sequence: the same test of the same data.
 bool TestedTogether(const Certificate& a, const Certificate& b) {
   const auto test = [](const Certificate& c) {
@@ -125,6 +155,7 @@ std::string ToJson(const Certificate& c) {
       {"mean_loss", c.mean_loss},
       {"mean_layers", c.mean_layers},
       {"mean_cost", c.mean_cost},
+      {"profile", ProfileJson(c)},
       {"watch_delta", c.watch_delta},
       {"model", c.model_hash},
       {"exits", c.exits_hash},
@@ -167,6 +198,7 @@ Result<Certificate> ParseCertificate(const std::string& text) {
   c.mean_loss = reader.Number("mean_loss", -1, 1);
   c.mean_layers = reader.Number("mean_layers", 0, 4096);
   c.mean_cost = reader.Number("mean_cost", 0, 1e6);
+  ReadProfile(&reader, &c);
   c.watch_delta = reader.Number("watch_delta", 1e-9, 1 - 1e-9);
   c.model_hash = reader.Hash("model");
   c.exits_hash = reader.Hash("exits");

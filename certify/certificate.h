@@ -34,6 +34,7 @@ struct Certificate {
   double mean_loss = 0.0;  // signed for risk
   double mean_layers = 0.0;
   double mean_cost = 0.0;  // of a token in layers, heads included: the family's fastest has the least
+  std::vector<ForcedExit> profile;  // shares of tokens by the exit that they left after, for planning a split
   // Traffic is watched without references: by the least textual tolerance that the same prompts certify
   // (delta itself where consistency is textual).
   double watch_delta = 0.0;

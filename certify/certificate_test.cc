@@ -28,6 +28,7 @@ Certificate Sample() {
   c.mean_loss = 0.031;
   c.mean_layers = 14.5;
   c.mean_cost = 17.25;
+  c.profile = {{8, 0.5F}, {12, 0.125F}};
   c.watch_delta = 0.12;
   c.model_hash = std::string(64, '0');
   c.exits_hash = std::string(64, 'f');
@@ -51,6 +52,9 @@ TEST(CertificateTest, RoundTrip) {
   EXPECT_EQ(back->setting.threshold, 0.9F);
   EXPECT_EQ(back->setting.decay->n, 128);
   EXPECT_EQ(back->exit_layers, c.exit_layers);
+  ASSERT_EQ(back->profile.size(), 2U);
+  EXPECT_EQ(back->profile[1].layer, 12);
+  EXPECT_EQ(back->profile[1].probability, 0.125F);
 }
 
 TEST(CertificateTest, EveryKeyIsNeededAndHeldToItsLimits) {
@@ -64,15 +68,44 @@ TEST(CertificateTest, EveryKeyIsNeededAndHeldToItsLimits) {
         << parsed.error().message;
   }
   const std::pair<const char*, boost::json::value> wrong[] = {
-      {"format", 2},      {"name", "a b"},     {"family", "../x"},   {"consistency", "both"},
-      {"loss", "bleu"},   {"bound", "t-test"}, {"delta", 0},         {"epsilon", 1},
-      {"n", 0},           {"seed", -1},        {"data", "abc"},      {"p_value", 1.5},
-      {"mean_loss", 2},   {"mean_layers", -1}, {"mean_cost", "3"},   {"watch_delta", 0},
-      {"model", "A"},     {"exits", 3},        {"mode", "fast"},     {"measure", ""},
-      {"threshold", 1.5}, {"min_layer", -1},   {"decay", "flat"},    {"exit_layers", 8},
-      {"temperature", 3}, {"top_p", 2},        {"top_k", -1},        {"max_tokens", 0},
-      {"stop", "x"},      {"weight_type", 1},  {"backend", nullptr}, {"created", 2026},
+      {"format", 2},
+      {"name", "a b"},
+      {"family", "../x"},
+      {"consistency", "both"},
+      {"loss", "bleu"},
+      {"bound", "t-test"},
+      {"delta", 0},
+      {"epsilon", 1},
+      {"n", 0},
+      {"seed", -1},
+      {"data", "abc"},
+      {"p_value", 1.5},
+      {"mean_loss", 2},
+      {"mean_layers", -1},
+      {"mean_cost", "3"},
+      {"watch_delta", 0},
+      {"model", "A"},
+      {"exits", 3},
+      {"mode", "fast"},
+      {"measure", ""},
+      {"threshold", 1.5},
+      {"min_layer", -1},
+      {"decay", "flat"},
+      {"exit_layers", 8},
+      {"temperature", 3},
+      {"top_p", 2},
+      {"top_k", -1},
+      {"max_tokens", 0},
+      {"stop", "x"},
+      {"weight_type", 1},
+      {"backend", nullptr},
+      {"created", 2026},
       {"colour", "blue"},
+      {"profile", 8},
+      {"profile", {{"x", 0.5}}},
+      {"profile", {{"12", 0.5}, {"8", 0.1}}},
+      {"profile", {{"8", 0.5}, {"12", 0.6}}},
+      {"profile", {{"8", -0.1}}},
   };
   for (const auto& [key, value] : wrong) {
     boost::json::object changed = whole;

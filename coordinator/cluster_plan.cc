@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "certify/certificate.h"
 #include "coordinator/openai/generation_request.h"
 #include "model/exit_heads_info.h"
 #include "model/layer_plan.h"
@@ -27,13 +28,28 @@ Duration ProgressTimeout(const Config& config, const ModelConfig& model) {
                               (4e9 * ThreadsPerStage(config)));
 }
 
+// By estimated costs, for tokens that leave as the calibration prompts' did under the default certificate.
+// Whether there is one of that name is not checked here.
+Result<SplitRequest> ExpectedTokens(const Config& config, const ModelConfig& model) {
+  SplitRequest request{.stages = static_cast<int>(config.stages),
+                       .n_layers = model.n_layers,
+                       .costs = EstimateLayerCosts(model)};
+  if (config.default_certificate.empty()) return request;
+  ASSIGN_OR_RETURN(const auto certificates, LoadCertificates(config.exits));
+  const Certificate* certificate = FindCertificate(certificates, config.default_certificate);
+  if (certificate == nullptr) return request;
+  ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(config.exits, model.n_layers));
+  request.profile = certificate->profile;
+  request.costs.exit = EstimateExitCost(model, exits, certificate->setting.measure);
+  return request;
+}
+
 }  // namespace
 
 Result<proto::Plan> MakePlan(const Config& config, const ModelConfig& model) {
   proto::Plan plan;
-  ASSIGN_OR_RETURN(const auto spans, ParseSplit(config.split, {.stages = static_cast<int>(config.stages),
-                                                               .n_layers = model.n_layers,
-                                                               .costs = EstimateLayerCosts(model)}));
+  ASSIGN_OR_RETURN(const SplitRequest request, ExpectedTokens(config, model));
+  ASSIGN_OR_RETURN(const auto spans, ParseSplit(config.split, request));
   for (const LayerSpan& span : spans) {
     auto* range = plan.add_stages();
     range->set_begin(span.begin);

@@ -1,11 +1,14 @@
 #include "coordinator/config.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
+#include "certify/certificate.h"
 #include "coordinator/cluster_plan.h"
 
 namespace exeunt {
@@ -104,10 +107,7 @@ TEST(Config, WhatIsWrongIsNamed) {
   EXPECT_THAT(Parse({"--help"}).text, HasSubstr("--kv-budget"));
 }
 
-TEST(ClusterPlan, TellsWorkersAndCore) {
-  Config config =
-      Parse({"--stages", "3", "--threads-per-stage", "2", "--max-sequences", "5", "--pin-threads"})
-          .config.value();
+ModelConfig SmallModel() {
   ModelConfig model;
   model.n_layers = 30;
   model.d_model = 576;
@@ -117,6 +117,14 @@ TEST(ClusterPlan, TellsWorkersAndCore) {
   model.d_ff = 1536;
   model.vocab_size = 49152;
   model.context_length = 2048;
+  return model;
+}
+
+TEST(ClusterPlan, TellsWorkersAndCore) {
+  Config config =
+      Parse({"--stages", "3", "--threads-per-stage", "2", "--max-sequences", "5", "--pin-threads"})
+          .config.value();
+  ModelConfig model = SmallModel();
   const proto::Plan plan = MakePlan(config, model).value();
   EXPECT_EQ(plan.stages_size(), 3);
   EXPECT_EQ(plan.threads(), 2);
@@ -132,6 +140,40 @@ TEST(ClusterPlan, TellsWorkersAndCore) {
   model.d_ff = 1 << 20;
   EXPECT_GT(MakeCoreConfig(config, model, plan, 1).progress_timeout, core.progress_timeout)
       << "it scales with the cost";
+}
+
+// Requests run by the default certificate: the split is for where its tokens leave, and exits that give the
+// token save the first stage no head.
+TEST(ClusterPlan, SplitsForTheDefaultCertificatesTokens) {
+  const std::filesystem::path exits = testing::TempDir() + "cluster_plan_exits";
+  std::filesystem::create_directories(exits / "certificates");
+  const std::string hash(64, 'a');
+  std::ofstream(exits / "exits.json") << fmt::format(
+      R"({{"format": 1, "model": "{}", "exits": [{{"layer": 8, "translator": true, "classifier": false, "outside": true}}],)"
+      R"( "candidates": {{"tokens": [1, 2, 3]}}}})",
+      hash);
+  Certificate c;
+  c.name = "early";
+  c.loss = "wer";
+  c.delta = c.epsilon = c.watch_delta = 0.05;
+  c.n = 10;
+  c.data_hash = c.model_hash = c.exits_hash = hash;
+  c.exit_layers = {8};
+  c.setting = {.mode = ExitMode::kPropagate, .measure = ExitMeasure::kCandidates, .threshold = 0.9F};
+  c.profile = {{8, 0.75F}};
+  c.max_tokens = 10;
+  std::ofstream(exits / "certificates/early.json") << ToJson(c);
+
+  const ModelConfig model = SmallModel();
+  const auto first = [&](std::vector<const char*> arguments) {
+    return MakePlan(Parse(std::move(arguments)).config.value(), model).value().stages(0).end();
+  };
+  const std::string directory = exits.string();
+  EXPECT_EQ(first({}), 19);
+  EXPECT_EQ(first({"--exits", directory.c_str()}), 19);
+  // 8 + 22 / 4 layers, 22 * .75 fills and a quarter of a head: half of it is within the first 9 layers.
+  EXPECT_EQ(first({"--exits", directory.c_str(), "--default-certificate", "early"}), 9);
+  EXPECT_EQ(first({"--exits", directory.c_str(), "--default-certificate", "early", "--split", "even"}), 15);
 }
 
 }  // namespace

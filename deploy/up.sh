@@ -44,6 +44,18 @@ if [[ " ${extra[*]:-}" == *" --tls-certificate"* ]] || [ -n "${EXEUNT_TLS_CERTIF
   url="https://127.0.0.1:$port"
   ask+=(--insecure)  # this machine, whatever names the certificate has
 fi
+# What the coordinator is given as --$1, as an argument or in its environment; empty: nothing.
+coordinator_option() {
+  local name="EXEUNT_${1//-/_}" i
+  for ((i = 0; i < ${#extra[@]}; ++i)); do
+    case "${extra[i]}" in
+      "--$1") echo "${extra[i + 1]:-}"; return ;;
+      "--$1="*) echo "${extra[i]#*=}"; return ;;
+    esac
+  done
+  name="${name^^}"
+  echo "${!name:-}"
+}
 # Not an argument: those can be seen by others.
 key_header() { [ -z "${EXEUNT_API_KEY:-}" ] || echo "Authorization: Bearer $EXEUNT_API_KEY"; }
 
@@ -67,8 +79,15 @@ if pid="$(running_coordinator)"; then
 else
   echo "$wanted" >"$state/options"
   if [ "$stages" -gt 1 ] && [[ " ${extra[*]:-}" != *" --split"* ]] && [ -z "${EXEUNT_SPLIT:-}" ]; then
-    # What layers and head cost on this machine; the coordinator on its own only estimates it.
-    split="$("$root/build/tools/exeunt" plan "$model" --stages "$stages" --threads "$threads" --quiet)"
+    # What layers, head and exits cost on this machine; the coordinator on its own only estimates it.
+    plan=(--stages "$stages" --threads "$threads" --quiet)
+    for name in adapter adapter-type exits; do
+      value="$(coordinator_option "$name")"
+      [ -z "$value" ] || plan+=("--$name" "$value")
+    done
+    certificate="$(coordinator_option default-certificate)"
+    [ -z "$certificate" ] || plan+=(--certificate "$certificate")
+    split="$("$root/build/tools/exeunt" plan "$model" "${plan[@]}")"
     say "layers of the stages: $split"
     extra+=(--split "$split")
   fi

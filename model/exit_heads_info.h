@@ -16,7 +16,9 @@ struct ExitHeadInfo {
   bool classifier = false;
   bool outside = false;  // an estimate of what lies outside the candidates
 };
-// A head of `rank` directions that all exits share; `groups` of 16 tokens are computed exactly after it.
+// A head of `rank` directions that all exits share; `groups` of kPreviewGroupTokens are computed exactly
+// after it.
+inline constexpr int kPreviewGroupTokens = 16;
 struct PreviewInfo {
   int rank = 0;    // a multiple of 32, at most d_model
   int groups = 0;  // in [1, 1024]

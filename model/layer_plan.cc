@@ -54,6 +54,27 @@ LayerCosts EstimateLayerCosts(const ModelConfig& config) {
   return costs;
 }
 
+std::optional<CostCurve> EstimateExitCost(const ModelConfig& config, const ExitHeadsInfo& exits,
+                                          ExitMeasure measure) {
+  const double d = config.d_model;
+  switch (measure) {
+    case ExitMeasure::kSoftmax:
+      return EstimateLayerCosts(config).head;
+    case ExitMeasure::kPreview:
+      if (!exits.preview) return std::nullopt;
+      return CostCurve(exits.preview->rank * (d + config.vocab_size) +
+                       exits.preview->groups * kPreviewGroupTokens * d);
+    case ExitMeasure::kCandidates:
+      if (!exits.candidates) return std::nullopt;
+      return CostCurve(static_cast<double>(exits.candidates->tokens.size()) * d);
+    case ExitMeasure::kState:
+    case ExitMeasure::kClassifier:
+    case ExitMeasure::kForced:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
 double StageCost(const SplitRequest& request, LayerSpan layers) {
   const LayerCosts& costs = request.costs;
   const auto share_that_leaves = [&](int after, int until) {  // after layers (after, until]

@@ -2,6 +2,7 @@
 // project.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/result.h"
 #include "model/config.h"
 #include "model/cost_curve.h"
+#include "model/exit_heads_info.h"
 #include "model/exit_setting.h"
 
 namespace exeunt {
@@ -21,6 +23,10 @@ struct LayerSpan {
 
 // Estimated as multiply-adds of the matrices. `exeunt plan` measures instead.
 LayerCosts EstimateLayerCosts(const ModelConfig& config);
+// LayerCosts::exit likewise, of exits as `exits` says. The candidates of a prompt are not counted: they
+// differ.
+std::optional<CostCurve> EstimateExitCost(const ModelConfig& config, const ExitHeadsInfo& exits,
+                                          ExitMeasure measure);
 
 struct SplitRequest {
   int stages = 1;  // 1 <= stages <= n_layers

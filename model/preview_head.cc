@@ -5,6 +5,8 @@
 #include "base/error.h"
 
 namespace exeunt {
+
+static_assert(kPreviewGroupTokens == cpu::kGroupColumns, "a group is what the kernels compute at once");
 namespace {
 
 constexpr int kBlockRows = 256;
@@ -41,7 +43,7 @@ PreviewHead MakePreviewHead(const PreviewInfo& info, const float* down, const fl
   const std::vector<float> up = Multiply(head, basis_rows, info.rank);
   return PreviewHead{Linear::FromFloats(info.rank, head.k(), down, {}),
                      Linear::FromFloats(head.n(), info.rank, up.data(), {}, DType::kQ8_0),
-                     std::min(info.groups, (head.n() + cpu::kGroupColumns - 1) / cpu::kGroupColumns)};
+                     std::min(info.groups, (head.n() + kPreviewGroupTokens - 1) / kPreviewGroupTokens)};
 }
 
 Result<PreviewHead> LoadPreviewHead(const SafetensorsFile& file, const PreviewInfo& info,

@@ -17,7 +17,7 @@ namespace exeunt {
 struct PreviewHead {
   Linear down;     // [rank, d_model], F32
   Linear up;       // [vocab, rank], Q8_0: the head times the basis
-  int groups = 0;  // of cpu::kGroupColumns tokens, that are computed exactly
+  int groups = 0;  // of kPreviewGroupTokens, that are computed exactly
 };
 
 // Multiplies the head by the basis. down: [rank, d_model]; basis: [d_model, rank].

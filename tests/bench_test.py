@@ -74,6 +74,11 @@ def check_plan(folder: Path) -> None:
     cheap = json.loads(done.stdout)
     for (rows, head), (_, exit_us), (_, fill) in zip(cheap["head_us"], cheap["exit_us"], cheap["fill_us"]):
         assert head > exit_us > fill > 0, (rows, cheap)
+    done = run([EXEUNT, "plan", MODEL, "--adapter", str(KEPT / "adapter"), "--exits", str(KEPT / "exits"), "--json",
+                "--certificate", "restore-candidates-risk-0.05"])
+    assert done.returncode == 0, done.stderr
+    certified = json.loads(done.stdout)
+    assert "exit_us" in certified and certified["token_us"] < 0.8 * certified["full_token_us"], certified
     rates = []
     for exit_us in (cheap["exit_us"], cheap["head_us"]):
         costs.write_text(json.dumps(cheap | {"exit_us": exit_us}))
@@ -103,6 +108,7 @@ def check_errors() -> None:
         (["plan", MODEL, "--stages", "31"], "30 layers"),
         (["plan", MODEL, "--exit-profile", "10:2"], "10:2"),
         (["plan", MODEL, "--exit-measure", "candidates"], "'candidates' needs exits"),
+        (["plan", MODEL, "--exits", str(KEPT / "exits"), "--certificate", "none"], "--certificate 'none'"),
         (["simulate", "/no/such/costs.json"], "/no/such/costs.json"),
     ]:
         done = run([EXEUNT, *arguments])

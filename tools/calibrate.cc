@@ -100,7 +100,7 @@ Status Calibration::Prepare() {
                    ChooseExitLayers(options_.exit_layers, sweep.exits_directory, model.n_layers));
   ASSIGN_OR_RETURN(exits_hash_, ExitsHash(sweep.exits_directory));
   ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(sweep.exits_directory, model.n_layers));
-  cost_.emplace(model, exits.preview, exits.candidates, sweep.exit_layers);
+  cost_.emplace(model, exits, sweep.exit_layers);
   ASSIGN_OR_RETURN(earlier_, LoadCertificates(sweep.exits_directory));
   ASSIGN_OR_RETURN(lines_, ReadPromptFile(sweep.corpus.prompts, sweep.corpus.limit));
   for (const std::string& consistency : options_.consistencies) {
@@ -235,6 +235,7 @@ Result<Certificate> Calibration::MakeCertificate(const Goal& goal, const Setting
   c.mean_loss = figures.mean_loss;
   c.mean_layers = figures.mean_layers;
   c.mean_cost = figures.mean_cost;
+  c.profile = ProfileOf(answers_[figures.setting], source_->config().n_layers);
   ASSIGN_OR_RETURN(c.watch_delta, WatchDelta(goal, figures.setting));
   c.model_hash = source_->ContentHash();
   c.exits_hash = exits_hash_;

@@ -38,6 +38,22 @@ Status CheckRange(Bound bound, const LossTable& tested) {
 
 }  // namespace
 
+std::vector<ForcedExit> ProfileOf(const std::vector<SweptAnswer>& answers, int n_layers) {
+  std::map<int, int64_t> left;
+  int64_t tokens = 0;
+  for (const SweptAnswer& answer : answers) {
+    for (const auto& [layer, count] : answer.exits) {
+      tokens += count;
+      if (layer < n_layers) left[layer] += count;
+    }
+  }
+  std::vector<ForcedExit> profile;
+  for (const auto& [layer, count] : left) {
+    profile.push_back({layer, static_cast<float>(static_cast<double>(count) / static_cast<double>(tokens))});
+  }
+  return profile;
+}
+
 LossTable TextLosses(TextLoss loss, Consistency consistency, const std::vector<PromptLine>& lines,
                      const SweptAnswers& answers) {
   LossTable losses;

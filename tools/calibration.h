@@ -22,6 +22,9 @@ LossTable TextLosses(TextLoss loss, Consistency consistency, const std::vector<P
 // What is tested: textual losses as they are; risk, what a setting loses beyond `off`, prompt by prompt.
 LossTable TestedLosses(Consistency consistency, const LossTable& losses);
 
+// The shares of the tokens that left after each layer before the last.
+std::vector<ForcedExit> ProfileOf(const std::vector<SweptAnswer>& answers, int n_layers);
+
 // Refuses, with the number that is needed, where so few prompts cannot certify anything.
 Status EnoughPrompts(Bound bound, const BoundOptions& options, size_t n);
 

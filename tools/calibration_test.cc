@@ -20,7 +20,7 @@ TokenCost Costs() {
   model.n_heads = model.n_kv_heads = 1;
   model.d_ff = 16;
   model.vocab_size = 100;
-  return {model, PreviewInfo{.rank = 1, .groups = 1}, std::nullopt, {10, 20}};
+  return {model, {.preview = PreviewInfo{.rank = 1, .groups = 1}}, {10, 20}};
 }
 
 TEST(CalibrationTest, TextualIsAgainstOffAndRiskAgainstTheReferenceLessWhatOffLoses) {
@@ -36,6 +36,16 @@ TEST(CalibrationTest, TextualIsAgainstOffAndRiskAgainstTheReferenceLessWhatOffLo
   const LossTable risk = TextLosses(TextLoss::kWordErrorRate, Consistency::kRisk, lines, answers);
   EXPECT_EQ(risk, (LossTable{{0.25, 0}, {0, 0.5}, {1, 0}}));
   EXPECT_EQ(TestedLosses(Consistency::kRisk, risk), (LossTable{{0, 0}, {-0.25, 0.5}, {0.75, 0}}));
+}
+
+TEST(CalibrationTest, AProfileIsTheSharesOfTokensByExit) {
+  const auto profile = ProfileOf({{true, "", {{10, 2}, {30, 1}}}, {true, "", {{20, 3}, {30, 2}}}}, 30);
+  ASSERT_EQ(profile.size(), 2U);
+  EXPECT_EQ(profile[0].layer, 10);
+  EXPECT_EQ(profile[0].probability, 0.25F);
+  EXPECT_EQ(profile[1].layer, 20);
+  EXPECT_EQ(profile[1].probability, 0.375F);
+  EXPECT_TRUE(ProfileOf({}, 30).empty());
 }
 
 struct Sample {

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/mmap.h"
+#include "certify/certificate.h"
 #include "tools/exit_options.h"
 #include "tools/model_options.h"
 #include "tools/simulation.h"
@@ -25,6 +26,7 @@ struct PlanOptions {
   std::string profile;
   std::string exits_directory;
   std::string measure = "forced";
+  std::string certificate;
   int streams = 32;
   int threads = 1;
   bool quiet = false;
@@ -41,7 +43,17 @@ Status Plan(const PlanOptions& options) {
   ASSIGN_OR_RETURN(const auto source, options.model.Open());
   SplitRequest request{.stages = options.stages, .n_layers = source->config().n_layers};
   ASSIGN_OR_RETURN(request.profile, ParseForced(options.profile, request.n_layers));
-  const ExitLook look{options.exits_directory, ExitMeasureOf(options.measure).value()};
+  ExitLook look{options.exits_directory, ExitMeasureOf(options.measure).value()};
+  if (!options.certificate.empty()) {
+    ASSIGN_OR_RETURN(const auto certificates, LoadCertificates(options.exits_directory));
+    const Certificate* certificate = FindCertificate(certificates, options.certificate);
+    if (certificate == nullptr) {
+      return InvalidArgument("--certificate '{}': not in {}/certificates", options.certificate,
+                             options.exits_directory);
+    }
+    request.profile = certificate->profile;
+    look.measure = certificate->setting.measure;
+  }
   RETURN_IF_ERROR(ParseSplit("even", request));  // checks the number of stages before anything is measured
   ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options.threads, look));
   const BenchWorkload workload{.name = fmt::format("decode:{}", options.streams), .streams = options.streams};
@@ -152,6 +164,10 @@ void AddPlan(CLI::App* app, int* status) {
                    "and tokens that leave run the head")
       ->check(CLI::IsMember(kExitMeasureNames))
       ->capture_default_str();
+  verb->add_option("--certificate", options->certificate,
+                   "profile and measure as this certificate of --exits has them")
+      ->excludes("--exit-profile")
+      ->excludes("--exit-measure");
   verb->add_flag("--json", options->json, "one JSON object");
   verb->add_flag("-q,--quiet", options->quiet, "print the split only");
   verb->callback([options, status] { *status = Report("plan", Plan(*options)); });

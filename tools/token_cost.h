@@ -3,7 +3,7 @@
 // measures can be compared: mean layers alone would call an exit's head free.
 #pragma once
 
-#include <optional>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -16,9 +16,8 @@ namespace exeunt {
 
 class TokenCost {
  public:
-  // The candidates of a prompt are not counted: they differ.
-  TokenCost(const ModelConfig& model, const std::optional<PreviewInfo>& preview,
-            const std::optional<CandidatesInfo>& candidates, std::vector<int> exit_layers);
+  // What exits look through is EstimateExitCost's (model/layer_plan.h).
+  TokenCost(const ModelConfig& model, const ExitHeadsInfo& exits, std::vector<int> exit_layers);
 
   // Of a token that ran `layers` layers.
   double Of(const ExitSetting& setting, int layers) const;
@@ -27,7 +26,8 @@ class TokenCost {
 
  private:
   int n_layers_;
-  double fill_, head_, preview_, candidates_;
+  double fill_, head_;
+  std::map<ExitMeasure, double> looks_;  // a look, where it gives the token
   std::vector<int> exit_layers_;
 };
 

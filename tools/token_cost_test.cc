@@ -23,7 +23,7 @@ ExitSetting Setting(ExitMeasure measure, int min_layer = 0) {
 
 TEST(TokenCostTest, LayersFillsAndWhatEachMeasureLooksThrough) {
   // The preview: 1 direction of 1010 multiply-adds, 16 columns of 10.
-  const TokenCost cost(Model(), PreviewInfo{.rank = 1, .groups = 1}, CandidatesInfo{.tokens = {1, 2, 5, 7}},
+  const TokenCost cost(Model(), {.preview = PreviewInfo{1, 1}, .candidates = CandidatesInfo{{1, 2, 5, 7}}},
                        {10, 20});
   EXPECT_DOUBLE_EQ(cost.Of({}, 30), 40);
   EXPECT_DOUBLE_EQ(cost.Of(Setting(ExitMeasure::kSoftmax), 20), 20 + 2 + 20);
@@ -37,7 +37,7 @@ TEST(TokenCostTest, LayersFillsAndWhatEachMeasureLooksThrough) {
 }
 
 TEST(TokenCostTest, MeanIsOverTokens) {
-  const TokenCost cost(Model(), std::nullopt, std::nullopt, {10});
+  const TokenCost cost(Model(), {}, {10});
   const std::vector<SweptAnswer> answers = {{true, "", {{10, 3}}}, {true, "", {{30, 1}}}};
   EXPECT_DOUBLE_EQ(cost.Mean(Setting(ExitMeasure::kClassifier), answers), (3 * 24 + 40) / 4.0);
   EXPECT_DOUBLE_EQ(cost.Mean({}, {}), 0);

@@ -1,7 +1,7 @@
 """What certified exits are worth in tokens a second: two stages of one thread over real mpirun.
 
 Decode alone (`exeunt bench`, prompts prefilled) with 1, 8 and 32 streams, `off` and certified settings in turns, each with the
-split that is planned for the depths of its own test answers; then end to end, served by name over HTTP. Writes throughput.md into
+split that is planned for the depths that its certificate found; then end to end, served by name over HTTP. Writes throughput.md into
 --data, and every rate into throughput.json, from which a second call goes on."""
 from __future__ import annotations
 
@@ -36,17 +36,6 @@ def long_prompts(data: Path, settings: list[str], limit: int, count: int) -> Pat
     return path
 
 
-def profile(data: Path, setting: str) -> str:
-    """Shares of the test tokens by the exit that they left at: "8:0.5,14:0.1"."""
-    sweep = read_answers(data, "test")
-    counts: dict[int, int] = {}
-    for by_layer in sweep.exits[setting]:
-        for layer, n in by_layer.items():
-            counts[layer] = counts.get(layer, 0) + n
-    total = sum(counts.values())
-    return ",".join(f"{layer}:{n / total:.4f}" for layer, n in sorted(counts.items()) if layer < 30)
-
-
 class Throughput:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
@@ -75,7 +64,7 @@ class Throughput:
         if certificate is not None:
             command += ["--exits", self.options.adapted / "exits", "--exit-layers", layers, "--exit-mode", "propagate",
                         "--exit-measure", certificate["measure"], "--exit-threshold", str(certificate["threshold"]),
-                        "--exit-profile", profile(self.options.data, setting_of(certificate))]
+                        "--exit-profile", ",".join(f"{layer}:{share:.4f}" for layer, share in certificate["profile"].items())]
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=900, check=False)
         if done.returncode != 0:
             raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr[-2000:]}")
@@ -117,8 +106,7 @@ class Throughput:
                 plan = [ROOT / "build/tools/exeunt", "plan", self.options.model, "--adapter", self.options.adapted / "adapter",
                         "--stages", "2", "--streams", "32", "--json"]
                 if name in named:
-                    plan += ["--exits", self.options.adapted / "exits", "--exit-measure", SERVED,
-                             "--exit-profile", profile(self.options.data, setting_of(named[name]))]
+                    plan += ["--exits", self.options.adapted / "exits", "--certificate", name]
                 split = json.loads(subprocess.run([str(p) for p in plan], capture_output=True, text=True, check=True).stdout)["split"]
                 with Cluster(ROOT / "build", self.options.model, "--stages", "2", "--threads-per-stage", "1", "--split", split,
                              "--adapter", str(self.options.adapted / "adapter"), "--exits",
