@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import numpy as np
 
 from report import SERVED, certificates, read_answers, setting_of
 
@@ -24,16 +27,14 @@ STREAMS = (1, 8, 32)
 SERVED_PROMPTS = 128
 
 
-def long_prompts(data: Path, settings: list[str], limit: int, count: int) -> Path:
-    """Test prompts whose shortest answer under these settings is the longest, of those that all of them end within `limit` tokens:
-    the window in which every stream decodes is as long as the shortest answer."""
+def long_answers(data: Path, settings: list[str], limit: int, quantile: float) -> list[str]:
+    """Lines of test prompts whose answers all end within `limit` tokens, and whose shortest one under these settings is at this
+    quantile of all or beyond: the window in which every stream decodes is as long as the shortest answer."""
     lines = (data / "test.jsonl").read_text(encoding="utf-8").splitlines()
     answers = read_answers(data, "test").exits
     lengths = [[sum(answers[setting][i].values()) for setting in settings] for i in range(len(lines))]
-    order = sorted((i for i, n in enumerate(lengths) if max(n) < limit), key=lambda i: (-min(lengths[i]), i))
-    path = data / "long_prompts.jsonl"
-    path.write_text("".join(lines[i] + "\n" for i in order[:count]), encoding="utf-8")
-    return path
+    least = np.quantile([min(n) for n in lengths], quantile)
+    return [line for line, n in zip(lines, lengths, strict=True) if min(n) >= least and max(n) < limit]
 
 
 class Throughput:
@@ -43,7 +44,7 @@ class Throughput:
         self.rates: dict[str, list] = json.loads(self.file.read_text()) if self.file.exists() else {}
         self.settings = self.certified()
         settings = ["off"] + [setting_of(c) for c in self.settings.values() if c]
-        self.prompts = long_prompts(options.data, settings, options.max_tokens, 64)
+        self.lines = long_answers(options.data, settings, options.max_tokens, options.answers_from)
 
     def certified(self) -> dict[str, dict | None]:
         """`off`, and each distinct setting that a certificate names, by the name of the first such certificate."""
@@ -56,11 +57,17 @@ class Throughput:
                 found[name] = c
         return found
 
-    def bench(self, streams: int, certificate: dict | None) -> dict:
+    def prompts(self, turn: int) -> Path:
+        """As many as streams there may be, drawn anew each turn: all settings of a turn answer the same ones."""
+        path = self.options.data / "bench_prompts.jsonl"
+        path.write_text("".join(line + "\n" for line in random.Random(turn).sample(self.lines, max(STREAMS))), encoding="utf-8")
+        return path
+
+    def bench(self, streams: int, certificate: dict | None, turn: int) -> dict:
         exits = json.loads((self.options.adapted / "exits/exits.json").read_text())
         layers = ",".join(str(e["layer"]) for e in exits["exits"])
         command = [ROOT / "tests/mpirun.sh", "2", ROOT / "build/tools/exeunt", "bench", self.options.model, "--adapter",
-                   self.options.adapted / "adapter", "--prompts", self.prompts, "--workload", f"decode:{streams}", "--json"]
+                   self.options.adapted / "adapter", "--prompts", self.prompts(turn), "--workload", f"decode:{streams}", "--json"]
         if certificate is not None:
             command += ["--exits", self.options.adapted / "exits", "--exit-layers", layers, "--exit-mode", "propagate",
                         "--exit-measure", certificate["measure"], "--exit-threshold", str(certificate["threshold"]),
@@ -79,7 +86,10 @@ class Throughput:
             keys = {name: f"decode {streams} {name}" for name in self.settings}
             while any(len(self.rates.get(key, [])) < self.options.rounds for key in keys.values()):
                 for name, key in keys.items():
-                    report = self.bench(streams, self.settings[name])
+                    turn = len(self.rates.get(key, []))
+                    if turn > min(len(self.rates.get(other, [])) for other in keys.values()):
+                        continue  # where an earlier call stopped within a turn
+                    report = self.bench(streams, self.settings[name], turn)
                     self.keep(key, self.rates.get(key, []) + [[report["tokens_per_second"], report["mean_layers"], report["split"]]])
         rows = ["| decode, tokens/s (least to most) | " + " | ".join(f"{s} stream{'s' if s > 1 else ''}" for s in STREAMS) + " |",
                 "|---|" + "---:|" * len(STREAMS)]
@@ -88,7 +98,8 @@ class Throughput:
             for streams in STREAMS:
                 rates = [r[0] for r in self.rates[f"decode {streams} {name}"]]
                 off = statistics.median(r[0] for r in self.rates[f"decode {streams} off"])
-                layers, split = self.rates[f"decode {streams} {name}"][-1][1:]
+                layers = statistics.mean(r[1] for r in self.rates[f"decode {streams} {name}"])
+                split = self.rates[f"decode {streams} {name}"][-1][2]
                 median = statistics.median(rates)
                 gain = "" if name == "off" else f", **{median / off:.2f}**x"
                 cells.append(f"{median:.0f} ({min(rates):.0f}-{max(rates):.0f}){gain}, {layers:.1f} layers, split {split}")
@@ -138,6 +149,7 @@ def main() -> None:
     parser.add_argument("--adapted", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--max-tokens", type=int, required=True)
+    parser.add_argument("--answers-from", type=float, required=True, help="of decode alone: quantile of the answers' lengths")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     throughput = Throughput(options)
