@@ -38,15 +38,9 @@ root="$(cd "$(dirname "$0")/.." && pwd)"
 . "$root/deploy/common.sh"
 say() { echo "up: $*" >&2; }
 die() { say "$*"; exit 1; }
-url="http://127.0.0.1:$port"
-ask=(curl --silent)
-if [[ " ${extra[*]:-}" == *" --tls-certificate"* ]] || [ -n "${EXEUNT_TLS_CERTIFICATE:-}" ]; then
-  url="https://127.0.0.1:$port"
-  ask+=(--insecure)  # this machine, whatever names the certificate has
-fi
 # What the coordinator is given as --$1, as an argument or in its environment; empty: nothing.
 coordinator_option() {
-  local name="EXEUNT_${1//-/_}" i
+  local i name="EXEUNT_${1//-/_}"
   for ((i = 0; i < ${#extra[@]}; ++i)); do
     case "${extra[i]}" in
       "--$1") echo "${extra[i + 1]:-}"; return ;;
@@ -56,6 +50,12 @@ coordinator_option() {
   name="${name^^}"
   echo "${!name:-}"
 }
+url="http://127.0.0.1:$port"
+ask=(curl --silent)
+if [ -n "$(coordinator_option tls-certificate)" ]; then
+  url="https://127.0.0.1:$port"
+  ask+=(--insecure)  # this machine, whatever names the certificate has
+fi
 # Not an argument: those can be seen by others.
 key_header() { [ -z "${EXEUNT_API_KEY:-}" ] || echo "Authorization: Bearer $EXEUNT_API_KEY"; }
 
@@ -78,7 +78,7 @@ if pid="$(running_coordinator)"; then
   say "already running (process $pid)"
 else
   echo "$wanted" >"$state/options"
-  if [ "$stages" -gt 1 ] && [[ " ${extra[*]:-}" != *" --split"* ]] && [ -z "${EXEUNT_SPLIT:-}" ]; then
+  if [ "$stages" -gt 1 ] && [ -z "$(coordinator_option split)" ]; then
     # What layers, head and exits cost on this machine; the coordinator on its own only estimates it.
     plan=(--stages "$stages" --threads "$threads" --quiet)
     for name in adapter adapter-type exits; do
