@@ -84,13 +84,13 @@ class Throughput:
     def decode(self) -> list[str]:
         for streams in STREAMS:
             keys = {name: f"decode {streams} {name}" for name in self.settings}
-            while any(len(self.rates.get(key, [])) < self.options.rounds for key in keys.values()):
+            for turn in range(self.options.rounds):
                 for name, key in keys.items():
-                    turn = len(self.rates.get(key, []))
-                    if turn > min(len(self.rates.get(other, [])) for other in keys.values()):
-                        continue  # where an earlier call stopped within a turn
+                    rates = self.rates.get(key, [])
+                    if len(rates) > turn:
+                        continue  # an earlier call has it
                     report = self.bench(streams, self.settings[name], turn)
-                    self.keep(key, self.rates.get(key, []) + [[report["tokens_per_second"], report["mean_layers"], report["split"]]])
+                    self.keep(key, rates + [[report["tokens_per_second"], report["mean_layers"], report["split"]]])
         rows = ["| decode, tokens/s (least to most) | " + " | ".join(f"{s} stream{'s' if s > 1 else ''}" for s in STREAMS) + " |",
                 "|---|" + "---:|" * len(STREAMS)]
         for name in self.settings:
