@@ -3,11 +3,15 @@
 #include "coordinator/gateway/auditor.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <mutex>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "coordinator/testing/http_client.h"
 #include "coordinator/testing/test_server.h"
@@ -189,6 +193,60 @@ TEST(Auditor, AnAuditHasNoTimeout) {
             200);
   ASSERT_TRUE(WaitAudits(server, 1));
   EXPECT_EQ(Metric(server, R"(exeunt_audits_total{certificate="small",result="failed"})"), 0);
+}
+
+// One place. A client's request that comes with the last priority but one, while an audit's scores wait for
+// the place, is let in before them.
+TEST(Auditor, AuditsComeAfterEveryClient) {
+  TestServerOptions options = Watched("same", "same");
+  options.core.max_sequences = 1;
+  FakeCluster* cluster = nullptr;
+  std::mutex mutex;
+  std::vector<std::string> opened;
+  // What holds the place keeps it until the test lets it go on.
+  const auto hold = [&](const char* mode) {
+    return [&, mode](const std::string& prompt) {
+      const std::lock_guard lock(mutex);
+      opened.push_back(mode + prompt);
+      if (opened.size() > 1) cluster->generate = false;
+      return "same";
+    };
+  };
+  options.cluster.reply = hold("early ");
+  options.cluster.off_reply = hold("full ");
+  TestServer server(options);
+  cluster = &server.cluster();
+  const auto holds = [&](size_t count) {
+    for (int i = 0; i < 3000; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(10))) {
+      const std::lock_guard lock(mutex);
+      if (opened.size() == count && !cluster->generate) return true;
+    }
+    return false;
+  };
+  const auto body = [](const std::string& prompt) {
+    return fmt::format(R"({{"model":"fake","prompt":"{}","priority":99,"exit":{{"mode":"propagate"}}}})",
+                       prompt);
+  };
+  ASSERT_EQ(Ask(server).status, 200);
+  ASSERT_TRUE(holds(2));  // its audit
+  HttpClient first(server.port()), second(server.port());
+  first.SendRequest("POST", "/v1/completions", body("first"));
+  ASSERT_TRUE(server.WaitCluster("/requests/waiting_by_priority", R"({"99":1})"));
+  cluster->generate = true;
+  ASSERT_TRUE(holds(3));  // the first client's, and the audit's scores wait
+  ASSERT_TRUE(server.WaitCluster("/requests/waiting_by_priority", R"({"100":1})"));
+  second.SendRequest("POST", "/v1/completions", body("second"));
+  ASSERT_TRUE(server.WaitCluster("/requests/waiting_by_priority", R"({"99":1,"100":1})"));
+  for (const size_t next : {4, 5}) {
+    cluster->generate = true;
+    ASSERT_TRUE(holds(next));
+  }
+  cluster->generate = true;
+  EXPECT_EQ(first.ReadReply().status, 200);
+  EXPECT_EQ(second.ReadReply().status, 200);
+  const std::lock_guard lock(mutex);
+  EXPECT_THAT(opened,
+              testing::ElementsAre("early Hi", "full Hi", "early first", "early second", "full Hisame"));
 }
 
 TEST(Auditor, OfNoShareNothingIsRunAgain) {
