@@ -33,10 +33,11 @@ declare -A loss=([restore]=wer [synopsis]=rouge_l) tokens=([restore]=140 [synops
 declare -A answers_from=([restore]=0.5 [synopsis]=0.9)
 declare -A exits=([restore]=8,14,22 [synopsis]=8,14,22) recipe=(
   [restore]="--steps 2000 --teach-share 0.62 --learning-rate 7e-4" [synopsis]="--steps 1200")
-# Where teaching costs the last layer more than it may: steps that all run in full, from between the taught model and the plain one.
-declare -A mending=(
-  [restore]="--blend-share 0.3 --steps 700 --task-share 0 --teach-share 0.6 --shallow-share-teach 0 --shallow-share-serve 0
-    --served-share 0.4 --exit-weight 0.3 --gated-exits --learning-rate 4e-4 --seed 2")
+# Where teaching costs the last layer more than it may: more steps, which all run in full, from between the taught model and the
+# plain one; and as many more of the plain one, to compare with.
+declare -A more=([restore]="--steps 700 --learning-rate 4e-4 --seed 2") mending=(
+  [restore]="--blend-share 0.3 --task-share 0 --teach-share 0.6 --shallow-share-teach 0 --shallow-share-serve 0
+    --served-share 0.4 --exit-weight 0.3 --gated-exits")
 declare -A thresholds=(
   [restore_candidates]=0.997,0.99,0.98,0.97,0.95,0.93,0.91,0.89,0.86,0.8,0.7,0.6,0.5
   [restore_preview]=0.997,0.99,0.98,0.96,0.95,0.94,0.92,0.8,0.68
@@ -62,18 +63,21 @@ for task in "${tasks[@]}"; do
   kept="$here/$task"
   python3 "$here/tasks.py" "$packages" "$task" "$data"
 
-  adapted="$kept"
+  adapted="$kept" plain="$data/plain"
+  [[ -n "${more[$task]:-}" ]] && plain="$data/plain_longer"
   if [[ $train -eq 1 || ! -f "$kept/adapter/adapter_model.safetensors" ]]; then
     adapted="$data/adapted"
     common=("$model" --train "$data/train.jsonl" --development "$data/development.jsonl" --exits "${exits[$task]}")
     say "$task: teaching, with exits and plain"
     taught="$data/run"
     "$root/tools/adapt/adapt.sh" "${common[@]}" ${recipe[$task]} --out "$taught"
-    "$root/tools/adapt/adapt.sh" "${common[@]}" ${recipe[$task]} --out "$data/plain" --plain
-    if [[ -n "${mending[$task]:-}" ]]; then
-      say "$task: mending the last layer"
-      "$root/tools/adapt/adapt.sh" "${common[@]}" ${mending[$task]} --start "$taught" --blend "$data/plain" --out "$data/mended"
+    "$root/tools/adapt/adapt.sh" "${common[@]}" ${recipe[$task]} --plain --out "$data/plain"
+    if [[ -n "${more[$task]:-}" ]]; then
+      say "$task: mending the last layer, and as many steps plain"
+      "$root/tools/adapt/adapt.sh" "${common[@]}" ${more[$task]} ${mending[$task]} --start "$taught" --blend "$data/plain" \
+        --out "$data/mended"
       taught="$data/mended"
+      "$root/tools/adapt/adapt.sh" "${common[@]}" ${more[$task]} --plain --start "$data/plain" --out "$plain"
     fi
     say "$task: fitting exits"
     mkdir -p "$adapted"
@@ -105,8 +109,8 @@ for task in "${tasks[@]}"; do
     -n "${tokens[$task]}" --threads "$threads" --exit-layers 29
   "$exeunt" sweep "${served[@]}" --exits "$data/exits_29" --prompts "$data/test.jsonl" --exit-measure preview --thresholds 0 \
     -o "$data/test_cheap_head.jsonl" >/dev/null
-  if [[ -f "$data/plain/adapter/adapter_model.safetensors" ]]; then
-    "$exeunt" sweep "$model" --adapter "$data/plain/adapter" -n "${tokens[$task]}" --threads "$threads" --streams 64 \
+  if [[ -f "$plain/adapter/adapter_model.safetensors" ]]; then
+    "$exeunt" sweep "$model" --adapter "$plain/adapter" -n "${tokens[$task]}" --threads "$threads" --streams 64 \
       --exit-mode off --prompts "$data/test.jsonl" -o "$data/test_plain.jsonl" >/dev/null
   fi
   [[ -f "$data/probe.txt" ]] ||
