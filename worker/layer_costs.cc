@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -11,8 +13,7 @@
 namespace exeunt {
 namespace {
 
-// Small jobs vary more, large ones take longer.
-int Repeats(int rows) { return rows <= 16 ? 15 : 5; }
+constexpr int kRounds = 15;
 constexpr int kRows = 32;                 // of a job, at most: more cost in proportion
 constexpr int kPosition = 64;             // what the rows attend to: little beside a layer's matrices
 constexpr double kLeastBytes = 64 << 20;  // of layers: more than a cache that a whole model would not fit in
@@ -31,6 +32,17 @@ double Median(std::vector<double> times) {
   const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
   std::nth_element(times.begin(), middle, times.end());
   return *middle;
+}
+
+// Seconds that jobs of one size took, over all layers.
+struct JobTimes {
+  std::vector<double> run, fill, head, exit;
+};
+
+CostCurve Curve(const std::map<int, JobTimes>& times, std::vector<double> JobTimes::*kind, int layers) {
+  std::vector<std::pair<double, double>> points;
+  for (const auto& [rows, of_rows] : times) points.emplace_back(rows, Median(of_rows.*kind) / layers);
+  return CostCurve(std::move(points));
 }
 
 // The deepest exit that can say what the measure asks for.
@@ -97,29 +109,30 @@ Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source, 
   ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
   stage.executor->EnsureSlots(kRows);
 
-  const int layers = build.layers.end - build.layers.begin;
-  std::vector<std::pair<double, double>> layer, fill, head, looks;
-  for (int n = 1; n <= kRows; n *= 2) {
-    const std::vector<LayerRow> some(rows.layer.begin(), rows.layer.begin() + n);
-    const SegmentJob run_job{.layer_begin = build.layers.begin, .layer_end = build.layers.end, .run = some};
-    const SegmentJob fill_job{.layer_begin = build.layers.begin, .layer_end = build.layers.end, .fill = some};
-    const HeadJob head_job{{rows.head.begin(), rows.head.begin() + n}};
-    SegmentJob exit_job{.layer_begin = exit, .layer_end = exit, .run = some};  // no layer
-    exit_job.signals.assign(some.size(), look.measure);
-    std::vector<double> run_times, fill_times, head_times, exit_times;
-    for (int i = 0; i < Repeats(n); ++i) {  // in turns: a slow moment of the machine meets all of them
-      run_times.push_back(Time(stage.executor.get(), run_job));
-      fill_times.push_back(Time(stage.executor.get(), fill_job));
-      head_times.push_back(Time(stage.executor.get(), head_job));
-      if (exit > 0) exit_times.push_back(Time(stage.executor.get(), exit_job));
+  // All sizes in turns, many times: a slow moment of the machine meets all of them.
+  std::map<int, JobTimes> times;
+  for (int round = 0; round < kRounds; ++round) {
+    for (int n = 1; n <= kRows; n *= 2) {
+      const std::vector<LayerRow> some(rows.layer.begin(), rows.layer.begin() + n);
+      const SegmentJob run_job{.layer_begin = build.layers.begin, .layer_end = build.layers.end, .run = some};
+      const SegmentJob fill_job{
+          .layer_begin = build.layers.begin, .layer_end = build.layers.end, .fill = some};
+      const HeadJob head_job{{rows.head.begin(), rows.head.begin() + n}};
+      times[n].run.push_back(Time(stage.executor.get(), run_job));
+      times[n].fill.push_back(Time(stage.executor.get(), fill_job));
+      times[n].head.push_back(Time(stage.executor.get(), head_job));
+      if (exit == 0) continue;
+      SegmentJob exit_job{.layer_begin = exit, .layer_end = exit, .run = some};  // no layer
+      exit_job.signals.assign(some.size(), look.measure);
+      times[n].exit.push_back(Time(stage.executor.get(), exit_job));
     }
-    layer.emplace_back(n, Median(std::move(run_times)) / layers);
-    fill.emplace_back(n, Median(std::move(fill_times)) / layers);
-    head.emplace_back(n, Median(std::move(head_times)));
-    if (exit > 0) looks.emplace_back(n, Median(std::move(exit_times)));
   }
-  LayerCosts costs{CostCurve(std::move(layer)), CostCurve(std::move(fill)), CostCurve(std::move(head)), {}};
-  if (exit > 0) costs.exit = CostCurve(std::move(looks));
+  const int layers = build.layers.end - build.layers.begin;
+  LayerCosts costs{Curve(times, &JobTimes::run, layers),
+                   Curve(times, &JobTimes::fill, layers),
+                   Curve(times, &JobTimes::head, 1),
+                   {}};
+  if (exit > 0) costs.exit = Curve(times, &JobTimes::exit, 1);
   if (look.measure == ExitMeasure::kSoftmax) costs.exit = costs.head;
   return costs;
 }
