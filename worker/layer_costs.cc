@@ -13,7 +13,7 @@
 namespace exeunt {
 namespace {
 
-constexpr int kRounds = 15;
+constexpr int kRounds = 15;               // that a median is of
 constexpr int kRows = 32;                 // of a job, at most: more cost in proportion
 constexpr int kPosition = 64;             // what the rows attend to: little beside a layer's matrices
 constexpr double kLeastBytes = 64 << 20;  // of layers: more than a cache that a whole model would not fit in
