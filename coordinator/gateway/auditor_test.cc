@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -48,13 +49,18 @@ double Metric(const TestServer& server, const std::string& name) {
   return at == std::string::npos ? -1.0 : std::stod(text.substr(at + name.size() + 2));
 }
 
-// Waits (30 s at most) for so many audits.
-bool WaitAudits(const TestServer& server, double count) {
+// Waits (30 s at most) until it holds; false if it never does.
+bool WaitUntil(const std::function<bool()>& holds) {
   for (int i = 0; i < 3000; ++i) {
-    if (Metric(server, R"(exeunt_audits_total{certificate="small",result="done"})") >= count) return true;
+    if (holds()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return false;
+}
+
+bool WaitAudits(const TestServer& server, double count) {
+  return WaitUntil(
+      [&] { return Metric(server, R"(exeunt_audits_total{certificate="small",result="done"})") >= count; });
 }
 
 TEST(Auditor, AnswersThatAreTheFullModelsRaiseNoAlarm) {
@@ -217,11 +223,10 @@ TEST(Auditor, AuditsComeAfterEveryClient) {
   TestServer server(options);
   cluster = &server.cluster();
   const auto holds = [&](size_t count) {
-    for (int i = 0; i < 3000; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(10))) {
+    return WaitUntil([&] {
       const std::lock_guard lock(mutex);
-      if (opened.size() == count && !cluster->generate) return true;
-    }
-    return false;
+      return opened.size() == count && !cluster->generate;
+    });
   };
   const auto body = [](const std::string& prompt) {
     return fmt::format(R"({{"model":"fake","prompt":"{}","priority":99,"exit":{{"mode":"propagate"}}}})",
