@@ -242,7 +242,7 @@ TEST(Auditor, AuditsComeAfterEveryClient) {
   ASSERT_TRUE(server.WaitCluster("/requests/waiting_by_priority", R"({"100":1})"));
   second.SendRequest("POST", "/v1/completions", body("second"));
   ASSERT_TRUE(server.WaitCluster("/requests/waiting_by_priority", R"({"99":1,"100":1})"));
-  for (const size_t next : {4, 5}) {
+  for (const size_t next : {size_t{4}, size_t{5}}) {
     cluster->generate = true;
     ASSERT_TRUE(holds(next));
   }
