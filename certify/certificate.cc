@@ -33,13 +33,6 @@ std::optional<Consistency> ConsistencyOf(std::string_view name) {
   return std::nullopt;
 }
 
-bool IsName(const std::string& name) {
-  return !name.empty() && name.size() <= kMaxNameChars && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '-';
-  });
-}
-
 void ReadDecay(JsonReader* reader, ExitSetting* setting) {
   const json::value* v = reader->Take("decay");
   if (v == nullptr || v->is_null()) return;
@@ -136,6 +129,13 @@ Status CheckFamilies(const std::vector<Certificate>& certificates) {
 
 }  // namespace
 
+bool IsCertificateName(const std::string& name) {
+  return !name.empty() && name.size() <= kMaxNameChars && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+  });
+}
+
 std::string ToJson(const Certificate& c) {
   json::value decay = nullptr;
   if (c.setting.decay) decay = json::object{{"tau", c.setting.decay->tau}, {"n", c.setting.decay->n}};
@@ -183,8 +183,9 @@ Result<Certificate> ParseCertificate(const std::string& text) {
   reader.Integer("format", 1, 1);
   c.name = reader.String("name");
   c.family = reader.String("family");
-  if (!IsName(c.name)) reader.Fail("name", json::value(c.name), "1 to 64 of A-Z a-z 0-9 _ . -");
-  if (!c.family.empty() && !IsName(c.family)) reader.Fail("family", json::value(c.family), "a name or empty");
+  if (!IsCertificateName(c.name)) reader.Fail("name", json::value(c.name), "1 to 64 of A-Z a-z 0-9 _ . -");
+  if (!c.family.empty() && !IsCertificateName(c.family))
+    reader.Fail("family", json::value(c.family), "a name or empty");
   c.consistency = reader.Named("consistency", &ConsistencyOf);
   c.loss = reader.String("loss");
   if (!TextLossOf(c.loss) && c.loss != "custom") reader.Fail("loss", json::value(c.loss), "a known loss");
@@ -219,8 +220,12 @@ Result<std::vector<Certificate>> LoadCertificates(const std::string& exits_direc
   namespace fs = std::filesystem;
   std::vector<std::string> paths;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(exits_directory + "/certificates", error)) {
+  const std::string directory = exits_directory + "/certificates";
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
     if (entry.path().extension() == ".json") paths.push_back(entry.path().string());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return Unavailable("{}: {}", directory, error.message());
   }
   std::sort(paths.begin(), paths.end());
   std::vector<Certificate> certificates;
@@ -235,7 +240,7 @@ Result<std::vector<Certificate>> LoadCertificates(const std::string& exits_direc
     certificates.push_back(std::move(certificate).value());
   }
   const Status families = CheckFamilies(certificates);
-  if (!families) return Annotate(families.error(), exits_directory + "/certificates");
+  if (!families) return Annotate(families.error(), directory);
   return certificates;
 }
 
@@ -262,6 +267,10 @@ Status HoldsFor(const Certificate& c, const ServedExits& served) {
   if (c.exit_layers != served.exit_layers) {
     return InvalidArgument("it was tested with exits after layers {}, here they are after {}",
                            fmt::join(c.exit_layers, ", "), fmt::join(served.exit_layers, ", "));
+  }
+  if (c.max_tokens > served.max_tokens) {
+    return InvalidArgument("it was tested with answers of up to {} tokens, this server gives at most {}",
+                           c.max_tokens, served.max_tokens);
   }
   return OkStatus();
 }

@@ -48,10 +48,13 @@ struct Certificate {
   double temperature = 0.0;
   double top_p = 1.0;
   int top_k = 0;
-  int max_tokens = 0;             // requests may ask for no more
-  std::vector<std::string> stop;  // and must have these stop strings
+  int max_tokens = 0;             // of every request: a shorter answer is another answer
+  std::vector<std::string> stop;  // and it must have these stop strings
   std::string created;            // date, ISO 8601
 };
+
+// 1 to 64 of A-Z a-z 0-9 _ . -
+bool IsCertificateName(const std::string& name);
 
 std::string ToJson(const Certificate& certificate);
 // Errors name the key, the value and the limit.
@@ -67,6 +70,7 @@ struct ServedExits {
   std::string exits_hash;
   std::string backend;
   std::vector<int> exit_layers;
+  int max_tokens = 0;  // that a request may ask for
 };
 // Whether the certificate holds for what is served; the error names what differs.
 Status HoldsFor(const Certificate& certificate, const ServedExits& served);

@@ -1,6 +1,7 @@
 #include "certify/certificate.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 
 namespace exeunt {
 namespace {
+
+using testing::HasSubstr;
 
 Certificate Sample() {
   Certificate c;
@@ -55,6 +58,27 @@ TEST(CertificateTest, RoundTrip) {
   ASSERT_EQ(back->profile.size(), 2U);
   EXPECT_EQ(back->profile[1].layer, 12);
   EXPECT_EQ(back->profile[1].probability, 0.125F);
+}
+
+TEST(CertificateTest, HoldsForWhatItWasTestedWith) {
+  const Certificate c = Sample();
+  const ServedExits served{c.model_hash, c.exits_hash, "cpu", c.exit_layers, 140};
+  EXPECT_TRUE(HoldsFor(c, served));
+  const auto why = [&](const auto& change) {
+    ServedExits other = served;
+    change(&other);
+    const Status holds = HoldsFor(c, other);
+    return holds ? "holds" : holds.error().message;
+  };
+  EXPECT_THAT(why([](ServedExits* s) { s->model_hash = "m"; }), HasSubstr("served are m"));
+  EXPECT_THAT(why([](ServedExits* s) { s->exits_hash = "e"; }), HasSubstr("served are e"));
+  EXPECT_THAT(why([](ServedExits* s) { s->backend = "cuda"; }), HasSubstr("this is cuda"));
+  EXPECT_THAT(why([](ServedExits* s) {
+                s->exit_layers = {8, 12};
+              }),
+              HasSubstr("8, 12, 22, here they are after 8, 12"));
+  EXPECT_THAT(why([](ServedExits* s) { s->max_tokens = 139; }),
+              HasSubstr("up to 140 tokens, this server gives at most 139"));
 }
 
 TEST(CertificateTest, EveryKeyIsNeededAndHeldToItsLimits) {

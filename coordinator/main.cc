@@ -69,7 +69,8 @@ Status AddCertificates(const Config& config, const ModelSource& source, ApiLimit
   ASSIGN_OR_RETURN(const auto certificates, LoadCertificates(config.exits));
   if (!certificates.empty()) {
     ASSIGN_OR_RETURN(const std::string exits_hash, ExitsHash(config.exits));
-    const ServedExits served{source.ContentHash(), exits_hash, "cpu", limits->exit_layers};
+    const ServedExits served{source.ContentHash(), exits_hash, "cpu", limits->exit_layers,
+                             limits->max_tokens};
     for (const Certificate& certificate : certificates) {
       const Status holds = HoldsFor(certificate, served);
       if (holds) {
@@ -108,6 +109,7 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
   model.limits.exit_layers.assign(plan.exit_layers().begin(), plan.exit_layers().end());
   if (!config.exits.empty()) {
     ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(config.exits, shape.n_layers));
+    RETURN_IF_ERROR(FittedTo(exits, config.exits, source.ContentHash()));  // before every worker says so
     RETURN_IF_ERROR(AddCertificates(config, source, &model.limits));
     model.limits.has_preview = exits.preview.has_value();
     model.limits.has_candidates = exits.candidates.has_value();

@@ -35,10 +35,7 @@ Result<ExitHead> LoadHead(const SafetensorsFile& file, const ExitHeadInfo& info,
 Result<ExitHeads> ExitHeads::Load(const std::string& directory, const ModelSource& source, LayerSpan layers,
                                   const Linear* head) {
   ASSIGN_OR_RETURN(const auto info, LoadExitHeadsInfo(directory, source.config().n_layers));
-  const std::string hash = source.ContentHash();
-  if (info.model_hash != hash) {
-    return InvalidArgument("{}/exits.json: fitted to model {}, not to {}", directory, info.model_hash, hash);
-  }
+  RETURN_IF_ERROR(FittedTo(info, directory, source.ContentHash()));
   const std::string path = directory + "/exits.safetensors";
   ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
   ExitHeads heads;

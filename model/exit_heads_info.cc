@@ -121,6 +121,12 @@ Result<ExitHeadsInfo> LoadExitHeadsInfo(const std::string& directory, int n_laye
   return info;
 }
 
+Status FittedTo(const ExitHeadsInfo& info, const std::string& directory, const std::string& model_hash) {
+  if (info.model_hash == model_hash) return OkStatus();
+  return InvalidArgument("{}/exits.json: fitted to model {}, not to {}", directory, info.model_hash,
+                         model_hash);
+}
+
 Result<std::vector<int>> ChooseExitLayers(const std::string& option, const std::string& directory,
                                           int n_layers) {
   if (option != "auto" || directory.empty()) return ParseExitLayers(option, n_layers);

@@ -39,6 +39,9 @@ Result<ExitHeadsInfo> ParseExitHeadsInfo(const std::string& text, int n_layers);
 // Errors name file, key, value and limit.
 Result<ExitHeadsInfo> LoadExitHeadsInfo(const std::string& directory, int n_layers);
 
+// Whether the exits of this directory were fitted to the model of this hash (ModelSource::ContentHash).
+Status FittedTo(const ExitHeadsInfo& info, const std::string& directory, const std::string& model_hash);
+
 // Exit layers as an option says them (layer_plan.h); "auto" are those of exits.json where there is a
 // directory.
 Result<std::vector<int>> ChooseExitLayers(const std::string& option, const std::string& directory,

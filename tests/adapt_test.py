@@ -7,9 +7,11 @@ reported as skipped.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,12 +22,29 @@ LINES = [{"prompt": f"{word} is a\nSpelt:", "completion": " " + " ".join(word)} 
          ("cat", "dog", "horse", "mouse", "bird", "fish", "lion", "bear", "wolf", "goat", "duck", "frog")]
 
 
+ENVIRONMENT = os.environ | {"EXEUNT_ADAPT_PYTHON": PYTHON, "EXEUNT_BINARY": str(EXEUNT)}
+
+
+def command_of(model: str, folder: Path, *arguments: str) -> list[str]:
+    return [str(ROOT / "tools/adapt/adapt.sh"), model, "--train", str(folder / "train.jsonl"), "--development",
+            str(folder / "train.jsonl"), "--out", str(folder / "out"), "--exits", "6,12", "--texts-per-step", "2",
+            "--rank", "4", *arguments]
+
+
+def kill_at(file: Path, model: str, folder: Path, *arguments: str) -> None:
+    """Kills a run as soon as the file is there."""
+    with subprocess.Popen(command_of(model, folder, *arguments), stdout=subprocess.DEVNULL, env=ENVIRONMENT) as run:
+        deadline = time.monotonic() + 600
+        while not file.exists():
+            assert run.poll() is None and time.monotonic() < deadline, run.returncode
+            time.sleep(0.05)
+        run.kill()
+        assert run.wait() == -signal.SIGKILL
+
+
 def adapt(model: str, folder: Path, *arguments: str, ok: bool = True) -> str:
-    command = [str(ROOT / "tools/adapt/adapt.sh"), model, "--train", str(folder / "train.jsonl"), "--development",
-               str(folder / "train.jsonl"), "--out", str(folder / "out"), "--exits", "6,12", "--texts-per-step", "2",
-               "--rank", "4", *arguments]
-    environment = os.environ | {"EXEUNT_ADAPT_PYTHON": PYTHON, "EXEUNT_BINARY": str(EXEUNT)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, env=environment)
+    command = command_of(model, folder, *arguments)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, env=ENVIRONMENT)
     assert (done.returncode == 0) == ok, (command, done.stdout[-2000:], done.stderr[-2000:])
     return done.stdout + done.stderr
 
@@ -41,6 +60,7 @@ def main() -> int:
         (folder / "train.jsonl").write_text('{"prompt": "x"}\n')
         assert 'train.jsonl:1: "completion" is not a string' in adapt(model, folder, ok=False)
         (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES))
+        assert "train.jsonl:1: 9 tokens, the limit is 4" in adapt(model, folder, "--max-tokens", "4", ok=False)
         assert "not ascending layers" in adapt(model, folder, "--exits", "12,6", ok=False)
         # One step of each kind: task, taught, served, with own targets at the end; a checkpoint after every step.
         steps = ["--steps", "6", "--warmup-steps", "1", "--task-share", "0.17", "--teach-share", "0.33",
@@ -51,6 +71,12 @@ def main() -> int:
         assert "phase=" not in adapt(model, folder, *steps), "it trained on behind its end"
         assert (folder / "out/adapter/adapter_model.safetensors").read_bytes() == before
         assert "was trained with steps 6, asked for is 7" in adapt(model, folder, *steps, "--steps", "7", ok=False)
+        assert "was trained with --start none, asked for is" in adapt(model, folder, *steps, "--start", str(folder / "out"), ok=False)
+        # Killed, it goes on to the same bits.
+        killed = [*steps, "--out", str(folder / "killed")]
+        kill_at(folder / "killed/training/checkpoint.pt", model, folder, *killed)
+        adapt(model, folder, *killed)
+        assert (folder / "killed/adapter/adapter_model.safetensors").read_bytes() == before
         # Another run begins with what this one made, even without a step of its own.
         again = ["--start", str(folder / "out"), "--out", str(folder / "again"), "--steps", "0"]
         adapt(model, folder, *again)

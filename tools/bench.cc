@@ -93,7 +93,7 @@ Status Bench::LoadPrompts(const ModelSource& source) {
   ASSIGN_OR_RETURN(const auto lines, ReadPromptFile(options_.prompts, 0));
   size_t longest = 1;
   for (const PromptLine& line : lines) {
-    prompts_.prompts.push_back(tokenizer->Encode(line.prompt, true, false));
+    prompts_.prompts.push_back(tokenizer->Encode(line.prompt, /*add_special=*/true, /*parse_special=*/true));
     longest = std::max(longest, prompts_.prompts.back().size());
   }
   prompts_.end_tokens = tokenizer->end_tokens();

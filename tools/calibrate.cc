@@ -53,6 +53,7 @@ class Calibration {
 
  private:
   Status Prepare();
+  Status CheckNames(const Goal& goal) const;
   Status Order();
   Status OrderOnDevelopment();
   Status Generate();
@@ -65,8 +66,12 @@ class Calibration {
   std::string DataHash() const;
   std::string Html() const;
   BoundOptions TestOf(const Goal& goal) const { return {goal.delta, options_.epsilon, options_.seed}; }
+  // Of its certificate, or of the family.
   std::string NameOf(const Goal& goal) const {
     return fmt::format("{}-{}-{}", options_.name, goal.consistency_name(), goal.delta);
+  }
+  std::string CertificateName(const Goal& goal, const ExitSetting& setting) const {
+    return options_.family ? NameOf(goal) + "-" + SettingName(setting) : NameOf(goal);
   }
 
   CalibrateOptions& options_;
@@ -107,7 +112,20 @@ Status Calibration::Prepare() {
     for (const double delta : options_.deltas) {
       goals_.push_back({consistency == "risk" ? Consistency::kRisk : Consistency::kTextual, delta});
       RETURN_IF_ERROR(EnoughPrompts(bound_, TestOf(goals_.back()), lines_.size()));
+      RETURN_IF_ERROR(CheckNames(goals_.back()));
     }
+  }
+  return OkStatus();
+}
+
+// Found before hours of generation.
+Status Calibration::CheckNames(const Goal& goal) const {
+  for (const ExitSetting& setting : settings_) {
+    const std::string name = CertificateName(goal, setting);
+    if (IsCertificateName(name)) continue;
+    return InvalidArgument(
+        "--name '{}': a certificate cannot be called '{}', only 1 to 64 of A-Z a-z 0-9 _ . -", options_.name,
+        name);
   }
   return OkStatus();
 }
@@ -218,11 +236,8 @@ Result<Certificate> Calibration::MakeCertificate(const Goal& goal, const Setting
       source_->adapter() == nullptr ? weight->dtype : source_->adapter()->MergedType(weight->dtype);
   Certificate c;
   c.setting = settings_[figures.setting];
-  c.name = NameOf(goal);
-  if (options_.family) {
-    c.family = c.name;
-    c.name += "-" + SettingName(c.setting);
-  }
+  c.name = CertificateName(goal, c.setting);
+  if (options_.family) c.family = NameOf(goal);
   c.consistency = goal.consistency;
   c.loss = options_.losses_file.empty() ? options_.loss : "custom";
   c.bound = bound_;
@@ -244,7 +259,7 @@ Result<Certificate> Calibration::MakeCertificate(const Goal& goal, const Setting
   c.exit_layers = options_.sweep.exit_layers;
   c.max_tokens = options_.sweep.corpus.max_tokens;
   c.created = Today();
-  return ParseCertificate(ToJson(c));  // a name that could not be served is found here
+  return ParseCertificate(ToJson(c));  // nothing is written that could not be read
 }
 
 // The whole family, or the fastest alone; in the place of what an earlier run wrote under this name.
@@ -254,12 +269,17 @@ Status Calibration::Write(const Goal& goal, const CalibrationOutcome& outcome) c
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) return Unavailable("{}: {}", directory, error.message());
-  for (const Certificate& c : earlier_) {
-    if (c.name == NameOf(goal) || c.family == NameOf(goal)) fs::remove(directory + c.name + ".json", error);
-  }
+  std::set<std::string> written;
   for (size_t i = options_.family ? 0 : outcome.certified - 1; i < outcome.certified; ++i) {
     ASSIGN_OR_RETURN(const Certificate c, MakeCertificate(goal, outcome.figures[i]));
     RETURN_IF_ERROR(WriteFile(directory + c.name + ".json", ToJson(c) + "\n"));
+    written.insert(c.name);
+  }
+  for (const Certificate& c : earlier_) {
+    if ((c.name != NameOf(goal) && c.family != NameOf(goal)) || written.contains(c.name)) continue;
+    const std::string path = directory + c.name + ".json";
+    fs::remove(path, error);
+    if (error) return Unavailable("{}, which no longer holds: {}", path, error.message());
   }
   return OkStatus();
 }

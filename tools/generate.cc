@@ -86,7 +86,7 @@ Status Generate(const GenerateOptions& options) {
   }
   SequenceSpec spec;
   spec.sequence = 1;
-  spec.prompt = tokenizer->Encode(prompt, !options.chat, options.chat);
+  spec.prompt = tokenizer->Encode(prompt, /*add_special=*/!options.chat, /*parse_special=*/true);
   spec.max_tokens = options.max_tokens;
   spec.sampling = options.sampling;
   spec.end_tokens = tokenizer->end_tokens();

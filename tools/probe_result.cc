@@ -13,6 +13,7 @@ namespace {
 constexpr double kCheapHead = 0.1;     // of the head: a preview of rank 64 costs about that
 constexpr double kLeastSaving = 0.01;  // of the cost, for one more exit
 constexpr int kHistogramBins = 20;
+constexpr size_t kMostCurves = 6;  // of layers in one chart
 
 double Cost(const ProbeCosts& costs, int depth, int n_layers, size_t checks, double head) {
   return depth + costs.fill * (n_layers - depth) + (depth == n_layers ? costs.head : 0.0) +
@@ -83,19 +84,27 @@ void AddBins(const Reliability& reliability, ChartSeries* share, ChartSeries* ag
   }
 }
 
+// The fitted exits, else those worth having, else layers at even distances.
+std::vector<int> ShownLayers(const ProbeResult& result) {
+  if (result.fitted.empty() && !result.worth.empty()) return result.worth.back().layers;
+  const size_t step = (Best(result).size() + kMostCurves - 1) / kMostCurves;
+  std::vector<int> layers;
+  size_t place = 0;
+  for (const auto& [layer, unused] : Best(result)) {
+    if (++place % step == 0) layers.push_back(layer);
+  }
+  return layers;
+}
+
 std::string ConfidenceCharts(const ProbeResult& result) {
-  std::vector<int> layers = result.worth.empty() ? std::vector<int>() : result.worth.back().layers;
-  Chart shares{.title = "Confidence (top1 - top2) at exits worth having",
-               .x_label = "confidence",
-               .y_label = "share of tokens"};
+  Chart shares{.title = "Confidence (top1 - top2)", .x_label = "confidence", .y_label = "share of tokens"};
   Chart reliability{.title = "Reliability",
                     .x_label = "confidence",
                     .y_label = "agreement",
                     .y_max = 1.0,
                     .diagonal = true};
-  for (const int layer : layers) {
+  for (const int layer : ShownLayers(result)) {
     const auto it = Best(result).find(layer);
-    if (it == Best(result).end()) continue;
     shares.series.push_back({.name = fmt::format("after {}", layer)});
     reliability.series.push_back({.name = fmt::format("after {}", layer)});
     AddBins(it->second.softmax, &shares.series.back(), &reliability.series.back());

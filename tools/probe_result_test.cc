@@ -1,5 +1,6 @@
 #include "tools/probe_result.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tools/svg_chart.h"
@@ -73,6 +74,27 @@ TEST(ProbeResultTest, ReportEscapesAndNamesEveryLayer) {
   EXPECT_NE(html.find("a&lt;b&gt;.gguf"), std::string::npos);
   EXPECT_NE(ProbeTable(result).find("exits after 3, 6: oracle depth 5.50"), std::string::npos)
       << ProbeTable(result);
+}
+
+// How far a confidence can be trusted is shown of the exits that are there, also where none saves anything.
+TEST(ProbeResultTest, ReportHasConfidencesOfFittedExitsElseOfThoseWorthHavingElseOfSome) {
+  ProbeResult result{.model = "m", .n_layers = kLayers, .prompts = 1, .tokens = 4, .costs = kCosts};
+  for (int layer = 1; layer < kLayers; ++layer) result.raw[layer].Add(Row(0.5F, false));
+  const auto shown = [&] {
+    const std::string html = ProbeHtml(result);
+    std::vector<int> layers;
+    for (int layer = 1; layer < kLayers; ++layer) {
+      if (html.find(fmt::format(">after {}<", layer)) != std::string::npos) layers.push_back(layer);
+    }
+    return layers;
+  };
+  const std::vector<int> some = shown();
+  EXPECT_GE(some.size(), 3U);
+  EXPECT_LE(some.size(), 6U);
+  result.worth = WorthHaving(kTokens, {3, 6}, kCosts, 6);
+  EXPECT_EQ(shown(), (std::vector<int>{3, 6}));
+  result.fitted[5].Add(Row(0.5F, true));
+  EXPECT_EQ(shown(), std::vector<int>{5});
 }
 
 // What has no points, or one, is drawn all the same.

@@ -68,7 +68,7 @@ Status StateCorpus::Generate(const CorpusOptions& options, const std::vector<Lay
   for (size_t i = 0; i < lines.size(); ++i) {
     SequenceSpec spec;
     spec.sequence = i + 1;
-    spec.prompt = tokenizer->Encode(lines[i].prompt, true, false);
+    spec.prompt = tokenizer->Encode(lines[i].prompt, /*add_special=*/true, /*parse_special=*/true);
     spec.max_tokens = options.max_tokens;
     spec.sampling.temperature = 0.0F;
     spec.end_tokens = tokenizer->end_tokens();

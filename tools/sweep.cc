@@ -86,7 +86,7 @@ Status Sweep::Load() {
 SequenceSpec Sweep::Spec(size_t setting, size_t prompt) const {
   SequenceSpec spec;
   spec.sequence = prompt * answers_.size() + setting + 1;
-  spec.prompt = tokenizer_->Encode(lines_[prompt].prompt, true, false);
+  spec.prompt = tokenizer_->Encode(lines_[prompt].prompt, /*add_special=*/true, /*parse_special=*/true);
   spec.max_tokens = request_.corpus.max_tokens;
   spec.sampling.temperature = 0.0F;
   spec.end_tokens = tokenizer_->end_tokens();

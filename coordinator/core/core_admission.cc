@@ -158,7 +158,8 @@ void CoordinatorCore::Schedule(RequestId id, Request* request) {
   due_.erase({request->due, id});
   request->due = request->deadline();
   if (request->sequence == 0) {
-    const Duration waits = request->promoted ? config_.queue_timeout : config_.queue_timeout / 2;
+    const bool to_promote = !request->promoted && request->record.priority != kBackgroundPriority;
+    const Duration waits = to_promote ? config_.queue_timeout / 2 : config_.queue_timeout;
     request->due = std::min(request->due, request->arrived + waits);
   }
   if (request->due != kNever) due_.emplace(request->due, id);

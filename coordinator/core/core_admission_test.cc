@@ -183,6 +183,16 @@ TEST(CoreAdmission, WhoHasWaitedHalfTheLimitComesBeforeEveryPriority) {
   EXPECT_EQ(h.core.queue().Head(), patient);
 }
 
+TEST(CoreAdmission, TheBackgroundIsNeverPromoted) {
+  CoreHarness h(OnePlace());
+  h.BringUp();
+  h.Arrive({}, 1, 1);
+  h.Arrive({.priority = kBackgroundPriority}, 1, 1);
+  h.Pass(milliseconds(10'500));
+  const RequestId last = h.Arrive({.priority = kLastPriority}, 1, 1);
+  EXPECT_EQ(h.core.queue().Head(), last);
+}
+
 TEST(CoreAdmission, SmallRequestsPassALargeOneWithinBounds) {
   CoreConfig config = FourPlaces();
   config.max_queue = config.max_sequences = 100;

@@ -19,6 +19,7 @@ using RequestId = uint64_t;
 
 constexpr int kFirstPriority = -100;
 constexpr int kLastPriority = 100;
+constexpr int kBackgroundPriority = kLastPriority + 1;  // of what no client waits for: never promoted
 
 // One answer that a client waits for (one prompt, one choice), as one record that could be stored and played
 // again. The text stop strings of a request are not here: who turns tokens into text matches them, and sends
@@ -33,7 +34,7 @@ struct RequestRecord {
   std::vector<int32_t> end_tokens;
   uint32_t score_from = 0;          // the prompt's tokens from here on come back as RequestScores; 0: none
   std::string client;               // who asks; clients share by tokens
-  int priority = 0;                 // lower is earlier, kFirstPriority to kLastPriority
+  int priority = 0;                 // lower is earlier, kFirstPriority to kBackgroundPriority
   std::optional<Duration> timeout;  // from arrival to the end; it fails when it passes
 
   uint64_t positions() const { return prompt.size() + uint64_t{max_tokens}; }

@@ -18,7 +18,7 @@ constexpr Duration kSaveEvery = std::chrono::seconds(1);
 RequestRecord FullRecord(RequestRecord record) {
   record.exit = {};
   record.client.clear();
-  record.priority = kLastPriority;
+  record.priority = kBackgroundPriority;
   record.timeout.reset();
   return record;
 }
@@ -37,18 +37,26 @@ class Auditor::Sink : public TokenSink {
   size_t OnTokens(const std::vector<proto::TokenEvent>& tokens) override {
     const size_t before = text_.tokens();
     for (const proto::TokenEvent& token : tokens) text_.Push(token, &body_);
-    if (text_.stopped()) auditor_->driver_->Stop(id_);
-    return text_.tokens() - before;
+    const size_t taken = text_.tokens() - before;
+    if (text_.stopped()) {
+      auditor_->driver_->Stop(id_);  // nothing comes after it
+      End();
+    }
+    return taken;
   }
   void OnFinished(EndReason reason, uint32_t) override {
-    if (reason == EndReason::kCancelled && !text_.stopped()) return auditor_->Failed(served_);
-    text_.Finish(&body_);
-    auditor_->Ended(served_, body_.text);
-    auditor_->Score(std::move(served_));
+    if (reason == EndReason::kCancelled) return auditor_->Failed(served_);
+    End();
   }
   void OnFailed(FailureKind, const std::string&) override { auditor_->Failed(served_); }
 
  private:
+  void End() {
+    text_.Finish(&body_);
+    auditor_->Ended(served_, body_.text);
+    auditor_->Score(std::move(served_));
+  }
+
   std::shared_ptr<Auditor> auditor_;
   ServedAnswer served_;
   ChoiceText text_;

@@ -55,7 +55,7 @@ class Auditor : public std::enable_shared_from_this<Auditor> {
           std::shared_ptr<const Tokenizer> tokenizer, Driver* driver, prometheus::Registry* registry);
   ~Auditor();  // writes the evidence
 
-  // Whether a request under the certificate is to be audited: drawn once, before it runs.
+  // Whether an answer under the certificate is to be audited: drawn before it runs, once for each prompt.
   bool Draw(const std::string& certificate);
   // An audited request has ended as it should.
   void Served(ServedAnswer answer);

@@ -136,6 +136,33 @@ TEST(Auditor, TokensAreJudgedByTheLayerTheyLeftAfter) {
   EXPECT_EQ(tokens(30, false), 4 * audits) << "a, l";
 }
 
+// The loss of a greedy answer is of its prompt: as often as it is asked for, it is one observation.
+TEST(Auditor, OfTheAnswersToAPromptOneIsAudited) {
+  TestServerOptions options = Watched("early", "full");
+  options.certificates.push_back(options.certificates[0]);
+  options.certificates[1].name = "last";
+  TestServer server(options);
+  const auto ask = [&](const char* fields) {
+    return Fetch(server.port(), "POST", "/v1/completions", fmt::format(R"({{"model":"fake",{}}})", fields));
+  };
+  ASSERT_EQ(ask(R"("prompt":["a","b"],"n":16,"exit":{"certificate":"small"})").status, 200);
+  ASSERT_EQ(ask(R"("prompt":"c","exit":{"certificate":"last"})").status, 200);
+  ASSERT_TRUE(WaitUntil(
+      [&] { return Metric(server, R"(exeunt_audits_total{certificate="last",result="done"})") == 1; }));
+  EXPECT_EQ(Metric(server, R"(exeunt_audits_total{certificate="small",result="done"})"), 2);
+}
+
+// Both answers end at a stop string, "ear" and "fu"; the audit does, too, and the next one runs.
+TEST(Auditor, AnAnswerInFullMayEndAtAStopString) {
+  TestServerOptions options = Watched("early", "full");
+  options.certificates[0].stop = {"l"};
+  TestServer server(options);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(Ask(server).status, 200);
+  ASSERT_TRUE(WaitAudits(server, 3));
+  EXPECT_EQ(Metric(server, R"(exeunt_audit_loss_total{certificate="small"})"), 3);
+  EXPECT_EQ(Metric(server, R"(exeunt_audits_total{certificate="small",result="failed"})"), 0);
+}
+
 TEST(Auditor, SampledAnswersAreNotJudgedByToken) {
   TestServerOptions options = Watched("same", "same");
   options.certificates[0].temperature = 1;
@@ -201,7 +228,7 @@ TEST(Auditor, AnAuditHasNoTimeout) {
   EXPECT_EQ(Metric(server, R"(exeunt_audits_total{certificate="small",result="failed"})"), 0);
 }
 
-// One place. A client's request that comes with the last priority but one, while an audit's scores wait for
+// One place. A client's request that comes with the last priority, while an audit's scores wait for
 // the place, is let in before them.
 TEST(Auditor, AuditsComeAfterEveryClient) {
   TestServerOptions options = Watched("same", "same");
@@ -229,19 +256,19 @@ TEST(Auditor, AuditsComeAfterEveryClient) {
     });
   };
   const auto body = [](const std::string& prompt) {
-    return fmt::format(R"({{"model":"fake","prompt":"{}","priority":99,"exit":{{"mode":"propagate"}}}})",
+    return fmt::format(R"({{"model":"fake","prompt":"{}","priority":100,"exit":{{"mode":"propagate"}}}})",
                        prompt);
   };
   ASSERT_EQ(Ask(server).status, 200);
   ASSERT_TRUE(holds(2));  // its audit
   HttpClient first(server.port()), second(server.port());
   first.SendRequest("POST", "/v1/completions", body("first"));
-  ASSERT_TRUE(server.WaitCluster("/requests/waiting_by_priority", R"({"99":1})"));
+  ASSERT_TRUE(server.WaitCluster("/requests/waiting_by_priority", R"({"100":1})"));
   cluster->generate = true;
   ASSERT_TRUE(holds(3));  // the first client's, and the audit's scores wait
-  ASSERT_TRUE(server.WaitCluster("/requests/waiting_by_priority", R"({"100":1})"));
+  ASSERT_TRUE(server.WaitCluster("/requests/waiting_by_priority", R"({"101":1})"));
   second.SendRequest("POST", "/v1/completions", body("second"));
-  ASSERT_TRUE(server.WaitCluster("/requests/waiting_by_priority", R"({"99":1,"100":1})"));
+  ASSERT_TRUE(server.WaitCluster("/requests/waiting_by_priority", R"({"100":1,"101":1})"));
   for (const size_t next : {size_t{4}, size_t{5}}) {
     cluster->generate = true;
     ASSERT_TRUE(holds(next));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 
@@ -221,14 +222,19 @@ void Gateway::Generate(const std::shared_ptr<HttpExchange>& exchange, bool chat)
   if (const auto known = CheckModelName(model_, request->model); !known) {
     return Refuse(exchange.get(), known.error());
   }
-  if (auditor_->FallsBack(request->certificate)) {  // sampling and limits stay the certificate's
-    request->certificate.clear();
-    request->exit = {};
-  }
   auto prompts = EncodeAll(model_, *request);
   if (!prompts) return Refuse(exchange.get(), prompts.error());
   if (const auto fit = CheckPrompts(model_, *request, *prompts); !fit)
     return Refuse(exchange.get(), fit.error());
+  auto room = static_cast<int64_t>(model_.context_length);  // behind the longest prompt
+  for (const auto& prompt : *prompts) {
+    room = std::min(room, int64_t{model_.context_length} - static_cast<int64_t>(prompt.size()));
+  }
+  ApplyDefaultCertificate(model_.limits, room, &*request);
+  if (auditor_->FallsBack(request->certificate)) {  // sampling and limits stay the certificate's
+    request->certificate.clear();
+    request->exit = {};
+  }
   parts_.request_metrics->Asked(request->n);
   const GenerationContext context{.driver = parts_.driver, .model = &model_, .auditor = auditor_.get()};
   StartGeneration(context, exchange, *request, std::make_shared<const std::string>(WriteJson(*body)),

@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 #include <cctype>
 #include <set>
+#include <tuple>
 
 #include "coordinator/testing/test_server.h"
 
@@ -150,6 +151,29 @@ TEST(Gateway, ExitLayersPerToken) {
   EXPECT_EQ(At(reply, "/usage/exit/mean_layers"), "21");
   EXPECT_FALSE(
       Complete(server, R"("n":1)").Json().at_pointer("/choices/0").as_object().contains("exit_layers"));
+}
+
+// The server's certificate is of answers of 50 tokens; a prompt that leaves no room for them runs in full.
+TEST(Gateway, TheServersCertificateNeedsRoomForItsAnswers) {
+  TestServerOptions options = WithReply("early");
+  options.cluster.off_reply = [](const std::string&) { return "full"; };
+  Certificate c;
+  c.name = "small";
+  c.setting = {.mode = ExitMode::kPropagate, .threshold = 0.5F};
+  c.max_tokens = 50;
+  options.certificates = {c};
+  options.default_certificate = "small";
+  TestServer server(options);
+  for (const auto& [prompt, certificate, text] :
+       {std::tuple(options.core.context_length - 50, R"("small")", R"("early")"),
+        {options.core.context_length - 49, "null", R"("full")"}}) {
+    const HttpReply reply =
+        Fetch(server.port(), "POST", "/v1/completions",
+              fmt::format(R"({{"model":"fake","prompt":"{}"}})", std::string(prompt, 'p')));
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    EXPECT_EQ(At(reply, "/usage/exit/certificate"), certificate);
+    EXPECT_EQ(At(reply, "/choices/0/text"), text);
+  }
 }
 
 TEST(Gateway, ErrorsNameWhatIsWrong) {

@@ -27,8 +27,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void OnFailed(const ApiError& error);
 
  private:
-  void SubmitChoice(const GenerationRequest& request, const PromptInput* prompt, RequestRecord* record,
-                    int n);
+  void SubmitChoice(const GenerationRequest& request, const PromptInput* prompt, RequestRecord* record, int n,
+                    bool audited);
   // Shows what there is to show; a choice that has stopped ends.
   void Advance(AnswerChoice* choice);
   void EndChoice(AnswerChoice* choice, const char* reason);
@@ -119,8 +119,11 @@ void Generation::Submit(const GenerationRequest& request, const std::shared_ptr<
     const auto by_default = std::clamp<int64_t>(left, 1, model.default_max_tokens);
     record.max_tokens = std::max(request.max_tokens.value_or(static_cast<uint32_t>(by_default)), 1U);
     record.prompt = std::move(prompts[p]);
+    // Of a prompt's answers the first alone: greedy ones are all the same, and would be counted n times.
+    const bool audited =
+        !request.certificate.empty() && !score_only_ && context_.auditor->Draw(request.certificate);
     for (int n = 0; n < request.best_of; ++n) {
-      SubmitChoice(request, request.echo ? &request.prompts[p] : nullptr, &record, n);
+      SubmitChoice(request, request.echo ? &request.prompts[p] : nullptr, &record, n, audited && n == 0);
     }
   }
 }
@@ -132,14 +135,14 @@ void Generation::OnAdmitted(size_t index, uint32_t cached_tokens, Duration waite
 
 // prompt: to be echoed, or null.
 void Generation::SubmitChoice(const GenerationRequest& request, const PromptInput* prompt,
-                              RequestRecord* record, int n) {
+                              RequestRecord* record, int n, bool audited) {
   const auto& tokenizer = context_.model->tokenizer;
   record->sampling.choice = static_cast<uint32_t>(n);
   const size_t index = choices_.size();
   AnswerChoice& choice = choices_.emplace_back(request, tokenizer, prompt, record);
   choice.first = n == 0;
   choice.body.index = static_cast<int>(index);
-  if (!request.certificate.empty() && !score_only_ && context_.auditor->Draw(request.certificate)) {
+  if (audited) {
     choice.audited = ServedAnswer{request.certificate, *record, request.stop, "", {}};
     choice.audited->record.score_from = 0;
   }

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <set>
 
 #include "coordinator/openai/request_fields.h"
@@ -23,8 +22,8 @@ std::string Uncovered(FieldReader* fields, const Certificate& certificate, Gener
     return fmt::format("'top_p' {}, not {}", certificate.top_p, sampling.top_p);
   if (differs("top_k", sampling.top_k, certificate.top_k) && certificate.temperature > 0)
     return fmt::format("'top_k' {}, not {}", certificate.top_k, sampling.top_k);
-  if (request->max_tokens && *request->max_tokens > static_cast<uint32_t>(certificate.max_tokens))
-    return fmt::format("'max_tokens' of at most {}, not {}", certificate.max_tokens, *request->max_tokens);
+  if (request->max_tokens && *request->max_tokens != static_cast<uint32_t>(certificate.max_tokens))
+    return fmt::format("'max_tokens' {}, not {}", certificate.max_tokens, *request->max_tokens);
   if (fields->Find("stop") != nullptr && request->stop != certificate.stop)
     return fmt::format("the stop strings [{}]", fmt::join(certificate.stop, ", "));
   if (request->ignore_eos || !request->stop_token_ids.empty() || sampling.min_tokens > 0)
@@ -33,18 +32,20 @@ std::string Uncovered(FieldReader* fields, const Certificate& certificate, Gener
   if (sampling.min_p > 0 && certificate.temperature > 0)
     return fmt::format("'min_p' 0, not {}", sampling.min_p);
   if (request->ranked()) return "an answer as it comes, not the best of several";
+  const ExitMeasure measure = certificate.setting.measure;
+  if (sampling.n_logprobs >= 0 && (measure == ExitMeasure::kPreview || measure == ExitMeasure::kCandidates))
+    return "tokens of the preview, not of the whole head, which 'logprobs' needs";
   return {};
 }
 
-void Apply(const Certificate& certificate, const ApiLimits& limits, GenerationRequest* request) {
+void Apply(const Certificate& certificate, GenerationRequest* request) {
   request->certificate = certificate.name;
   request->exit = certificate.setting;
   request->sampling.temperature = static_cast<float>(certificate.temperature);
   request->sampling.top_p = static_cast<float>(certificate.top_p);
   request->sampling.top_k = certificate.top_k;
   request->stop = certificate.stop;
-  const int most = std::min(certificate.max_tokens, limits.max_tokens);
-  if (!request->max_tokens) request->max_tokens = static_cast<uint32_t>(most);
+  request->max_tokens = static_cast<uint32_t>(certificate.max_tokens);
 }
 
 // What may be asked for: certificates and families.
@@ -71,7 +72,7 @@ void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std:
     return fields->Fail("exit.certificate", why, "not_certified");
   }
   const std::string uncovered = Uncovered(fields, *certificate, request);
-  if (uncovered.empty()) return Apply(*certificate, limits, request);
+  if (uncovered.empty()) return Apply(*certificate, request);
   fields->Fail("exit.certificate", fmt::format("certificate '{}' holds for {}", name, uncovered),
                "not_certified");
 }
@@ -79,8 +80,14 @@ void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std:
 void TryDefaultCertificate(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
   const Certificate* certificate = FindCertificate(limits.certificates, limits.default_certificate);
   if (certificate == nullptr) return;
-  if (Uncovered(fields, *certificate, request).empty()) return Apply(*certificate, limits, request);
+  if (Uncovered(fields, *certificate, request).empty()) request->default_certificate = certificate->name;
   request->exit = {};
+}
+
+void ApplyDefaultCertificate(const ApiLimits& limits, int64_t room, GenerationRequest* request) {
+  if (request->default_certificate.empty()) return;
+  const Certificate* certificate = FindCertificate(limits.certificates, request->default_certificate);
+  if (room >= certificate->max_tokens) Apply(*certificate, request);
 }
 
 }  // namespace exeunt

@@ -26,9 +26,12 @@ class CertificateRequestTest : public testing::Test {
   }
   ApiResult<GenerationRequest> Parse(const std::string& fields) const {
     const auto body = boost::json::parse(R"({"model":"m","prompt":"x")" + fields + "}").as_object();
-    return ParseCompletionRequest(body, limits_);
+    auto request = ParseCompletionRequest(body, limits_);
+    if (request) ApplyDefaultCertificate(limits_, room_, &*request);
+    return request;
   }
   ApiLimits limits_;
+  int64_t room_ = 140;
 };
 
 TEST_F(CertificateRequestTest, SaysTheSettingAndWhatTheRequestLeavesOpen) {
@@ -40,9 +43,8 @@ TEST_F(CertificateRequestTest, SaysTheSettingAndWhatTheRequestLeavesOpen) {
   EXPECT_EQ(request->sampling.temperature, 0.0F);
   EXPECT_EQ(request->max_tokens, 140U);
   EXPECT_TRUE(request->exit_per_token);
-  EXPECT_EQ(Parse(R"(,"temperature":0,"max_tokens":9,"exit":{"certificate":"restore-05"})")->max_tokens, 9U);
+  EXPECT_TRUE(Parse(R"(,"temperature":0,"max_tokens":140,"exit":{"certificate":"restore-05"})"));
   limits_.max_tokens = 50;
-  EXPECT_EQ(Parse(R"(,"exit":{"certificate":"restore-05"})")->max_tokens, 50U) << "the server's limit";
   EXPECT_EQ(Parse(R"(,"max_tokens":51)").error().message, "'max_tokens' is 51, it must be between 0 and 50");
   EXPECT_EQ(Parse(R"(,"max_completion_tokens":51)").error().param, "max_completion_tokens");
 }
@@ -52,7 +54,10 @@ TEST_F(CertificateRequestTest, WhatIsNotCertifiedIsRefusedAndSaysWhy) {
       {R"(,"exit":{"certificate":"none"})", "there is no certificate 'none'; there are restore-05"},
       {R"(,"exit":{"certificate":"old"})", "does not hold here: it was tested with exits a"},
       {R"(,"temperature":0.7,"exit":{"certificate":"restore-05"})", "'temperature' 0, not 0.7"},
-      {R"(,"max_tokens":141,"exit":{"certificate":"restore-05"})", "'max_tokens' of at most 140, not 141"},
+      {R"(,"max_tokens":141,"exit":{"certificate":"restore-05"})", "'max_tokens' 140, not 141"},
+      {R"(,"max_tokens":9,"exit":{"certificate":"restore-05"})", "'max_tokens' 140, not 9"},
+      {R"(,"logprobs":1,"exit":{"certificate":"restore-05"})",
+       "not of the whole head, which 'logprobs' needs"},
       {R"(,"stop":"a","exit":{"certificate":"restore-05"})", "the stop strings []"},
       {R"(,"ignore_eos":true,"exit":{"certificate":"restore-05"})", "not 'ignore_eos'"},
       {R"(,"min_tokens":2,"exit":{"certificate":"restore-05"})", "or 'min_tokens'"},
@@ -101,6 +106,23 @@ TEST_F(CertificateRequestTest, TheServersCertificateCoversWhatItCanAndTheRestRun
   EXPECT_EQ(sampled->exit.mode, ExitMode::kOff);
   EXPECT_EQ(sampled->sampling.temperature, 1.0F);
   EXPECT_EQ(Parse(R"(,"exit":{"mode":"off"})")->certificate, "");
+  EXPECT_EQ(Parse(R"(,"max_tokens":9)")->certificate, "");
+  EXPECT_EQ(Parse(R"(,"max_tokens":9)")->max_tokens, 9U);
+  room_ = 139;
+  const auto cramped = Parse("");
+  EXPECT_EQ(cramped->certificate, "");
+  EXPECT_EQ(cramped->exit.mode, ExitMode::kOff);
+  EXPECT_EQ(cramped->sampling.temperature, 1.0F);
+  EXPECT_FALSE(cramped->max_tokens.has_value()) << "what the context has left";
+}
+
+TEST_F(CertificateRequestTest, LogprobsReadTheHeadAsTheOtherMeasuresDo) {
+  for (const ExitMeasure measure : {ExitMeasure::kSoftmax, ExitMeasure::kState, ExitMeasure::kClassifier}) {
+    limits_.certificates[0].setting.measure = measure;
+    EXPECT_TRUE(Parse(R"(,"logprobs":1,"exit":{"certificate":"restore-05"})"));
+  }
+  limits_.certificates[0].setting.measure = ExitMeasure::kCandidates;
+  EXPECT_FALSE(Parse(R"(,"logprobs":1,"exit":{"certificate":"restore-05"})"));
 }
 
 }  // namespace

@@ -56,7 +56,8 @@ struct GenerationRequest {
   bool include_usage = false;
   bool continuous_usage = false;  // every chunk has the usage so far
   ExitSetting exit;
-  std::string certificate;  // that `exit` is from; "": none
+  std::string certificate;          // that `exit` is from; "": none
+  std::string default_certificate;  // the server's, where it covers what was asked: not in force yet
   bool exit_per_token = false;
   bool ignore_eos = false;          // as vLLM has it: the model's end tokens end nothing
   int priority = 0;                 // as vLLM has it: lower is earlier
@@ -69,6 +70,10 @@ struct GenerationRequest {
 // refused, unless they ask for nothing. docs/operations.md has the fields and their limits.
 ApiResult<GenerationRequest> ParseCompletionRequest(const boost::json::object& body, const ApiLimits& limits);
 ApiResult<GenerationRequest> ParseChatRequest(const boost::json::object& body, const ApiLimits& limits);
+
+// Puts the server's certificate in force where it covers the request. `room`: tokens that the context has
+// left behind the longest prompt; where the certificate's answers do not fit there, the request runs in full.
+void ApplyDefaultCertificate(const ApiLimits& limits, int64_t room, GenerationRequest* request);
 
 // The extension `exit`: {mode, measure, threshold, min_layer, decay: {tau, n} | null, forced: [{layer,
 // probability}], per_token}, or {certificate, per_token}, where a family's name stands for its fastest. What

@@ -17,7 +17,8 @@ void ReadStop(FieldReader* fields, const ApiLimits& limits, GenerationRequest* r
 // After all other fields: a certificate covers a request or it does not.
 void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std::string& name,
                         GenerationRequest* request);
-// A request that the server's certificate does not cover runs in full.
+// A request that the server's certificate does not cover runs in full; one that it does, from
+// ApplyDefaultCertificate on.
 void TryDefaultCertificate(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request);
 
 }  // namespace exeunt

@@ -63,6 +63,7 @@ TestServer::TestServer(TestServerOptions options)
   cluster_.SetControlPort(driver_->control_port());
   ServedModel model = FakeModel(options.core.context_length);
   model.limits.certificates = options.certificates;
+  model.limits.default_certificate = options.default_certificate;
   model.max_prompt_tokens = options.max_prompt_tokens;
   gateway_ =
       std::make_unique<Gateway>(std::move(model), Gateway::Parts{.driver = driver_.get(),

@@ -20,6 +20,7 @@ struct TestServerOptions {
   HttpServerOptions http;
   FakeClusterOptions cluster;
   std::vector<Certificate> certificates;
+  std::string default_certificate;
   AuditOptions audits;
   ApiKeys keys;
   int max_requests = 0;

@@ -1,5 +1,6 @@
-"""The table of one task, in Markdown, from the files that run.sh made. Losses and p-values are computed here anew, by other
-packages than exeunt's own code (rapidfuzz, rouge-score, numpy); a certificate that these do not reproduce is an error."""
+"""The table of one task, in Markdown, from the files that run.sh made. Losses are computed here anew, by other packages than exeunt's
+own code (rapidfuzz, rouge-score), and what a certificate says of them is held to that; p-values, too, by numpy: a setting that is
+certified and should not be, or the other way round, is an error."""
 from __future__ import annotations
 
 import argparse
@@ -125,6 +126,20 @@ def certificates(adapted: Path) -> dict[str, dict]:
     return {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted((adapted / "exits/certificates").glob("*.json"))}
 
 
+def check_choice(name: str, certificate: dict | None, settings: list[str], samples: np.ndarray, delta: float) -> None:
+    """The certified setting is the one that is chosen here. exeunt takes the losses in another order, on which a p-value depends a
+    little: one choice is as good as the other where the p-value that parts them is near epsilon."""
+    p_values = wsr_p_values(samples, delta)
+    here = chosen(p_values)
+    there = settings.index(setting_of(certificate)) if certificate else None
+    if here == there:
+        return
+    between = p_values[min(-1 if here is None else here, -1 if there is None else there) + 1]
+    if not EPSILON / 2 < between < EPSILON * 2:
+        known, found = ("nothing" if i is None else settings[i] for i in (there, here))
+        raise SystemExit(f"{name}: certified is {known}, by the p-values here it is {found} ({p_values})")
+
+
 def certified_rows(options, loss) -> list[str]:
     known = certificates(options.adapted)
     wanted = {part: references(options.data / f"{part}.jsonl") for part in ("calibration", "test")}
@@ -142,9 +157,11 @@ def certified_rows(options, loss) -> list[str]:
             values = by_consistency[consistency]
             pooled = np.stack([np.concatenate([values[part][s] for part in values]) for s in settings])
             over = split_violations(pooled, len(wanted["calibration"]), delta)
-            certificate = known.get(f"{options.task}-{measure}-{consistency}-{delta:g}")
+            name = f"{options.task}-{measure}-{consistency}-{delta:g}"
+            certificate = known.get(name)
+            check_choice(name, certificate, settings, np.stack([values["calibration"][s] for s in settings]), delta)
             if certificate is None:
-                rows.append(f"| {measure} | {consistency} {delta:g} | none | 30 | | | | {over:.3f} |")
+                rows.append(f"| {measure} | {consistency} {delta:g} | none | 30 | | | | | {over:.3f} |")
                 continue
             setting = setting_of(certificate)
             mean = values["calibration"][setting].mean()
@@ -152,9 +169,10 @@ def certified_rows(options, loss) -> list[str]:
                 raise SystemExit(f"{certificate['name']}: mean loss {certificate['mean_loss']}, computed here {mean}")
             risk = losses(loss, sweeps["test"].texts[setting], wanted["test"]).mean()
             full = losses(loss, sweeps["test"].texts["off"], wanted["test"]).mean()
+            against = by_consistency["textual"]["test"][setting].mean()
             rows.append(f"| {measure} | {consistency} {delta:g} | {certificate['threshold']:g} | "
                         f"{sweeps['test'].layers(setting):.2f} | {values['test'][setting].mean():.4f} | "
-                        f"{risk:.4f} | {full:.4f} | {over:.3f} |")
+                        f"{risk:.4f} | {full:.4f} | {against:.4f} | {over:.3f} |")
     return rows
 
 
@@ -197,8 +215,9 @@ def main() -> None:
     parser.add_argument("--adapted", type=Path, required=True, help="directory with exits/certificates")
     options = parser.parse_args()
     loss = LOSSES[options.loss]
-    print(f"## {options.task}\n\n| measure | goal | threshold | mean layers of 30 | loss tested, on test | loss | in full | splits over delta |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|")
+    columns = ("measure", "goal", "threshold", "mean layers of 30", "loss tested, on test", "loss", "in full", "against in full",
+               "splits over delta")
+    print(f"## {options.task}\n\n| {' | '.join(columns)} |\n|---|---|{'---:|' * (len(columns) - 2)}")
     print("\n".join(certified_rows(options, loss)))
     print("\n| to compare with | mean layers | loss | against in full |\n|---|---:|---:|---:|")
     print("\n".join(compared_rows(options, loss)))

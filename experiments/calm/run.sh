@@ -85,6 +85,10 @@ for task in "${tasks[@]}"; do
     once "$adapted/exits" "$exeunt" fit "$model" --adapter "$adapted/adapter" --prompts "$data/development.jsonl" --limit 400 \
       -n "${tokens[$task]}" --threads "$threads" --keep "$taught/exits" --candidates 512
   fi
+  # What is measured is of this adapter and these exits.
+  data="$data/$(cat "$adapted/adapter/adapter_model.safetensors" "$adapted/exits/exits.safetensors" "$adapted/exits/exits.json" |
+    sha256sum | cut -c1-12)"
+  python3 "$here/tasks.py" "$packages" "$task" "$data"
   if [[ "$adapted" == "$kept" && $anew -eq 0 && -f "$kept/measured.tar.xz" ]]; then
     tar -xJf "$kept/measured.tar.xz" --skip-old-files -C "$data"
   fi

@@ -1,8 +1,8 @@
 """What certified exits are worth in tokens a second: two stages of one thread over real mpirun.
 
-Decode alone (`exeunt bench`, prompts prefilled) with 1, 8 and 32 streams, `off` and certified settings in turns, each with the
-split that is planned for the depths that its certificate found; then end to end, served by name over HTTP. Writes throughput.md into
---data, and every rate into throughput.json, from which a second call goes on."""
+Decode alone (`exeunt bench`, prompts prefilled) with 1, 8 and 32 streams, `off` and other settings in turns, each with the split that is
+planned for the depths that are expected of it; `off` and the certificate at risk .05 also at fixed splits; then end to end, served by name
+over HTTP. Writes throughput.md into --data, and every rate into throughput.json, from which a second call goes on."""
 from __future__ import annotations
 
 import argparse
@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,7 +25,16 @@ sys.path.insert(0, str(ROOT / "tests/cluster"))
 from cluster import Cluster  # noqa: E402
 
 STREAMS = (1, 8, 32)
+FEW_ROUNDS = 3                        # of what is not `off` and not measured by SERVED
+FIRST_STAGES = (8, 10, 12, 14, 16, 18, 20)  # layers, of the fixed splits
 SERVED_PROMPTS = 128
+FREE = "first token alone"            # end to end: what decoding for nothing would give
+
+
+def cpu_name() -> str:
+    lines = [line.split(":", 1) for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if ":" in line]
+    found = {key.strip(): value.strip() for key, value in lines}
+    return f"{found['model name']}, family {found['cpu family']} model {found['model']}"
 
 
 def long_answers(data: Path, settings: list[str], limit: int, quantile: float) -> list[str]:
@@ -37,24 +47,72 @@ def long_answers(data: Path, settings: list[str], limit: int, quantile: float) -
     return [line for line, n in zip(lines, lengths, strict=True) if min(n) >= least and max(n) < limit]
 
 
+class Rates:
+    """Rates by key, one a turn, in a file. What another CPU measured is taken if nothing that is wanted is missing, else left aside:
+    rates of two machines do not stand beside each other."""
+
+    def __init__(self, file: Path, wanted: dict[str, int]) -> None:
+        self.file, self.cpu, self.of = file, cpu_name(), {}
+        if file.exists():
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            whole = all(len(kept["rates"].get(key, [])) >= turns for key, turns in wanted.items())
+            if whole or kept["cpu"] == self.cpu:
+                self.cpu, self.of = kept["cpu"], kept["rates"]
+
+    def measure(self, key: str, turn: int, measured: Callable[[], list]) -> None:
+        """Of turn `turn`, unless it is there."""
+        if len(self.of.get(key, [])) <= turn:
+            self.of.setdefault(key, []).append(measured())
+            self.file.write_text(json.dumps({"cpu": self.cpu, "rates": self.of}, indent=1), encoding="utf-8")
+
+    def median(self, key: str) -> float:
+        return statistics.median(r[0] for r in self.of[key])
+
+    def gain(self, key: str, off: str) -> str:
+        """The median of the turns' quotients, and the least and largest: in a turn all answer the same prompts."""
+        gains = [rate[0] / full[0] for rate, full in zip(self.of[key], self.of[off])]
+        return f"**{statistics.median(gains):.2f}**x ({min(gains):.2f}-{max(gains):.2f})"
+
+
 class Throughput:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.file = options.data / "throughput.json"
-        self.rates: dict[str, list] = json.loads(self.file.read_text()) if self.file.exists() else {}
-        self.settings = self.certified()
-        settings = ["off"] + [setting_of(c) for c in self.settings.values() if c]
+        self.certificates = certificates(options.adapted)
+        self.cases = self.decoded_cases()
+        named = [name for name, c in self.certificates.items() if c["measure"] == SERVED and c["consistency"] == "risk"]
+        self.served = [name for name in self.cases if name in named]
+        self.headline = next(name for name in self.served if name.endswith("risk-0.05"))
+        settings = ["off"] + [setting_of(self.certificates[name]) for name in self.cases if name in self.certificates]
         self.lines = long_answers(options.data, settings, options.max_tokens, options.answers_from)
+        wanted = {f"decode {streams} {name}": self.turns(name) for streams in STREAMS for name in self.cases}
+        wanted |= {f"first {n} {name}": options.rounds for n in FIRST_STAGES for name in ("off", self.headline)}
+        wanted |= {f"served {name}": options.rounds for name in ("off", FREE, *self.served)}
+        self.rates = Rates(options.data / "throughput.json", wanted)
 
-    def certified(self) -> dict[str, dict | None]:
-        """`off`, and each distinct setting that a certificate names, by the name of the first such certificate."""
-        found: dict[str, dict | None] = {"off": None}
+    def turns(self, name: str) -> int:
+        certificate = self.certificates.get(name)
+        often = name == "off" or (certificate is not None and certificate["measure"] == SERVED)
+        return self.options.rounds if often else min(self.options.rounds, FEW_ROUNDS)
+
+    def decoded_cases(self) -> dict[str, list[object]]:
+        """What bench is told, by name: `off`; each distinct setting that a certificate names, by the name of the first such
+        certificate; every token at the same exit; all tokens to the end, but for the head."""
+        exits = self.options.adapted / "exits"
+        layers = [e["layer"] for e in json.loads((exits / "exits.json").read_text(encoding="utf-8"))["exits"]]
+
+        def case(exits: Path, layers: list[int], measure: str, threshold: float, profile: dict[int, float]) -> list[object]:
+            return ["--exits", exits, "--exit-layers", ",".join(map(str, layers)), "--exit-mode", "propagate", "--exit-measure", measure,
+                    "--exit-threshold", threshold, "--exit-profile", ",".join(f"{layer}:{share:.4f}" for layer, share in profile.items())]
+
+        found: dict[str, list[object]] = {"off": []}
         seen = set()
-        for name, c in certificates(self.options.adapted).items():
-            wanted = c["measure"] == SERVED or name.endswith("risk-0.05")
-            if wanted and setting_of(c) not in seen:
+        for name, c in self.certificates.items():
+            if setting_of(c) not in seen:
                 seen.add(setting_of(c))
-                found[name] = c
+                found[name] = case(exits, layers, c["measure"], c["threshold"], c["profile"])
+        for layer in layers:
+            found[f"every token after layer {layer}"] = case(exits, [layer], "preview", 0, {layer: 1})
+        found["every token after layer 29 (the cheap head)"] = case(self.options.data / "exits_29", [29], "preview", 0, {29: 1})
         return found
 
     def prompts(self, turn: int) -> Path:
@@ -63,83 +121,91 @@ class Throughput:
         path.write_text("".join(line + "\n" for line in random.Random(turn).sample(self.lines, max(STREAMS))), encoding="utf-8")
         return path
 
-    def bench(self, streams: int, certificate: dict | None, turn: int) -> dict:
-        exits = json.loads((self.options.adapted / "exits/exits.json").read_text())
-        layers = ",".join(str(e["layer"]) for e in exits["exits"])
+    def bench(self, streams: int, name: str, turn: int, *more: object) -> list:
         command = [ROOT / "tests/mpirun.sh", "2", ROOT / "build/tools/exeunt", "bench", self.options.model, "--adapter",
-                   self.options.adapted / "adapter", "--prompts", self.prompts(turn), "--workload", f"decode:{streams}", "--json"]
-        if certificate is not None:
-            command += ["--exits", self.options.adapted / "exits", "--exit-layers", layers, "--exit-mode", "propagate",
-                        "--exit-measure", certificate["measure"], "--exit-threshold", str(certificate["threshold"]),
-                        "--exit-profile", ",".join(f"{layer}:{share:.4f}" for layer, share in certificate["profile"].items())]
+                   self.options.adapted / "adapter", "--prompts", self.prompts(turn), "--workload", f"decode:{streams}", "--json",
+                   *self.cases[name], *more]
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=900, check=False)
         if done.returncode != 0:
             raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr[-2000:]}")
-        return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
-
-    def keep(self, key: str, values: list) -> None:
-        self.rates[key] = values
-        self.file.write_text(json.dumps(self.rates, indent=1))
+        report = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+        return [report["tokens_per_second"], report["mean_layers"], report["split"]]
 
     def decode(self) -> list[str]:
         for streams in STREAMS:
-            keys = {name: f"decode {streams} {name}" for name in self.settings}
             for turn in range(self.options.rounds):
-                for name, key in keys.items():
-                    rates = self.rates.get(key, [])
-                    if len(rates) > turn:
-                        continue  # an earlier call has it
-                    report = self.bench(streams, self.settings[name], turn)
-                    self.keep(key, rates + [[report["tokens_per_second"], report["mean_layers"], report["split"]]])
-        rows = ["| decode, tokens/s (least to most) | " + " | ".join(f"{s} stream{'s' if s > 1 else ''}" for s in STREAMS) + " |",
+                for name in self.cases:
+                    if turn < self.turns(name):
+                        self.rates.measure(f"decode {streams} {name}", turn, lambda: self.bench(streams, name, turn))
+        rows = [f"CPU: {self.rates.cpu}. Medians (least to most); *split*: layers of the first stage.", "",
+                "| decode, tokens/s | " + " | ".join(f"{s} stream{'s' if s > 1 else ''}" for s in STREAMS) + " |",
                 "|---|" + "---:|" * len(STREAMS)]
-        for name in self.settings:
+        for name in self.cases:
             cells = []
             for streams in STREAMS:
-                rates = [r[0] for r in self.rates[f"decode {streams} {name}"]]
-                off = statistics.median(r[0] for r in self.rates[f"decode {streams} off"])
-                layers = statistics.mean(r[1] for r in self.rates[f"decode {streams} {name}"])
-                split = self.rates[f"decode {streams} {name}"][-1][2]
-                median = statistics.median(rates)
-                gain = "" if name == "off" else f", **{median / off:.2f}**x"
-                cells.append(f"{median:.0f} ({min(rates):.0f}-{max(rates):.0f}){gain}, {layers:.1f} layers, split {split}")
+                key, off = f"decode {streams} {name}", f"decode {streams} off"
+                rates = [r[0] for r in self.rates.of[key]]
+                layers = statistics.mean(r[1] for r in self.rates.of[key])
+                splits = sorted({int(r[2].split(",")[0].split("-")[1]) for r in self.rates.of[key]})
+                gain = "" if name == "off" else f" {self.rates.gain(key, off)},"
+                cells.append(f"{self.rates.median(key):.0f} ({min(rates):.0f}-{max(rates):.0f}),{gain} {layers:.1f} layers, split "
+                             + "/".join(map(str, splits)))
             rows.append(f"| {name} | " + " | ".join(cells) + " |")
         return rows
 
-    def served(self) -> list[str]:
-        """Requests a second of 32 clients over HTTP, each test prompt once."""
-        lines = [json.loads(line)["prompt"] for line in (self.options.data / "test.jsonl").read_text().splitlines()][:SERVED_PROMPTS]
-        cases = {"off": {"exit": {"mode": "off"}}, "first token alone": {"exit": {"mode": "off"}, "max_tokens": 1}}
-        named = {n: c for n, c in self.settings.items() if c and c["consistency"] == "risk" and c["measure"] == SERVED}
-        cases |= {name: {"exit": {"certificate": name}} for name in named}
-        for name, body in cases.items():
-            while len(self.rates.get(f"served {name}", [])) < self.options.rounds:
-                plan = [ROOT / "build/tools/exeunt", "plan", self.options.model, "--adapter", self.options.adapted / "adapter",
-                        "--stages", "2", "--streams", "32", "--json"]
-                if name in named:
-                    plan += ["--exits", self.options.adapted / "exits", "--certificate", name]
-                split = json.loads(subprocess.run([str(p) for p in plan], capture_output=True, text=True, check=True).stdout)["split"]
-                with Cluster(ROOT / "build", self.options.model, "--stages", "2", "--threads-per-stage", "1", "--split", split,
-                             "--adapter", str(self.options.adapted / "adapter"), "--exits",
-                             str(self.options.adapted / "exits")) as cluster:
-                    def ask(prompt: str) -> int:
-                        request = {"model": "default", "prompt": prompt, "max_tokens": self.options.max_tokens, "temperature": 0} | body
-                        status, answer = cluster.post("/v1/completions", request)
-                        assert status == 200, answer
-                        return answer["usage"]["completion_tokens"]
-                    with ThreadPoolExecutor(32) as pool:
-                        list(pool.map(ask, lines[:32]))  # warm
-                        begin = time.monotonic()
-                        tokens = sum(pool.map(ask, lines))
-                        seconds = time.monotonic() - begin
-                self.keep(f"served {name}", self.rates.get(f"served {name}", []) + [[len(lines) / seconds, tokens / seconds]])
-        middle = {name: statistics.median(r[0] for r in self.rates[f"served {name}"]) for name in cases}
-        off, first = middle["off"], middle["first token alone"]
+    def fixed_splits(self) -> list[str]:
+        """Each at its best split, whatever was planned."""
+        names = ("off", self.headline)
+        for turn in range(self.options.rounds):
+            for n in FIRST_STAGES:
+                for name in names:
+                    self.rates.measure(f"first {n} {name}", turn,
+                                       lambda: self.bench(max(STREAMS), name, turn, "--split", f"0-{n},{n}-30"))
+        rows = ["", f"| decode, {max(STREAMS)} streams, by layers of the first stage | " + " | ".join(map(str, FIRST_STAGES)) + " |",
+                "|---|" + "---:|" * len(FIRST_STAGES)]
+        best = {}
+        for name in names:
+            rates = {n: self.rates.median(f"first {n} {name}") for n in FIRST_STAGES}
+            best[name] = max(rates, key=lambda n: rates[n])
+            rows.append(f"| {name} | " + " | ".join(f"**{r:.0f}**" if n == best[name] else f"{r:.0f}" for n, r in rates.items()) + " |")
+        gain = self.rates.gain(f"first {best[self.headline]} {self.headline}", f"first {best['off']} off")
+        return [*rows, "", f"Each at its best split, `{self.headline}` decodes {gain} as fast as `off`."]
+
+    def requests_per_second(self, name: str) -> list:
+        """Of 32 clients over HTTP, each test prompt once; and the tokens they get."""
+        lines = (self.options.data / "test.jsonl").read_text(encoding="utf-8").splitlines()[:SERVED_PROMPTS]
+        prompts = [json.loads(line)["prompt"] for line in lines]
+        exits = ["--exits", self.options.adapted / "exits"]
+        plan = [ROOT / "build/tools/exeunt", "plan", self.options.model, "--adapter", self.options.adapted / "adapter", "--stages", "2",
+                "--streams", "32", "--json", *([*exits, "--certificate", name] if name in self.served else [])]
+        split = json.loads(subprocess.run([str(p) for p in plan], capture_output=True, text=True, check=True).stdout)["split"]
+        body = {"model": "default", "max_tokens": 1 if name == FREE else self.options.max_tokens, "temperature": 0,
+                "exit": {"certificate": name} if name in self.served else {"mode": "off"}}
+        with Cluster(ROOT / "build", self.options.model, "--stages", "2", "--threads-per-stage", "1", "--split", split,
+                     "--adapter", str(self.options.adapted / "adapter"), *map(str, exits)) as cluster:
+            def ask(prompt: str) -> int:
+                status, answer = cluster.post("/v1/completions", body | {"prompt": prompt})
+                assert status == 200, answer
+                return answer["usage"]["completion_tokens"]
+            with ThreadPoolExecutor(32) as pool:
+                list(pool.map(ask, prompts[:32]))  # warm
+                begin = time.monotonic()
+                tokens = sum(pool.map(ask, prompts))
+                seconds = time.monotonic() - begin
+        return [len(prompts) / seconds, tokens / seconds]
+
+    def end_to_end(self) -> list[str]:
+        for turn in range(self.options.rounds):
+            for name in ("off", FREE, *self.served):
+                self.rates.measure(f"served {name}", turn, lambda: self.requests_per_second(name))
+        off, free = self.rates.median("served off"), self.rates.median(f"served {FREE}")
         rows = ["", f"End to end, {SERVED_PROMPTS} test prompts by 32 clients over HTTP, prompts and all: `off` {off:.1f} requests/s; with free "
-                f"decoding (first token alone) it would be {first:.1f}, {first / off:.2f} times: the cap."]
-        for name in named:
-            decoding = (1 / off - 1 / first) / (1 / middle[name] - 1 / first)
-            rows.append(f"`{name}`: {middle[name]:.1f}, **{middle[name] / off:.2f}** times; less the time of first tokens, {decoding:.2f} times.")
+                f"decoding ({FREE}) it would be {free:.1f}, {free / off:.2f} times: the cap."]
+        for name in self.served:
+            rate = self.rates.median(f"served {name}")
+            decoding = (1 / off - 1 / free) / (1 / rate - 1 / free)
+            rows.append(f"`{name}`: {rate:.1f}, {self.rates.gain(f'served {name}', 'served off')}; less the time of first tokens, "
+                        f"{decoding:.2f} times.")
         return rows
 
 
@@ -153,7 +219,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     throughput = Throughput(options)
-    (options.data / "throughput.md").write_text("\n".join(throughput.decode() + throughput.served()) + "\n", encoding="utf-8")
+    rows = throughput.decode() + throughput.fixed_splits() + throughput.end_to_end()
+    (options.data / "throughput.md").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ losses, a family over three measures), serve by name, watch.
     tests/cluster/exits_test.py BUILD_DIR MODEL
 """
 
+import html
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +22,7 @@ BUILD = Path(sys.argv[1])
 MODEL = sys.argv[2]
 PROMPTS = ["The capital of France is", "Once upon a time there was", "1, 2, 3, 4,", "def add(a, b):\n    return",
            "Water boils at", "The opposite of hot is", "My name is", "To be or not to be,", "The sun rises in the",
-           "Roses are red,", "import numpy as", "The largest planet is"]
+           "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "import numpy as", "The largest planet is"]
 DEVELOPMENT = ["The moon is made of", "An apple a day", "Ten, nine, eight,", "for i in range("]
 MAX_TOKENS = 12
 
@@ -43,12 +45,13 @@ def fit(folder: Path) -> Path:
     assert described["model"] == json.loads(exeunt("inspect", "--json").stdout)["hash"]
     assert [e["layer"] for e in described["exits"]] == [20, 26] and described["preview"]["rank"] == 64, described
     assert len(described["candidates"]["tokens"]) == 512 and all(e["outside"] for e in described["exits"]), described
-    html = folder / "probe.html"
-    table = exeunt("probe", *common, "--limit", 3, "--exits", exits, "--html", html).stdout
+    report = folder / "probe.html"
+    table = exeunt("probe", *common, "--limit", 3, "--exits", exits, "--html", report).stdout
     # After every layer something is judged; the last has nothing beside it.
     assert sum(line.split()[0].isdigit() for line in table.splitlines() if line.startswith("         ")) == 29, table
-    page = html.read_text()
+    page = report.read_text()
     assert page.count("<svg") == 5 and "src=" not in page and "href=" not in page
+    assert page.count(">after 20<") == page.count(">after 26<") == 2, "histogram and reliability of both"
     return exits
 
 
@@ -77,6 +80,10 @@ def calibrate(folder: Path, exits: Path) -> dict:
     assert "12 prompts cannot certify anything at delta 0.05" in error and "it takes 62" in error, error
     table = exeunt("calibrate", *arguments, "--delta", 0.9, "--consistency", "textual,risk", "--html", folder / "c.html").stdout
     assert table.count("<- certified") == 2, table
+    page = (folder / "c.html").read_text()
+    assert page.count("<polyline") == 2 and "risk 0.9" in page and table.strip() in html.unescape(page), page
+    error = exeunt("calibrate", *arguments[:-4], "--name", "a/b", *arguments[-2:], "--delta", 0.9, ok=False).stderr
+    assert "a certificate cannot be called 'a/b-textual-0.9'" in error, error
     certificate = json.loads((exits / "certificates/small-textual-0.9.json").read_text())
     assert certificate["n"] == len(PROMPTS) and certificate["p_value"] <= 0.05 and certificate["measure"] == "preview"
     generations = [json.loads(line) for line in (folder / "calibration.jsonl").read_text().splitlines()[1:]]
@@ -185,13 +192,27 @@ def check_served(exits: Path, swept: dict, members: list[dict]) -> None:
         for asked in ("wide-textual-0.9", fastest):
             status, answer = cluster.post("/v1/completions", body | {"prompt": "x", "exit": {"certificate": asked}})
             assert status == 200 and answer["usage"]["exit"]["certificate"] == fastest, answer
-        for more, why in (({"temperature": 1}, "'temperature' 0, not 1"), ({"max_tokens": 13}, "at most 12"),
+        for more, why in (({"temperature": 1}, "'temperature' 0, not 1"), ({"max_tokens": 13}, "'max_tokens' 12, not 13"),
+                          ({"max_tokens": 11}, "'max_tokens' 12, not 11"), ({"logprobs": 1}, "which 'logprobs' needs"),
                           ({"exit": {"certificate": "other"}}, "there is no certificate 'other'")):
             status, answer = cluster.post("/v1/completions", body | {"prompt": "x"} | more)
             assert status == 400 and why in answer["error"]["message"], answer
     with Cluster(BUILD, MODEL, "--stages", "1", "--exits", str(exits), "--exit-layers", "20") as cluster:
         status, answer = cluster.post("/v1/completions", body | {"prompt": "x"})
         assert status == 400 and "tested with exits after layers 20, 26" in answer["error"]["message"], answer
+    other = exits.parent / "others"
+    shutil.copytree(exits, other)
+    described = json.loads((other / "exits.json").read_text())
+    (other / "exits.json").write_text(json.dumps(described | {"model": "0" * 64}))
+    assert f"fitted to model {'0' * 64}, not to {described['model']}" in refused("--exits", str(other))
+
+
+def refused(*options: str) -> str:
+    """What a coordinator says that does not start with these options."""
+    done = subprocess.run([BUILD / "coordinator/exeunt-coordinator", "--model", MODEL, *options], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 1, done
+    return done.stdout + done.stderr
 
 
 def metrics(cluster: Cluster) -> list[str]:
@@ -255,9 +276,7 @@ def check_evidence_survives(folder: Path, exits: Path) -> None:
     with Cluster(BUILD, MODEL, *options) as cluster:
         assert abs(metric(cluster, evidence) - math.exp(1.5)) < 1e-4 and metric(cluster, done) == 0
     state.write_text(state.read_text()[:-20])
-    broken = subprocess.run([BUILD / "coordinator/exeunt-coordinator", "--model", MODEL, *options], capture_output=True, text=True,
-                            timeout=60, check=False)
-    assert broken.returncode == 1 and f"--audit-state: {state}: " in broken.stdout + broken.stderr, broken
+    assert f"--audit-state: {state}: " in refused(*options)
 
 
 def main() -> None:

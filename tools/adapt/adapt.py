@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import math
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -17,7 +19,7 @@ import torch
 import examples
 import export
 from examples import Batch, Example
-from exiting_model import ExitingModel, Tokenizer, blend, load, use_all_cores
+from exiting_model import ADAPTER, ExitingModel, Tokenizer, blend, load, use_all_cores
 from recipe import Recipe, evaluate, fit_translators, step_loss
 
 FIT_TEXTS = 400  # that the closed-form translators are fitted on
@@ -34,6 +36,7 @@ class Training:
     train: list[Example]
     development: list[Example]
     directory: Path
+    inputs: dict[str, str]  # what the recipe does not say: options, with the hashes of their files
     own_targets: dict[int, list[int]] = dataclasses.field(default_factory=dict)  # by index of `train`
 
     def batch(self, chosen: list[Example]) -> Batch:
@@ -76,7 +79,7 @@ def write_own_targets(training: Training) -> None:
         count = min(len(training.train), int(recipe.steps * recipe.own_targets_share * recipe.texts_per_step * 0.5))
         indices = torch.randperm(len(training.train), generator=torch.Generator().manual_seed(recipe.seed))[:count].tolist()
         print(f"own targets: {count}", flush=True)
-        path.write_text(json.dumps(dict(zip(indices, generate(training, indices)))), encoding="utf-8")
+        replace(path, lambda scratch: scratch.write_text(json.dumps(dict(zip(indices, generate(training, indices))))))
     training.own_targets = {int(index): answer for index, answer in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
@@ -94,29 +97,39 @@ def generate(training: Training, indices: list[int]) -> list[list[int]]:
     return [answer if m["tokens"] < limit else answer[:-1] for m, answer in zip(made, answers)]
 
 
+def replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Written beside it and renamed: a kill at any moment leaves a whole one."""
+    scratch = path.with_suffix(".new")
+    write(scratch)
+    scratch.replace(path)
+
+
+def hash_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 class Checkpoint:
-    """What a step leaves behind, written beside and renamed: a kill at any moment leaves a whole one."""
+    """What a step leaves behind."""
 
     def __init__(self, training: Training, optimizer: torch.optim.Optimizer | None):
         self._training, self._optimizer = training, optimizer
         self._path = training.directory / "checkpoint.pt"
 
     def save(self, step: int) -> None:
-        state = {"step": step, "recipe": dataclasses.asdict(self._training.recipe), "optimizer": self._optimizer.state_dict(),
+        state = {"step": step, "recipe": dataclasses.asdict(self._training.recipe), "inputs": self._training.inputs,
+                 "optimizer": self._optimizer.state_dict(),
                  "trained": {name: p.detach().cpu() for name, p in self._training.model.trained().items()}}
-        scratch = self._path.with_suffix(".new")
-        torch.save(state, scratch)
-        scratch.replace(self._path)
+        replace(self._path, lambda scratch: torch.save(state, scratch))
 
     def load(self) -> int:
-        """The step to go on with; 0 where there is no checkpoint. One of another recipe is an error."""
+        """The step to go on with; 0 where there is no checkpoint. One of another recipe or other inputs is an error."""
         if not self._path.exists():
             return 0
         state = torch.load(self._path, map_location="cpu", weights_only=True)
-        recipe = dataclasses.asdict(self._training.recipe)
-        for key, value in state["recipe"].items():
-            if recipe[key] != value:
-                raise SystemExit(f"{self._path}: was trained with {key} {value}, asked for is {recipe[key]}")
+        asked = dataclasses.asdict(self._training.recipe) | self._training.inputs
+        for key, value in (state["recipe"] | state["inputs"]).items():
+            if asked[key] != value:
+                raise SystemExit(f"{self._path}: was trained with {key} {value}, asked for is {asked[key]}")
         with torch.no_grad():
             for name, parameter in self._training.model.trained().items():
                 parameter.copy_(state["trained"][name])
@@ -209,9 +222,14 @@ def main(arguments: list[str]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     lines = examples.read_lines(options.train)
     development = examples.read_lines(options.development)[:options.development_texts]
+    inputs = {"--train": hash_of(options.train)}
+    for flag, made in (("--start", options.start), ("--blend", options.blend)):
+        inputs[flag] = hash_of(made / ADAPTER) if made else "none"
+    if options.blend is not None:
+        inputs["--blend-share"] = str(options.blend_share)
     training = Training(model, tokenizer, recipe, options.model, options.exeunt, lines,
-                        examples.encode(lines, tokenizer, options.max_tokens),
-                        examples.encode(development, tokenizer, options.max_tokens), directory)
+                        examples.encode(options.train, lines, tokenizer, options.max_tokens),
+                        examples.encode(options.development, development, tokenizer, options.max_tokens), directory, inputs)
     if not options.export:
         train(training, options.checkpoint_minutes, options.evaluate_steps)
     elif Checkpoint(training, None).load() == 0:

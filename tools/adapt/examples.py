@@ -43,14 +43,15 @@ def read_lines(path: Path) -> list[dict[str, str]]:
     return lines
 
 
-def encode(lines: list[dict[str, str]], tokenizer, max_tokens: int) -> list[Example]:
-    """Prompt and completion are tokenised apart, as they are when served. Longer ones than max_tokens are an error."""
+def encode(path: Path, lines: list[dict[str, str]], tokenizer, max_tokens: int) -> list[Example]:
+    """Of the lines of a file. Prompt and completion are tokenised apart, as they are when served. Longer ones than max_tokens are
+    an error."""
     examples = []
     prompts = tokenizer.prompts([line["prompt"] for line in lines])
     answers = tokenizer.answers([line["completion"] for line in lines])
     for number, (prompt, answer) in enumerate(zip(prompts, answers), 1):
         if len(prompt) + len(answer) > max_tokens:
-            raise ExampleError(f"line {number}: {len(prompt) + len(answer)} tokens, the limit is {max_tokens}")
+            raise ExampleError(f"{path}:{number}: {len(prompt) + len(answer)} tokens, the limit is {max_tokens}")
         examples.append(Example(prompt, answer))
     return examples
 

@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 import transformers
 
+ADAPTER = "adapter/adapter_model.safetensors"  # in what a run leaves (export.py)
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
@@ -128,7 +129,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 def read_lora(model: ExitingModel, made: Path) -> dict[str, torch.Tensor]:
     """The LoRA matrices of an earlier run of the same shape, float32. Errors name the file and what does not fit."""
-    path = made / "adapter/adapter_model.safetensors"
+    path = made / ADAPTER
     lora = read_tensors(path)
     wanted = {name: tensor.shape for name, tensor in peft.get_peft_model_state_dict(model.adapted).items()}
     found = {name: tensor.shape for name, tensor in lora.items()}
