@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -148,6 +149,8 @@ Result<std::vector<float>> SafetensorsFile::ReadFloats(const std::string& name,
   for (const int64_t extent : shape) n *= static_cast<size_t>(extent);
   std::vector<float> values(n);
   DequantizeRow(t->dtype, t->bytes.data(), values.data(), n);
+  const auto bad = std::ranges::find_if_not(values, [](float x) { return std::isfinite(x); });
+  if (bad != values.end()) return DataLoss("tensor '{}': element {} is {}", name, bad - values.begin(), *bad);
   return values;
 }
 

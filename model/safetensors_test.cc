@@ -62,6 +62,20 @@ TEST(Safetensors, OpensAFile) {
   EXPECT_EQ(file.Find("c"), nullptr);
 }
 
+TEST(Safetensors, ReadsFiniteNumbersOfTheShapeThatIsAskedFor) {
+  SafetensorsWriter writer;
+  writer.AddTensor("good", DType::kBF16, {1, 2}, Bytes({0x80, 0x3F, 0x00, 0xC0}));
+  writer.AddTensor("bad", DType::kBF16, {2}, Bytes({0x80, 0x3F, 0x80, 0x7F}));
+  const TempDir temp;
+  const std::string path = temp / "f.safetensors";
+  ASSERT_TRUE(writer.WriteTo(path).has_value());
+  const auto file = SafetensorsFile::Open(path).value();
+  EXPECT_THAT(file->ReadFloats("good", {1, 2}).value(), ElementsAre(1.0F, -2.0F));
+  EXPECT_EQ(file->ReadFloats("good", {2}).error().message, "tensor 'good' has shape [1, 2], not [2]");
+  EXPECT_EQ(file->ReadFloats("bad", {2}).error().message, "tensor 'bad': element 1 is inf");
+  EXPECT_EQ(file->ReadFloats("none", {2}).error().message, "tensor 'none' is missing");
+}
+
 TEST(Safetensors, MetadataAndPaddingAreIgnored) {
   EXPECT_EQ(ErrorOf(SafetensorsWriter::BuildRaw(R"({"__metadata__":{"format":"pt"}}     )", "")), "");
 }

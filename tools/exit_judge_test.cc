@@ -2,14 +2,14 @@
 #include "tools/exit_judge.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
+#include <functional>
 #include <string>
 
 #include "base/check.h"
+#include "base/testing/temp_dir.h"
 #include "model/testing/random_model.h"
 
 namespace exeunt {
@@ -21,12 +21,11 @@ constexpr int kVocab = 300;
 class ExitJudgeTest : public testing::Test {
  protected:
   ExitJudgeTest() {
-    const auto path =
-        std::filesystem::temp_directory_path() / ("exeunt-judge-" + std::to_string(getpid()) + ".gguf");
-    const Status written = WriteRandomModel({.n_layers = 2, .vocab_size = kVocab}, path.string());
+    const TempDir temp;
+    const std::string path = temp / "model.gguf";
+    const Status written = WriteRandomModel({.n_layers = 2, .vocab_size = kVocab}, path);
     CHECK_MSG(written.has_value(), "{}", written.error().message);
-    const std::shared_ptr<const ModelSource> source = ModelSource::Open(path.string()).value();
-    std::filesystem::remove(path);
+    const std::shared_ptr<const ModelSource> source = ModelSource::Open(path).value();
     reader_ =
         StateReader::Create(source, {0, 2}, /*with_head=*/true, /*threads=*/2, /*max_tokens=*/8).value();
     for (int i = 0; i < kRows * source->config().d_model; ++i) {

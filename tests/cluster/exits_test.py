@@ -34,6 +34,19 @@ def exeunt(verb: str, *arguments: object, ok: bool = True) -> subprocess.Complet
     return done
 
 
+def classifiers(exits: Path) -> list[bytes]:
+    """Of exits 20 and 26: weights and bias."""
+    data = (exits / "exits.safetensors").read_bytes()
+    behind = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:behind])
+
+    def tensor(name: str) -> bytes:
+        begin, end = header[name]["data_offsets"]
+        return data[behind + begin:behind + end]
+
+    return [tensor(f"exit.{layer}.classifier.weight") + tensor(f"exit.{layer}.classifier.bias") for layer in (20, 26)]
+
+
 def fit(folder: Path) -> Path:
     prompts = folder / "prompts.jsonl"
     prompts.write_text("".join(json.dumps({"prompt": p, "reference": p}) + "\n" for p in PROMPTS))
@@ -45,6 +58,9 @@ def fit(folder: Path) -> Path:
     assert described["model"] == json.loads(exeunt("inspect", "--json").stdout)["hash"]
     assert [e["layer"] for e in described["exits"]] == [20, 26] and described["preview"]["rank"] == 64, described
     assert len(described["candidates"]["tokens"]) == 512 and all(e["outside"] for e in described["exits"]), described
+    shared = folder / "shared"
+    exeunt("fit", *common, "--exit-layers", "20,26", "--limit", 6, "-o", shared, "--classifier", "shared", "--refine-passes", 0)
+    assert len(set(classifiers(shared))) == 1 and len(set(classifiers(exits))) == 2, (classifiers(shared), classifiers(exits))
     report = folder / "probe.html"
     table = exeunt("probe", *common, "--limit", 3, "--exits", exits, "--html", report).stdout
     # After every layer something is judged; the last has nothing beside it.

@@ -1,11 +1,15 @@
 """The adapters and exits that experiments/calm keeps, served over two stages: early and in full, the very answers that a sweep in
-one process gave (served.jsonl), at no more than the depth that is wanted.
+one process gave (served.jsonl), at no more than the depth that is wanted. Audits of traffic like the calibration prompts raise no alarm,
+of another task's prompts they do.
 
     tests/cluster/kept_exits_test.py BUILD_DIR MODEL
 """
 
 import json
+import subprocess
 import sys
+import tarfile
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,11 +47,40 @@ def check(task: Path) -> None:
           f"{sum(layers) / tokens:.2f} layers a token", flush=True)
 
 
+def exeunt(*arguments: object) -> str:
+    return subprocess.run([BUILD / "tools/exeunt", *map(str, arguments)], capture_output=True, text=True, timeout=300, check=True).stdout
+
+
+def check_watched(task: Path, other: Path) -> None:
+    path = task / f"exits/certificates/{task.name}-candidates-risk-0.05.json"
+    certificate = json.loads(path.read_text())
+
+    def watch(sweep: Path) -> dict:
+        return json.loads(exeunt("watch", "--certificate", path, "--sweep", sweep, "--audit-share", 0.02, "--requests", 10000, "--json"))
+
+    with tempfile.TemporaryDirectory() as directory:
+        swept = "calibration_answers.jsonl"
+        with tarfile.open(task / "measured.tar.xz") as measured:
+            measured.extract(swept, directory, filter="data")
+        same = watch(Path(directory) / swept)
+        assert same["prompts"] == certificate["n"] == 3000 and same["alarm_share"] <= same["audit_level"] == 0.01, same
+        shifted = Path(directory) / "shifted.jsonl"
+        exeunt("sweep", MODEL, "--adapter", task / "adapter", "--exits", task / "exits", "--prompts", other / "served.jsonl", "-n",
+               certificate["max_tokens"], "--exit-measure", certificate["measure"], "--thresholds", f"{certificate['threshold']:g}",
+               "--threads", 2, "-o", shifted)
+        alarmed = watch(shifted)
+        assert alarmed["alarm_share"] > 0.99, alarmed
+    print(f"ok   {task.name}: of {same['replays']} replays {same['alarm_share']:.1%} alarm on calibration traffic, "
+          f"{alarmed['alarm_share']:.1%} on prompts of {other.name}", flush=True)
+
+
 def main() -> None:
     kept = sorted(p.parent for p in (ROOT / "experiments/calm").glob("*/adapter"))
     assert kept, "no adapters are kept"
     for task in kept:
         check(task)
+    restore, synopsis = kept
+    check_watched(restore, synopsis)
 
 
 main()

@@ -59,10 +59,11 @@ def save(name: str, directory: Path) -> None:
     (directory / "generation_config.json").unlink(missing_ok=True)
 
 
-def load(directory: Path) -> transformers.PreTrainedModel:
-    """Opens what save() wrote, in float64."""
-    return transformers.AutoModelForCausalLM.from_pretrained(directory, torch_dtype=torch.float64,
-                                                             attn_implementation="eager").eval()
+def load(path: Path) -> transformers.PreTrainedModel:
+    """Opens what save() wrote, or a GGUF file, in float64."""
+    source = {"gguf_file": path.name} if path.is_file() else {}
+    return transformers.AutoModelForCausalLM.from_pretrained(path.parent if source else path, torch_dtype=torch.float64,
+                                                             attn_implementation="eager", **source).eval()
 
 
 def runner(model: torch.nn.Module) -> Callable[[list[int]], Tensor]:

@@ -6,6 +6,7 @@
   /tmp/venv/bin/python make_goldens.py random /tmp/random
   /tmp/venv/bin/python make_goldens.py hf
   /tmp/venv/bin/python make_goldens.py adapter
+  /tmp/venv/bin/python make_goldens.py default_adapter "$(../../deploy/get_model.sh)"          (2 minutes)
   /tmp/venv/bin/python make_goldens.py default "$(../../deploy/get_model.sh)" TEXTS.jsonl.gz   (5 minutes)
   /tmp/venv/bin/python make_goldens.py noise "$(../../deploy/get_model.sh)"                    (5 minutes)
 
@@ -29,6 +30,7 @@ from prompts import prompts, tokenizer_of
 from reference import EXACT, F32, INT8, Model, Numerics, Tensor, read_gguf
 
 DATA = Path(__file__).resolve().parent / "data"
+KEPT_ADAPTER = DATA.parents[2] / "experiments/calm/restore/adapter"
 TOP = 8  # largest logits kept per generated position of the default model
 GENERATED = 32
 WIDE_PROMPTS, WIDE_STRIDE = (0, 40), 192  # a chat and a text with a wider look at the vocabulary
@@ -76,11 +78,11 @@ def row(position: int, ids: list[int], logits: Tensor, digits: int) -> dict[str,
     return {"position": position, "ids": ids, "logits": [round(x, digits) for x in logits[ids].tolist()]}
 
 
-def sampled_golden(model: str, vocab: int, n_tokens: int, exact: Run, noisy: dict[str, Run]) -> dict[str, Any]:
-    """A fixed random sequence, with every eighth logit at about a dozen positions: enough to see any difference."""
+def sampled_golden(model: str, vocab: int, n_tokens: int, exact: Run, noisy: dict[str, Run], stride: int = 8) -> dict[str, Any]:
+    """A fixed random sequence, with one logit in `stride` at about a dozen positions: enough to see any difference."""
     tokens = torch.randint(vocab, (n_tokens,), generator=torch.Generator().manual_seed(n_tokens)).tolist()
     positions = sorted({0, 1, *range(n_tokens - 1, 0, -max(n_tokens // 12, 1))})
-    ids = list(range(0, vocab, 8))
+    ids = list(range(0, vocab, stride))
     want = exact(tokens)
     noise = {}
     torch.manual_seed(1)
@@ -139,6 +141,15 @@ def make_adapter() -> None:
     write_hf(adapters.NAME, hf_models.runner(adapters.load(base, directory)), merged)
 
 
+def make_default_adapter(path: Path) -> None:
+    """The default model with the adapter that is kept for it, by transformers and peft from the GGUF file."""
+    model = adapters.load(path, KEPT_ADAPTER)
+    config, weights = hf_models.as_reference(adapters.load(path, KEPT_ADAPTER).merge_and_unload())
+    noisy: Run = lambda tokens: Model(config, weights, F32).run(tokens)
+    vocab = weights.tensors["token_embd.weight"].shape[0]
+    write("default_lora", sampled_golden(path.name, vocab, 80, hf_models.runner(model), {"f32": noisy}, WIDE_STRIDE))
+
+
 def make_default(path: Path, texts: Path) -> None:
     """Greedy continuations of 50 prompts, and the logits that decided them."""
     exact = Model(*read_gguf(str(path)), EXACT)
@@ -186,6 +197,7 @@ def main() -> None:
     verbs.add_parser("random").add_argument("directory", type=Path)
     verbs.add_parser("hf")
     verbs.add_parser("adapter")
+    verbs.add_parser("default_adapter").add_argument("model", type=Path)
     verbs.add_parser("noise").add_argument("model", type=Path)
     default = verbs.add_parser("default")
     default.add_argument("model", type=Path)
@@ -198,6 +210,8 @@ def main() -> None:
             make_hf()
         elif arguments.verb == "adapter":
             make_adapter()
+        elif arguments.verb == "default_adapter":
+            make_default_adapter(arguments.model)
         elif arguments.verb == "noise":
             make_noise(arguments.model)
         else:

@@ -157,6 +157,8 @@ def train(training: Training, checkpoint_minutes: float, evaluate_steps: int) ->
         batch = training.batch_of_step(step)
         with model.autocast():
             loss, parts = step_loss(model, recipe, step, batch)
+        if not math.isfinite(loss.item()):
+            raise SystemExit(f"step {step}: the loss is {loss.item()}: try a smaller --learning-rate")
         loss.backward()
         torch.nn.utils.clip_grad_norm_(lora, 1.0)
         for group in optimizer.param_groups:

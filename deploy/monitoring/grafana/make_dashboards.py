@@ -54,6 +54,13 @@ def panel(kind: str, title: str, description: str, unit: str, *targets: tuple[st
             "targets": [{"refId": chr(ord("A") + i), "expr": expr, "legendFormat": legend, **heat} for i, (expr, legend) in enumerate(targets)]}
 
 
+AGREES = ', agrees="true"'
+
+
+def of_exits(more: str = "") -> str:
+    return f"sum by (certificate, layer) (increase(exeunt_audited_tokens_total{{{J}{more}}}[1d]))"
+
+
 def row(title: str) -> Json:
     return {"type": "row", "title": title, "collapsed": False, "panels": [], "gridPos": {"w": 24, "h": 1}}
 
@@ -235,12 +242,14 @@ REQUESTS = [
           (f"sum(rate(exeunt_http_response_body_bytes_total{{{J}}}[$__rate_interval]))", "bytes out")),
     row("Audits of certificates"),
     panel("timeseries", "Evidence", "Against each certificate; it alarms at 1 / --audit-level. 0 where none is served.", "short",
-          (f"exeunt_certificate_evidence{{{J}}} or vector(0)", "{{certificate}}")),
+          (f"exeunt_certificate_evidence{{{J}}} or vector(0)", "{{certificate}}"), width=6),
+    panel("timeseries", "Agreement", "Share of an exit's audited tokens that the full model would have said, over a day. 0 where there are none.",
+          "percentunit", (f"{of_exits(AGREES)} / {of_exits()} or vector(0)", "{{certificate}} after {{layer}}"), width=6, high=1),
     panel("timeseries", "Audits", "An hour, by result; dropped ones found no room. 0 where no certificate is served.", "short",
-          (f"sum by (certificate, result) (increase(exeunt_audits_total{{{J}}}[1h])) or vector(0)", "{{certificate}} {{result}}")),
+          (f"sum by (certificate, result) (increase(exeunt_audits_total{{{J}}}[1h])) or vector(0)", "{{certificate}} {{result}}"), width=6),
     panel("timeseries", "Tokens of audits", "Tokens a second that audits generate, beside those for clients.", "short",
           (f"sum(rate(exeunt_audit_generation_tokens_total{{{J}}}[$__rate_interval]))", "generated"),
-          (f"sum(rate(exeunt_audit_prompt_tokens_total{{{J}}}[$__rate_interval]))", "prompt")),
+          (f"sum(rate(exeunt_audit_prompt_tokens_total{{{J}}}[$__rate_interval]))", "prompt"), width=6),
 ]
 
 DASHBOARDS = [
