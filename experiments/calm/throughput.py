@@ -6,6 +6,7 @@ over HTTP. Writes throughput.md into --data, and every rate into throughput.json
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import statistics
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from report import SERVED, certificates, read_answers, setting_of
+from report import GOALS, SERVED, certificates, read_answers, setting_of
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/cluster"))
@@ -48,22 +49,23 @@ def long_answers(data: Path, settings: list[str], limit: int, quantile: float) -
 
 
 class Rates:
-    """Rates by key, one a turn, in a file. What another CPU measured is taken if nothing that is wanted is missing, else left aside:
-    rates of two machines do not stand beside each other."""
+    """Rates by key, one a turn, in a file. What another CPU measured is taken if nothing that is wanted is missing, else left aside, as
+    are rates of other prompts: they do not stand beside each other."""
 
-    def __init__(self, file: Path, wanted: dict[str, int]) -> None:
+    def __init__(self, file: Path, lines: list[str], wanted: dict[str, int]) -> None:
         self.file, self.cpu, self.of = file, cpu_name(), {}
+        self.prompts = hashlib.sha256("\n".join(lines).encode()).hexdigest()
         if file.exists():
             kept = json.loads(file.read_text(encoding="utf-8"))
             whole = all(len(kept["rates"].get(key, [])) >= turns for key, turns in wanted.items())
-            if whole or kept["cpu"] == self.cpu:
+            if kept["prompts"] == self.prompts and (whole or kept["cpu"] == self.cpu):
                 self.cpu, self.of = kept["cpu"], kept["rates"]
 
     def measure(self, key: str, turn: int, measured: Callable[[], list]) -> None:
         """Of turn `turn`, unless it is there."""
         if len(self.of.get(key, [])) <= turn:
             self.of.setdefault(key, []).append(measured())
-            self.file.write_text(json.dumps({"cpu": self.cpu, "rates": self.of}, indent=1), encoding="utf-8")
+            self.file.write_text(json.dumps({"cpu": self.cpu, "prompts": self.prompts, "rates": self.of}, indent=1), encoding="utf-8")
 
     def median(self, key: str) -> float:
         return statistics.median(r[0] for r in self.of[key])
@@ -87,7 +89,7 @@ class Throughput:
         wanted = {f"decode {streams} {name}": self.turns(name) for streams in STREAMS for name in self.cases}
         wanted |= {f"first {n} {name}": options.rounds for n in FIRST_STAGES for name in ("off", self.headline)}
         wanted |= {f"served {name}": options.rounds for name in ("off", FREE, *self.served)}
-        self.rates = Rates(options.data / "throughput.json", wanted)
+        self.rates = Rates(options.data / "throughput.json", self.lines, wanted)
 
     def turns(self, name: str) -> int:
         certificate = self.certificates.get(name)
@@ -95,8 +97,8 @@ class Throughput:
         return self.options.rounds if often else min(self.options.rounds, FEW_ROUNDS)
 
     def decoded_cases(self) -> dict[str, list[object]]:
-        """What bench is told, by name: `off`; each distinct setting that a certificate names, by the name of the first such
-        certificate; every token at the same exit; all tokens to the end, but for the head."""
+        """What bench is told, by name: `off`; each distinct setting of a certificate of the table, by the name of the first
+        such; every token at the same exit; all tokens to the end, but for the head."""
         exits = self.options.adapted / "exits"
         layers = [e["layer"] for e in json.loads((exits / "exits.json").read_text(encoding="utf-8"))["exits"]]
 
@@ -107,7 +109,8 @@ class Throughput:
         found: dict[str, list[object]] = {"off": []}
         seen = set()
         for name, c in self.certificates.items():
-            if setting_of(c) not in seen:
+            wanted = c["measure"] == SERVED or (c["consistency"], c["delta"]) in GOALS
+            if wanted and setting_of(c) not in seen:
                 seen.add(setting_of(c))
                 found[name] = case(exits, layers, c["measure"], c["threshold"], c["profile"])
         for layer in layers:
