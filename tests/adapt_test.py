@@ -60,7 +60,7 @@ def main() -> int:
         (folder / "train.jsonl").write_text('{"prompt": "x"}\n')
         assert 'train.jsonl:1: "completion" is not a string' in adapt(model, folder, ok=False)
         (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES))
-        assert "train.jsonl:1: 9 tokens, the limit is 4" in adapt(model, folder, "--max-tokens", "4", ok=False)
+        assert "train.jsonl:1: 11 tokens, the limit is 4" in adapt(model, folder, "--max-tokens", "4", ok=False)
         assert "not ascending layers" in adapt(model, folder, "--exits", "12,6", ok=False)
         # One step of each kind: task, taught, served, with own targets at the end; a checkpoint after every step.
         steps = ["--steps", "6", "--warmup-steps", "1", "--task-share", "0.17", "--teach-share", "0.33",

@@ -59,7 +59,7 @@ def fit(folder: Path) -> Path:
     assert [e["layer"] for e in described["exits"]] == [20, 26] and described["preview"]["rank"] == 64, described
     assert len(described["candidates"]["tokens"]) == 512 and all(e["outside"] for e in described["exits"]), described
     shared = folder / "shared"
-    exeunt("fit", *common, "--exit-layers", "20,26", "--limit", 6, "-o", shared, "--classifier", "shared", "--refine-passes", 0)
+    exeunt("fit", *common, "--exit-layers", "20,26", "-o", shared, "--classifier", "shared", "--refine-passes", 0)
     assert len(set(classifiers(shared))) == 1 and len(set(classifiers(exits))) == 2, (classifiers(shared), classifiers(exits))
     report = folder / "probe.html"
     table = exeunt("probe", *common, "--limit", 3, "--exits", exits, "--html", report).stdout
