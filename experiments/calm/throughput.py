@@ -58,7 +58,7 @@ class Rates:
         if file.exists():
             kept = json.loads(file.read_text(encoding="utf-8"))
             whole = all(len(kept["rates"].get(key, [])) >= turns for key, turns in wanted.items())
-            if kept["prompts"] == self.prompts and (whole or kept["cpu"] == self.cpu):
+            if kept.get("prompts") == self.prompts and (whole or kept["cpu"] == self.cpu):
                 self.cpu, self.of = kept["cpu"], kept["rates"]
 
     def measure(self, key: str, turn: int, measured: Callable[[], list]) -> None:
