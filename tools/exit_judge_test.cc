@@ -6,11 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <string>
 
-#include "base/check.h"
-#include "base/testing/temp_dir.h"
-#include "model/testing/random_model.h"
+#include "model/testing/open_random_model.h"
 
 namespace exeunt {
 namespace {
@@ -21,11 +18,7 @@ constexpr int kVocab = 300;
 class ExitJudgeTest : public testing::Test {
  protected:
   ExitJudgeTest() {
-    const TempDir temp;
-    const std::string path = temp / "model.gguf";
-    const Status written = WriteRandomModel({.n_layers = 2, .vocab_size = kVocab}, path);
-    CHECK_MSG(written.has_value(), "{}", written.error().message);
-    const std::shared_ptr<const ModelSource> source = ModelSource::Open(path).value();
+    const auto source = OpenRandomModel({.n_layers = 2, .vocab_size = kVocab});
     reader_ =
         StateReader::Create(source, {0, 2}, /*with_head=*/true, /*threads=*/2, /*max_tokens=*/8).value();
     for (int i = 0; i < kRows * source->config().d_model; ++i) {

@@ -2,12 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <numeric>
 #include <thread>
 
-#include "base/check.h"
-#include "model/testing/random_model.h"
+#include "model/testing/open_random_model.h"
 #include "transport/loopback_channel.h"
 
 namespace exeunt {
@@ -19,12 +17,7 @@ constexpr int kMaxTokens = 64;
 class StateRelayTest : public testing::Test {
  protected:
   StateRelayTest() {
-    const auto path =
-        std::filesystem::temp_directory_path() / ("exeunt-relay-" + std::to_string(getpid()) + ".gguf");
-    const Status written = WriteRandomModel({.n_layers = kLayers, .vocab_size = 300}, path.string());
-    CHECK_MSG(written.has_value(), "{}", written.error().message);
-    source_ = ModelSource::Open(path.string()).value();
-    std::filesystem::remove(path);
+    source_ = OpenRandomModel({.n_layers = kLayers, .vocab_size = 300});
     for (int length : {40, 1, 17, 63, 5, 30, 8}) {
       answers_.emplace_back(length);
       std::iota(answers_.back().begin(), answers_.back().end(), length);

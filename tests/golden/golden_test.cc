@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
-#include "base/testing/temp_dir.h"
+#include "model/testing/open_random_model.h"
 #include "tests/golden/golden.h"
 #include "tests/golden/random_specs.h"
 
@@ -16,14 +16,6 @@ std::shared_ptr<const ModelSource> Open(const std::string& path, const AdapterOp
   auto source = ModelSource::Open(path, adapter);
   CHECK_MSG(source.has_value(), "{}", source.error().message);
   return *source;
-}
-
-std::shared_ptr<const ModelSource> WriteAndOpen(const RandomModelSpec& spec) {
-  const TempDir temp;
-  const std::string path = temp / "model.gguf";
-  const Status written = WriteRandomModel(spec, path);
-  CHECK_MSG(written.has_value(), "{}", written.error().message);
-  return Open(path);  // the map keeps the file
 }
 
 Noise Difference(const Golden& golden, Engine* engine) {
@@ -60,7 +52,7 @@ void ExpectGolden(const std::string& name, const std::shared_ptr<const ModelSour
 
 class RandomModelGolden : public testing::TestWithParam<NamedSpec> {};
 
-TEST_P(RandomModelGolden, Logits) { ExpectGolden(GetParam().name, WriteAndOpen(GetParam().spec)); }
+TEST_P(RandomModelGolden, Logits) { ExpectGolden(GetParam().name, OpenRandomModel(GetParam().spec)); }
 
 INSTANTIATE_TEST_SUITE_P(All, RandomModelGolden, testing::ValuesIn(GoldenSpecs()),
                          [](const auto& info) { return info.param.name; });
@@ -93,7 +85,7 @@ TEST(Golden, TellsASlightlyDifferentModel) {
   const Golden golden = LoadGolden("llama_long_window");
   const Noise limit = LimitOf(golden, Weights::kF32);
   const auto rms = [&](const RandomModelSpec& changed) {
-    Engine engine(WriteAndOpen(changed), Weights::kF32);
+    Engine engine(OpenRandomModel(changed), Weights::kF32);
     return Difference(golden, &engine).rms;
   };
   EXPECT_LE(rms(spec), limit.rms);
