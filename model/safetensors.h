@@ -27,8 +27,8 @@ class SafetensorsFile {
   // nullptr where the file has no such tensor.
   const TensorView* Find(std::string_view name) const { return tensors_.Find(name); }
   const std::vector<TensorView>& tensors() const { return tensors_.all(); }
-  // A tensor's numbers. The error names the tensor where it is missing, has another shape (which it names, too)
-  // or a number that is not finite.
+  // A tensor's numbers. The error names the tensor where it is missing, has another shape (which it names,
+  // too) or a number that is not finite.
   Result<std::vector<float>> ReadFloats(const std::string& name, const std::vector<int64_t>& shape) const;
   const std::shared_ptr<const MappedFile>& file() const { return file_; }
 
