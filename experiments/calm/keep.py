@@ -11,7 +11,7 @@ from pathlib import Path
 from report import SERVED, certificates, read_answers, setting_of
 
 PROMPTS = 32
-MEASURED = ("calibration_*.jsonl", "test_*.jsonl", "probe.txt", "throughput.*")
+MEASURED = ("calibration_*.jsonl", "test_*.jsonl", "exits_29", "probe.txt", "throughput.*")
 
 
 def pack(data: Path, archive: Path) -> None:

@@ -57,8 +57,8 @@ class Rates:
         self.prompts = hashlib.sha256("\n".join(lines).encode()).hexdigest()
         if file.exists():
             kept = json.loads(file.read_text(encoding="utf-8"))
-            whole = all(len(kept["rates"].get(key, [])) >= turns for key, turns in wanted.items())
-            if kept.get("prompts") == self.prompts and (whole or kept["cpu"] == self.cpu):
+            if kept.get("prompts") == self.prompts and (kept["cpu"] == self.cpu or
+                                                        all(len(kept["rates"].get(key, [])) >= n for key, n in wanted.items())):
                 self.cpu, self.of = kept["cpu"], kept["rates"]
 
     def measure(self, key: str, turn: int, measured: Callable[[], list]) -> None:
