@@ -27,7 +27,7 @@ from cluster import Cluster  # noqa: E402
 
 STREAMS = (1, 8, 32)
 FEW_ROUNDS = 3                        # of what is not `off` and not measured by SERVED
-FIRST_STAGES = (8, 10, 12, 14, 16, 18, 20)  # layers, of the fixed splits
+FIRST_STAGES = (8, 10, 12, 14, 16, 18, 20, 22)  # layers, of the fixed splits
 SERVED_PROMPTS = 128
 FREE = "first token alone"            # end to end: what decoding for nothing would give
 
