@@ -20,7 +20,7 @@ work="${EXEUNT_CALM:-${XDG_CACHE_HOME:-$HOME/.cache}/exeunt/calm}"
 threads="$(nproc)"
 exeunt="$root/build/tools/exeunt"
 for built in "$exeunt" "$root/build/coordinator/exeunt-coordinator" "$root/build/worker/exeunt-worker"; do
-  [[ -x "$built" ]] || { echo "run.sh: $built is not built (README: cmake --build build)" >&2; exit 2; }
+  [[ -x "$built" ]] || { echo "run.sh: $built is not built (deploy/up.sh builds all)" >&2; exit 2; }
 done
 model="$("$root/deploy/get_model.sh")"
 
