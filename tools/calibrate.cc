@@ -61,6 +61,7 @@ class Calibration {
   Status Certify(const Goal& goal);
   void Describe(const Goal& goal, const CalibrationOutcome& outcome);
   Status Write(const Goal& goal, const CalibrationOutcome& outcome) const;
+  bool IsThere(const Certificate& certificate) const;
   Result<Certificate> MakeCertificate(const Goal& goal, const SettingFigures& figures) const;
   Result<double> WatchDelta(const Goal& goal, size_t setting) const;
   std::string DataHash() const;
@@ -262,6 +263,14 @@ Result<Certificate> Calibration::MakeCertificate(const Goal& goal, const Setting
   return ParseCertificate(ToJson(c));  // nothing is written that could not be read
 }
 
+// Made again from the same answers it keeps its date, and with that what a coordinator knows of it.
+bool Calibration::IsThere(const Certificate& certificate) const {
+  return std::any_of(earlier_.begin(), earlier_.end(), [&](Certificate earlier) {
+    earlier.created = certificate.created;
+    return ToJson(earlier) == ToJson(certificate);
+  });
+}
+
 // The whole family, or the fastest alone; in the place of what an earlier run wrote under this name.
 Status Calibration::Write(const Goal& goal, const CalibrationOutcome& outcome) const {
   namespace fs = std::filesystem;
@@ -272,7 +281,7 @@ Status Calibration::Write(const Goal& goal, const CalibrationOutcome& outcome) c
   std::set<std::string> written;
   for (size_t i = options_.family ? 0 : outcome.certified - 1; i < outcome.certified; ++i) {
     ASSIGN_OR_RETURN(const Certificate c, MakeCertificate(goal, outcome.figures[i]));
-    RETURN_IF_ERROR(WriteFile(directory + c.name + ".json", ToJson(c) + "\n"));
+    if (!IsThere(c)) RETURN_IF_ERROR(WriteFile(directory + c.name + ".json", ToJson(c) + "\n"));
     written.insert(c.name);
   }
   for (const Certificate& c : earlier_) {

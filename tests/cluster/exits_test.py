@@ -100,7 +100,15 @@ def calibrate(folder: Path, exits: Path) -> dict:
     assert page.count("<polyline") == 2 and "risk 0.9" in page and table.strip() in html.unescape(page), page
     error = exeunt("calibrate", *arguments[:-4], "--name", "a/b", *arguments[-2:], "--delta", 0.9, ok=False).stderr
     assert "a certificate cannot be called 'a/b-textual-0.9'" in error, error
-    certificate = json.loads((exits / "certificates/small-textual-0.9.json").read_text())
+    written = exits / "certificates/small-textual-0.9.json"
+    certificate = json.loads(written.read_text())
+    # Made again, it is the same certificate, of the same day; one that says something else is not.
+    for change, kept in (({}, True), ({"mean_loss": 0.5}, False)):
+        written.write_text(json.dumps(certificate | {"created": "2026-01-02"} | change))
+        exeunt("calibrate", *arguments, "--delta", 0.9)
+        again = json.loads(written.read_text())
+        assert (again["created"] == "2026-01-02") == kept, again
+        assert again | {"created": ""} == certificate | {"created": ""}, again
     assert certificate["n"] == len(PROMPTS) and certificate["p_value"] <= 0.05 and certificate["measure"] == "preview"
     generations = [json.loads(line) for line in (folder / "calibration.jsonl").read_text().splitlines()[1:]]
     chosen = [g for g in generations if g["setting"] == f"preview-{certificate['threshold']:.6g}"]
