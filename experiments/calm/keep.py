@@ -17,7 +17,8 @@ MEASURED = ("calibration_*.jsonl", "test_*.jsonl", "exits_29", "probe.txt", "thr
 def pack(data: Path, archive: Path) -> None:
     """The same bytes for the same files."""
     def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
-        info.mtime, info.uid, info.gid, info.uname, info.gname, info.mode = 0, 0, 0, "", "", 0o644
+        info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""
+        info.mode = 0o755 if info.isdir() else 0o644
         return info
 
     with tarfile.open(archive, "w:xz", preset=9) as tar:
