@@ -1,6 +1,6 @@
 // LoraAdapter: a PEFT LoRA directory (adapter_config.json, adapter_model.safetensors), merged into a model's
 // matrices as they are loaded: W + s B A, s = lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora
-// (arXiv 2106.09685, 2312.03732). Tensors are views of a memory map: a stage reads only what belongs to its
+// (arXiv 2106.09685, 2312.03732). Tensors are views of a memory map: a stage merges only what belongs to its
 // own layers. Immutable after Open; thread-safe.
 #pragma once
 
@@ -45,8 +45,8 @@ struct AdapterOptions {
 class LoraAdapter {
  public:
   // For the model of `config` and `tensors`, whose names are GGUF's. A key or tensor that changes what the
-  // model computes in a way that is not built here is an error, never ignored. Errors name file, key or
-  // tensor, value and limit.
+  // model computes in a way that is not built here is an error, never ignored, and so is a number
+  // that is not finite. Errors name file, key or tensor, value and limit.
   static Result<std::shared_ptr<const LoraAdapter>> Open(const AdapterOptions& options,
                                                          const ModelConfig& config,
                                                          const TensorTable& tensors);

@@ -225,6 +225,14 @@ TEST_F(LoraAdapterTest, TensorsThatDoNotFitAreRefusedByName) {
         AddTensor("base_model.model.model.layers.0.mlp.down_proj.lora_A.weight", {4, 128}, Random(512, 1));
       }),
       HasSubstr("lora_A and lora_B of blk.0.ffn_down.weight are not there both"));
+  std::vector<float> diverged = Random(512, 1);
+  diverged[200] = NAN;
+  EXPECT_THAT(
+      with([&] {
+        AddTensor("base_model.model.model.layers.0.mlp.down_proj.lora_A.weight", {4, 128}, diverged);
+      }),
+      HasSubstr("model.safetensors: tensor 'base_model.model.model.layers.0.mlp.down_proj.lora_A.weight': "
+                "element 200 is nan"));
 }
 
 }  // namespace

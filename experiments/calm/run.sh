@@ -64,11 +64,11 @@ for task in "${tasks[@]}"; do
   [[ -n "${loss[$task]:-}" ]] || { echo "run.sh: unknown task $task" >&2; exit 2; }
   data="$work/$task"
   kept="$here/$task"
-  python3 "$here/tasks.py" "$packages" "$task" "$data"
 
   adapted="$kept" plain="$data/plain"
   [[ -n "${more[$task]:-}" ]] && plain="$data/plain_longer"
   if [[ $train -eq 1 || ! -f "$kept/adapter/adapter_model.safetensors" ]]; then
+    python3 "$here/tasks.py" "$packages" "$task" "$data"
     adapted="$data/adapted"
     common=("$model" --train "$data/train.jsonl" --development "$data/development.jsonl" --exits "${exits[$task]}")
     say "$task: teaching, with exits and plain"
