@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/mmap.h"
 #include "base/write_file.h"
 #include "model/sha256.h"
 #include "tools/calibration.h"
@@ -61,7 +62,6 @@ class Calibration {
   Status Certify(const Goal& goal);
   void Describe(const Goal& goal, const CalibrationOutcome& outcome);
   Status Write(const Goal& goal, const CalibrationOutcome& outcome) const;
-  bool IsThere(const Certificate& certificate) const;
   Result<Certificate> MakeCertificate(const Goal& goal, const SettingFigures& figures) const;
   Result<double> WatchDelta(const Goal& goal, size_t setting) const;
   std::string DataHash() const;
@@ -263,12 +263,14 @@ Result<Certificate> Calibration::MakeCertificate(const Goal& goal, const Setting
   return ParseCertificate(ToJson(c));  // nothing is written that could not be read
 }
 
-// Made again from the same answers it keeps its date, and with that what a coordinator knows of it.
-bool Calibration::IsThere(const Certificate& certificate) const {
-  return std::any_of(earlier_.begin(), earlier_.end(), [&](Certificate earlier) {
-    earlier.created = certificate.created;
-    return ToJson(earlier) == ToJson(certificate);
-  });
+// Made again from the same answers a certificate keeps its date, and with that what a coordinator knows of
+// it. (Compared as text: a number that was read is not always the one that was written.)
+Status WriteCertificate(const std::string& path, const Certificate& certificate) {
+  const std::string made = ToJson(certificate) + "\n";
+  const auto undated = [](const std::string& text) { return text.substr(0, text.rfind(R"("created":)")); };
+  const auto there = ReadTextFile(path, made.size());
+  if (there && undated(*there) == undated(made)) return OkStatus();
+  return WriteFile(path, made);
 }
 
 // The whole family, or the fastest alone; in the place of what an earlier run wrote under this name.
@@ -281,7 +283,7 @@ Status Calibration::Write(const Goal& goal, const CalibrationOutcome& outcome) c
   std::set<std::string> written;
   for (size_t i = options_.family ? 0 : outcome.certified - 1; i < outcome.certified; ++i) {
     ASSIGN_OR_RETURN(const Certificate c, MakeCertificate(goal, outcome.figures[i]));
-    if (!IsThere(c)) RETURN_IF_ERROR(WriteFile(directory + c.name + ".json", ToJson(c) + "\n"));
+    RETURN_IF_ERROR(WriteCertificate(directory + c.name + ".json", c));
     written.insert(c.name);
   }
   for (const Certificate& c : earlier_) {

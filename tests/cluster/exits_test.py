@@ -101,10 +101,13 @@ def calibrate(folder: Path, exits: Path) -> dict:
     error = exeunt("calibrate", *arguments[:-4], "--name", "a/b", *arguments[-2:], "--delta", 0.9, ok=False).stderr
     assert "a certificate cannot be called 'a/b-textual-0.9'" in error, error
     written = exits / "certificates/small-textual-0.9.json"
-    certificate = json.loads(written.read_text())
+    text = written.read_text()
+    certificate = json.loads(text)
     # Made again, it is the same certificate, of the same day; one that says something else is not.
-    for change, kept in (({}, True), ({"mean_loss": 0.5}, False)):
-        written.write_text(json.dumps(certificate | {"created": "2026-01-02"} | change))
+    earlier = text.replace(f'"created":"{certificate["created"]}"', '"created":"2026-01-02"')
+    for there, kept in ((earlier, True), (earlier.replace(f'"n":{len(PROMPTS)},', '"n":1,'), False)):
+        assert json.loads(there)["created"] == "2026-01-02" and (there == earlier) == kept
+        written.write_text(there)
         exeunt("calibrate", *arguments, "--delta", 0.9)
         again = json.loads(written.read_text())
         assert (again["created"] == "2026-01-02") == kept, again
