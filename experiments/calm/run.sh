@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # CALM's table on real tasks, from the default model: adapt, fit, calibrate, serve over two stages, measure (docs/calm_table.md).
-#   experiments/calm/run.sh PACKAGES [TASK ...]     PACKAGES: directory of {train,development,calibration,test}.jsonl.gz
+#   experiments/calm/run.sh PACKAGES [TASK ...]     PACKAGES: directory of {train,development,calibration,test}.jsonl.gz;
+#                                                   TASK: restore, synopsis (both)
 # Works in ${EXEUNT_CALM:-~/.cache/exeunt/calm}; every step goes on where it was stopped. Adapter and exits that are kept here
 # (TASK/adapter, TASK/exits) are used as they are, and so are the answers and rates that were measured with them
 # (TASK/measured.tar.xz): --anew leaves these aside and measures what the work directory does not have, in one to two hours a
@@ -15,7 +16,7 @@ case "${1:-}" in
 esac
 packages="${1:?usage: run.sh [--train | --anew] PACKAGES [TASK ...]}"
 shift
-tasks=("${@:-restore}")
+[[ $# -gt 0 ]] || set -- restore synopsis
 work="${EXEUNT_CALM:-${XDG_CACHE_HOME:-$HOME/.cache}/exeunt/calm}"
 threads="$(nproc)"
 exeunt="$root/build/tools/exeunt"
@@ -60,7 +61,7 @@ once() {
   "${@:2}" -o "$1.part" >&2 && mv "$1.part" "$1"
 }
 
-for task in "${tasks[@]}"; do
+for task in "$@"; do
   [[ -n "${loss[$task]:-}" ]] || { echo "run.sh: unknown task $task" >&2; exit 2; }
   data="$work/$task"
   kept="$here/$task"
