@@ -147,8 +147,9 @@ Result<std::shared_ptr<const LoraAdapter>> LoraAdapter::Open(const AdapterOption
           "{}: tensor {} has shape [{}], which does not fit {} [{}] with a rank of at most {}", path,
           Quoted(t.name), fmt::join(t.shape, ", "), *target, fmt::join(matrix->shape, ", "), kMaxRank);
     }
-    if (const auto finite = adapter->file_->ReadFloats(t.name, t.shape); !finite)
-      return Annotate(finite.error(), path);
+    const auto finite = adapter->file_->ReadFloats(t.name, t.shape);
+    if (!finite) return Annotate(finite.error(), path);
+    ReleasePages(t.bytes);  // of most a stage needs no more
     const DTypeInfo merged = Info(adapter->MergedType(matrix->dtype));
     if (matrix->shape[1] % merged.block_elements != 0) {
       return InvalidArgument("adapter type {}: rows of {} have {} elements, not a multiple of {}",

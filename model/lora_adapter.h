@@ -1,7 +1,8 @@
 // LoraAdapter: a PEFT LoRA directory (adapter_config.json, adapter_model.safetensors), merged into a model's
 // matrices as they are loaded: W + s B A, s = lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora
-// (arXiv 2106.09685, 2312.03732). Tensors are views of a memory map: a stage merges only what belongs to its
-// own layers. Immutable after Open; thread-safe.
+// (arXiv 2106.09685, 2312.03732). Tensors are views of a memory map: all are read once, for numbers that
+// are not finite; a stage merges, and keeps in memory, only what belongs to its own layers. Immutable after
+// Open; thread-safe.
 #pragma once
 
 #include <cstdint>
