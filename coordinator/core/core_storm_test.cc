@@ -4,50 +4,15 @@
 // twice in an epoch.
 #include <gtest/gtest.h>
 
-#include <deque>
-#include <random>
 #include <set>
 
 #include "coordinator/core/core_harness.h"
+#include "coordinator/core/fake_job.h"
 
 namespace exeunt {
 namespace {
 
 constexpr uint32_t kPipelines = 2;
-constexpr uint32_t kStages = 3;
-constexpr uint64_t kPages = 12;
-constexpr uint32_t kPageTokens = 4;
-
-int32_t TokenOf(int32_t request, uint32_t index) { return request * 64 + static_cast<int32_t>(index); }
-
-// Counts itself.
-class LivePage {
- public:
-  explicit LivePage(std::shared_ptr<uint64_t> count) : count_(std::move(count)) { ++*count_; }
-  ~LivePage() { --*count_; }
-  LivePage(const LivePage&) = delete;
-  LivePage& operator=(const LivePage&) = delete;
-
- private:
-  std::shared_ptr<uint64_t> count_;
-};
-
-// One job of one epoch: what its ranks have yet to say, in order for each rank, in any order between ranks.
-struct FakeJob {
-  uint32_t pipeline = 0;
-  uint64_t epoch = 0;
-  bool alive = true;
-  uint32_t connected = 0;
-  std::vector<std::deque<proto::ToCoordinator>> out = std::vector<std::deque<proto::ToCoordinator>>(kStages);
-  std::map<uint64_t, proto::OpenSequence> open;
-  std::map<uint64_t, uint32_t> generated;
-  std::map<uint64_t, proto::OpenSequence> held;  // of which there are pages: open, or left behind
-  std::map<uint64_t, std::vector<std::shared_ptr<LivePage>>> pages;
-  std::shared_ptr<uint64_t> live_pages = std::make_shared<uint64_t>(0);
-  uint64_t capacity = UINT64_MAX;
-  uint64_t opened = 0;
-  uint64_t progress = 0;
-};
 
 struct ClientView {
   uint32_t prompt = 0;
@@ -63,7 +28,7 @@ struct ClientView {
 
 class Storm {
  public:
-  explicit Storm(uint32_t seed) : rng_(seed), core_(Config()) {}
+  explicit Storm(uint32_t seed) : dice_(seed), core_(Config()) {}
 
   void Run(int steps) {
     for (int i = 0; i < steps; ++i) Turn(/*arrivals=*/true);
@@ -93,8 +58,8 @@ class Storm {
     config.queue_timeout = std::chrono::seconds(20);
     return config;
   }
-  uint32_t Draw(uint32_t below) { return static_cast<uint32_t>(rng_() % below); }
-  bool OneIn(uint32_t n) { return Draw(n) == 0; }
+  uint32_t Draw(uint32_t below) { return dice_.Draw(below); }
+  bool OneIn(uint32_t n) { return dice_.OneIn(n); }
 
   bool Quiet() const {
     if (core_.running() + core_.queued() > 0) return false;
@@ -185,13 +150,9 @@ class Storm {
     }
     if (job->alive && job->connected < kStages && OneIn(2)) {
       events->emplace_back(WorkerConnected{job->pipeline, job->epoch, job->connected});
-      proto::ToCoordinator ready;
-      ready.mutable_ready()->set_kv_pages(kPages + Draw(3));
-      job->capacity = std::min(job->capacity, ready.ready().kv_pages());
-      ready.mutable_ready()->set_page_tokens(kPageTokens);
-      job->out[job->connected++].push_back(ready);
+      job->Connect();
     }
-    if (job->alive) Generate(job);
+    if (job->alive) job->Generate();
     for (uint32_t rank = 0; rank < kStages; ++rank) {
       if (job->alive && rank < job->connected) {
         proto::ToCoordinator beat;
@@ -207,59 +168,6 @@ class Storm {
     }
   }
 
-  void Generate(FakeJob* job) {
-    std::vector<uint64_t> done;
-    for (const auto& [number, open] : job->open) {
-      for (uint32_t n = Draw(4); n > 0; --n) {
-        const uint32_t index = job->generated[number];
-        const bool stop = index > 0 && OneIn(20);
-        if (index == open.max_tokens() || stop) {
-          Finish(job, open, index, stop ? proto::FINISH_STOP : proto::FINISH_LENGTH);
-          done.push_back(number);
-          break;
-        }
-        Say(job, number, 0, open, index);
-        if (OneIn(10)) Say(job, number, 0, open, Draw(index + 1));  // doubled
-        if (OneIn(10)) Say(job, number, 1, open, index);            // of another generation
-        ++job->generated[number];
-      }
-    }
-    for (const uint64_t number : done) job->open.erase(number);
-  }
-  void Say(FakeJob* job, uint64_t number, uint32_t generation, const proto::OpenSequence& open,
-           uint32_t index) {
-    proto::ToCoordinator message;
-    proto::TokenEvent& event = *message.mutable_tokens()->add_events();
-    event.set_sequence(number);
-    event.set_generation(generation);
-    event.set_position(static_cast<uint32_t>(open.prompt_size()) + index);
-    event.set_token(generation == 0 ? TokenOf(open.prompt(open.prompt_size() - 1), index) : -1);
-    job->out[Draw(kStages)].push_back(message);
-  }
-  void Finish(FakeJob* job, const proto::OpenSequence& open, uint32_t tokens, proto::FinishReason reason) {
-    const uint64_t number = open.sequence();
-    for (uint32_t at = open.score_from(); at > 0 && at < static_cast<uint32_t>(open.prompt_size()); ++at) {
-      if (reason == proto::FINISH_CANCELLED && OneIn(2)) break;
-      proto::ToCoordinator message;
-      proto::PromptScore& score = *message.mutable_scores()->add_scores();
-      score.set_sequence(number);
-      score.set_position(at);
-      job->out.back().push_back(message);
-    }
-    proto::ToCoordinator finished;
-    finished.mutable_finished()->set_sequence(number);
-    finished.mutable_finished()->set_tokens(tokens);
-    finished.mutable_finished()->set_reason(reason);
-    const bool retained = open.retain_tokens() > 0 && (reason != proto::FINISH_CANCELLED || OneIn(2));
-    finished.mutable_finished()->set_retained(retained);
-    job->out[0].push_back(finished);
-    job->pages.at(number).resize(retained ? open.retain_tokens() / kPageTokens : 0);
-    if (!retained) job->held.erase(number);
-    proto::ToCoordinator closed;
-    closed.mutable_closed()->add_sequence(number);
-    for (auto& queue : job->out) queue.push_back(closed);
-  }
-
   FakeJob* Find(uint32_t pipeline, uint64_t epoch) {
     for (FakeJob& job : jobs_) {
       if (job.pipeline == pipeline && job.epoch == epoch) return &job;
@@ -269,7 +177,7 @@ class Storm {
 
   void On(const StartPipeline& start) {
     ASSERT_TRUE(epochs_.insert(start.epoch).second) << "an epoch is used twice";
-    FakeJob& job = jobs_.emplace_back();
+    FakeJob& job = jobs_.emplace_back(&dice_);
     job.pipeline = start.pipeline;
     job.epoch = start.epoch;
     ++seen["start"];
@@ -283,7 +191,8 @@ class Storm {
       for (const proto::OpenSequence& open : send.message.admit().open()) {
         ASSERT_TRUE(numbers_.insert({send.pipeline, send.epoch, open.sequence()}).second)
             << "a number is used twice";
-        TakePages(job, open);
+        job->TakePages(open);
+        if (open.prefix_of() != 0) ++seen["shared"];
         job->open[open.sequence()] = open;
         ++job->opened;
       }
@@ -303,30 +212,11 @@ class Storm {
         ASSERT_TRUE(numbers_.contains({send.pipeline, send.epoch, number}))
             << "cancelled before it was opened";
         if (const auto open = job->open.extract(number); !open.empty()) {
-          Finish(job, open.mapped(), job->generated[number], proto::FINISH_CANCELLED);
+          job->Finish(open.mapped(), job->generated[number], proto::FINISH_CANCELLED);
         }
         ++seen["cancel"];
       }
     }
-  }
-  // As stage 0 does, before any other stage.
-  void TakePages(FakeJob* job, const proto::OpenSequence& open) {
-    auto& pages = job->pages[open.sequence()];
-    if (open.prefix_of() != 0) {
-      ASSERT_TRUE(job->held.contains(open.prefix_of())) << "it holds nothing any more";
-      const proto::OpenSequence& source = job->held.at(open.prefix_of());
-      const auto n = static_cast<int>(open.prefix_tokens());
-      ASSERT_LT(n, source.prompt_size());
-      ASSERT_TRUE(std::equal(source.prompt().begin(), source.prompt().begin() + n, open.prompt().begin()));
-      const auto& from = job->pages.at(open.prefix_of());
-      pages.assign(from.begin(), from.begin() + n / static_cast<int>(kPageTokens));
-      ++seen["shared"];
-    }
-    const uint64_t positions = static_cast<uint64_t>(open.prompt_size()) + open.max_tokens();
-    const uint64_t all = (positions + kPageTokens - 1) / kPageTokens;
-    while (pages.size() < all) pages.push_back(std::make_shared<LivePage>(job->live_pages));
-    ASSERT_LE(*job->live_pages, job->capacity) << "more pages than there are";
-    job->held[open.sequence()] = open;
   }
   void On(const RequestAdmitted& admitted) {
     ASSERT_FALSE(clients_.at(admitted.id).ended);
@@ -369,7 +259,7 @@ class Storm {
   }
   void On(const Drained&) { FAIL(); }
 
-  std::mt19937 rng_;
+  Dice dice_;
   TimePoint now_{std::chrono::seconds(5)};
   CoordinatorCore core_;
   std::vector<FakeJob> jobs_;
