@@ -5,36 +5,26 @@
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
-#include <random>
 
+#include "base/testing/dice.h"
 #include "coordinator/core/admission_queue.h"
 
 namespace exeunt {
 namespace {
-
-class Random {
- public:
-  explicit Random(uint32_t seed) : rng_(seed) {}
-  uint32_t Below(uint32_t n) { return static_cast<uint32_t>(rng_() % n); }
-  bool OneIn(uint32_t n) { return Below(n) == 0; }
-
- private:
-  std::mt19937 rng_;
-};
 
 // Two clients that always wait, one with ten times the requests: what they get differs by at most the
 // longest request.
 TEST(AdmissionQueueLaw, BackloggedClientsGetTheSameTokens) {
   for (uint32_t seed = 1; seed <= 50; ++seed) {
     SCOPED_TRACE(seed);
-    Random random(seed);
-    const uint32_t longest[] = {1 + random.Below(500), 1 + random.Below(500)};
+    Dice dice(seed);
+    const uint32_t longest[] = {1 + dice.Below(500), 1 + dice.Below(500)};
     AdmissionQueue queue;
     RequestId id = 0;
     std::map<RequestId, std::pair<size_t, uint64_t>> asked;
     for (int i = 0; i < 1100; ++i) {
       const size_t client = i % 11 == 0 ? 1 : 0;
-      const uint64_t tokens = 1 + random.Below(longest[client]);
+      const uint64_t tokens = 1 + dice.Below(longest[client]);
       asked[++id] = {client, tokens};
       queue.Push({id, client == 0 ? "many" : "few", 0, tokens});
     }
@@ -51,13 +41,13 @@ TEST(AdmissionQueueLaw, BackloggedClientsGetTheSameTokens) {
 // Any coming and going against the rules, by a model that only counts.
 class QueueStorm {
  public:
-  explicit QueueStorm(uint32_t seed) : random_(seed) {}
+  explicit QueueStorm(uint32_t seed) : dice_(seed) {}
 
   void Run() {
     for (int i = 0; i < 3000; ++i) {
-      for (uint32_t n = random_.Below(3); n > 0; --n) Push();
-      if (random_.OneIn(8)) Remove();
-      if (random_.OneIn(8)) Promote();
+      for (uint32_t n = dice_.Below(3); n > 0; --n) Push();
+      if (dice_.OneIn(8)) Remove();
+      if (dice_.OneIn(8)) Promote();
       while (waiting_.size() > 60) Refuse();
       if (!waiting_.empty()) Serve();
       ASSERT_EQ(queue_.size(), waiting_.size());
@@ -83,13 +73,13 @@ class QueueStorm {
   static constexpr uint32_t kLongest = 200;
 
   void Push() {
-    const Model model{fmt::format("c{}", random_.Below(6)), static_cast<int>(random_.Below(3)) - 1,
-                      1 + random_.Below(random_.OneIn(3) ? kLongest : 20)};
+    const Model model{fmt::format("c{}", dice_.Below(6)), static_cast<int>(dice_.Below(3)) - 1,
+                      1 + dice_.Below(dice_.OneIn(3) ? kLongest : 20)};
     waiting_[++last_id_] = model;
     queue_.Push({last_id_, model.client, model.level, model.tokens});
   }
   RequestId Any() {
-    return std::next(waiting_.begin(), random_.Below(static_cast<uint32_t>(waiting_.size())))->first;
+    return std::next(waiting_.begin(), dice_.Below(static_cast<uint32_t>(waiting_.size())))->first;
   }
   void Remove() {
     if (waiting_.empty()) return;
@@ -129,7 +119,7 @@ class QueueStorm {
     if (const auto held = held_.find(model.level); held != held_.end()) {
       ASSERT_EQ(head, held->second.id) << "the one that was held did not stay";
     }
-    if (random_.OneIn(3)) return Hold(head);
+    if (dice_.OneIn(3)) return Hold(head);
     for (const auto& [id, other] : waiting_) {
       if (held_.contains(model.level)) break;  // an older one may have been promoted since
       const bool earlier = other.client == model.client && other.level == model.level && id < head;
@@ -144,7 +134,7 @@ class QueueStorm {
     queue_.Hold();
     const std::vector<RequestId> passers = queue_.Passers();
     if (passers.empty()) return;
-    const RequestId passer = passers[random_.Below(static_cast<uint32_t>(passers.size()))];
+    const RequestId passer = passers[dice_.Below(static_cast<uint32_t>(passers.size()))];
     ASSERT_NE(passer, head);
     ASSERT_EQ(waiting_.at(passer).level, waiting_.at(head).level);
     at->second.passed_tokens += waiting_.at(passer).tokens;
@@ -163,7 +153,7 @@ class QueueStorm {
     waiting_.erase(id);
   }
 
-  Random random_;
+  Dice dice_;
   AdmissionQueue queue_;
   std::map<RequestId, Model> waiting_;
   std::map<int, Held> held_;  // by level
@@ -192,17 +182,17 @@ TEST(AdmissionQueueLaw, SharesAreFairWhoeverComesAndGoes) {
   int64_t worst = 0;
   for (uint32_t seed = 1; seed <= 50; ++seed) {
     SCOPED_TRACE(seed);
-    Random random(seed);
+    Dice dice(seed);
     AdmissionQueue queue;
     std::map<RequestId, std::pair<size_t, int64_t>> asked;
     int64_t ahead[kClients][kClients] = {};  // tokens that one got over another, since both wait
     RequestId id = 0;
     const auto name = [](size_t client) { return std::string(1, static_cast<char>('a' + client)); };
     for (int step = 0; step < 2000; ++step) {
-      if (random.OneIn(2)) {
-        const size_t client = random.Below(kClients);
-        for (uint32_t n = random.Below(5); n > 0; --n) {
-          const uint32_t tokens = 1 + random.Below(kLongest);
+      if (dice.OneIn(2)) {
+        const size_t client = dice.Below(kClients);
+        for (uint32_t n = dice.Below(5); n > 0; --n) {
+          const uint32_t tokens = 1 + dice.Below(kLongest);
           asked[++id] = {client, tokens};
           queue.Push({id, name(client), 0, tokens});
         }
@@ -238,11 +228,11 @@ class SmallAndLarge {
   // which together are no larger than it.
   static constexpr uint64_t kBound = kClients * (kLarge + kSmall) + kLarge;
 
-  explicit SmallAndLarge(uint32_t seed) : random_(seed) {}
+  explicit SmallAndLarge(uint32_t seed) : dice_(seed) {}
 
   // Tokens of others that were admitted from the large one's arrival to its admission.
   uint64_t Run() {
-    for (uint32_t turns = random_.Below(30); turns > 0; --turns) Turn();
+    for (uint32_t turns = dice_.Below(30); turns > 0; --turns) Turn();
     Push("large", kLarge);
     const uint64_t before = admitted_;
     const auto others = [&] { return admitted_ - before - (queue_.SizeOf("large") == 0 ? kLarge : 0); };
@@ -266,7 +256,7 @@ class SmallAndLarge {
   }
   void Turn() {
     for (uint32_t c = 0; c < kClients; ++c) {
-      while (queue_.SizeOf(fmt::format("{}", c)) < 3) Push(fmt::format("{}", c), 1 + random_.Below(kSmall));
+      while (queue_.SizeOf(fmt::format("{}", c)) < 3) Push(fmt::format("{}", c), 1 + dice_.Below(kSmall));
     }
     while (queue_.Head() && Admit(*queue_.Head())) {
     }
@@ -274,12 +264,12 @@ class SmallAndLarge {
     queue_.Hold();
     for (auto next = queue_.Passers(); !next.empty() && Admit(next[0]); next = queue_.Passers()) {
     }
-    std::swap(running_.front(), running_[random_.Below(static_cast<uint32_t>(running_.size()))]);
+    std::swap(running_.front(), running_[dice_.Below(static_cast<uint32_t>(running_.size()))]);
     used_ -= running_.front();
     running_.pop_front();
   }
 
-  Random random_;
+  Dice dice_;
   AdmissionQueue queue_;
   std::map<RequestId, uint64_t> tokens_;
   std::deque<uint64_t> running_;

@@ -58,7 +58,7 @@ class Storm {
     config.queue_timeout = std::chrono::seconds(20);
     return config;
   }
-  uint32_t Draw(uint32_t below) { return dice_.Draw(below); }
+  uint32_t Draw(uint32_t below) { return dice_.Below(below); }
   bool OneIn(uint32_t n) { return dice_.OneIn(n); }
 
   bool Quiet() const {

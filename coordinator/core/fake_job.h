@@ -8,10 +8,10 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <random>
 #include <utility>
 #include <vector>
 
+#include "base/testing/dice.h"
 #include "transport/control.pb.h"
 
 namespace exeunt {
@@ -19,16 +19,6 @@ namespace exeunt {
 constexpr uint32_t kStages = 3;
 constexpr uint64_t kPages = 12;
 constexpr uint32_t kPageTokens = 4;
-
-class Dice {
- public:
-  explicit Dice(uint32_t seed) : rng_(seed) {}
-  uint32_t Draw(uint32_t below) { return static_cast<uint32_t>(rng_() % below); }
-  bool OneIn(uint32_t n) { return Draw(n) == 0; }
-
- private:
-  std::mt19937 rng_;
-};
 
 inline int32_t TokenOf(int32_t request, uint32_t index) { return request * 64 + static_cast<int32_t>(index); }
 
@@ -51,7 +41,7 @@ struct FakeJob {
   // The next rank is there, and ready.
   void Connect() {
     proto::ToCoordinator ready;
-    ready.mutable_ready()->set_kv_pages(kPages + dice->Draw(3));
+    ready.mutable_ready()->set_kv_pages(kPages + dice->Below(3));
     capacity = std::min(capacity, ready.ready().kv_pages());
     ready.mutable_ready()->set_page_tokens(kPageTokens);
     out[connected++].push_back(ready);
@@ -61,7 +51,7 @@ struct FakeJob {
   void Generate() {
     std::vector<uint64_t> done;
     for (const auto& [number, asked] : open) {
-      for (uint32_t n = dice->Draw(4); n > 0; --n) {
+      for (uint32_t n = dice->Below(4); n > 0; --n) {
         const uint32_t index = generated[number];
         const bool stop = index > 0 && dice->OneIn(20);
         if (index == asked.max_tokens() || stop) {
@@ -70,8 +60,8 @@ struct FakeJob {
           break;
         }
         Say(number, 0, asked, index);
-        if (dice->OneIn(10)) Say(number, 0, asked, dice->Draw(index + 1));  // doubled
-        if (dice->OneIn(10)) Say(number, 1, asked, index);                  // of another generation
+        if (dice->OneIn(10)) Say(number, 0, asked, dice->Below(index + 1));  // doubled
+        if (dice->OneIn(10)) Say(number, 1, asked, index);                   // of another generation
         ++generated[number];
       }
     }
@@ -84,7 +74,7 @@ struct FakeJob {
     event.set_generation(generation);
     event.set_position(static_cast<uint32_t>(asked.prompt_size()) + index);
     event.set_token(generation == 0 ? TokenOf(asked.prompt(asked.prompt_size() - 1), index) : -1);
-    out[dice->Draw(kStages)].push_back(message);
+    out[dice->Below(kStages)].push_back(message);
   }
   void Finish(const proto::OpenSequence& asked, uint32_t tokens, proto::FinishReason reason) {
     const uint64_t number = asked.sequence();
