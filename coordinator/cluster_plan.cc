@@ -60,6 +60,8 @@ Result<proto::Plan> MakePlan(const Config& config, const ModelConfig& model) {
   plan.set_model_path(config.model);
   plan.set_adapter_path(config.adapter.directory);
   plan.set_adapter_type(config.adapter.type);
+  plan.set_rope_scaling(config.overrides.rope_scaling);
+  plan.set_context_length(config.overrides.context_length);
   plan.set_exits_path(config.exits);
   plan.set_kv_budget_bytes(config.kv_budget);
   plan.set_threads(ThreadsPerStage(config));

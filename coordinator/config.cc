@@ -31,6 +31,10 @@ void AddModelOptions(CLI::App* app, Config* c) {
   Add(app, "--adapter", &c->adapter.directory, "PEFT directory of a LoRA adapter, merged at load");
   Add(app, "--adapter-type", &c->adapter.type,
       "of merged matrices: auto, F32, F16, BF16, Q8_0, Q4_0 or Q4_1");
+  Add(app, "--rope-scaling", &c->overrides.rope_scaling,
+      R"(instead of the model's, e.g. {"rope_type": "yarn", "factor": 4})");
+  Add(app, "--context-length", &c->overrides.context_length,
+      "positions, instead of the model's (0: the model's, with its RoPE scaling)");
   Add(app, "--exits", &c->exits, "directory of exits.json");
   Add(app, "--api-model-name", &c->api_model_name, "name of the model in the API (default: its file)");
 }
@@ -204,6 +208,7 @@ ParsedConfig ParseConfig(int argc, const char* const* argv) {
 Status Validate(const Config& config) {
   RETURN_IF_ERROR(AtLeast("--stages", config.stages, 1));
   RETURN_IF_ERROR(AtLeast("--replicas", config.replicas, 1));
+  RETURN_IF_ERROR(AtLeast("--context-length", config.overrides.context_length, 0));
   RETURN_IF_ERROR(AtLeast("--threads-per-stage", config.threads_per_stage, 0));
   if (config.pin_threads && config.replicas > 1) {
     return InvalidArgument("--pin-threads is for one replica: {} would take the same CPUs", config.replicas);

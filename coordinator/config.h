@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "model/lora_adapter.h"
+#include "model/model_source.h"
 
 namespace exeunt {
 
@@ -16,6 +16,7 @@ struct Config {
   // The model
   std::string model;           // a .gguf file or a Hugging Face directory
   AdapterOptions adapter;      // a LoRA adapter, merged at load
+  ModelOverrides overrides;    // of what the model's file says
   std::string exits;           // directory of exits.json; "": none
   std::string api_model_name;  // "": the file's name; "default" is understood too
 

@@ -21,6 +21,7 @@
 #include "coordinator/supervisor/mpirun_launcher.h"
 #include "model/exit_heads_info.h"
 #include "model/model_source.h"
+#include "model/open_tokenizer.h"
 
 namespace exeunt {
 namespace {
@@ -118,9 +119,10 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
   }
   model.limits.default_exit = DefaultExit(config);
   model.limits.vocab_size = shape.vocab_size;
-  ASSIGN_OR_RETURN(model.tokenizer, source.directory().empty()
-                                        ? Tokenizer::FromGguf(source.metadata())
-                                        : Tokenizer::FromHfDirectory(source.directory()));
+  ASSIGN_OR_RETURN(model.tokenizer, OpenTokenizer(source));
+  for (const auto* warnings : {&shape.warnings, &model.tokenizer->warnings()}) {
+    for (const std::string& warning : *warnings) spdlog::warn("model {}: {}", model.id, warning);
+  }
   if (!model.tokenizer->chat_template().empty()) {
     auto parsed = ChatTemplate::Parse(model.tokenizer->chat_template());
     if (!parsed) return Annotate(parsed.error(), "chat template of the model");
@@ -209,7 +211,7 @@ Status Open(Config config, Server* server) {
   }
   ASSIGN_OR_RETURN(const std::string worker, WorkerBinary(config));
   ASSIGN_OR_RETURN(const std::string secret, Secret(config));
-  ASSIGN_OR_RETURN(const auto source, ModelSource::Open(config.model, config.adapter));
+  ASSIGN_OR_RETURN(const auto source, ModelSource::Open(config.model, config.adapter, config.overrides));
   ASSIGN_OR_RETURN(const proto::Plan plan, MakePlan(config, source->config()));
   ASSIGN_OR_RETURN(ServedModel model, MakeServedModel(config, *source, plan));
   CoreConfig core = MakeCoreConfig(config, source->config(), plan, MillisecondsSince1970());

@@ -81,7 +81,7 @@ else
   if [ "$stages" -gt 1 ] && [ -z "$(coordinator_option split)" ]; then
     # What layers, head and exits cost on this machine; the coordinator on its own only estimates it.
     plan=(--stages "$stages" --threads "$threads" --quiet)
-    for name in adapter adapter-type exits; do
+    for name in adapter adapter-type rope-scaling context-length exits; do
       value="$(coordinator_option "$name")"
       [ -z "$value" ] || plan+=("--$name" "$value")
     done

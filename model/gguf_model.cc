@@ -218,7 +218,7 @@ Result<ModelConfig> GgufModelConfig(const GgufContents& gguf) {
   ASSIGN_OR_RETURN(config.n_layers, keys.RequiredInt("block_count"));
   ASSIGN_OR_RETURN(config.d_model, keys.RequiredInt("embedding_length"));
   ASSIGN_OR_RETURN(config.d_ff, keys.RequiredInt("feed_forward_length"));
-  ASSIGN_OR_RETURN(config.context_length, keys.RequiredInt("context_length"));
+  ASSIGN_OR_RETURN(config.unscaled_context_length, keys.RequiredInt("context_length"));
   ASSIGN_OR_RETURN(config.n_heads, keys.RequiredInt("attention.head_count"));
   ASSIGN_OR_RETURN(const std::optional<int> n_kv_heads, keys.Int("attention.head_count_kv"));
   config.n_kv_heads = n_kv_heads.value_or(config.n_heads);
@@ -229,8 +229,14 @@ Result<ModelConfig> GgufModelConfig(const GgufContents& gguf) {
   config.sliding_window = window.value_or(0);
   ASSIGN_OR_RETURN(config.rope_theta, keys.Float("rope.freq_base", config.rope_theta));
   ASSIGN_OR_RETURN(config.rope_scaling, ReadRopeScaling(keys));
-  if (config.rope_scaling.kind == RopeScalingKind::kYarn && config.rope_scaling.original_context == 0) {
-    config.rope_scaling.original_context = config.context_length;
+  RopeScaling& scaling = config.rope_scaling;
+  config.context_length = config.unscaled_context_length;
+  if (scaling.kind != RopeScalingKind::kNone && scaling.original_context > 0) {
+    config.context_length =
+        static_cast<int>(std::min(std::lround(scaling.original_context * double{scaling.factor}), 1L << 30));
+  }
+  if (scaling.kind != RopeScalingKind::kNone && scaling.original_context == 0) {
+    scaling.original_context = config.unscaled_context_length;
   }
   ASSIGN_OR_RETURN(config.rope_freq_factors, RopeFreqFactors(gguf, config));
   RETURN_IF_ERROR(ValidateConfig(config));

@@ -2,14 +2,15 @@
 // model's own page for the defaults of keys that are left out.
 #include <algorithm>
 #include <boost/json.hpp>
-#include <cmath>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
+#include "model/hf_keys.h"
 #include "model/hf_model.h"
+#include "model/hf_rope.h"
 #include "model/json.h"
 #include "model/quoted.h"
 
@@ -17,86 +18,6 @@ namespace exeunt {
 namespace {
 
 namespace json = boost::json;
-
-// Typed access to a JSON object's keys. The getters take null for missing.
-class Keys {
- public:
-  explicit Keys(const json::object& object) : object_(object) {}
-
-  const json::value* Find(std::string_view key) const {
-    const json::value* const value = object_.if_contains(key);
-    return value == nullptr || value->is_null() ? nullptr : value;
-  }
-
-  Result<std::optional<int>> Int(std::string_view key) const {
-    const json::value* const value = Find(key);
-    if (value == nullptr) return std::optional<int>();
-    const int64_t* const number = value->if_int64();
-    if (number == nullptr || *number < 0 || *number > std::numeric_limits<int>::max()) {
-      return Wrong(key, *value, fmt::format("a whole number from 0 to {}", std::numeric_limits<int>::max()));
-    }
-    return std::optional(static_cast<int>(*number));
-  }
-
-  Result<int> RequiredInt(std::string_view key) const {
-    ASSIGN_OR_RETURN(const std::optional<int> value, Int(key));
-    if (!value) return DataLoss("key '{}' is missing", key);
-    return *value;
-  }
-
-  Result<float> Float(std::string_view key, float fallback) const {
-    const json::value* const value = Find(key);
-    if (value == nullptr) return fallback;
-    const double number = value->is_double()  ? value->get_double()
-                          : value->is_int64() ? static_cast<double>(value->get_int64())
-                                              : HUGE_VAL;
-    if (!(std::abs(number) <= static_cast<double>(std::numeric_limits<float>::max()))) {
-      return Wrong(key, *value, "a finite number");
-    }
-    return static_cast<float>(number);
-  }
-
-  Result<bool> Bool(std::string_view key, bool fallback) const {
-    const json::value* const value = Find(key);
-    if (value == nullptr) return fallback;
-    if (!value->is_bool()) return Wrong(key, *value, "true or false");
-    return value->get_bool();
-  }
-
-  Result<std::string> String(std::string_view key, std::string_view fallback) const {
-    const json::value* const value = Find(key);
-    if (value == nullptr) return std::string(fallback);
-    if (!value->is_string()) return Wrong(key, *value, "a string");
-    return std::string(value->get_string());
-  }
-
-  bool IsNull(std::string_view key) const {
-    const json::value* const value = object_.if_contains(key);
-    return value != nullptr && value->is_null();
-  }
-
-  // nullptr where the key is missing.
-  Result<const json::object*> Object(std::string_view key) const {
-    const json::value* const value = Find(key);
-    if (value == nullptr) return static_cast<const json::object*>(nullptr);
-    if (!value->is_object()) return Wrong(key, *value, "an object");
-    return &value->get_object();
-  }
-
-  // A key that must be missing, or say what the computation does anyway.
-  Status Expect(std::string_view key, const json::value& expected) const {
-    const json::value* const value = Find(key);
-    if (value == nullptr || *value == expected) return OkStatus();
-    return Unimplemented("key '{}' is {}, only {} is supported", key, JsonText(*value), JsonText(expected));
-  }
-
- private:
-  static Error Wrong(std::string_view key, const json::value& value, std::string_view expected) {
-    return InvalidArgument("key '{}' is {}, expected {}", key, JsonText(value), expected);
-  }
-
-  const json::object& object_;
-};
 
 struct Architecture {
   std::string_view hf_name;
@@ -111,7 +32,7 @@ constexpr Architecture kArchitectures[] = {
     {"Qwen3ForCausalLM", "qwen3", 128, 32},
 };
 
-Result<Architecture> FindArchitecture(const Keys& keys) {
+Result<Architecture> FindArchitecture(const HfKeys& keys) {
   const json::value* const value = keys.Find("architectures");
   if (value == nullptr) return DataLoss("key 'architectures' is missing");
   const json::array* const list = value->if_array();
@@ -126,91 +47,150 @@ Result<Architecture> FindArchitecture(const Keys& keys) {
       JsonText(*value));
 }
 
-Status ExpectWholeRotary(const Keys& keys) {
-  ASSIGN_OR_RETURN(const float rotary, keys.Float("partial_rotary_factor", 1.0F));
-  if (rotary == 1.0F) return OkStatus();
-  return Unimplemented("key 'partial_rotary_factor' is {}, only 1 is supported", rotary);
+// A key with the values that do what is computed anyway; anything else would change the computation in a way
+// that is not built here. Those below the line are read by vLLM only.
+struct NeutralKey {
+  std::string_view key;
+  std::vector<json::value> neutral;
+};
+const std::vector<NeutralKey>& NeutralKeys() {
+  static const std::vector<NeutralKey> keys = {
+      {"hidden_act", {"silu", "swish"}},
+      {"mlp_bias", {false}},
+      {"attention_bias", {false}},
+      {"quantization_config", {}},
+      {"num_local_experts", {0}},
+      {"num_experts", {0}},
+      {"is_encoder_decoder", {false}},
+      {"add_cross_attention", {false}},
+      {"pruned_heads", {json::object()}},
+      {"bias", {false}},
+      {"qkv_bias", {false}},
+      {"is_causal", {true}},
+      {"logit_scale", {1, 1.0}},
+      {"rope_is_neox_style", {true}},
+  };
+  return keys;
 }
 
-// Keys that would change the computation in a way that is not built here.
-Status RefuseWhatIsNotBuilt(const Keys& keys, const Architecture& architecture) {
-  RETURN_IF_ERROR(keys.Expect("hidden_act", "silu"));
-  RETURN_IF_ERROR(keys.Expect("mlp_bias", false));
-  // Qwen2 has biases of its own; elsewhere this key adds one to the output projection too.
-  if (architecture.name != "qwen2") RETURN_IF_ERROR(keys.Expect("attention_bias", false));
-  RETURN_IF_ERROR(ExpectWholeRotary(keys));
-  for (const char* key : {"quantization_config", "num_local_experts", "num_experts"}) {
+Status RefuseWhatIsNotBuilt(const HfKeys& keys, const Architecture& architecture) {
+  for (const auto& [key, neutral] : NeutralKeys()) {
     const json::value* const value = keys.Find(key);
-    if (value != nullptr)
-      return Unimplemented("key '{}' is {}, which is not supported", key, JsonText(*value));
+    if (value == nullptr || std::ranges::find(neutral, *value) != neutral.end()) continue;
+    // Qwen2 has biases of its own; elsewhere these keys add one to the output projection too.
+    if (architecture.name == "qwen2" && (key == "attention_bias" || key == "qkv_bias")) continue;
+    return Unimplemented("key '{}' is {}, {}", key, JsonText(*value),
+                         neutral.empty() ? "which is not supported"
+                                         : fmt::format("only {} is supported", JsonText(neutral.front())));
   }
   return OkStatus();
 }
 
-Status ReadScalingNumbers(const Keys& keys, const ModelConfig& config, RopeScaling& scaling) {
-  if (keys.Find("factor") == nullptr) return DataLoss("key 'factor' is missing");
-  ASSIGN_OR_RETURN(scaling.factor, keys.Float("factor", 1.0F));
-  ASSIGN_OR_RETURN(const auto original, keys.Int("original_max_position_embeddings"));
-  scaling.original_context = original.value_or(config.context_length);
-  ASSIGN_OR_RETURN(scaling.low_freq_factor, keys.Float("low_freq_factor", scaling.low_freq_factor));
-  ASSIGN_OR_RETURN(scaling.high_freq_factor, keys.Float("high_freq_factor", scaling.high_freq_factor));
-  ASSIGN_OR_RETURN(scaling.beta_fast, keys.Float("beta_fast", scaling.beta_fast));
-  ASSIGN_OR_RETURN(scaling.beta_slow, keys.Float("beta_slow", scaling.beta_slow));
-  ASSIGN_OR_RETURN(scaling.attention_factor, keys.Float("attention_factor", 0.0F));
-  RETURN_IF_ERROR(keys.Expect("truncate", true));
-  return OkStatus();
-}
+// Keys that transformers' classes know, and that change nothing that is computed here, or are read below.
+constexpr std::string_view kKnownKeys[] = {"architectures",
+                                           "attention_bias",
+                                           "attention_dropout",
+                                           "attn_implementation",
+                                           "auto_map",
+                                           "bad_words_ids",
+                                           "begin_suppress_tokens",
+                                           "bos_token_id",
+                                           "chunk_size_feed_forward",
+                                           "cross_attention_hidden_size",
+                                           "decoder_start_token_id",
+                                           "diversity_penalty",
+                                           "do_sample",
+                                           "dtype",
+                                           "early_stopping",
+                                           "encoder_no_repeat_ngram_size",
+                                           "eos_token_id",
+                                           "exponential_decay_length_penalty",
+                                           "finetuning_task",
+                                           "forced_bos_token_id",
+                                           "forced_eos_token_id",
+                                           "head_dim",
+                                           "hidden_act",
+                                           "hidden_size",
+                                           "id2label",
+                                           "initializer_range",
+                                           "intermediate_size",
+                                           "is_decoder",
+                                           "label2id",
+                                           "layer_types",
+                                           "length_penalty",
+                                           "max_length",
+                                           "max_position_embeddings",
+                                           "max_window_layers",
+                                           "min_length",
+                                           "mlp_bias",
+                                           "model_type",
+                                           "no_repeat_ngram_size",
+                                           "num_attention_heads",
+                                           "num_beam_groups",
+                                           "num_beams",
+                                           "num_hidden_layers",
+                                           "num_key_value_heads",
+                                           "num_return_sequences",
+                                           "output_attentions",
+                                           "output_hidden_states",
+                                           "output_scores",
+                                           "pad_token_id",
+                                           "partial_rotary_factor",
+                                           "prefix",
+                                           "pretraining_tp",
+                                           "problem_type",
+                                           "remove_invalid_values",
+                                           "repetition_penalty",
+                                           "return_dict",
+                                           "return_dict_in_generate",
+                                           "rms_norm_eps",
+                                           "rope_parameters",
+                                           "rope_scaling",
+                                           "rope_theta",
+                                           "sep_token_id",
+                                           "sliding_window",
+                                           "suppress_tokens",
+                                           "task_specific_params",
+                                           "temperature",
+                                           "tf_legacy_loss",
+                                           "tie_encoder_decoder",
+                                           "tie_word_embeddings",
+                                           "tokenizer_class",
+                                           "top_k",
+                                           "top_p",
+                                           "torch_dtype",
+                                           "torchscript",
+                                           "transformers_version",
+                                           "typical_p",
+                                           "unk_token_id",
+                                           "use_bfloat16",
+                                           "use_cache",
+                                           "use_sliding_window",
+                                           "vocab_size"};
 
-// rope_scaling (type or rope_type), or the newer rope_parameters, which holds rope_theta too.
-Status ReadRopeObject(const json::object& object, ModelConfig& config) {
-  constexpr std::string_view kKnown[] = {"rope_type",
-                                         "type",
-                                         "rope_theta",
-                                         "factor",
-                                         "original_max_position_embeddings",
-                                         "low_freq_factor",
-                                         "high_freq_factor",
-                                         "beta_fast",
-                                         "beta_slow",
-                                         "attention_factor",
-                                         "truncate",
-                                         "partial_rotary_factor"};
-  const Keys keys(object);
-  for (const auto& [key, value] : object) {
-    if (std::ranges::find(kKnown, std::string_view(key)) == std::end(kKnown) && !value.is_null()) {
-      return Unimplemented("unknown key {} = {}", Quoted(key), JsonText(value));
+// As in transformers, a key that its class does not read changes nothing; one warning lists them.
+void WarnOfUnknownKeys(const HfKeys& keys, ModelConfig* config) {
+  constexpr size_t kMaxListed = 20;
+  std::vector<std::string> unknown;
+  for (const auto& [key, value] : keys.object()) {
+    const auto named = [&key = key](const NeutralKey& neutral) { return neutral.key == key; };
+    if (value.is_null() || key.starts_with('_') ||
+        std::ranges::binary_search(kKnownKeys, std::string_view(key)) ||
+        std::ranges::any_of(NeutralKeys(), named)) {
+      continue;
     }
+    unknown.push_back(Quoted(key));
   }
-  RETURN_IF_ERROR(ExpectWholeRotary(keys));
-  ASSIGN_OR_RETURN(config.rope_theta, keys.Float("rope_theta", config.rope_theta));
-  ASSIGN_OR_RETURN(const std::string old_type, keys.String("type", "default"));
-  ASSIGN_OR_RETURN(const std::string type, keys.String("rope_type", old_type));
-  if (type == "default") return OkStatus();
-  if (type == "linear") {
-    config.rope_scaling.kind = RopeScalingKind::kLinear;
-  } else if (type == "llama3") {
-    config.rope_scaling.kind = RopeScalingKind::kLlama3;
-  } else if (type == "yarn") {
-    config.rope_scaling.kind = RopeScalingKind::kYarn;
-  } else {
-    return Unimplemented("key 'rope_type' is {}, known are default, linear, llama3, yarn", Quoted(type));
-  }
-  return ReadScalingNumbers(keys, config, config.rope_scaling);
-}
-
-Status ReadRope(const Keys& keys, ModelConfig& config) {
-  ASSIGN_OR_RETURN(config.rope_theta, keys.Float("rope_theta", config.rope_theta));
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    ASSIGN_OR_RETURN(const json::object* const object, keys.Object(key));
-    if (object == nullptr) continue;
-    auto read = ReadRopeObject(*object, config);
-    if (!read) return Annotate(read.error(), fmt::format("key '{}'", key));
-  }
-  return OkStatus();
+  if (unknown.empty()) return;
+  const size_t more = unknown.size() > kMaxListed ? unknown.size() - kMaxListed : 0;
+  unknown.resize(unknown.size() - more);
+  config->warnings.push_back(fmt::format("config.json: keys that no {} reads are ignored: {}{}",
+                                         config->architecture, fmt::join(unknown, ", "),
+                                         more == 0 ? "" : fmt::format(" and {} more", more)));
 }
 
 // The window of every layer, 0 for none. Models whose layers differ are refused.
-Result<int> SlidingWindow(const Keys& keys, const ModelConfig& config) {
+Result<int> SlidingWindow(const HfKeys& keys, const ModelConfig& config) {
   if (config.architecture == "llama") return 0;
   ASSIGN_OR_RETURN(const std::optional<int> given, keys.Int("sliding_window"));
   const int window = given.value_or(4096);  // transformers' default; null is none
@@ -232,7 +212,7 @@ Result<int> SlidingWindow(const Keys& keys, const ModelConfig& config) {
 }
 
 // The newer spelling of the same; it must say the same.
-Status CheckLayerTypes(const Keys& keys, const ModelConfig& config) {
+Status CheckLayerTypes(const HfKeys& keys, const ModelConfig& config) {
   const json::value* const types = keys.Find("layer_types");
   if (types == nullptr) return OkStatus();
   const std::string_view expected = config.sliding_window == 0 ? "full_attention" : "sliding_attention";
@@ -246,7 +226,7 @@ Status CheckLayerTypes(const Keys& keys, const ModelConfig& config) {
   return OkStatus();
 }
 
-Result<int> HeadDim(const Keys& keys, const Architecture& architecture, const ModelConfig& config) {
+Result<int> HeadDim(const HfKeys& keys, const Architecture& architecture, const ModelConfig& config) {
   ASSIGN_OR_RETURN(const std::optional<int> head_dim, keys.Int("head_dim"));
   if (head_dim) return *head_dim;
   if (architecture.default_head_dim != 0) return architecture.default_head_dim;
@@ -261,7 +241,7 @@ Result<int> HeadDim(const Keys& keys, const Architecture& architecture, const Mo
 
 Result<ModelConfig> ParseHfConfig(std::string_view text) {
   ASSIGN_OR_RETURN(const json::object root, ParseJsonObject(text));
-  const Keys keys(root);
+  const HfKeys keys(root);
   ASSIGN_OR_RETURN(const Architecture architecture, FindArchitecture(keys));
   RETURN_IF_ERROR(RefuseWhatIsNotBuilt(keys, architecture));
   ModelConfig config;
@@ -277,12 +257,13 @@ Result<ModelConfig> ParseHfConfig(std::string_view text) {
   config.n_kv_heads = n_kv_heads.value_or(default_n_kv_heads == 0 ? config.n_heads : default_n_kv_heads);
   ASSIGN_OR_RETURN(config.head_dim, HeadDim(keys, architecture, config));
   ASSIGN_OR_RETURN(config.vocab_size, keys.RequiredInt("vocab_size"));
-  ASSIGN_OR_RETURN(config.context_length, keys.RequiredInt("max_position_embeddings"));
+  ASSIGN_OR_RETURN(config.unscaled_context_length, keys.RequiredInt("max_position_embeddings"));
   ASSIGN_OR_RETURN(config.norm_eps, keys.Float("rms_norm_eps", 1e-6F));
   ASSIGN_OR_RETURN(config.tied_embeddings, keys.Bool("tie_word_embeddings", false));
-  RETURN_IF_ERROR(ReadRope(keys, config));
+  RETURN_IF_ERROR(ReadHfRope(keys, &config));
   ASSIGN_OR_RETURN(config.sliding_window, SlidingWindow(keys, config));
   RETURN_IF_ERROR(CheckLayerTypes(keys, config));
+  WarnOfUnknownKeys(keys, &config);
   RETURN_IF_ERROR(ValidateConfig(config));
   return config;
 }

@@ -129,8 +129,16 @@ TEST(HfConfig, ErrorsNameKeyAndValue) {
   EXPECT_THAT(ErrorOf(R"("rope_scaling":{"rope_type":"dynamic","factor":2})"),
               HasSubstr("key 'rope_scaling': key 'rope_type' is 'dynamic'"));
   EXPECT_THAT(ErrorOf(R"("rope_scaling":{"type":"linear"})"), HasSubstr("key 'factor' is missing"));
-  EXPECT_THAT(ErrorOf(R"("rope_scaling":{"type":"yarn","factor":2,"mscale":1})"),
-              HasSubstr("unknown key 'mscale'"));
+  EXPECT_THAT(ErrorOf(R"("rope_scaling":{"factor":2})"), HasSubstr("key 'rope_type' is missing"));
+  EXPECT_THAT(ErrorOf(R"("rope_scaling":{"type":"yarn","rope_type":"linear","factor":2})"),
+              HasSubstr("key 'type' is 'yarn' and key 'rope_type' is 'linear'"));
+  EXPECT_THAT(ErrorOf(R"("rope_scaling":{"type":"linear","factor":0})"), HasSubstr("key 'factor' is 0"));
+  EXPECT_THAT(ErrorOf(R"("rope_scaling":{"type":"linear","factor":2,"long_factor":[1]})"),
+              HasSubstr("key 'long_factor' is [1], which is not supported"));
+  EXPECT_THAT(ErrorOf(R"("rope_scaling":{"type":"yarn","factor":2,"attn_factor":0})"),
+              HasSubstr("key 'attn_factor' makes the magnitude 0"));
+  EXPECT_THAT(ErrorOf(R"("rope_scaling":{"type":"yarn","factor":4,"attn_factor":2,"attention_factor":1})"),
+              HasSubstr("give two magnitudes, 1 and 2.27"));
   EXPECT_THAT(ErrorOf(R"("rope_parameters":{"rope_theta":1e4,"partial_rotary_factor":0.25})"),
               HasSubstr("key 'rope_parameters': key 'partial_rotary_factor' is 0.25"));
   EXPECT_EQ(ErrorOf(R"("rope_parameters":{"rope_theta":1e4,"partial_rotary_factor":1})"), "");

@@ -26,13 +26,20 @@
 
 namespace exeunt {
 
+// What an operator says instead of the file.
+struct ModelOverrides {
+  std::string rope_scaling;  // a JSON object as config.json's rope_scaling; "": the file's
+  int context_length = 0;    // positions; 0: the file's, with what RoPE scaling makes of them
+};
+
 class ModelSource {
  public:
   // Opens `path`, a .gguf file or a directory with config.json and *.safetensors, and validates every tensor
   // that the architecture needs: present, of the right shape, of a known type, inside the file. Errors name
   // file, tensor or key, value and limit.
   static Result<std::shared_ptr<const ModelSource>> Open(const std::string& path,
-                                                         const AdapterOptions& adapter = {});
+                                                         const AdapterOptions& adapter = {},
+                                                         const ModelOverrides& overrides = {});
 
   const ModelConfig& config() const { return parts_.config; }
   // As the file has it, without the adapter; nullptr where the file has no such tensor.
@@ -43,8 +50,9 @@ class ModelSource {
   // tokenizer.json, tokenizer_config.json and generation_config.json lie in directory().
   const GgufMetadata& metadata() const { return parts_.metadata; }
   const std::string& directory() const { return parts_.directory; }  // empty for GGUF
-  // SHA-256 over the tensors' names, types, shapes and bytes, and over the adapter with the type of what it
-  // is merged into, hex; computed at the first call. Binds exits to a model.
+  // SHA-256 over the tensors' names, types, shapes and bytes, over the adapter with the type of what it is
+  // merged into, and over a RoPE scaling that overrides the file's, hex; computed at the first call. Binds
+  // exits to a model.
   std::string ContentHash() const;
   // Tells the kernel that a tensor's pages will not be read again (after repacking).
   void ReleasePages(const TensorView& tensor) const { exeunt::ReleasePages(tensor.bytes); }
@@ -55,6 +63,7 @@ class ModelSource {
 
   ModelParts parts_;
   std::shared_ptr<const LoraAdapter> adapter_;
+  std::string rope_override_;
   mutable std::once_flag hashed_;
   mutable std::string hash_;
 };

@@ -26,10 +26,17 @@ double YarnFrequency(double frequency, int pair, int dim, double theta, const Ro
   const auto pair_of_rotations = [&](double rotations) {
     return dim * std::log(s.original_context / (rotations * 2 * std::numbers::pi)) / (2 * std::log(theta));
   };
-  const double low = std::max(std::floor(pair_of_rotations(s.beta_fast)), 0.0);
-  double high = std::min(std::ceil(pair_of_rotations(s.beta_slow)), dim - 1.0);
+  double low = pair_of_rotations(s.beta_fast);
+  double high = pair_of_rotations(s.beta_slow);
+  if (s.truncate) {
+    low = std::floor(low);
+    high = std::ceil(high);
+  }
+  low = std::max(low, 0.0);
+  high = std::min(high, dim - 1.0);
   if (low == high) high += 0.001;
-  const double interpolated = std::clamp((pair - low) / (high - low), 0.0, 1.0);
+  const double ramp = std::clamp((pair - low) / (high - low), 0.0, 1.0);
+  const double interpolated = 1 - (1 - ramp) * double{s.extrapolation_factor};
   return frequency / s.factor * interpolated + frequency * (1 - interpolated);
 }
 

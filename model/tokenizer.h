@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,11 +22,21 @@ struct DecodeState {
   int stripped = 0;      // characters
 };
 
+// Texts of the special tokens that have a name, as chat templates get them.
+struct SpecialTokens {
+  std::map<std::string, std::string> named;  // "bos_token", "eos_token", "unk_token", ... to text
+  std::vector<std::string> additional;       // "additional_special_tokens"
+};
+
 class Tokenizer {
  public:
-  // Errors name the key and value that is missing, unknown or wrong.
-  static Result<std::shared_ptr<const Tokenizer>> FromGguf(const GgufMetadata& metadata);
-  static Result<std::shared_ptr<const Tokenizer>> FromHfDirectory(const std::string& directory);
+  // `embedding_rows`: token ids that the model has; what lies outside is an error or a warning
+  // (FitToEmbedding). Errors name the key and value that is missing, unknown or wrong.
+  static Result<std::shared_ptr<const Tokenizer>> FromGguf(const GgufMetadata& metadata,
+                                                           int embedding_rows = kAnyRows);
+  static Result<std::shared_ptr<const Tokenizer>> FromHfDirectory(const std::string& directory,
+                                                                  int embedding_rows = kAnyRows);
+  static constexpr int kAnyRows = std::numeric_limits<int>::max();
 
   virtual ~Tokenizer() = default;
   // parse_special: text such as "<|im_start|>" becomes its token. add_special: BOS/EOS as the model's own
@@ -46,6 +58,10 @@ class Tokenizer {
   virtual const std::vector<int32_t>& end_tokens() const = 0;
   // The token whose text is exactly `text`, or -1.
   virtual int32_t Find(std::string_view text) const = 0;
+  // Those that the model's files name.
+  virtual const SpecialTokens& special_tokens() const = 0;
+  // What an operator should know of these files: tokens that cannot be used, and why.
+  virtual const std::vector<std::string>& warnings() const = 0;
   // The model's own chat template (Jinja), "" where it has none.
   virtual const std::string& chat_template() const = 0;
 };

@@ -1,11 +1,12 @@
 // Tokenizer::FromGguf: the keys tokenizer.ggml.* of a GGUF file, as llama.cpp writes them.
 #include <algorithm>
-#include <array>
 #include <limits>
 
 #include "base/error.h"
 #include "model/bpe.h"
+#include "model/end_of_generation.h"
 #include "model/pretokenizer_names.h"
+#include "model/quoted.h"
 #include "model/sentencepiece_bpe.h"
 #include "model/tokenizer_pipeline.h"
 #include "model/utf8.h"
@@ -24,10 +25,6 @@ enum TokenType : int64_t {
   kUnused = 5,
   kByte = 6
 };
-
-// Control tokens that end a turn in the models we know, where the file names only one.
-constexpr std::array<std::string_view, 6> kEndOfTurn = {"<|im_end|>", "<|eot_id|>",    "<|eom_id|>",
-                                                        "<|end|>",    "<end_of_turn>", "<|endoftext|>"};
 
 std::string Key(std::string_view name) { return fmt::format("tokenizer.ggml.{}", name); }
 
@@ -53,23 +50,29 @@ struct GgufTokenizer {
   const GgufMetadata& metadata;
   std::vector<std::string> tokens = {};
   std::vector<int64_t> types = {};
+  std::vector<int32_t> ends_by_text = {};
   TokenizerParts parts = {};
 
-  // The token that `name` gives the id of; -1: the key is not there.
-  Result<int32_t> Id(std::string_view name) const {
-    ASSIGN_OR_RETURN(const int64_t id, Optional<int64_t>(metadata, name, -1));
-    if (id < -1 || id >= static_cast<int64_t>(tokens.size())) {
-      return InvalidArgument("{} is {}: there are {} tokens", Key(name), id, tokens.size());
+  // The token that `name` gives the id of; `otherwise` where the key is not there, or names no token of the
+  // file, which is a warning (as in llama.cpp).
+  Result<int32_t> Id(std::string_view name, int32_t otherwise = -1) {
+    ASSIGN_OR_RETURN(const int64_t id, Optional<int64_t>(metadata, name, otherwise));
+    if (id >= -1 && id < static_cast<int64_t>(tokens.size())) return static_cast<int32_t>(id);
+    if (metadata.contains(Key(name))) {
+      parts.warnings.push_back(
+          fmt::format("{} {} is ignored: there are {} tokens", Key(name), id, tokens.size()));
     }
-    return static_cast<int32_t>(id);
+    return -1;
   }
   bool IsSpecial(size_t id) const { return types[id] == kControl || types[id] == kUnknown; }
 
   Status ReadTokens();
+  void FindEndTokens();
   Status ReadByteLevelBpe(bool* add_bos);
   Status ReadSentencePieceBpe();
   Status ReadDecoding(const std::vector<DecoderStep>& steps);
   Status ReadSpecialTokens(bool add_bos_default);
+  Status NameSpecialTokens(int32_t eos);
 };
 
 Status GgufTokenizer::ReadTokens() {
@@ -88,6 +91,7 @@ Status GgufTokenizer::ReadTokens() {
   }
   ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::Make(tokens));
   parts.vocabulary = std::make_shared<const Vocabulary>(std::move(vocabulary));
+  FindEndTokens();
   for (size_t id = 0; id < tokens.size(); ++id) {
     if (!IsSpecial(id) && types[id] != kUserDefined) continue;
     if (tokens[id].empty()) continue;
@@ -95,6 +99,20 @@ Status GgufTokenizer::ReadTokens() {
         {.id = static_cast<int32_t>(id), .text = tokens[id], .special = types[id] != kUserDefined}));
   }
   return OkStatus();
+}
+
+// Tokens that end an answer by their text are control tokens, whatever type the file gives them.
+void GgufTokenizer::FindEndTokens() {
+  const Vocabulary& vocabulary = *parts.vocabulary;
+  ends_by_text = EndsOfGeneration(vocabulary);
+  for (const int32_t id : ends_by_text) {
+    int64_t& type = types[static_cast<size_t>(id)];
+    if (type == kControl) continue;
+    parts.warnings.push_back(
+        fmt::format("token {} {} ends an answer, though the file does not call it a control token", id,
+                    Quoted(vocabulary.Text(id))));
+    type = kControl;
+  }
 }
 
 Status GgufTokenizer::ReadByteLevelBpe(bool* add_bos) {
@@ -158,20 +176,18 @@ Status GgufTokenizer::ReadDecoding(const std::vector<DecoderStep>& steps) {
 }
 
 Status GgufTokenizer::ReadSpecialTokens(bool add_bos_default) {
-  ASSIGN_OR_RETURN(parts.bos, Id("bos_token_id"));
-  ASSIGN_OR_RETURN(const int32_t eos, Id("eos_token_id"));
-  const auto add_end = [&](int32_t id) {
-    if (id >= 0 && !std::ranges::count(parts.end_tokens, id)) parts.end_tokens.push_back(id);
-  };
-  add_end(eos);
-  for (const char* name : {"eot_token_id", "eom_token_id"}) {
+  // llama.cpp's defaults for SentencePiece.
+  const bool sentence_piece = *FindGguf<std::string>(metadata, Key("model")) == "llama";
+  ASSIGN_OR_RETURN(parts.bos, Id("bos_token_id", sentence_piece ? 1 : -1));
+  ASSIGN_OR_RETURN(const int32_t eos, Id("eos_token_id", sentence_piece ? 2 : -1));
+  parts.AddEnd(eos);
+  for (const char* name :
+       {"eot_token_id", "eom_token_id", "fim_pad_token_id", "fim_rep_token_id", "fim_sep_token_id"}) {
     ASSIGN_OR_RETURN(const int32_t id, Id(name));
-    add_end(id);
+    parts.AddEnd(id);
   }
-  for (const std::string_view text : kEndOfTurn) {
-    const int32_t id = parts.vocabulary->Find(text);
-    if (id >= 0 && IsSpecial(static_cast<size_t>(id))) add_end(id);
-  }
+  for (const int32_t id : ends_by_text) parts.AddEnd(id);
+  RETURN_IF_ERROR(NameSpecialTokens(eos));
   ASSIGN_OR_RETURN(const bool add_bos,
                    Optional<bool>(metadata, "add_bos_token", add_bos_default && parts.bos >= 0));
   ASSIGN_OR_RETURN(const bool add_eos, Optional<bool>(metadata, "add_eos_token", false));
@@ -183,9 +199,25 @@ Status GgufTokenizer::ReadSpecialTokens(bool add_bos_default) {
   return OkStatus();
 }
 
+// Under the names that chat templates know.
+Status GgufTokenizer::NameSpecialTokens(int32_t eos) {
+  ASSIGN_OR_RETURN(const int32_t unknown, Id("unknown_token_id"));
+  ASSIGN_OR_RETURN(const int32_t separator, Id("seperator_token_id"));  // so spelled in GGUF
+  ASSIGN_OR_RETURN(const int32_t padding, Id("padding_token_id"));
+  ASSIGN_OR_RETURN(const int32_t mask, Id("mask_token_id"));
+  const std::pair<const char*, int32_t> ids[] = {{"bos_token", parts.bos}, {"eos_token", eos},
+                                                 {"unk_token", unknown},   {"sep_token", separator},
+                                                 {"pad_token", padding},   {"mask_token", mask}};
+  for (const auto& [name, id] : ids) {
+    if (id >= 0) parts.special_tokens.named[name] = tokens[static_cast<size_t>(id)];
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
-Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromGguf(const GgufMetadata& metadata) {
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromGguf(const GgufMetadata& metadata,
+                                                             int embedding_rows) {
   GgufTokenizer file{.metadata = metadata};
   ASSIGN_OR_RETURN(const auto* model, Required<std::string>(metadata, "model"));
   RETURN_IF_ERROR(file.ReadTokens());
@@ -200,6 +232,7 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromGguf(const GgufMetadata&
   RETURN_IF_ERROR(file.ReadSpecialTokens(add_bos));
   if (const auto* text = FindGguf<std::string>(metadata, "tokenizer.chat_template"))
     file.parts.chat_template = *text;
+  RETURN_IF_ERROR(FitToEmbedding(embedding_rows, &file.parts));
   return std::shared_ptr<const Tokenizer>(std::make_shared<TokenizerPipeline>(std::move(file.parts)));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_set.hpp>
+#include <map>
 
 #include "base/error.h"
 #include "model/bpe.h"
@@ -13,11 +14,24 @@ namespace {
 
 constexpr int64_t kMaxGap = 4096;  // ids without a token
 
+// An added token whose text is as the file has it.
+struct AddedTokenText {
+  AddedToken token;
+  bool normalized = false;
+
+  bool SameAs(const AddedTokenText& other) const {
+    return token.special == other.token.special && token.single_word == other.token.single_word &&
+           token.lstrip == other.token.lstrip && token.rstrip == other.token.rstrip &&
+           normalized == other.normalized;
+  }
+};
+
 struct JsonTokenizer {
   const JsonFields& root;
   std::vector<std::string> texts = {};  // of the model's tokens, then of the added ones too
   int64_t next_id = 0;                  // of an added token that the model does not have
   boost::unordered_flat_set<std::string> special_texts = {};
+  std::map<int32_t, AddedTokenText> added = {};  // by id
   TokenizerParts parts = {};
 
   Status ReadModel();
@@ -25,8 +39,10 @@ struct JsonTokenizer {
   Result<std::vector<std::pair<std::string, std::string>>> ReadMerges(const JsonFields& model) const;
   Status ReadUnigram(const JsonFields& model);
   Status MakeVocabulary();
-  Status ReadAddedTokens();
-  Status ReadAddedToken(const JsonFields& fields, RegexScratch* scratch);
+  Status ReadAddedTokens(const boost::json::array& tokens, std::string_view path);
+  Status ReadAddedToken(const JsonFields& fields);
+  Result<int32_t> IdOf(const std::string& content, const JsonFields& fields);
+  Status CompileAddedTokens();
   Status ReadPostProcessor(const JsonFields& fields);
   Status ReadTemplate(const JsonFields& fields);
   Status ReadPair(const JsonFields& fields, std::string_view name, std::vector<int32_t>* ids) const;
@@ -137,47 +153,61 @@ Status JsonTokenizer::ReadUnigram(const JsonFields& model) {
   return OkStatus();
 }
 
-Status JsonTokenizer::ReadAddedToken(const JsonFields& fields, RegexScratch* scratch) {
-  AddedToken token;
-  ASSIGN_OR_RETURN(std::string content, fields.String("content"));
-  if (content.empty()) return OkStatus();
+// The `tokenizers` package goes by the text, not by the file's id: a token of the model keeps its own, a new
+// one gets the next.
+Result<int32_t> JsonTokenizer::IdOf(const std::string& content, const JsonFields& fields) {
+  if (const int32_t id = parts.vocabulary->Find(content); id >= 0) return id;
+  if (const auto it = parts.added_ids.find(content); it != parts.added_ids.end()) return it->second;
+  if (next_id >= kMaxVocabulary)
+    return DataLoss("{}: more than {} tokens", fields.PathOf("id"), kMaxVocabulary);
+  return static_cast<int32_t>(next_id++);
+}
+
+// A token that is added again takes the newer flags, but stays special. Fields that only the files beside
+// tokenizer.json lead to (hf_special_tokens.h): "if_missing", "named".
+Status JsonTokenizer::ReadAddedToken(const JsonFields& fields) {
+  AddedTokenText read;
+  AddedToken& token = read.token;
+  ASSIGN_OR_RETURN(token.text, fields.String("content"));
+  if (token.text.empty()) return OkStatus();
   ASSIGN_OR_RETURN(token.special, fields.BoolOr("special", false));
   ASSIGN_OR_RETURN(token.single_word, fields.BoolOr("single_word", false));
   ASSIGN_OR_RETURN(token.lstrip, fields.BoolOr("lstrip", false));
   ASSIGN_OR_RETURN(token.rstrip, fields.BoolOr("rstrip", false));
-  ASSIGN_OR_RETURN(const bool normalized, fields.BoolOr("normalized", !token.special));
-  // The `tokenizers` package goes by the text, not by the file's id: a token of the model keeps its own, a
-  // new one gets the next.
-  token.id = parts.vocabulary->Find(content);
-  if (token.id < 0) {
-    if (const auto it = parts.added_ids.find(content); it != parts.added_ids.end()) token.id = it->second;
+  ASSIGN_OR_RETURN(read.normalized, fields.BoolOr("normalized", !token.special));
+  ASSIGN_OR_RETURN(const bool if_missing, fields.BoolOr("if_missing", false));
+  ASSIGN_OR_RETURN(const bool named, fields.BoolOr("named", false));
+  if (const auto it = parts.added_ids.find(token.text); it != parts.added_ids.end()) {
+    if (if_missing || read.SameAs(added.at(it->second))) return OkStatus();
   }
-  if (token.id < 0) {
-    if (next_id >= kMaxVocabulary)
-      return DataLoss("{}: more than {} tokens", fields.PathOf("id"), kMaxVocabulary);
-    token.id = static_cast<int32_t>(next_id++);
-  }
+  token.special = token.special || named;
+  ASSIGN_OR_RETURN(token.id, IdOf(token.text, fields));
   const auto id = static_cast<size_t>(token.id);
   if (id >= texts.size()) texts.resize(id + 1);
-  texts[id] = content;
-  if (token.special) special_texts.insert(content);
-  parts.added_ids[content] = token.id;
-  token.text = std::move(content);
-  if (normalized) ApplyAll(parts.normalizers, &token.text, scratch);
-  if (token.text.empty()) return OkStatus();
-  const Status added = (normalized ? parts.added_normalized : parts.added).Add(std::move(token));
-  if (!added.has_value()) return Annotate(added.error(), fields.PathOf("content"));
+  texts[id] = token.text;
+  if (token.special) special_texts.insert(token.text);
+  parts.added_ids[token.text] = token.id;
+  added[token.id] = std::move(read);
   return OkStatus();
 }
 
-Status JsonTokenizer::ReadAddedTokens() {
-  if (root.Find("added_tokens") == nullptr) return OkStatus();
-  ASSIGN_OR_RETURN(const boost::json::array* tokens, root.Array("added_tokens"));
+Status JsonTokenizer::ReadAddedTokens(const boost::json::array& tokens, std::string_view path) {
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    ASSIGN_OR_RETURN(const JsonFields fields, JsonFields::Of(tokens[i], fmt::format("{}[{}]", path, i)));
+    RETURN_IF_ERROR(ReadAddedToken(fields));
+  }
+  return OkStatus();
+}
+
+Status JsonTokenizer::CompileAddedTokens() {
   RegexScratch scratch;
-  for (size_t i = 0; i < tokens->size(); ++i) {
-    ASSIGN_OR_RETURN(const JsonFields fields,
-                     JsonFields::Of((*tokens)[i], fmt::format("added_tokens[{}]", i)));
-    RETURN_IF_ERROR(ReadAddedToken(fields, &scratch));
+  for (auto& [id, entry] : added) {
+    const std::string content = entry.token.text;
+    if (entry.normalized) ApplyAll(parts.normalizers, &entry.token.text, &scratch);
+    if (entry.token.text.empty()) continue;
+    AddedTokens& tokens = entry.normalized ? parts.added_normalized : parts.added;
+    const Status compiled = tokens.Add(std::move(entry.token));
+    if (!compiled.has_value()) return Annotate(compiled.error(), fmt::format("added token '{}'", content));
   }
   return OkStatus();
 }
@@ -258,7 +288,7 @@ Status JsonTokenizer::ReadDecoding() {
 
 }  // namespace
 
-Result<TokenizerParts> ReadTokenizerJson(std::string_view text) {
+Result<TokenizerParts> ReadTokenizerJson(std::string_view text, const boost::json::array& added) {
   ASSIGN_OR_RETURN(const boost::json::object object, ParseJsonObject(text));
   const JsonFields root(object, "");
   JsonTokenizer file{.root = root};
@@ -271,7 +301,12 @@ Result<TokenizerParts> ReadTokenizerJson(std::string_view text) {
     ASSIGN_OR_RETURN(const JsonFields pre_tokenizer, root.Object("pre_tokenizer"));
     RETURN_IF_ERROR(ReadPreTokenizer(pre_tokenizer, &file.parts.pre_tokenizers));
   }
-  RETURN_IF_ERROR(file.ReadAddedTokens());
+  if (root.Find("added_tokens") != nullptr) {
+    ASSIGN_OR_RETURN(const boost::json::array* own, root.Array("added_tokens"));
+    RETURN_IF_ERROR(file.ReadAddedTokens(*own, "added_tokens"));
+  }
+  RETURN_IF_ERROR(file.ReadAddedTokens(added, "tokens of the files beside it"));
+  RETURN_IF_ERROR(file.CompileAddedTokens());
   if (root.Find("post_processor") != nullptr) {
     ASSIGN_OR_RETURN(const JsonFields post_processor, root.Object("post_processor"));
     RETURN_IF_ERROR(file.ReadPostProcessor(post_processor));

@@ -2,6 +2,7 @@
 // of tokenizers: they see tokenizer.h. Errors name the field, its value, and what is needed or known.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <string_view>
 #include <vector>
 
@@ -11,8 +12,9 @@
 
 namespace exeunt {
 
-// All but bos, end_tokens and chat_template, which other files hold.
-Result<TokenizerParts> ReadTokenizerJson(std::string_view text);
+// All but bos, end_tokens, special_tokens and chat_template, which other files hold. `added`: tokens that
+// those files add to its own, as objects like its "added_tokens" (hf_special_tokens.h).
+Result<TokenizerParts> ReadTokenizerJson(std::string_view text, const boost::json::array& added = {});
 
 // At most this many steps of each kind.
 inline constexpr size_t kMaxTokenizerSteps = 32;

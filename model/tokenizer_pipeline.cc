@@ -1,6 +1,10 @@
 #include "model/tokenizer_pipeline.h"
 
+#include <algorithm>
+
 #include "base/check.h"
+#include "base/error.h"
+#include "model/quoted.h"
 #include "model/utf8.h"
 
 namespace exeunt {
@@ -8,7 +12,50 @@ namespace {
 
 constexpr size_t kMaxTextBytes = size_t{1} << 30;
 
+std::string Named(int32_t id, const TokenizerParts& parts) {
+  const auto& pieces = parts.decoding.pieces;
+  const auto at = static_cast<size_t>(id);
+  return at < pieces.size() ? fmt::format("{} {}", id, Quoted(pieces[at])) : std::to_string(id);
+}
+
 }  // namespace
+
+void TokenizerParts::AddEnd(int32_t id) {
+  if (id >= 0 && !std::ranges::count(end_tokens, id)) end_tokens.push_back(id);
+}
+
+Status FitToEmbedding(int rows, TokenizerParts* parts) {
+  for (const std::vector<int32_t>* around : {&parts->prefix, &parts->suffix}) {
+    const auto outside = std::ranges::find_if(*around, [rows](int32_t id) { return id >= rows; });
+    if (outside == around->end()) continue;
+    return InvalidArgument("the tokenizer puts token {} around each text; the model's embedding has {} rows",
+                           Named(*outside, *parts), rows);
+  }
+  if (parts->bos >= rows) {
+    parts->warnings.push_back(fmt::format("begin token {} is ignored: the model's embedding has {} rows",
+                                          Named(parts->bos, *parts), rows));
+    parts->bos = -1;
+  }
+  std::erase_if(parts->end_tokens, [rows, parts](int32_t id) {
+    if (id < rows) return false;
+    parts->warnings.push_back(
+        fmt::format("end token {} is ignored: the model's embedding has {} rows", Named(id, *parts), rows));
+    return true;
+  });
+  const auto size = static_cast<int>(parts->decoding.pieces.size());
+  if (size <= rows) return OkStatus();
+  constexpr int kMaxListed = 5;
+  std::string list;
+  for (int id = rows; id < std::min(size, rows + kMaxListed); ++id) {
+    list += (id == rows ? "" : ", ") + Named(id, *parts);
+  }
+  if (size - rows > kMaxListed) list += ", ...";
+  parts->warnings.push_back(
+      fmt::format("{} tokens cannot be used, since the model's embedding has {} rows: {}; a request whose "
+                  "prompt has one is refused",
+                  size - rows, rows, list));
+  return OkStatus();
+}
 
 TokenizerPipeline::TokenizerPipeline(TokenizerParts parts) : parts_(std::move(parts)) {
   CHECK_EQ(parts_.special.size(), parts_.decoding.pieces.size());

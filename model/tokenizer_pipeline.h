@@ -32,8 +32,17 @@ struct TokenizerParts {
   std::vector<bool> special;    // [vocabulary and added tokens] not rendered by default
   int32_t bos = -1;
   std::vector<int32_t> end_tokens;
+  SpecialTokens special_tokens;
   std::string chat_template;
+  std::vector<std::string> warnings;
+
+  void AddEnd(int32_t id);  // where it is not there already
 };
+
+// Compares the ids with the model's embedding of `rows` rows. Ids outside of it cannot be used: one that is
+// put around each text is an error; a begin or end token is dropped with a warning; text with any other is
+// for the caller to refuse.
+Status FitToEmbedding(int rows, TokenizerParts* parts);
 
 class TokenizerPipeline : public Tokenizer {
  public:
@@ -46,7 +55,9 @@ class TokenizerPipeline : public Tokenizer {
   int32_t bos() const override { return parts_.bos; }
   const std::vector<int32_t>& end_tokens() const override { return parts_.end_tokens; }
   int32_t Find(std::string_view text) const override;
+  const SpecialTokens& special_tokens() const override { return parts_.special_tokens; }
   const std::string& chat_template() const override { return parts_.chat_template; }
+  const std::vector<std::string>& warnings() const override { return parts_.warnings; }
 
  private:
   bool Renders(int32_t token, bool render_special) const;

@@ -12,10 +12,9 @@
 #include "base/error.h"
 #include "model/chat_template.h"
 #include "model/layer_plan.h"
-#include "model/tokenizer.h"
+#include "model/open_tokenizer.h"
 #include "tools/exit_options.h"
 #include "tools/model_options.h"
-#include "tools/state_corpus.h"
 #include "tools/verbs.h"
 #include "worker/local_pipeline.h"
 
@@ -39,17 +38,13 @@ struct GenerateOptions {
   bool quiet = false;
 };
 
-std::string JsonString(const char* text) { return text; }
-
 Result<std::string> RenderChat(const Tokenizer& tokenizer, const std::string& prompt) {
   if (tokenizer.chat_template().empty()) return InvalidArgument("--chat: the model has no chat template");
   ASSIGN_OR_RETURN(const auto chat, ChatTemplate::Parse(tokenizer.chat_template()));
   boost::json::object variables;
   variables["messages"] = boost::json::array{boost::json::object{{"role", "user"}, {"content", prompt}}};
   variables["add_generation_prompt"] = true;
-  variables["bos_token"] = tokenizer.bos() < 0 ? JsonString("") : tokenizer.Piece(tokenizer.bos(), true);
-  variables["eos_token"] =
-      tokenizer.end_tokens().empty() ? JsonString("") : tokenizer.Piece(tokenizer.end_tokens().front(), true);
+  for (const auto& [name, text] : tokenizer.special_tokens().named) variables[name] = text;
   return chat->Render(variables);
 }
 

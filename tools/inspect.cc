@@ -7,7 +7,8 @@
 #include <memory>
 
 #include "base/error.h"
-#include "tools/state_corpus.h"
+#include "model/open_tokenizer.h"
+#include "tools/model_options.h"
 #include "tools/verbs.h"
 
 namespace exeunt {
@@ -24,6 +25,10 @@ boost::json::object Describe(const ModelSource& source, const Tokenizer& tokeniz
   for (const TensorView& tensor : source.tensors()) ++types[Info(tensor.dtype).name];
   boost::json::object by_type;
   for (const auto& [name, count] : types) by_type[name] = count;
+  boost::json::array warnings;
+  for (const auto* list : {&c.warnings, &tokenizer.warnings()}) {
+    for (const std::string& warning : *list) warnings.emplace_back(warning);
+  }
   return {{"layers", c.n_layers},
           {"d_model", c.d_model},
           {"heads", c.n_heads},
@@ -34,6 +39,7 @@ boost::json::object Describe(const ModelSource& source, const Tokenizer& tokeniz
           {"context_length", c.context_length},
           {"end_tokens", boost::json::value_from(tokenizer.end_tokens())},
           {"tensors", by_type},
+          {"warnings", std::move(warnings)},
           {"adapter", source.adapter() != nullptr},
           {"hash", source.ContentHash()}};
 }

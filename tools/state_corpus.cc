@@ -28,11 +28,6 @@ void CorpusOptions::AddTo(CLI::App* app) {
       ->capture_default_str();
 }
 
-Result<std::shared_ptr<const Tokenizer>> OpenTokenizer(const ModelSource& source) {
-  return source.directory().empty() ? Tokenizer::FromGguf(source.metadata())
-                                    : Tokenizer::FromHfDirectory(source.directory());
-}
-
 Result<std::unique_ptr<StateCorpus>> StateCorpus::Create(const CorpusOptions& options,
                                                          const MpiSession& mpi) {
   std::unique_ptr<StateCorpus> corpus(new StateCorpus);

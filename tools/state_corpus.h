@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "model/tokenizer.h"
+#include "model/open_tokenizer.h"
 #include "tools/model_options.h"
 #include "transport/mpi/mpi_channel.h"
 #include "worker/state_relay.h"
@@ -87,8 +87,5 @@ class StateCorpus {
   std::optional<StateRelay> relay_;
   std::vector<Answer> answers_;
 };
-
-// The tokenizer that lies in or beside a model.
-Result<std::shared_ptr<const Tokenizer>> OpenTokenizer(const ModelSource& source);
 
 }  // namespace exeunt

@@ -6,7 +6,8 @@
 #include <string>
 
 #include "base/error.h"
-#include "tools/state_corpus.h"
+#include "model/open_tokenizer.h"
+#include "tools/model_options.h"
 #include "tools/verbs.h"
 
 namespace exeunt {

@@ -12,9 +12,12 @@
 
 namespace exeunt {
 
-inline constexpr uint32_t kControlProtocolVersion = 3;
+inline constexpr uint32_t kControlProtocolVersion = 4;
 // A message above this ends the connection: no length from the wire is trusted.
 inline constexpr size_t kMaxControlMessageBytes = size_t{16} << 20;
+// The longest prompt that a message takes, with room for the rest of its sequence: a token has at most 5
+// bytes.
+inline constexpr size_t kMaxPromptTokens = size_t{3} << 20;
 
 // Thread contract: every method may be called from any thread; Poll and Wait from one thread at a time.
 class ControlChannel {

@@ -52,6 +52,9 @@ struct Frame {
 };
 
 inline constexpr size_t kMaxFrameRows = 8192;
+// Tokens in the prompts of one frame's opens, unless one prompt alone has more: at most 5 bytes each, far
+// below kMaxHeaderBytes.
+inline constexpr size_t kMaxFrameOpenTokens = size_t{1} << 18;
 
 // Both replace what was in their result, and keep its memory.
 void EncodeFrame(const Frame& frame, std::vector<std::byte>* out);

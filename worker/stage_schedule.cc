@@ -325,11 +325,18 @@ void Stage::Forward() {
     const bool all = FillsDue(outbox_, fills, link_idle && urgent_.empty());
     if (urgent_.empty() && !all) break;
     SendFrame send = NewFrame(Link::kNext);
+    size_t open_tokens = 0;
+    bool full = false;
     outbox_.RemoveIf([&](Row& row) {
-      const bool goes = send.frame.rows.size() < static_cast<size_t>(config_.max_batch_rows) &&
-                        (all || std::binary_search(urgent_.begin(), urgent_.end(), row.row.sequence));
-      if (goes) SendRow(&row, &send);
-      return goes;
+      if (full || (!all && !std::binary_search(urgent_.begin(), urgent_.end(), row.row.sequence)))
+        return false;
+      const size_t opens = row.row.kind == RowKind::kOpen ? row.open->prompt.size() : 0;
+      full = send.frame.rows.size() >= static_cast<size_t>(config_.max_batch_rows) ||
+             (open_tokens > 0 && open_tokens + opens > kMaxFrameOpenTokens);
+      if (full) return false;
+      open_tokens += opens;
+      SendRow(&row, &send);
+      return true;
     });
     ++frames_in_flight_;
     ++counters_.frames_sent;

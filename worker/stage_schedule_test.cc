@@ -237,5 +237,28 @@ TEST_F(ScheduleTest, ADecodeStepTakesAShareForEveryStageThatTokensUse) {
   EXPECT_EQ(largest_step(true), 8U);
 }
 
+// A frame's header is bounded: long prompts go one in a frame, and a frame without a long one is not delayed.
+TEST_F(ScheduleTest, LongPromptsDoNotShareAFrame) {
+  constexpr int kLong = static_cast<int>(kMaxFrameOpenTokens) * 2 / 3;
+  StageConfig config = Config(0, 2);
+  config.kv_pages = 1 << 15;
+  config.send_credits = 8;
+  Stage stage(config, &policy_);
+  const auto actions =
+      Step(&stage, {AdmitSequences{{Spec(1, 3), Spec(2, kLong), Spec(3, kLong), Spec(4, 3)}}});
+  std::vector<std::vector<uint64_t>> opened;
+  for (const SendFrame& send : Of<SendFrame>(actions)) {
+    std::vector<uint64_t> ids;
+    size_t tokens = 0;
+    for (const SequenceSpec& spec : send.frame.opens) {
+      ids.push_back(spec.sequence);
+      tokens += spec.prompt.size();
+    }
+    EXPECT_LE(tokens, kMaxFrameOpenTokens);
+    opened.push_back(ids);
+  }
+  EXPECT_EQ(opened, (std::vector<std::vector<uint64_t>>{{1, 2}, {3, 4}}));
+}
+
 }  // namespace
 }  // namespace exeunt

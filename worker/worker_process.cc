@@ -123,7 +123,8 @@ Status WorkerProcess::AwaitPlan() {
 
 Status WorkerProcess::Load(const proto::Plan& plan) {
   ASSIGN_OR_RETURN(const auto source,
-                   ModelSource::Open(plan.model_path(), {plan.adapter_path(), plan.adapter_type()}));
+                   ModelSource::Open(plan.model_path(), {plan.adapter_path(), plan.adapter_type()},
+                                     {plan.rope_scaling(), plan.context_length()}));
   const ModelConfig& model = source->config();
   RETURN_IF_ERROR(CheckPlan(plan, identity_, model));
   ASSIGN_OR_RETURN(const int pages, PlanPages(plan, model));
@@ -183,13 +184,23 @@ void WorkerProcess::TakeAdmissions(const proto::Admit& admit, std::vector<StageE
   AdmitSequences event;
   for (const auto& open : admit.open()) {
     auto spec = FromProto(open, limits_);
-    if (!spec.has_value()) {
-      failed_ = Annotate(spec.error(), fmt::format("sequence {}", open.sequence()));
-      return;
+    if (spec.has_value()) {
+      event.specs.push_back(std::move(spec).value());
+    } else {
+      Refuse(open.sequence(), spec.error());
     }
-    event.specs.push_back(std::move(spec).value());
   }
+  doorbell_ += event.specs.size();
   events->push_back(std::move(event));
+}
+
+// One request is wrong, not this stage: the others run on.
+void WorkerProcess::Refuse(uint64_t sequence, const Error& why) {
+  spdlog::warn("refused sequence={} reason=\"{}\"", sequence, why.message);
+  proto::ToCoordinator message;
+  message.mutable_refused()->set_sequence(sequence);
+  message.mutable_refused()->set_reason(why.message);
+  control_->Send(std::move(message));
 }
 
 void WorkerProcess::TakeMessages(std::vector<StageEvent>* events) {
@@ -198,7 +209,6 @@ void WorkerProcess::TakeMessages(std::vector<StageEvent>* events) {
   for (const proto::ToWorker& message : messages) {
     switch (message.body_case()) {
       case proto::ToWorker::kAdmit:
-        doorbell_ += static_cast<uint64_t>(message.admit().open_size());
         TakeAdmissions(message.admit(), events);
         break;
       case proto::ToWorker::kCancel: {
@@ -214,7 +224,7 @@ void WorkerProcess::TakeMessages(std::vector<StageEvent>* events) {
         break;
       }
       case proto::ToWorker::kDoorbell:
-        doorbell_ = std::max(doorbell_, message.doorbell().opened());
+        doorbell_ = message.doorbell().opened();
         break;
       case proto::ToWorker::kFlush: {
         FlushForwarding flush;
@@ -355,7 +365,6 @@ Status WorkerProcess::Serve() {
     if (!control_->connected()) return Unavailable("the control connection to the coordinator is lost");
     std::vector<StageEvent> events;
     TakeMessages(&events);
-    if (failed_) return *failed_;
     StageOutputs out;
     const TimePoint begin = MonotonicNow();
     const bool worked = runner_->Turn(std::move(events), &out);

@@ -46,6 +46,7 @@ class WorkerProcess {
   Status Serve();
   void TakeMessages(std::vector<StageEvent>* events);
   void TakeAdmissions(const proto::Admit& admit, std::vector<StageEvent>* events);
+  void Refuse(uint64_t sequence, const Error& why);
   void SendOutputs(const StageOutputs& out);
   void SendReport();
   void WaitForWork(bool worked);
@@ -58,9 +59,8 @@ class WorkerProcess {
   SequenceLimits limits_;
   std::unique_ptr<ExitPolicy> policy_;
   std::unique_ptr<StageRunner> runner_;
-  uint64_t doorbell_ = 0;  // sequences that were admitted to this pipeline in this epoch
+  uint64_t doorbell_ = 0;  // sequences that this pipeline admitted in this epoch and did not refuse
   bool shutdown_ = false;
-  std::optional<Error> failed_;
   TimePoint last_report_;
   bool report_due_ = true;  // something happened since the last report
   int quiet_turns_ = 0;

@@ -80,6 +80,8 @@ Pipeline::Why CoordinatorCore::Dispatch(Replica* replica, WorkerMessage* event) 
       return OnScores(replica, event->message.mutable_scores());
     case proto::ToCoordinator::kFinished:
       return OnFinished(replica, event->rank, event->message.finished());
+    case proto::ToCoordinator::kRefused:
+      return OnRefused(replica, event->rank, event->message.refused());
     case proto::ToCoordinator::kClosed:
       return OnClosed(replica, event->rank, event->message.closed());
     case proto::ToCoordinator::kReport:

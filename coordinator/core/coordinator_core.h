@@ -49,7 +49,7 @@ struct Replica {
   PrefixCache prefixes;
   std::map<uint64_t, OpenSequence> sequences;
   uint64_t next_sequence = 1;
-  uint64_t opened = 0;   // admitted in this epoch
+  uint64_t opened = 0;   // admitted in this epoch and not refused
   proto::Admit pending;  // to be sent at the end of this step
   size_t pending_tokens = 0;
   uint64_t known_capacity_pages = 0;  // of the last epoch that loaded
@@ -122,6 +122,7 @@ class CoordinatorCore {
   // Without a request: the canary.
   uint64_t OpenIn(const Place& place, const RequestRecord& record, std::optional<RequestId> request);
   void SendPending(Replica* replica);
+  void RingOthers(const Replica& replica);
   void Schedule(RequestId id, Request* request);
   void HandleDue();
 
@@ -136,6 +137,7 @@ class CoordinatorCore {
   Pipeline::Why OnTokens(Replica* replica, proto::TokenEvents* events);
   Pipeline::Why OnScores(Replica* replica, proto::PromptScores* scores);
   Pipeline::Why OnFinished(Replica* replica, uint32_t rank, const proto::SequenceFinished& finished);
+  Pipeline::Why OnRefused(Replica* replica, uint32_t rank, const proto::SequenceRefused& refused);
   Pipeline::Why OnClosed(Replica* replica, uint32_t rank, const proto::SequenceClosed& closed);
   Pipeline::Why TryFinish(Replica* replica, uint64_t number, OpenSequence* sequence);
 

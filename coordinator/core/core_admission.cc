@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "coordinator/core/coordinator_core.h"
 #include "coordinator/core/open_sequence_message.h"
+#include "transport/control_channel.h"
 
 namespace exeunt {
 namespace {
@@ -48,6 +49,11 @@ std::optional<RequestFailed> CoordinatorCore::Refusal(const RequestRecord& recor
         fmt::format("This model's maximum context length is {} tokens, but {} were requested "
                     "({} in the prompt, {} for the completion).",
                     config_.context_length, record.positions(), record.prompt.size(), record.max_tokens)};
+  }
+  if (record.prompt.size() > kMaxPromptTokens) {
+    return RequestFailed{record.id, FailureKind::kContextLength,
+                         fmt::format("The prompt has {} tokens; a sequence takes at most {}.",
+                                     record.prompt.size(), kMaxPromptTokens)};
   }
   const uint64_t capacity = LargestCapacityTokens();
   if (capacity > 0 && record.positions() > capacity) {
@@ -148,9 +154,14 @@ void CoordinatorCore::SendPending(Replica* replica) {
   admit.mutable_admit()->Swap(&replica->pending);
   replica->pending_tokens = 0;
   SendTo(*replica, 0, std::move(admit));
+  RingOthers(*replica);
+}
+
+// Stage 0 counts what it is told to open.
+void CoordinatorCore::RingOthers(const Replica& replica) {
   proto::ToWorker doorbell;
-  doorbell.mutable_doorbell()->set_opened(replica->opened);
-  for (uint32_t rank = 1; rank < config_.stages; ++rank) SendTo(*replica, rank, doorbell);
+  doorbell.mutable_doorbell()->set_opened(replica.opened);
+  for (uint32_t rank = 1; rank < config_.stages; ++rank) SendTo(replica, rank, doorbell);
 }
 
 // When time alone will next change something for the request.

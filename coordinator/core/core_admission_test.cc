@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "coordinator/core/core_harness.h"
+#include "transport/control_channel.h"
 
 namespace exeunt {
 namespace {
@@ -306,6 +307,24 @@ TEST(CoreAdmission, LooksForAPlaceOnlyWhenSomethingHasChanged) {
   h.CloseEverywhere(0, 2);
   EXPECT_EQ(h.core.places_sought(), sought + 1);
   EXPECT_EQ(h.core.queued(), 0U);
+}
+
+TEST(CoreAdmission, APromptLongerThanAMessageTakesIsRefused) {
+  CoreConfig config = FourPlaces();
+  config.context_length = 1U << 30;
+  CoreHarness h(config);
+  h.BringUp(1 << 20);
+  h.Arrive(kMaxPromptTokens, 1);
+  EXPECT_TRUE(h.All<RequestFailed>().empty());
+  h.Arrive(kMaxPromptTokens + 1, 1);
+  ASSERT_EQ(h.All<RequestFailed>().size(), 1U);
+  EXPECT_EQ(h.All<RequestFailed>()[0].kind, FailureKind::kContextLength);
+  EXPECT_THAT(h.All<RequestFailed>()[0].message,
+              testing::HasSubstr("3145729 tokens; a sequence takes at most 3145728"));
+  // What is admitted fits into a message.
+  const auto admits = h.Sent(0, 0, proto::ToWorker::kAdmit);
+  ASSERT_EQ(admits.size(), 1U);
+  EXPECT_LT(admits[0].ByteSizeLong(), kMaxControlMessageBytes);
 }
 
 }  // namespace

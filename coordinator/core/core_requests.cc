@@ -150,6 +150,28 @@ Pipeline::Why CoordinatorCore::TryFinish(Replica* replica, uint64_t number, Open
   return std::nullopt;
 }
 
+// The request fails alone. Sequences that were to share its prompt's K/V run without: stage 0 decides that
+// when it opens them.
+Pipeline::Why CoordinatorCore::OnRefused(Replica* replica, uint32_t rank,
+                                         const proto::SequenceRefused& refused) {
+  const auto it = replica->sequences.find(refused.sequence());
+  if (rank != 0 || it == replica->sequences.end() || it->second.finished) {
+    ++stale_events_;
+    return std::nullopt;
+  }
+  if (it->second.canary) return fmt::format("stage 0 refused the canary: {}", refused.reason());
+  if (it->second.request) FailRequest(*it->second.request, FailureKind::kRefused, refused.reason());
+  replica->sequences.erase(it);
+  replica->prefixes.Remove(refused.sequence());
+  for (uint32_t stage = 0; stage < config_.stages; ++stage) replica->ledger.Close(refused.sequence(), stage);
+  --replica->opened;
+  RingOthers(*replica);
+  try_admission_ = true;
+  replica->idle_since = now_;
+  replica->pipeline.NoteProgress(now_);
+  return std::nullopt;
+}
+
 Pipeline::Why CoordinatorCore::OnClosed(Replica* replica, uint32_t rank,
                                         const proto::SequenceClosed& closed) {
   for (const uint64_t number : closed.sequence()) {

@@ -292,5 +292,69 @@ TEST(CoreRequests, MoreScoresThanWereAskedForEndTheJob) {
   EXPECT_THAT(h.All<EndPipeline>()[0].why, HasSubstr("sequence 2 has 1 scores more than were asked for"));
 }
 
+// A request that stage 0 refuses fails with the reason; nothing else does, and its pages are free again.
+TEST(CoreRequests, ARefusalEndsOneRequestAndNothingElse) {
+  CoreConfig config = FourPlaces();
+  config.stages = 3;
+  CoreHarness h(config);
+  h.BringUp();
+  const RequestId wrong = h.Arrive(40, 4);
+  const RequestId right = h.Arrive(3, 1);
+  h.actions.clear();
+  proto::ToCoordinator refused;
+  refused.mutable_refused()->set_sequence(2);
+  refused.mutable_refused()->set_reason("prompt token 320 is outside [0, 320)");
+  h.From(0, 1, refused);  // only stage 0 decides
+  EXPECT_THAT(h.All<RequestFailed>(), IsEmpty());
+  h.From(0, 0, refused);
+  const auto failed = h.All<RequestFailed>();
+  ASSERT_EQ(failed.size(), 1U);
+  EXPECT_EQ(failed[0].id, wrong);
+  EXPECT_EQ(failed[0].kind, FailureKind::kRefused);
+  EXPECT_EQ(failed[0].message, "prompt token 320 is outside [0, 320)");
+  EXPECT_THAT(h.All<EndPipeline>(), IsEmpty());
+  // The others no longer wait for it to be opened: two sequences were, the canary and the right one.
+  for (uint32_t rank = 1; rank < 3; ++rank) {
+    const auto bells = h.Sent(0, rank, proto::ToWorker::kDoorbell);
+    ASSERT_EQ(bells.size(), 1U);
+    EXPECT_EQ(bells[0].doorbell().opened(), 2U);
+  }
+  EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 1U);
+  h.From(0, 0, refused);  // a repeat changes nothing
+  h.Token(0, 2, 3, 3, 7);
+  h.Finished(0, 3, 1);
+  EXPECT_EQ(h.All<RequestFinished>().at(0).id, right);
+  h.CloseEverywhere(0, 3);
+  EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 0U);
+  EXPECT_TRUE(h.core.replicas()[0].sequences.empty());
+  EXPECT_EQ(h.core.replicas()[0].pipeline.restarts(), 0U);
+}
+
+TEST(CoreRequests, ARefusalOfWhatNobodyWaitsForIsForgotten) {
+  CoreHarness h(FourPlaces());
+  h.BringUp();
+  const RequestId id = h.Arrive(3, 4);
+  h.Do1(ClientGone{id});
+  h.actions.clear();
+  proto::ToCoordinator refused;
+  refused.mutable_refused()->set_sequence(2);
+  h.From(0, 0, refused);
+  EXPECT_THAT(h.All<RequestFailed>(), IsEmpty());
+  EXPECT_TRUE(h.core.replicas()[0].sequences.empty());
+}
+
+TEST(CoreRequests, ARefusedCanaryEndsTheJob) {
+  CoreHarness h(FourPlaces());
+  h.Do1(Tick{});
+  h.Connect();
+  for (uint32_t rank = 0; rank < 2; ++rank) h.Ready(0, rank, 100);
+  proto::ToCoordinator refused;
+  refused.mutable_refused()->set_sequence(1);
+  refused.mutable_refused()->set_reason("prompt token 0 is outside [0, 0)");
+  h.From(0, 0, refused);
+  ASSERT_EQ(h.All<EndPipeline>().size(), 1U);
+  EXPECT_THAT(h.All<EndPipeline>()[0].why, HasSubstr("refused the canary: prompt token 0"));
+}
+
 }  // namespace
 }  // namespace exeunt

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -100,10 +101,18 @@ struct FakeJob {
     for (auto& queue : out) queue.push_back(closed);
   }
 
+  void Refuse(const proto::OpenSequence& asked) {
+    refused.insert(asked.sequence());
+    proto::ToCoordinator message;
+    message.mutable_refused()->set_sequence(asked.sequence());
+    message.mutable_refused()->set_reason("of no use");
+    out[0].push_back(message);
+  }
+
   // As stage 0 does, before any other stage.
   void TakePages(const proto::OpenSequence& asked) {
     auto& own = pages[asked.sequence()];
-    if (asked.prefix_of() != 0) {
+    if (asked.prefix_of() != 0 && !refused.contains(asked.prefix_of())) {
       ASSERT_TRUE(held.contains(asked.prefix_of())) << "it holds nothing any more";
       const proto::OpenSequence& source = held.at(asked.prefix_of());
       const auto n = static_cast<int>(asked.prefix_tokens());
@@ -131,7 +140,9 @@ struct FakeJob {
   std::map<uint64_t, std::vector<std::shared_ptr<LivePage>>> pages;
   std::shared_ptr<uint64_t> live_pages = std::make_shared<uint64_t>(0);
   uint64_t capacity = UINT64_MAX;
-  uint64_t opened = 0;
+  std::set<uint64_t> refused;
+  uint64_t opened = 0;  // told to open, less the refusals that have been said
+  uint64_t rung = 0;    // the newest doorbell
   uint64_t progress = 0;
 };
 

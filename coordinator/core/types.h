@@ -67,6 +67,7 @@ enum class FailureKind {
   kQueueTimeout,       // 503: waited too long for a place
   kShuttingDown,       // 503
   kDeadline,           // 408: the request's own timeout has passed
+  kRefused,            // 400: a worker cannot run it
 };
 
 // ---- events

@@ -53,6 +53,8 @@ ApiResult<std::vector<std::vector<int32_t>>> EncodeAll(const ServedModel& model,
 ApiResult<void> CheckPrompts(const ServedModel& model, const GenerationRequest& request,
                              const std::vector<std::vector<int32_t>>& prompts) {
   for (const auto& prompt : prompts) {
+    if (const auto usable = CheckTokens(model, request.chat ? "messages" : "prompt", prompt); !usable)
+      return usable.error();
     if (model.max_prompt_tokens == 0 || prompt.size() <= model.max_prompt_tokens) continue;
     return BadRequest(request.chat ? "messages" : "prompt",
                       fmt::format("the prompt has {} tokens, this server takes {} at most", prompt.size(),

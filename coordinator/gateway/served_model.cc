@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
+
+#include "model/quoted.h"
 
 namespace exeunt {
 
@@ -23,20 +26,29 @@ ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost
                       fmt::format("the model '{}' has no chat template; use /v1/completions", model.id));
   }
   const Tokenizer& tokenizer = *model.tokenizer;
-  const auto text_of = [&](int32_t token) {
-    return token < 0 ? std::string() : tokenizer.Piece(token, /*render_special=*/true);
-  };
   boost::json::object variables;
   variables["messages"] = messages;
   variables["add_generation_prompt"] = true;
-  variables["bos_token"] = text_of(tokenizer.bos());
-  variables["eos_token"] = text_of(tokenizer.end_tokens().empty() ? -1 : tokenizer.end_tokens().front());
+  for (const auto& [name, text] : tokenizer.special_tokens().named) variables[name] = text;
   const auto text = model.chat_template->Render(variables);
   if (!text) return ApiErrorOf(text.error(), "messages");
   // The template writes the special tokens itself.
   auto tokens = tokenizer.Encode(*text, /*add_special=*/false, /*parse_special=*/true);
   if (tokens.empty()) return BadRequest("messages", "the rendered conversation has no tokens");
   return tokens;
+}
+
+ApiResult<void> CheckTokens(const ServedModel& model, const std::string& param,
+                            const std::vector<int32_t>& tokens) {
+  const int rows = model.limits.vocab_size;
+  const auto outside =
+      std::ranges::find_if(tokens, [rows](int32_t token) { return token < 0 || token >= rows; });
+  if (outside == tokens.end()) return {};
+  return BadRequest(
+      param,
+      fmt::format("'{}' has the token {} ({}), which is outside the model's embedding; "
+                  "ids are in [0, {})",
+                  param, *outside, Quoted(model.tokenizer->Piece(*outside, /*render_special=*/true)), rows));
 }
 
 ApiResult<void> CheckModelName(const ServedModel& model, const std::string& name) {

@@ -32,6 +32,9 @@ struct ServedModel {
 // answer.
 ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt);
 ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages);
+// 400 where a token is outside the model's embedding; `param` is the field that it came from.
+ApiResult<void> CheckTokens(const ServedModel& model, const std::string& param,
+                            const std::vector<int32_t>& tokens);
 // 404 where it is another model.
 ApiResult<void> CheckModelName(const ServedModel& model, const std::string& name);
 

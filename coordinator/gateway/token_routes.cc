@@ -1,5 +1,6 @@
 #include "coordinator/gateway/token_routes.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "coordinator/openai/field_reader.h"
@@ -59,7 +60,7 @@ ApiResult<json::object> DetokenizeReply(const ServedModel& model, const json::ob
   if (value == nullptr || !value->is_array())
     return BadRequest("tokens", "'tokens' must be a list of token ids");
   if (value->get_array().empty()) return json::object{{"prompt", ""}};
-  const auto prompts = ParsePrompts(value, model.limits.vocab_size);
+  const auto prompts = ParsePrompts(value, std::max(model.limits.vocab_size, model.tokenizer->vocab_size()));
   const auto* tokens =
       prompts && prompts->size() == 1 ? std::get_if<std::vector<int32_t>>(&prompts->front()) : nullptr;
   if (tokens == nullptr) return BadRequest("tokens", "'tokens' must be a list of token ids of this model");

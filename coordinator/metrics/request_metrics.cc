@@ -26,10 +26,10 @@ const Buckets kTokenCountBuckets = {1,   2,    5,    10,   20,    50,    100,   
 const Buckets kChoicesBuckets = {1, 2, 5, 10, 20};
 
 constexpr EndReason kEndReasons[] = {EndReason::kStop, EndReason::kLength, EndReason::kCancelled};
-constexpr FailureKind kFailureKinds[] = {FailureKind::kContextLength,     FailureKind::kTooLarge,
-                                         FailureKind::kQueueFull,         FailureKind::kNoPipeline,
-                                         FailureKind::kPipelineRestarted, FailureKind::kQueueTimeout,
-                                         FailureKind::kShuttingDown,      FailureKind::kDeadline};
+constexpr FailureKind kFailureKinds[] = {
+    FailureKind::kContextLength, FailureKind::kTooLarge,          FailureKind::kQueueFull,
+    FailureKind::kNoPipeline,    FailureKind::kPipelineRestarted, FailureKind::kQueueTimeout,
+    FailureKind::kShuttingDown,  FailureKind::kDeadline,          FailureKind::kRefused};
 
 prometheus::Counter* Count(Registry* registry, const std::string& name, const std::string& help) {
   return &BuildCounter().Name(name).Help(help).Register(*registry).Add({});
@@ -211,6 +211,8 @@ const char* FailureKindName(FailureKind kind) {
       return "shutting_down";
     case FailureKind::kDeadline:
       return "deadline";
+    case FailureKind::kRefused:
+      return "refused";
   }
   return "unknown";
 }

@@ -72,6 +72,8 @@ ApiError ApiErrorOf(FailureKind kind, const std::string& message) {
       error.no_retry = true;
       return error;
     }
+    case FailureKind::kRefused:
+      return BadRequest("", message, "request_refused");
   }
   return ErrorOfStatus(500, message);
 }

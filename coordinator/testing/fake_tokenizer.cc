@@ -34,11 +34,16 @@ class FakeTokenizer : public Tokenizer {
   int32_t bos() const override { return kFakeBegin; }
   const std::vector<int32_t>& end_tokens() const override { return end_tokens_; }
   int32_t Find(std::string_view text) const override { return text == "<|end|>" ? kFakeEnd : -1; }
+  const SpecialTokens& special_tokens() const override { return special_tokens_; }
+  const std::vector<std::string>& warnings() const override { return warnings_; }
   const std::string& chat_template() const override { return chat_template_; }
 
  private:
   static constexpr std::string_view kBegin = "<|begin|>";
   const std::vector<int32_t> end_tokens_ = {kFakeEnd};
+  const SpecialTokens special_tokens_ = {
+      .named = {{"bos_token", std::string(kBegin)}, {"eos_token", "<|end|>"}}, .additional = {}};
+  const std::vector<std::string> warnings_;
   const std::string chat_template_ =
       "{% for message in messages %}{{ bos_token + message['role'] + ':' + message['content'] }}\n{% endfor "
       "%}"

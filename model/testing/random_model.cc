@@ -85,9 +85,12 @@ void SetTokenizer(const RandomModelSpec& spec, GgufWriter& writer) {
     tokens.emplace_back(special);
     types.push_back(kControl);
   }
-  while (tokens.size() < static_cast<size_t>(spec.vocab_size)) {
-    tokens.push_back(fmt::format("<|unused_{}|>", tokens.size()));
-    types.push_back(kUnused);
+  const auto rows = static_cast<size_t>(spec.vocab_size);
+  const size_t n_tokens = spec.n_tokens == 0 ? rows : static_cast<size_t>(spec.n_tokens);
+  while (tokens.size() < n_tokens) {
+    const bool unused = tokens.size() < rows;
+    tokens.push_back(fmt::format("<|{}_{}|>", unused ? "unused" : "extra", tokens.size()));
+    types.push_back(unused ? kUnused : kControl);
   }
   writer.SetString("tokenizer.ggml.model", "gpt2");
   writer.SetString("tokenizer.ggml.pre", "smollm");

@@ -21,6 +21,8 @@ struct RandomModelSpec {
   int head_dim = 16;
   int d_ff = 128;
   int vocab_size = 256;  // 259 and more: a byte-level tokenizer is in the file
+  int n_tokens =
+      0;  // of the tokenizer, at least 259; 0: vocab_size. Those above are control tokens "<|extra_ID|>"
   int context_length = 512;
   DType dtype = DType::kF32;            // of the matrices; their rows must be multiples of its block
   DType embedding_dtype = DType::kF32;  // of token_embd and output
