@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 // A complete config of one layer; `more` adds keys (a repeated key has its last value).
 std::string Config(const std::string& more = "", const std::string& architecture = "LlamaForCausalLM") {
@@ -96,6 +97,42 @@ TEST(HfConfig, ReadsRopeScalingInEverySpelling) {
       Parsed(Config(R"("rope_parameters":{"rope_type":"default","rope_theta":1000.0})"));
   EXPECT_EQ(plain.rope_scaling.kind, RopeScalingKind::kNone);
   EXPECT_EQ(plain.rope_theta, 1000.0F);
+}
+
+// vLLM's rule; more in tests/golden/rope_golden_test.cc.
+TEST(HfConfig, ContextsAreThoseOfTheScaledModel) {
+  const auto context = [](const std::string& scaling) {
+    return Parsed(Config(R"("max_position_embeddings":4096,"rope_scaling":)" + scaling)).context_length;
+  };
+  EXPECT_EQ(context("null"), 4096);
+  EXPECT_EQ(context(R"({"type":"yarn","factor":4,"original_max_position_embeddings":512})"), 2048);
+  EXPECT_EQ(context(R"({"type":"yarn","factor":4})"), 16384);
+  EXPECT_EQ(context(R"({"type":"linear","factor":2.5})"), 10240);
+  EXPECT_EQ(context(R"({"type":"linear","factor":2,"original_max_position_embeddings":2048})"), 4096);
+  EXPECT_EQ(context(R"({"type":"linear","factor":2.3})"), 9420);  // 9420.8
+  EXPECT_EQ(context(R"({"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,)"
+                    R"("original_max_position_embeddings":1024})"),
+            4096);  // scaled already
+  EXPECT_EQ(Parsed(Config()).unscaled_context_length, 64);
+}
+
+TEST(HfConfig, KeysWithoutEffectAreListedOnce) {
+  const auto warnings = [](const std::string& more) { return Parsed(Config(more)).warnings; };
+  EXPECT_THAT(
+      warnings(R"("torch_dtype":"float16","use_cache":true,"_name_or_path":"x","quantization_config":null)"),
+      IsEmpty());
+  EXPECT_THAT(warnings(R"("unsloth_fixed":true,"final_logit_softcapping":30.0,"mamba":{"a":1},"gone":null)"),
+              ElementsAre("config.json: keys that no llama reads are ignored: 'unsloth_fixed', "
+                          "'final_logit_softcapping', 'mamba'"));
+  EXPECT_THAT(warnings(R"("rope_scaling":{"type":"linear","factor":2,"beta_fast":32,"finetuned":true})"),
+              ElementsAre("rope scaling: keys without effect are ignored: 'beta_fast', 'finetuned'"));
+  std::string many;
+  for (int i = 0; i < 30; ++i) many += fmt::format(R"({}"key_{}":1)", i == 0 ? "" : ",", i);
+  EXPECT_THAT(warnings(many), ElementsAre(HasSubstr("'key_19' and 10 more")));
+  // vLLM reads these, and they would change the computation.
+  EXPECT_THAT(ErrorOf(R"("logit_scale":0.5)"), HasSubstr("key 'logit_scale' is 5E-1, only 1 is supported"));
+  EXPECT_THAT(ErrorOf(R"("bias":true)"), HasSubstr("key 'bias' is true, only false is supported"));
+  EXPECT_THAT(ErrorOf(R"("rope_is_neox_style":false)"), HasSubstr("key 'rope_is_neox_style' is false"));
 }
 
 TEST(HfConfig, ReadsSlidingWindows) {

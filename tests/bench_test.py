@@ -2,7 +2,7 @@
 
     tests/bench_test.py BUILD_DIR
 
-No rate is asserted: machines differ.
+No rate and no measured cost is asserted: machines differ, and may be busy.
 """
 
 import json
@@ -37,7 +37,7 @@ def check_pipeline(stages: int, trace: Path) -> None:
         assert report["tokens_per_second"] > 0 and report["mean_layers"] == LAYERS, report
         for stage in report["stage"]:
             assert 0 < stage["busy"] <= 1.001, report
-            assert stage["read_share"] > 0 and 0 < stage["dot_share"] <= 1, report
+            assert stage["read_share"] > 0 and stage["dot_share"] > 0, report
     slices = [e for e in json.loads(trace.read_text())["traceEvents"] if e["ph"] == "X"]
     assert {e["pid"] for e in slices} == set(range(stages))
     # Every token of the 4 streams ran through the head of the last stage: 8 of each.
@@ -54,50 +54,58 @@ def check_exits() -> None:
     assert report["mean_layers"] == 15 and report["exits"] == {"15": 1}, report
 
 
-def check_plan(folder: Path) -> None:
-    done = run([EXEUNT, "plan", MODEL, "--stages", "2", "--streams", "12", "--exit-profile", "15:0.5", "--json"])
+def check_curves(plan: dict, names: list[str]) -> None:
+    """Costs that were measured: of the same steps, and above nothing. Their order is not asserted: the machine may be busy."""
+    for name in names:
+        assert [rows for rows, _ in plan[name]] == [rows for rows, _ in plan["layer_us"]], plan
+        assert all(cost > 0 for _, cost in plan[name]), plan
+
+
+def measured_plan(model_options: list[str], *options: str) -> dict:
+    done = run([EXEUNT, "plan", MODEL, *model_options, *options, "--json"])
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
-    assert plan["token_us"] < plan["full_token_us"], plan
-    costs = folder / "costs.json"
-    costs.write_text(done.stdout)
-    done = run([EXEUNT, "simulate", str(costs), "--workload", "decode:12", "--split", "0-20,20-30"])
-    assert done.returncode == 0 and "stage 1 (20-30): busy" in done.stdout, (done.stdout, done.stderr)
-    rate = float(done.stdout.split()[1])
-    # Two stages that work at once, of which the heavier has over half of a token's cost.
-    assert 1e6 / plan["full_token_us"] < rate < 2e6 / plan["full_token_us"], (rate, plan)
-
-    # What exits look at costs something, and the head is not run for those that leave.
-    looks = ["--exits", str(KEPT / "exits"), "--exit-measure", "candidates", "--exit-profile", "8:0.4,14:0.1,22:0.2"]
-    done = run([EXEUNT, "plan", MODEL, "--adapter", str(KEPT / "adapter"), "--streams", "12", *looks, "--json"])
-    assert done.returncode == 0, done.stderr
-    cheap = json.loads(done.stdout)
-    for (rows, head), (_, exit_us), (_, fill) in zip(cheap["head_us"], cheap["exit_us"], cheap["fill_us"]):
-        assert head > exit_us > fill > 0, (rows, cheap)
-    done = run([EXEUNT, "plan", MODEL, "--adapter", str(KEPT / "adapter"), "--exits", str(KEPT / "exits"), "--json",
-                "--certificate", "restore-candidates-risk-0.05"])
-    assert done.returncode == 0, done.stderr
-    certified = json.loads(done.stdout)
-    assert "exit_us" in certified and certified["token_us"] < certified["full_token_us"], certified
-    rates = []
-    for exit_us in (cheap["exit_us"], cheap["head_us"]):
-        costs.write_text(json.dumps(cheap | {"exit_us": exit_us}))
-        done = run([EXEUNT, "simulate", str(costs), "--workload", "decode:12", "--exit-profile", looks[-1], "--split", "0-12,12-30"])
-        assert done.returncode == 0, done.stderr
-        rates.append(float(done.stdout.split()[1]))
-    assert rates[0] > 1.05 * rates[1], rates
-
-    done = run([EXEUNT, "plan", MODEL, "--stages", "3", "--streams", "12", "--json"])
-    assert done.returncode == 0, done.stderr
-    plan = json.loads(done.stdout)
-    assert plan["token_us"] == plan["full_token_us"], plan
     spans = [tuple(map(int, part.split("-"))) for part in plan["split"].split(",")]
-    assert len(spans) == 3 and spans[0][0] == 0 and spans[-1][1] == LAYERS, plan
-    assert all(a[1] == b[0] for a, b in zip(spans, spans[1:])), plan
-    for (rows, head), (_, layer), (_, fill) in zip(plan["head_us"], plan["layer_us"], plan["fill_us"]):
-        assert head > layer > fill > 0, (rows, plan)
-    # The head is on the last stage: it has the fewest layers.
-    assert spans[2][1] - spans[2][0] < spans[0][1] - spans[0][0], plan
+    assert spans[0][0] == 0 and spans[-1][1] == LAYERS and all(a[1] == b[0] for a, b in zip(spans, spans[1:])), plan
+    check_curves(plan, ["layer_us", "fill_us", "head_us"])
+    return plan | {"spans": spans}
+
+
+def check_plan() -> None:
+    plan = measured_plan([], "--stages", "3", "--streams", "12")
+    assert len(plan["spans"]) == 3 and plan["token_us"] == plan["full_token_us"] and "exit_us" not in plan, plan
+    assert measured_plan([], "--streams", "12", "--exit-profile", "15:0.5")["token_us"] > 0
+    # What exits look at costs something.
+    kept = ["--adapter", str(KEPT / "adapter"), "--exits", str(KEPT / "exits")]
+    for looks in (["--exit-measure", "candidates", "--exit-profile", "8:0.4"], ["--certificate", "restore-candidates-risk-0.05"]):
+        check_curves(measured_plan(kept, *looks), ["exit_us"])
+
+
+def check_simulate(folder: Path) -> None:
+    """From costs that are written here: a layer 100 us, the head 1 ms, a look 10 us, a fill 5 us, each for one row or for ten."""
+    costs = folder / "costs.json"
+    written = {"layers": LAYERS, "layer_us": [[1, 100], [10, 100]], "fill_us": [[1, 5], [10, 5]], "head_us": [[1, 1000], [10, 1000]]}
+
+    def rate(*options: str, **more: object) -> float:
+        costs.write_text(json.dumps(written | more))
+        done = run([EXEUNT, "simulate", str(costs), *options])
+        assert done.returncode == 0, done.stderr
+        return float(done.stdout.split()[1])
+
+    # One stream goes through all of it: 30 layers and the head.
+    alone = rate("--workload", "decode:1", "--split", "0-20,20-30")
+    assert 0.95 * 1e6 / 4000 < alone <= 1.05 * 1e6 / 4000, alone
+    # With two streams two stages work at once, each 2 ms a token.
+    both = rate("--workload", "decode:2", "--split", "0-20,20-30")
+    assert 1.8 * alone < both <= 2.05 * alone, (alone, both)
+    # `auto` finds that split: the head is on the last stage, which has fewer layers.
+    costs.write_text(json.dumps(written))
+    done = run([EXEUNT, "simulate", str(costs), "--workload", "decode:2"])
+    assert done.returncode == 0 and "stage 1 (20-30): busy" in done.stdout, (done.stdout, done.stderr)
+    # Tokens that leave are cheaper, the more so where the exit's look gives them without the head.
+    profile = ["--workload", "decode:12", "--split", "0-12,12-30", "--exit-profile", "8:0.4,14:0.1,22:0.2"]
+    full, leaving, looking = rate(*profile[:4]), rate(*profile), rate(*profile, exit_us=[[1, 10], [10, 10]])
+    assert full < leaving < looking, (full, leaving, looking)
 
 
 def check_errors() -> None:
@@ -120,8 +128,10 @@ def main() -> None:
         for stages in (1, 2):
             check_pipeline(stages, Path(folder) / "trace.json")
             print(f"PASS bench of {stages} stage(s)")
-        check_plan(Path(folder))
-        print("PASS plan and simulate")
+        check_plan()
+        print("PASS plan")
+        check_simulate(Path(folder))
+        print("PASS simulate")
     check_exits()
     print("PASS bench with exits")
     check_errors()

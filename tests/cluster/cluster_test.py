@@ -116,6 +116,14 @@ class ServedPipeline(unittest.TestCase):
         self.assertGreater(stages[1]["report"]["mixed_batches"], 0)
         self.assertGreater(stages[1]["report"]["fill_rows"], 0)
 
+    def test_health_does_not_wait_for_generations(self) -> None:
+        body = {"model": "default", "prompt": "Once", "max_tokens": 6000, "temperature": 0, "ignore_eos": True, "stream": True, "exit": FORCED}
+        with self.cluster.open("/v1/completions", json.dumps(body).encode(), timeout=60) as endless:
+            self.assertTrue(endless.readline().startswith(b"data: "))
+            for path in ("/healthz", "/readyz", "/metrics"):
+                self.assertEqual(self.cluster.status(path), 200, path)
+            self.assertEqual(self.cluster.get("/v1/cluster")["requests"]["running"], 1, "it ended before it was asked")
+
     def test_an_idle_cluster_uses_no_cpu(self) -> None:
         self.cluster.quiet()
         time.sleep(2)

@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from cluster import Cluster, open_files
@@ -21,6 +22,20 @@ WORDS = "the quick brown fox jumps over one lazy dog and then sleeps near a quie
 DEADLINE_S = 600.0
 PROBE_PERIOD_S = 0.05
 PROBE_DEADLINE_S = 30.0
+
+
+class Until:
+    """When clients stop: after some seconds; on a busy machine later, when there are enough answers, but not after `longest`."""
+
+    def __init__(self, seconds: float, longest: float, enough: Callable[[], bool]) -> None:
+        self.end, self.enough = time.monotonic() + seconds, enough
+        self.last = self.end + longest
+
+    def over(self) -> bool:
+        return time.monotonic() >= self.end and (self.enough() or time.monotonic() >= self.last)
+
+    def left(self) -> float:
+        return max(0.0, self.end - time.monotonic())
 
 
 class Tally:
@@ -102,9 +117,9 @@ class Asked:
                 self.answers.append(said(response))
 
 
-async def honest_session(connection: Connection, draw: random.Random, until: float, asked: Asked, tally: Tally) -> None:
+async def honest_session(connection: Connection, draw: random.Random, until: Until, asked: Asked, tally: Tally) -> None:
     """Requests on one connection, until time is up or the server wants to close it."""
-    while time.monotonic() < until:
+    while not until.over():
         i = draw.randrange(len(asked.bodies))
         stream = draw.random() < 0.5
         began = time.monotonic()
@@ -125,10 +140,10 @@ async def honest_session(connection: Connection, draw: random.Random, until: flo
         await asyncio.sleep(draw.random())
 
 
-async def honest(port: int, seed: int, until: float, asked: Asked, tally: Tally) -> None:
+async def honest(port: int, seed: int, until: Until, asked: Asked, tally: Tally) -> None:
     draw = random.Random(seed)
     await asyncio.sleep(draw.random())
-    while time.monotonic() < until:
+    while not until.over():
         try:
             async with Connection(port) as connection:
                 tally.kinds["honest connections"] += 1

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from typing import Any
 
 from raw_http import Connection, get, post
-from soak_clients import ROUTE, Asked, Tally, said
+from soak_clients import ROUTE, Asked, Tally, Until, said
 
 # Requests whose end is not waited for go here: so those of the other route can be counted exactly.
 VANISHING_ROUTE = "/v1/chat/completions"
@@ -48,13 +47,13 @@ MALFORMED_JSON = [
 class Hostile:
     """One client; it does one thing after the other, each on a connection of its own."""
 
-    def __init__(self, port: int, seed: int, until: float, asked: Asked, tally: Tally) -> None:
+    def __init__(self, port: int, seed: int, until: Until, asked: Asked, tally: Tally) -> None:
         self.port, self.until, self.asked, self.tally = port, until, asked, tally
         self.draw = random.Random(seed)
 
     async def run(self, first: int) -> None:
         turn = first
-        while time.monotonic() < self.until:
+        while not self.until.over():
             kind = self.KINDS[turn % len(self.KINDS)]
             turn += 1
             try:
@@ -67,7 +66,7 @@ class Hostile:
 
     def left(self, most: float) -> float:
         """Up to `most` seconds, and not beyond the end."""
-        return max(0.0, min(self.draw.uniform(0, most), self.until - time.monotonic()))
+        return min(self.draw.uniform(0, most), self.until.left())
 
     def chat(self) -> dict[str, Any]:
         return {"model": "default", "messages": [{"role": "user", "content": f"Count to {self.draw.randint(1, 99)}."}],
@@ -75,7 +74,7 @@ class Hostile:
 
     async def drip(self, connection: Connection, piece: bytes) -> None:
         """Until the server has enough, with whatever status but one that says that this was a request."""
-        while time.monotonic() < self.until:
+        while not self.until.over():
             await connection.send(piece)
             try:
                 got = await asyncio.wait_for(connection.reader.read(4096), DRIP_S)

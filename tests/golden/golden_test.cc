@@ -2,11 +2,9 @@
 // directories.
 #include <gtest/gtest.h>
 
-#include <fmt/format.h>
-
 #include "base/check.h"
 #include "model/testing/open_random_model.h"
-#include "tests/golden/golden.h"
+#include "tests/golden/golden_expect.h"
 #include "tests/golden/random_specs.h"
 
 namespace exeunt {
@@ -16,25 +14,6 @@ std::shared_ptr<const ModelSource> Open(const std::string& path, const AdapterOp
   auto source = ModelSource::Open(path, adapter);
   CHECK_MSG(source.has_value(), "{}", source.error().message);
   return *source;
-}
-
-Noise Difference(const Golden& golden, Engine* engine) {
-  Differences differences;
-  for (const GoldenSequence& sequence : golden.sequences) {
-    const auto logits = LogitsOfRows(engine, sequence);
-    for (size_t i = 0; i < logits.size(); ++i) differences.Add(sequence.rows[i], logits[i]);
-  }
-  CHECK_GE(differences.count(), size_t{200});
-  return differences.Summary();
-}
-
-void ExpectWithin(const Noise& difference, const Noise& limit, const std::string& what) {
-  fmt::print("{}: rms {:.2e} (limit {:.2e}), max {:.2e} (limit {:.2e})\n", what, difference.rms, limit.rms,
-             difference.max, limit.max);
-  EXPECT_LE(difference.rms, limit.rms) << what;
-  EXPECT_LE(difference.max, limit.max) << what;
-  EXPECT_LE(difference.gap_rms, limit.gap_rms) << what;
-  EXPECT_LE(difference.gap_max, limit.gap_max) << what;
 }
 
 void ExpectGolden(const std::string& name, const std::shared_ptr<const ModelSource>& source) {
