@@ -43,11 +43,15 @@ HttpReply Ask(const TestServer& server, bool stream = false) {
                            stream));
 }
 
-double Metric(const TestServer& server, const std::string& name) {
-  const std::string text = Fetch(server.port(), "GET", "/metrics").body;
+std::string Metrics(const TestServer& server) { return Fetch(server.port(), "GET", "/metrics").body; }
+
+// -1: it is not there.
+double MetricIn(const std::string& text, const std::string& name) {
   const size_t at = text.find("\n" + name + " ");
   return at == std::string::npos ? -1.0 : std::stod(text.substr(at + name.size() + 2));
 }
+
+double Metric(const TestServer& server, const std::string& name) { return MetricIn(Metrics(server), name); }
 
 // Waits (30 s at most) until it holds; false if it never does.
 bool WaitUntil(const std::function<bool()>& holds) {
@@ -116,17 +120,20 @@ TEST(Auditor, TokensAreJudgedByTheLayerTheyLeftAfter) {
   options.audits.share = 0.5;
   TestServer server(options);
   for (int i = 0; i < kRequests; ++i) ASSERT_EQ(Ask(server, i % 2 == 0).status, 200);
+  std::string metrics;  // of one moment
   const auto tokens = [&](int layer, bool agrees) {
-    return Metric(server,
-                  fmt::format(R"(exeunt_audited_tokens_total{{agrees="{}",certificate="small",layer="{}"}})",
-                              agrees, layer));
+    return MetricIn(
+        metrics, fmt::format(R"(exeunt_audited_tokens_total{{agrees="{}",certificate="small",layer="{}"}})",
+                             agrees, layer));
   };
-  // An audit counts its tokens before itself: until all that were drawn are done, there are more tokens.
-  const auto done = [&] { return Metric(server, R"(exeunt_audits_total{certificate="small",result="done"})"); };
-  EXPECT_TRUE(WaitUntil([&] { return done() > 0 && tokens(12, true) == 2 * done(); }));
-  const double audits = done();
+  double audits = 0;
+  // An audit counts itself before its tokens.
+  EXPECT_TRUE(WaitUntil([&] {
+    metrics = Metrics(server);
+    audits = MetricIn(metrics, R"(exeunt_audits_total{certificate="small",result="done"})");
+    return audits > 0 && tokens(12, true) == 2 * audits;
+  })) << "e; each counts twice, half of the requests are audited";
   EXPECT_LT(audits, kRequests);
-  EXPECT_EQ(tokens(12, true), 2 * audits) << "e; each counts twice, half of the requests are audited";
   EXPECT_EQ(tokens(12, false), 4 * audits) << "r, y";
   EXPECT_EQ(tokens(30, true), 2 * audits) << "the end";
   EXPECT_EQ(tokens(30, false), 4 * audits) << "a, l";
