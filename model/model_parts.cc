@@ -35,6 +35,7 @@ Status ValidateRope(const ModelConfig& c) {
       {"rope scaling beta_fast", s.beta_fast, 1e-3F, 1e6F},
       {"rope scaling beta_slow", s.beta_slow, 1e-3F, 1e6F},
       {"rope scaling attention_factor", s.attention_factor, 0.0F, 1e3F},
+      {"rope scaling extrapolation_factor", s.extrapolation_factor, 0.0F, 1e3F},
   };
   for (const FloatField& f : fields) {
     if (!(f.value >= f.min && f.value <= f.max)) {

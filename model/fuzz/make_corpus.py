@@ -113,6 +113,13 @@ def make_hf_config():
         "mistral": {"architectures": ["MistralForCausalLM"], "sliding_window": 4096, "tie_word_embeddings": True},
         "hostile_numbers": {"hidden_size": 2**63, "vocab_size": -1, "rope_theta": 1e308, "num_attention_heads": 0},
         "hostile_types": {"architectures": {}, "rope_scaling": [1], "head_dim": "8"},
+        "spellings": {"rope_scaling": {"rope_type": "yarn", "type": "yarn", "factor": 4, "attn_factor": 0.9, "mscale": 1, "mscale_all_dim": 2,
+                                       "truncate": False, "extrapolation_factor": 0.5, "beta_fast": 0, "finetuned": True}},
+        "layers": {"rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 2.5},
+                                       "sliding_attention": {"rope_type": "linear", "factor": 2.5}}},
+        "hostile_scaling": {"rope_scaling": {"type": "yarn", "factor": 1e38, "original_max_position_embeddings": 2147483647,
+                                             "attention_factor": -1, "mscale": 1e300}},
+        "without_effect": {"mamba": {"a": 1}, "logit_scale": 1.0, "x" * 200: 1},
         "unknown": {"architectures": ["GemmaForCausalLM"], "hidden_act": "gelu"},
     }
     write("hf_config", "plain", json.dumps(base))
@@ -122,6 +129,22 @@ def make_hf_config():
     write("hf_config", "tensor_name", "model.layers.0.self_attn.q_proj.weight")
 
 
+def make_hf_special_tokens():
+    files = {
+        "names": {"tokenizer_config": {"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": None, "add_bos_token": True}},
+        "map": {"special_tokens_map": {"eos_token": "a", "additional_special_tokens": ["<x>", {"content": "<y>", "lstrip": True}]}},
+        "decoder": {"tokenizer_config": {"added_tokens_decoder": {"9": {"content": "<z>"}, "4": {"content": "<w>", "special": True}}}},
+        "added": {"added_tokens": {"<tool>": 7, "<think>": 5}},
+        "ids": {"generation_config": {"eos_token_id": [1, 3], "bos_token_id": None}, "config": {"eos_token_id": 4, "model_type": "llama"}},
+        "hostile": {"tokenizer_config": {"added_tokens_decoder": {"-1": {}}, "bos_token": []}, "config": {"eos_token_id": [2**62, -1]}},
+        "outside": {"tokenizer_config": {"eos_token": "<far>", "add_eos_token": True},
+                    "added_tokens": {f"<{i}>": i for i in range(20)}},
+    }
+    for name, content in files.items():
+        write("hf_special_tokens", name, json.dumps(content))
+
+
 make_gguf()
 make_safetensors()
+make_hf_special_tokens()
 make_hf_config()
