@@ -4,7 +4,8 @@
 //   decode:B    B streams with prompts of 16 tokens, then 128 greedy steps of B tokens, the first not counted
 //   context:N   32 greedy steps of one stream behind a prompt of N tokens
 //
-// Prints a JSON object for each. It also serves as a stage of llama.cpp's RPC pipeline, and quantizes.
+// Prints a JSON object for each. It also serves as a stage of llama.cpp's RPC pipeline, quantizes, and writes
+// logits.
 #include <ggml-backend.h>
 #include <ggml-rpc.h>
 #include <llama.h>
@@ -17,8 +18,11 @@
 #include <span>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "bench/llama_logits.h"
+#include "bench/llama_tokens.h"
 #include "bench/llama_workload.h"
 
 namespace {
@@ -26,14 +30,17 @@ namespace {
 constexpr char kUsage[] =
     "llama_driver --model FILE --threads N --workload W ... [--rpc HOST:PORT,HOST:PORT] [--ubatch TOKENS]\n"
     "llama_driver --serve PORT --threads N\n"
-    "llama_driver --quantize IN OUT --type q4_0\n";
+    "llama_driver --quantize IN OUT --type TYPE\n"
+    "llama_driver --model FILE --threads N --logits SEQUENCES OUT\n"
+    "llama_driver --model FILE --tokenize TEXTS OUT\n";
 
 // The values that follow each --key.
 using Arguments = std::map<std::string, std::vector<std::string>>;
 
 Arguments ParseArguments(std::span<char*> words) {
-  Arguments arguments = {{"--model", {}}, {"--threads", {}}, {"--rpc", {}},      {"--ubatch", {}},
-                         {"--serve", {}}, {"--type", {}},    {"--quantize", {}}, {"--workload", {}}};
+  Arguments arguments = {{"--model", {}},    {"--threads", {}},  {"--rpc", {}},   {"--ubatch", {}},
+                         {"--logits", {}},   {"--tokenize", {}}, {"--serve", {}}, {"--type", {}},
+                         {"--quantize", {}}, {"--workload", {}}};
   std::vector<std::string>* values = nullptr;
   for (const std::string word : words) {
     if (word.starts_with("--")) {
@@ -107,10 +114,24 @@ void Measure(const Arguments& arguments, int threads) {
   Die("cannot serve on " + endpoint);
 }
 
+constexpr std::pair<const char*, llama_ftype> kFileTypes[] = {
+    {"q4_0", LLAMA_FTYPE_MOSTLY_Q4_0},     {"q5_0", LLAMA_FTYPE_MOSTLY_Q5_0},
+    {"q5_1", LLAMA_FTYPE_MOSTLY_Q5_1},     {"q8_0", LLAMA_FTYPE_MOSTLY_Q8_0},
+    {"q2_k", LLAMA_FTYPE_MOSTLY_Q2_K},     {"q3_k_m", LLAMA_FTYPE_MOSTLY_Q3_K_M},
+    {"q4_k_m", LLAMA_FTYPE_MOSTLY_Q4_K_M}, {"q5_k_m", LLAMA_FTYPE_MOSTLY_Q5_K_M},
+    {"q6_k", LLAMA_FTYPE_MOSTLY_Q6_K},     {"iq4_nl", LLAMA_FTYPE_MOSTLY_IQ4_NL},
+    {"iq4_xs", LLAMA_FTYPE_MOSTLY_IQ4_XS}};
+
 void Quantize(const std::vector<std::string>& files, const std::string& type) {
-  if (files.size() != 2 || type != "q4_0") Die(std::string("--quantize takes IN OUT --type q4_0\n") + kUsage);
+  const auto* named = std::find_if(std::begin(kFileTypes), std::end(kFileTypes),
+                                   [&](const auto& known) { return type == known.first; });
+  if (files.size() != 2 || named == std::end(kFileTypes)) {
+    std::string known;
+    for (const auto& file_type : kFileTypes) known += std::string(" ") + file_type.first;
+    Die("--quantize takes IN OUT --type TYPE, one of" + known + "\n" + kUsage);
+  }
   llama_model_quantize_params params = llama_model_quantize_default_params();
-  params.ftype = LLAMA_FTYPE_MOSTLY_Q4_0;
+  params.ftype = named->second;
   params.allow_requantize = true;
   if (llama_model_quantize(files[0].c_str(), files[1].c_str(), &params) != 0) {
     Die("cannot quantize " + files[0] + " into " + files[1]);
@@ -134,8 +155,16 @@ int main(int argc, char** argv) {
     Quantize(arguments.at("--quantize"), First(arguments, "--type"));
     return 0;
   }
+  if (const auto& files = arguments.at("--tokenize"); !files.empty()) {
+    if (files.size() != 2) Die(std::string("--tokenize takes TEXTS OUT\n") + kUsage);
+    WriteTokens(First(arguments, "--model"), files[0], files[1]);
+    return 0;
+  }
   const int threads = ParseInt(First(arguments, "--threads"), GGML_MAX_N_THREADS, "--threads");
-  if (arguments.at("--serve").empty()) {
+  if (const auto& logits = arguments.at("--logits"); !logits.empty()) {
+    if (logits.size() != 2) Die(std::string("--logits takes SEQUENCES OUT\n") + kUsage);
+    WriteLogits(LoadModel(First(arguments, "--model"), {}).get(), logits[0], threads, logits[1]);
+  } else if (arguments.at("--serve").empty()) {
     Measure(arguments, threads);
   } else {
     Serve(ParseInt(First(arguments, "--serve"), 65535, "--serve"), threads);

@@ -20,6 +20,7 @@
 #include "coordinator/metrics/build_info.h"
 #include "coordinator/supervisor/mpirun_launcher.h"
 #include "model/exit_heads_info.h"
+#include "model/gguf_split.h"
 #include "model/model_source.h"
 #include "model/open_tokenizer.h"
 
@@ -59,10 +60,11 @@ Result<std::string> Secret(const Config& config) {
   return secret;
 }
 
-// "Qwen2.5-0.5B" of "/models/Qwen2.5-0.5B.gguf" and of "/models/Qwen2.5-0.5B/".
+// "Qwen2.5-0.5B" of "/models/Qwen2.5-0.5B.gguf", its part "Qwen2.5-0.5B-00001-of-00002.gguf", and
+// "/models/Qwen2.5-0.5B/".
 std::string NameOf(const fs::path& path) {
   const fs::path last = path.filename().empty() ? path.parent_path().filename() : path.filename();
-  return last.extension() == ".gguf" ? last.stem().string() : last.string();
+  return last.extension() == ".gguf" ? GgufModelName(last) : last.string();
 }
 
 // The certificates of --exits: those that hold for what is served, and why others do not.

@@ -16,9 +16,6 @@
 namespace exeunt {
 namespace {
 
-constexpr DType kTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0, DType::kQ4_0,
-                            DType::kQ4_1, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
-
 std::vector<std::byte> FromHex(const std::string& hex) {
   std::vector<std::byte> bytes(hex.size() / 2);
   for (size_t i = 0; i < bytes.size(); ++i) {
@@ -37,7 +34,7 @@ TEST(Dequantize, EqualsGgml) {
     std::string name, source, values;
     size_t n = 0;
     fields >> name >> n >> source >> values;
-    for (DType type : kTypes) {
+    for (DType type : kAllDTypes) {
       if (Info(type).name != name) continue;
       seen.insert(type);
       // One byte in front: the source needs no alignment.
@@ -56,7 +53,7 @@ TEST(Dequantize, EqualsGgml) {
       EXPECT_EQ(actual[n], 12345.0F) << name;
     }
   }
-  EXPECT_EQ(seen.size(), std::size(kTypes));
+  EXPECT_EQ(seen.size(), std::size(kAllDTypes));
 }
 
 TEST(Dequantize, HalfMeansSignFractionExponent) {

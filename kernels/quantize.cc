@@ -7,20 +7,18 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "kernels/block_codes.h"
 #include "kernels/dequantize.h"
 
 namespace exeunt {
 namespace {
 
-std::byte ToByte(int value) { return static_cast<std::byte>(value & 0xFF); }
-
 void StoreU16(uint16_t value, std::byte* out) { std::memcpy(out, &value, sizeof(value)); }
 
 // Stores `scale` as a half and returns what a reader will see.
-float StoreScale(float scale, std::byte* out) {
-  const uint16_t half = FloatToHalf(scale);
-  StoreU16(half, out);
-  return HalfToFloat(half);
+float StoreScale(float scale, uint16_t* half) {
+  *half = FloatToHalf(scale);
+  return HalfToFloat(*half);
 }
 
 int Round(float value, float scale, int low, int high) {
@@ -32,112 +30,118 @@ float LargestMagnitude(std::span<const float> v) {
   return *std::ranges::max_element(v, {}, [](float x) { return std::abs(x); });  // with its sign
 }
 
-void BlockBf16(std::span<const float> v, std::byte* out) {
-  const auto bits = std::bit_cast<uint32_t>(v[0]);
-  StoreU16(static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16), out);
+// The numbers that a type's codes stand for: all from low to high, or kIq4Values.
+struct Levels {
+  int low;
+  int high;
+  int offset;  // of the codes
+  bool iq4_values;
+};
+
+Levels LevelsOf(DType type) {
+  const CodeInfo info = Codes(type);
+  if (info.iq4_values) return {kIq4Values[0], kIq4Values[15], 0, true};
+  const int low = type == DType::kQ8_0 ? -127 : -info.code_offset;  // as ggml, -128 is not used
+  return {low, (1 << info.bits) - 1 - info.code_offset, info.code_offset, false};
 }
 
-void BlockQ8_0(std::span<const float> v, std::byte* out) {
-  const float d = StoreScale(std::abs(LargestMagnitude(v)) / 127, out);
-  for (size_t i = 0; i < 32; ++i) out[2 + i] = ToByte(Round(v[i], d, -127, 127));
-}
-
-void BlockQ4_0(std::span<const float> v, std::byte* out) {
-  const float d = StoreScale(LargestMagnitude(v) / -8, out);
-  for (size_t i = 0; i < 16; ++i) {
-    out[2 + i] = ToByte((Round(v[i], d, -8, 7) + 8) | ((Round(v[i + 16], d, -8, 7) + 8) << 4));
+// The code of the level nearest to value / scale.
+uint8_t Code(const Levels& levels, float value, float scale) {
+  if (!levels.iq4_values) {
+    return static_cast<uint8_t>(Round(value, scale, levels.low, levels.high) + levels.offset);
   }
+  const float x = scale == 0 ? 0.0F : value / scale;
+  const auto* nearest = std::ranges::min_element(
+      kIq4Values, {}, [x](int8_t level) { return std::abs(x - static_cast<float>(level)); });
+  return static_cast<uint8_t>(nearest - std::begin(kIq4Values));
 }
 
-void BlockQ4_1(std::span<const float> v, std::byte* out) {
-  const auto [low, high] = std::ranges::minmax(v);
-  const float d = StoreScale((high - low) / 15, out);
-  const float m = StoreScale(low, out + 2);
-  for (size_t i = 0; i < 16; ++i) {
-    out[4 + i] = ToByte(Round(v[i] - m, d, 0, 15) | (Round(v[i + 16] - m, d, 0, 15) << 4));
-  }
+// The scale at which the value of largest magnitude is the level of largest magnitude.
+float SymmetricScale(const Levels& levels, std::span<const float> v) {
+  const float largest = LargestMagnitude(v);
+  return levels.low == -levels.high ? std::abs(largest) / static_cast<float>(levels.high)
+                                    : largest / static_cast<float>(levels.low);
 }
 
-// Q4_K and Q5_K: value = d * scale_j * q - dmin * min_j, scale_j and min_j of 6 bits for 32 elements each.
-void BlockQ45_K(std::span<const float> v, int levels, std::byte* out, std::byte* fifth_bits,
-                std::byte* nibbles) {
-  std::array<float, 8> scale{};
-  std::array<float, 8> min{};
-  for (size_t j = 0; j < 8; ++j) {
-    const auto [low, high] = std::ranges::minmax(v.subspan(j * 32, 32));
-    min[j] = std::max(0.0F, -low);
-    scale[j] = (std::max(high, 0.0F) + min[j]) / static_cast<float>(levels);
+// One scale, and perhaps a minimum, for 32 values.
+BlockCodes CodesOf32(DType type, std::span<const float> v) {
+  const Levels levels = LevelsOf(type);
+  BlockCodes out;
+  float d = 0;
+  float m = 0;
+  if (Codes(type).has_minimum) {
+    const auto [low, high] = std::ranges::minmax(v);
+    d = StoreScale((high - low) / static_cast<float>(levels.high), &out.d);
+    m = StoreScale(low, &out.dmin);
+  } else {
+    d = StoreScale(SymmetricScale(levels, v), &out.d);
   }
-  const float d = StoreScale(std::ranges::max(scale) / 63, out);
-  const float dmin = StoreScale(std::ranges::max(min) / 63, out + 2);
-  std::byte* const packed = out + 4;
-  for (size_t j = 0; j < 8; ++j) {
-    const int s = Round(scale[j], d, 0, 63);
-    const int m = Round(min[j], dmin, 0, 63);
-    if (j < 4) {
-      packed[j] |= ToByte(s);
-      packed[j + 4] |= ToByte(m);
-    } else {
-      packed[j + 4] |= ToByte((s & 15) | ((m & 15) << 4));
-      packed[j - 4] |= ToByte((s >> 4) << 6);
-      packed[j] |= ToByte((m >> 4) << 6);
-    }
-    for (size_t i = 0; i < 32; ++i) {
-      const float shifted = v[j * 32 + i] + dmin * static_cast<float>(m);
-      const int q = Round(shifted, d * static_cast<float>(s), 0, levels);
-      nibbles[j / 2 * 32 + i] |= ToByte((q & 15) << (j % 2 * 4));
-      if (fifth_bits != nullptr) fifth_bits[i] |= ToByte((q >> 4) << j);
-    }
-  }
+  for (size_t e = 0; e < v.size(); ++e) out.codes[e] = Code(levels, v[e] - m, d);
+  return out;
 }
 
-void BlockQ6_K(std::span<const float> v, std::byte* out) {
+// A scale and a minimum per sub-block, each a number of few bits times one of the block's.
+BlockCodes CodesOf256WithMinimum(DType type, std::span<const float> v) {
+  const Levels levels = LevelsOf(type);
+  const auto sub_elements = static_cast<size_t>(Codes(type).sub_elements);
+  const int max_scale = type == DType::kQ2_K ? 15 : 63;
   std::array<float, 16> scale{};
-  for (size_t j = 0; j < 16; ++j) scale[j] = LargestMagnitude(v.subspan(j * 16, 16)) / -32;
-  const float d = StoreScale(std::abs(LargestMagnitude(scale)) / 127, out + 208);
-  for (size_t e = 0; e < 256; ++e) {
-    const int s = Round(scale[e / 16], d, -127, 127);
-    out[192 + e / 16] = ToByte(s);
-    const int q = Round(v[e], d * static_cast<float>(s), -32, 31) + 32;
-    const size_t half = e / 128;
-    const size_t group = e % 128 / 32;
-    out[half * 64 + group % 2 * 32 + e % 32] |= ToByte((q & 15) << (group / 2 * 4));
-    out[128 + half * 32 + e % 32] |= ToByte((q >> 4) << (group * 2));
+  std::array<float, 16> min{};
+  for (size_t s = 0; s < v.size() / sub_elements; ++s) {
+    const auto [low, high] = std::ranges::minmax(v.subspan(s * sub_elements, sub_elements));
+    min[s] = std::max(0.0F, -low);
+    scale[s] = (std::max(high, 0.0F) + min[s]) / static_cast<float>(levels.high);
   }
+  BlockCodes out;
+  const float d = StoreScale(std::ranges::max(scale) / static_cast<float>(max_scale), &out.d);
+  const float dmin = StoreScale(std::ranges::max(min) / static_cast<float>(max_scale), &out.dmin);
+  for (size_t e = 0; e < v.size(); ++e) {
+    const size_t s = e / sub_elements;
+    const int sub_scale = Round(scale[s], d, 0, max_scale);
+    const int sub_min = Round(min[s], dmin, 0, max_scale);
+    out.scales[s] = static_cast<int8_t>(sub_scale);
+    out.mins[s] = static_cast<uint8_t>(sub_min);
+    out.codes[e] = Code(levels, v[e] + dmin * static_cast<float>(sub_min), d * static_cast<float>(sub_scale));
+  }
+  return out;
 }
 
-// `out` is zero: the packed formats are put together with |=.
+// A signed scale per sub-block.
+BlockCodes CodesOf256(DType type, std::span<const float> v) {
+  const Levels levels = LevelsOf(type);
+  const auto sub_elements = static_cast<size_t>(Codes(type).sub_elements);
+  std::array<float, 16> scale{};
+  for (size_t s = 0; s < v.size() / sub_elements; ++s) {
+    scale[s] = SymmetricScale(levels, v.subspan(s * sub_elements, sub_elements));
+  }
+  // Scales of 8 bits are used symmetrically, those of 6 bits from -32 on.
+  const Levels scale_levels = type == DType::kQ6_K ? Levels{-127, 127, 0, false} : Levels{-32, 31, 0, false};
+  BlockCodes out;
+  const float d = StoreScale(SymmetricScale(scale_levels, scale), &out.d);
+  for (size_t e = 0; e < v.size(); ++e) {
+    const size_t s = e / sub_elements;
+    const int sub_scale = Round(scale[s], d, scale_levels.low, scale_levels.high);
+    out.scales[s] = static_cast<int8_t>(sub_scale);
+    out.codes[e] = Code(levels, v[e], d * static_cast<float>(sub_scale));
+  }
+  return out;
+}
+
 void Block(DType type, std::span<const float> v, std::byte* out) {
+  const auto bits = std::bit_cast<uint32_t>(v[0]);
   switch (type) {
     case DType::kF32:
       std::memcpy(out, v.data(), sizeof(float));
       return;
     case DType::kF16:
-      StoreScale(v[0], out);
-      return;
+      return StoreU16(FloatToHalf(v[0]), out);
     case DType::kBF16:
-      BlockBf16(v, out);
-      return;
-    case DType::kQ8_0:
-      BlockQ8_0(v, out);
-      return;
-    case DType::kQ4_0:
-      BlockQ4_0(v, out);
-      return;
-    case DType::kQ4_1:
-      BlockQ4_1(v, out);
-      return;
-    case DType::kQ4_K:
-      BlockQ45_K(v, 15, out, nullptr, out + 16);
-      return;
-    case DType::kQ5_K:
-      BlockQ45_K(v, 31, out, out + 16, out + 48);
-      return;
-    case DType::kQ6_K:
-      BlockQ6_K(v, out);
-      return;
+      return StoreU16(static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16), out);
+    default:
+      break;
   }
-  CHECK_MSG(false, "dtype {}", static_cast<int>(type));
+  if (v.size() == 32) return WriteBlock(type, CodesOf32(type, v), out);
+  WriteBlock(type, Codes(type).has_minimum ? CodesOf256WithMinimum(type, v) : CodesOf256(type, v), out);
 }
 
 }  // namespace

@@ -42,15 +42,14 @@ enum class ValueType : uint32_t {
 // The least that a value takes in the file, by ValueType.
 constexpr std::array<size_t, 13> kMinValueBytes = {1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8};
 
-// ggml's numbers of element types, and the names of those that a file may have and Exeunt does not run.
-constexpr std::pair<uint32_t, DType> kKnownTypes[] = {
-    {0, DType::kF32},   {1, DType::kF16},   {2, DType::kQ4_0},  {3, DType::kQ4_1}, {8, DType::kQ8_0},
-    {12, DType::kQ4_K}, {13, DType::kQ5_K}, {14, DType::kQ6_K}, {30, DType::kBF16}};
+// ggml's numbers of the element types that a file may have and Exeunt does not run.
 constexpr std::pair<uint32_t, std::string_view> kOtherTypes[] = {
-    {6, "Q5_0"},     {7, "Q5_1"},    {9, "Q8_1"},     {10, "Q2_K"},  {11, "Q3_K"},   {15, "Q8_K"},
-    {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"},
-    {22, "IQ2_S"},   {23, "IQ4_XS"}, {24, "I8"},      {25, "I16"},   {26, "I32"},    {27, "I64"},
-    {28, "F64"},     {29, "IQ1_M"},  {34, "TQ1_0"},   {35, "TQ2_0"}, {39, "MXFP4"},  {40, "NVFP4"}};
+    {4, "Q4_2"},    {5, "Q4_3"},        {9, "Q8_1"},        {15, "Q8_K"},       {16, "IQ2_XXS"},
+    {17, "IQ2_XS"}, {18, "IQ3_XXS"},    {19, "IQ1_S"},      {21, "IQ3_S"},      {22, "IQ2_S"},
+    {24, "I8"},     {25, "I16"},        {26, "I32"},        {27, "I64"},        {28, "F64"},
+    {29, "IQ1_M"},  {31, "Q4_0_4_4"},   {32, "Q4_0_4_8"},   {33, "Q4_0_8_8"},   {34, "TQ1_0"},
+    {35, "TQ2_0"},  {36, "IQ4_NL_4_4"}, {37, "IQ4_NL_4_8"}, {38, "IQ4_NL_8_8"}, {39, "MXFP4"},
+    {40, "NVFP4"},  {41, "Q1_0"},       {42, "Q2_0"}};
 
 template <typename Narrow>
 Result<int64_t> ReadWidened(ByteReader& in) {
@@ -170,15 +169,25 @@ Status ReadMetadata(ByteReader& in, uint64_t count, GgufMetadata& metadata) {
   return OkStatus();
 }
 
+std::string SupportedTypes() {
+  std::vector<std::string_view> names;
+  for (DType type : kAllDTypes) names.push_back(Info(type).name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 Result<DType> ReadDType(ByteReader& in) {
-  ASSIGN_OR_RETURN(const uint32_t type, in.Read<uint32_t>("element type"));
-  for (const auto& [number, dtype] : kKnownTypes) {
-    if (number == type) return dtype;
+  ASSIGN_OR_RETURN(const uint32_t number, in.Read<uint32_t>("element type"));
+  for (DType type : kAllDTypes) {
+    if (Info(type).ggml_number == number) return type;
   }
-  for (const auto& [number, name] : kOtherTypes) {
-    if (number == type) return Unimplemented("element type {} is not supported", name);
+  for (const auto& [other, name] : kOtherTypes) {
+    if (other == number) {
+      return Unimplemented("element type {} (ggml's number {}) is not supported; supported are {}", name,
+                           number, SupportedTypes());
+    }
   }
-  return DataLoss("offset {}: unknown element type {}", in.offset() - 4, type);
+  return DataLoss("offset {}: unknown element type {}; supported are {}", in.offset() - 4, number,
+                  SupportedTypes());
 }
 
 // Where a tensor's bytes are, relative to the data section.

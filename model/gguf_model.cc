@@ -10,166 +10,103 @@
 
 #include "base/error.h"
 #include "kernels/dequantize.h"
+#include "model/gguf_keys.h"
+#include "model/gguf_split.h"
 #include "model/quoted.h"
 
 namespace exeunt {
 namespace {
 
-// The keys of an architecture: read here, or without effect on the computation.
-constexpr std::string_view kKnownKeys[] = {"attention.head_count",
-                                           "attention.head_count_kv",
-                                           "attention.key_length",
-                                           "attention.layer_norm_rms_epsilon",
-                                           "attention.sliding_window",
-                                           "attention.value_length",
-                                           "block_count",
-                                           "context_length",
-                                           "embedding_length",
-                                           "expert_count",
-                                           "expert_used_count",
-                                           "feed_forward_length",
-                                           "rope.dimension_count",
-                                           "rope.freq_base",
-                                           "rope.scale_linear",
-                                           "rope.scaling.attn_factor",
-                                           "rope.scaling.factor",
-                                           "rope.scaling.finetuned",
-                                           "rope.scaling.original_context_length",
-                                           "rope.scaling.type",
-                                           "rope.scaling.yarn_attn_factor",
-                                           "rope.scaling.yarn_beta_fast",
-                                           "rope.scaling.yarn_beta_slow",
-                                           "rope.scaling.yarn_ext_factor",
-                                           "rope.scaling.yarn_log_multiplier",
-                                           "tensor_data_layout",
-                                           "vocab_size"};
+// Where the key is there, its value is `expected`: anything else is a model that is not supported.
+Status Expect(const GgufKeys& keys, std::string_view key, int expected) {
+  ASSIGN_OR_RETURN(const std::optional<int> value, keys.Int(key));
+  if (!value || *value == expected) return OkStatus();
+  return Unimplemented("metadata key '{}' is {}, only {} is supported", keys.Name(key), *value, expected);
+}
 
-// Typed access to the keys below "{architecture}."; every getter tells missing from wrong.
-class Keys {
- public:
-  Keys(const GgufMetadata& metadata, std::string architecture)
-      : metadata_(metadata), prefix_(std::move(architecture) + ".") {}
+Status Expect(const GgufKeys& keys, std::string_view key, float fallback, float expected) {
+  ASSIGN_OR_RETURN(const float value, keys.Float(key, fallback));
+  if (value == expected) return OkStatus();
+  return Unimplemented("metadata key '{}' is {}, only {} is supported", keys.Name(key), value, expected);
+}
 
-  Result<std::optional<int>> Int(std::string_view key) const {
-    const std::string name = prefix_ + std::string(key);
-    if (!metadata_.contains(name)) return std::optional<int>();
-    const auto* value = FindGguf<int64_t>(metadata_, name);
-    if (value == nullptr) return InvalidArgument("metadata key '{}' is not an integer", name);
-    if (*value < 0 || *value > std::numeric_limits<int>::max()) {
-      return InvalidArgument("metadata key '{}' is {}, the limit is 0 to {}", name, *value,
-                             std::numeric_limits<int>::max());
-    }
-    return std::optional(static_cast<int>(*value));
-  }
-
-  Result<int> RequiredInt(std::string_view key) const {
-    ASSIGN_OR_RETURN(const std::optional<int> value, Int(key));
-    if (!value) return DataLoss("metadata key '{}{}' is missing", prefix_, key);
-    return *value;
-  }
-
-  Result<float> Float(std::string_view key, float fallback) const {
-    const std::string name = prefix_ + std::string(key);
-    if (!metadata_.contains(name)) return fallback;
-    const auto* value = FindGguf<double>(metadata_, name);
-    if (value == nullptr) return InvalidArgument("metadata key '{}' is not a float", name);
-    if (!(std::abs(*value) <= static_cast<double>(std::numeric_limits<float>::max()))) {
-      return InvalidArgument("metadata key '{}' is {}, not a finite float", name, *value);
-    }
-    return static_cast<float>(*value);
-  }
-
-  Result<std::string> String(std::string_view key, std::string_view fallback) const {
-    const std::string name = prefix_ + std::string(key);
-    if (!metadata_.contains(name)) return std::string(fallback);
-    const auto* value = FindGguf<std::string>(metadata_, name);
-    if (value == nullptr) return InvalidArgument("metadata key '{}' is not a string", name);
-    return *value;
-  }
-
-  // A key that is not known may change what the model computes.
-  Status ExpectOnlyKnown() const {
-    for (auto it = metadata_.lower_bound(prefix_); it != metadata_.end() && it->first.starts_with(prefix_);
-         ++it) {
-      const std::string_view key = std::string_view(it->first).substr(prefix_.size());
-      if (std::ranges::find(kKnownKeys, key) == std::end(kKnownKeys)) {
-        return Unimplemented("unknown metadata key {}", Quoted(it->first));
-      }
-    }
-    return OkStatus();
-  }
-
-  // Where the key is there, its value is `expected`: anything else is a model that is not supported.
-  Status Expect(std::string_view key, int expected) const {
-    ASSIGN_OR_RETURN(const std::optional<int> value, Int(key));
-    if (!value || *value == expected) return OkStatus();
-    return Unimplemented("metadata key '{}{}' is {}, only {} is supported", prefix_, key, *value, expected);
-  }
-
- private:
-  const GgufMetadata& metadata_;
-  std::string prefix_;
-};
-
-Status ReadYarn(const Keys& keys, RopeScaling& scaling) {
+Status ReadYarn(const GgufKeys& keys, RopeScaling& scaling) {
   ASSIGN_OR_RETURN(scaling.beta_fast, keys.Float("rope.scaling.yarn_beta_fast", scaling.beta_fast));
   ASSIGN_OR_RETURN(scaling.beta_slow, keys.Float("rope.scaling.yarn_beta_slow", scaling.beta_slow));
-  ASSIGN_OR_RETURN(const float extrapolation, keys.Float("rope.scaling.yarn_ext_factor", 1.0F));
   // -1 is llama.cpp's "not given".
-  if (extrapolation != 1.0F && extrapolation != -1.0F) {
-    return Unimplemented("rope.scaling.yarn_ext_factor is {}, only 1 is supported", extrapolation);
-  }
-  ASSIGN_OR_RETURN(const float log_multiplier, keys.Float("rope.scaling.yarn_log_multiplier", 0.0F));
-  if (log_multiplier != 0.0F) {
-    return Unimplemented("rope.scaling.yarn_log_multiplier is {}, only 0 is supported", log_multiplier);
-  }
+  ASSIGN_OR_RETURN(const float extrapolation, keys.Float("rope.scaling.yarn_ext_factor", 1.0F));
+  if (extrapolation != -1.0F) RETURN_IF_ERROR(Expect(keys, "rope.scaling.yarn_ext_factor", 1.0F, 1.0F));
+  RETURN_IF_ERROR(Expect(keys, "rope.scaling.yarn_log_multiplier", 0.0F, 0.0F));
   // GGUF's factor multiplies the derived one (llama.cpp, rope_yarn); ours is the product.
   ASSIGN_OR_RETURN(const float attention, keys.Float("rope.scaling.attn_factor", 1.0F));
   ASSIGN_OR_RETURN(const float yarn_attention, keys.Float("rope.scaling.yarn_attn_factor", 1.0F));
   const float given = attention * yarn_attention;
-  if (given != 1.0F) scaling.attention_factor = given * (0.1F * std::log(scaling.factor) + 1.0F);
+  if (given != 1.0F) {
+    scaling.attention_factor = given * (0.1F * std::log(std::max(scaling.factor, 1.0F)) + 1.0F);
+  }
   return OkStatus();
 }
 
-Result<RopeScaling> ReadRopeScaling(const Keys& keys) {
+// llama.cpp's defaults: a factor without a type is linear; a factor that is 0 or missing is 1.
+Result<RopeScaling> ReadRopeScaling(const GgufKeys& keys) {
   RopeScaling scaling;
-  ASSIGN_OR_RETURN(const float old_linear, keys.Float("rope.scale_linear", 1.0F));
-  ASSIGN_OR_RETURN(const std::string type,
-                   keys.String("rope.scaling.type", old_linear == 1.0F ? "none" : "linear"));
-  if (type == "none") return scaling;
-  if (type != "linear" && type != "yarn") {
-    return Unimplemented("metadata key 'rope.scaling.type' is {}, known are 'none', 'linear', 'yarn'",
-                         Quoted(type));
+  ASSIGN_OR_RETURN(const std::string type, keys.String("rope.scaling.type", "linear"));
+  if (type != "none" && type != "linear" && type != "yarn") {
+    return Unimplemented("metadata key '{}' is {}, known are 'none', 'linear', 'yarn'",
+                         keys.Name("rope.scaling.type"), Quoted(type));
   }
-  scaling.kind = type == "yarn" ? RopeScalingKind::kYarn : RopeScalingKind::kLinear;
-  ASSIGN_OR_RETURN(scaling.factor, keys.Float("rope.scaling.factor", old_linear));
-  if (!(scaling.factor > 0.0F)) {
-    return InvalidArgument("metadata key 'rope.scaling.factor' is {}, must be above 0", scaling.factor);
-  }
+  const char* key = keys.Contains("rope.scaling.factor") ? "rope.scaling.factor" : "rope.scale_linear";
+  ASSIGN_OR_RETURN(const float factor, keys.Float(key, 0.0F));
+  if (factor < 0.0F)
+    return InvalidArgument("metadata key '{}' is {}, must not be below 0", keys.Name(key), factor);
+  const bool yarn = type == "yarn";
+  if (!yarn) RETURN_IF_ERROR(Expect(keys, "rope.scaling.attn_factor", 1.0F, 1.0F));
+  if (type == "none" || (!yarn && (factor == 0.0F || factor == 1.0F))) return scaling;
+  scaling.kind = yarn ? RopeScalingKind::kYarn : RopeScalingKind::kLinear;
+  scaling.factor = factor == 0.0F ? 1.0F : factor;
   ASSIGN_OR_RETURN(const std::optional<int> original, keys.Int("rope.scaling.original_context_length"));
   scaling.original_context = original.value_or(0);
-  if (scaling.kind == RopeScalingKind::kYarn) RETURN_IF_ERROR(ReadYarn(keys, scaling));
+  if (yarn) RETURN_IF_ERROR(ReadYarn(keys, scaling));
   return scaling;
 }
 
-Result<int> HeadDim(const Keys& keys, const ModelConfig& config) {
+// Keys, values and what RoPE rotates are of one size. A length that is not given is the model's dimension
+// over its heads.
+Result<int> HeadDim(const GgufKeys& keys, const ModelConfig& config) {
   ASSIGN_OR_RETURN(const std::optional<int> key_length, keys.Int("attention.key_length"));
-  if (!key_length && (config.n_heads < 1 || config.d_model % config.n_heads != 0)) {
+  ASSIGN_OR_RETURN(const std::optional<int> value_length, keys.Int("attention.value_length"));
+  const bool derived = !key_length || !value_length;
+  if (derived && (config.n_heads < 1 || config.d_model % config.n_heads != 0)) {
     return InvalidArgument("the model dimension {} is not a multiple of {} heads", config.d_model,
                            config.n_heads);
   }
-  const int head_dim = key_length ? *key_length : config.d_model / config.n_heads;
-  RETURN_IF_ERROR(keys.Expect("attention.value_length", head_dim));
-  RETURN_IF_ERROR(keys.Expect("rope.dimension_count", head_dim));
+  const int otherwise = derived ? config.d_model / config.n_heads : 0;
+  const int head_dim = key_length.value_or(otherwise);
+  if (value_length.value_or(otherwise) != head_dim) {
+    return Unimplemented(
+        "metadata key '{}' is {} and '{}' is {} (where one is missing, it is embedding_length over "
+        "attention.head_count), only equal lengths are supported",
+        keys.Name("attention.key_length"), head_dim, keys.Name("attention.value_length"),
+        value_length.value_or(otherwise));
+  }
+  RETURN_IF_ERROR(Expect(keys, "rope.dimension_count", head_dim));
   return head_dim;
 }
 
-Result<int> VocabSize(const Keys& keys, const GgufContents& gguf) {
-  ASSIGN_OR_RETURN(const std::optional<int> vocab_size, keys.Int("vocab_size"));
-  if (vocab_size) return *vocab_size;
+// The rows of the embedding: as in llama.cpp, a key that says otherwise is not believed.
+Result<int> VocabSize(const GgufKeys& keys, const GgufContents& gguf, std::vector<std::string>* warnings) {
+  ASSIGN_OR_RETURN(const std::optional<int> said, keys.Int("vocab_size"));
   const TensorView* const embedding = gguf.tensors.Find("token_embd.weight");
-  if (embedding == nullptr) return DataLoss("tensor 'token_embd.weight' is missing");
-  return static_cast<int>(std::min<int64_t>(embedding->shape[0], std::numeric_limits<int>::max()));
+  if (embedding == nullptr) {
+    if (said) return *said;
+    return DataLoss("tensor 'token_embd.weight' is missing");
+  }
+  const auto rows = static_cast<int>(std::min<int64_t>(embedding->shape[0], std::numeric_limits<int>::max()));
+  if (said && *said != rows) {
+    warnings->push_back(fmt::format("metadata key '{}' is {}, the embedding has {} rows",
+                                    keys.Name("vocab_size"), *said, rows));
+  }
+  return rows;
 }
 
 Result<std::vector<float>> RopeFreqFactors(const GgufContents& gguf, const ModelConfig& config) {
@@ -184,18 +121,6 @@ Result<std::vector<float>> RopeFreqFactors(const GgufContents& gguf, const Model
   return factors;
 }
 
-Result<ModelParts> Load(const std::shared_ptr<const MappedFile>& file) {
-  ASSIGN_OR_RETURN(GgufContents gguf, ParseGguf(file->bytes(), file->path()));
-  auto config = GgufModelConfig(gguf);
-  if (!config) return Annotate(config.error(), file->path());
-  ModelParts parts;
-  parts.config = *std::move(config);
-  parts.tensors = std::move(gguf.tensors);
-  parts.metadata = std::move(gguf.metadata);
-  parts.files = {file};
-  return parts;
-}
-
 }  // namespace
 
 Result<ModelConfig> GgufModelConfig(const GgufContents& gguf) {
@@ -207,23 +132,27 @@ Result<ModelConfig> GgufModelConfig(const GgufContents& gguf) {
     return Unimplemented("metadata key 'general.architecture' is {}, known are {}", Quoted(*architecture),
                          fmt::join(kArchitectures, ", "));
   }
-  const Keys keys(gguf.metadata, *architecture);
+  const GgufKeys keys(gguf.metadata, *architecture);
   ModelConfig config;
   config.architecture = *architecture;
   if (const auto* name = FindGguf<std::string>(gguf.metadata, "general.name")) config.name = *name;
   config.rope_style = *architecture == "llama" ? RopeStyle::kInterleaved : RopeStyle::kHalves;
   config.tied_embeddings = gguf.tensors.Find("output.weight") == nullptr;
-  RETURN_IF_ERROR(keys.ExpectOnlyKnown());
-  RETURN_IF_ERROR(keys.Expect("expert_count", 0));
+  RETURN_IF_ERROR(Expect(keys, "expert_count", 0));
+  ASSIGN_OR_RETURN(const std::vector<std::string> unread, keys.Unread());
+  if (!unread.empty()) {
+    config.warnings.push_back(fmt::format(
+        "metadata keys that change nothing in what is computed are not read: {}", QuotedList(unread)));
+  }
   ASSIGN_OR_RETURN(config.n_layers, keys.RequiredInt("block_count"));
   ASSIGN_OR_RETURN(config.d_model, keys.RequiredInt("embedding_length"));
-  ASSIGN_OR_RETURN(config.d_ff, keys.RequiredInt("feed_forward_length"));
+  ASSIGN_OR_RETURN(config.d_ff, keys.RequiredIntOfLayers("feed_forward_length"));
   ASSIGN_OR_RETURN(config.unscaled_context_length, keys.RequiredInt("context_length"));
-  ASSIGN_OR_RETURN(config.n_heads, keys.RequiredInt("attention.head_count"));
-  ASSIGN_OR_RETURN(const std::optional<int> n_kv_heads, keys.Int("attention.head_count_kv"));
+  ASSIGN_OR_RETURN(config.n_heads, keys.RequiredIntOfLayers("attention.head_count"));
+  ASSIGN_OR_RETURN(const std::optional<int> n_kv_heads, keys.IntOfLayers("attention.head_count_kv"));
   config.n_kv_heads = n_kv_heads.value_or(config.n_heads);
   ASSIGN_OR_RETURN(config.head_dim, HeadDim(keys, config));
-  ASSIGN_OR_RETURN(config.vocab_size, VocabSize(keys, gguf));
+  ASSIGN_OR_RETURN(config.vocab_size, VocabSize(keys, gguf, &config.warnings));
   ASSIGN_OR_RETURN(config.norm_eps, keys.Float("attention.layer_norm_rms_epsilon", config.norm_eps));
   ASSIGN_OR_RETURN(const std::optional<int> window, keys.Int("attention.sliding_window"));
   config.sliding_window = window.value_or(0);
@@ -244,8 +173,15 @@ Result<ModelConfig> GgufModelConfig(const GgufContents& gguf) {
 }
 
 Result<ModelParts> LoadGgufModel(const std::string& path) {
-  ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
-  return Load(file);
+  ASSIGN_OR_RETURN(GgufFiles opened, OpenGgufFiles(path));
+  auto config = GgufModelConfig(opened.contents);
+  if (!config) return Annotate(config.error(), path);
+  ModelParts parts;
+  parts.config = *std::move(config);
+  parts.tensors = std::move(opened.contents.tensors);
+  parts.metadata = std::move(opened.contents.metadata);
+  parts.files = std::move(opened.files);
+  return parts;
 }
 
 }  // namespace exeunt

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "model/config.h"
@@ -12,10 +13,12 @@
 
 namespace exeunt {
 
-// Valid (ValidateConfig), or an error that names the key, its value and what is allowed.
+// Valid (ValidateConfig), or an error that names the key, its value and what is allowed. A warning lists the
+// keys below the architecture's name that are not read because they change nothing.
 Result<ModelConfig> GgufModelConfig(const GgufContents& gguf);
 
-// Errors begin with `path`.
+// `path`: the file, or the first part of several (gguf_split.h). Errors begin with the path of the file at
+// fault.
 Result<ModelParts> LoadGgufModel(const std::string& path);
 
 }  // namespace exeunt

@@ -1,9 +1,11 @@
 #include "model/gguf.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
 #include <span>
 #include <string>
@@ -192,9 +194,8 @@ TEST(Gguf, RefusesHostileTensors) {
   EXPECT_THAT(ErrorOfTensor(0, {1ULL << 32, 1ULL << 32}, 0),
               HasSubstr("dimension 1 is 4294967296, the limit is"));
   EXPECT_THAT(ErrorOfTensor(0, {1ULL << 63, 2}, 0), HasSubstr("dimension 0 is 9223372036854775808"));
-  EXPECT_THAT(ErrorOfTensor(11, {256}, 0), HasSubstr("tensor 't': element type Q3_K is not supported"));
-  EXPECT_THAT(ErrorOfTensor(23, {256}, 0), HasSubstr("tensor 't': element type IQ4_XS is not supported"));
-  EXPECT_THAT(ErrorOfTensor(4, {256}, 0), HasSubstr("unknown element type 4"));
+  EXPECT_THAT(ErrorOfTensor(4, {256}, 0), HasSubstr("element type Q4_2 (ggml's number 4) is not supported"));
+  EXPECT_THAT(ErrorOfTensor(1234, {256}, 0), HasSubstr("unknown element type 1234; supported are F32, F16,"));
   EXPECT_THAT(ErrorOfTensor(12, {128, 2}, 0),
               HasSubstr("rows of 128 elements are not a multiple of Q4_K's block"));
   EXPECT_THAT(ErrorOfTensor(0, {8}, 8),
@@ -213,6 +214,25 @@ TEST(Gguf, RefusesHostileTensors) {
   overlong.AddTensor(std::string(300, 'n'), DType::kF32, {2, 32}, kData);
   EXPECT_THAT(ErrorOf(overlong.Build()),
               HasSubstr("tensor 0: offset 24: name of 300 bytes, the limit is 256"));
+}
+
+// ggml.h's list: a number is read, or its name is in the error, or nobody knows it.
+TEST(Gguf, ReadsEveryTypeOfGgmlOrNamesIt) {
+  const std::map<uint32_t, std::string> others = {
+      {9, "Q8_1"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"},
+      {21, "IQ3_S"}, {22, "IQ2_S"}, {24, "I8"},      {26, "I32"},    {29, "IQ1_M"},   {34, "TQ1_0"},
+      {35, "TQ2_0"}, {39, "MXFP4"}, {40, "NVFP4"},   {41, "Q1_0"},   {42, "Q2_0"}};
+  for (const auto& [number, name] : others) {
+    EXPECT_THAT(ErrorOfTensor(number, {256}, 0),
+                HasSubstr(fmt::format(
+                    "tensor 't': element type {} (ggml's number {}) is not supported; supported are F32,",
+                    name, number)));
+  }
+  for (DType type : kAllDTypes) {
+    GgufWriter writer;
+    writer.AddTensor("t", type, {1, 256}, std::vector<std::byte>(RowBytes(type, 256)));
+    EXPECT_EQ(ErrorOf(writer.Build()), "") << Info(type).name;
+  }
 }
 
 TEST(Gguf, ChecksTheAlignment) {

@@ -170,7 +170,6 @@ constexpr std::string_view kKnownKeys[] = {"architectures",
 
 // As in transformers, a key that its class does not read changes nothing; one warning lists them.
 void WarnOfUnknownKeys(const HfKeys& keys, ModelConfig* config) {
-  constexpr size_t kMaxListed = 20;
   std::vector<std::string> unknown;
   for (const auto& [key, value] : keys.object()) {
     const auto named = [&key = key](const NeutralKey& neutral) { return neutral.key == key; };
@@ -179,14 +178,11 @@ void WarnOfUnknownKeys(const HfKeys& keys, ModelConfig* config) {
         std::ranges::any_of(NeutralKeys(), named)) {
       continue;
     }
-    unknown.push_back(Quoted(key));
+    unknown.emplace_back(key);
   }
   if (unknown.empty()) return;
-  const size_t more = unknown.size() > kMaxListed ? unknown.size() - kMaxListed : 0;
-  unknown.resize(unknown.size() - more);
-  config->warnings.push_back(fmt::format("config.json: keys that no {} reads are ignored: {}{}",
-                                         config->architecture, fmt::join(unknown, ", "),
-                                         more == 0 ? "" : fmt::format(" and {} more", more)));
+  config->warnings.push_back(fmt::format("config.json: keys that no {} reads are ignored: {}",
+                                         config->architecture, QuotedList(unknown)));
 }
 
 // The window of every layer, 0 for none. Models whose layers differ are refused.

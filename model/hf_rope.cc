@@ -63,7 +63,7 @@ Result<RopeScalingKind> KindOf(const HfKeys& keys) {
 }
 
 Status CheckKeys(const HfKeys& keys, RopeScalingKind kind, std::vector<std::string>* warnings) {
-  std::string unused;
+  std::vector<std::string> unused;
   for (const auto& [key, value] : keys.object()) {
     if (value.is_null() || Has(kEveryKind, key)) continue;
     if (kind == RopeScalingKind::kLlama3 && Has(kLlama3Keys, key)) continue;
@@ -71,9 +71,10 @@ Status CheckKeys(const HfKeys& keys, RopeScalingKind kind, std::vector<std::stri
     if (Has(kRefused, key)) {
       return Unimplemented("key {} is {}, which is not supported", Quoted(key), JsonText(value));
     }
-    unused += fmt::format("{}{}", unused.empty() ? "" : ", ", Quoted(key));
+    unused.emplace_back(key);
   }
-  if (!unused.empty()) warnings->push_back("rope scaling: keys without effect are ignored: " + unused);
+  if (!unused.empty())
+    warnings->push_back("rope scaling: keys without effect are ignored: " + QuotedList(unused));
   return OkStatus();
 }
 

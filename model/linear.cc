@@ -10,7 +10,7 @@
 namespace exeunt {
 namespace {
 
-bool IsQuantised(const Linear::Part& part) { return Info(part.weight.dtype()).block_elements > 1; }
+bool ReadsQuantised(const Linear::Part& part) { return IsQuantised(part.weight.dtype()); }
 
 // One stored matrix on its way into a Linear.
 struct Stored {
@@ -138,8 +138,8 @@ Linear Linear::FromFloats(int n, int k, const float* weight, std::vector<float> 
   return linear;
 }
 
-bool Linear::quantised() const { return std::any_of(parts_.begin(), parts_.end(), IsQuantised); }
-bool Linear::floating() const { return !std::all_of(parts_.begin(), parts_.end(), IsQuantised); }
+bool Linear::quantised() const { return std::any_of(parts_.begin(), parts_.end(), ReadsQuantised); }
+bool Linear::floating() const { return !std::all_of(parts_.begin(), parts_.end(), ReadsQuantised); }
 
 size_t Linear::bytes() const {
   size_t sum = bias_.size() * sizeof(float);

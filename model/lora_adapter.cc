@@ -196,7 +196,7 @@ std::optional<LoraDelta> LoraAdapter::Load(std::string_view tensor) const {
 
 DType LoraAdapter::MergedType(DType stored) const {
   if (type_) return *type_;
-  return Info(stored).block_elements > 1 ? DType::kQ8_0 : stored;
+  return IsQuantised(stored) ? DType::kQ8_0 : stored;
 }
 
 std::string LoraAdapter::ContentHash() const {

@@ -84,7 +84,7 @@ class Checker {
       return DataLoss("tensor '{}' has the shape {}, expected {}", name, ShapeText(tensor->shape),
                       ShapeText(shape));
     }
-    if (shape.size() == 1 && Info(tensor->dtype).block_elements != 1) {
+    if (shape.size() == 1 && IsQuantised(tensor->dtype)) {
       return Unimplemented("tensor '{}' is a vector of type {}; vectors must be F32, F16 or BF16", name,
                            Info(tensor->dtype).name);
     }

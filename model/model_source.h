@@ -34,9 +34,9 @@ struct ModelOverrides {
 
 class ModelSource {
  public:
-  // Opens `path`, a .gguf file or a directory with config.json and *.safetensors, and validates every tensor
-  // that the architecture needs: present, of the right shape, of a known type, inside the file. Errors name
-  // file, tensor or key, value and limit.
+  // Opens `path`, a .gguf file (of a split model its first part) or a directory with config.json and
+  // *.safetensors, and validates every tensor that the architecture needs: present, of the right shape, of a
+  // known type, inside the file. Errors name file, tensor or key, value and limit.
   static Result<std::shared_ptr<const ModelSource>> Open(const std::string& path,
                                                          const AdapterOptions& adapter = {},
                                                          const ModelOverrides& overrides = {});

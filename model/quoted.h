@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace exeunt {
 
@@ -21,6 +23,16 @@ inline std::string Quoted(std::string_view text) {
   }
   quoted += text.size() > kMaxShown ? "...'" : "'";
   return quoted;
+}
+
+// "'a', 'b' and 3 more": not too long, either.
+inline std::string QuotedList(const std::vector<std::string>& names) {
+  constexpr size_t kMaxShown = 20;
+  std::string list;
+  for (size_t i = 0; i < std::min(names.size(), kMaxShown); ++i)
+    list += (i == 0 ? "" : ", ") + Quoted(names[i]);
+  if (names.size() > kMaxShown) list += fmt::format(" and {} more", names.size() - kMaxShown);
+  return list;
 }
 
 }  // namespace exeunt

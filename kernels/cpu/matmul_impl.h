@@ -8,154 +8,13 @@
 #include <utility>
 
 #include "kernels/cpu/elementwise_impl.h"
+#include "kernels/cpu/matmul_formats.h"
 #include "kernels/cpu/ops.h"
 #include "kernels/cpu/quant_rows.h"
 #include "kernels/cpu/unroll.h"
 
 namespace exeunt::cpu {
 namespace {
-
-inline constexpr size_t kNibbles = 256;  // bytes of 16 columns x 32 nibbles
-
-template <class V>
-typename V::F HalfVector(const uint8_t* p) {
-  return V::FromHalf(reinterpret_cast<const uint16_t*>(p));
-}
-
-// dots[r][c] = sum over 32 k of nibble(k, c) * q[r][k].
-template <class V, int R>
-EXEUNT_INLINE void DotNibbles(const uint8_t* p, const QuantBlock<R>& in, typename V::I* dots) {
-  typename V::SmallDot sums[R];
-  EXEUNT_UNROLL for (int r = 0; r < R; ++r) sums[r] = V::SmallZero();
-  EXEUNT_UNROLL for (int j = 0; j < 4; ++j) {
-    const auto packed = V::LoadB(p + 64 * j);
-    const auto low = V::LowNibble(packed);
-    const auto high = V::HighNibble(packed);
-    EXEUNT_UNROLL for (int r = 0; r < R; ++r) {
-      const int8_t* a = in.q[r] + 4 * j;
-      sums[r] = V::DotSmall(V::DotSmall(sums[r], low, a), high, a + 16);
-    }
-  }
-  EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::SmallSum(sums[r]);
-}
-
-// acc[r] += dots[r] * (d * scale of row r's block).
-template <class V, int R>
-EXEUNT_INLINE void AddScaled(const typename V::I* dots, typename V::F d, const QuantBlock<R>& in,
-                             typename V::F* acc) {
-  EXEUNT_UNROLL for (int r = 0; r < R; ++r) {
-    acc[r] = V::Fma(V::FromInt(dots[r]), V::Mul(d, V::Set1(in.d[r])), acc[r]);
-  }
-}
-
-// Each format adds one stored block of 16 columns to acc[R]; `in` is the first of the block's 32s.
-struct FormatQ8_0 {
-  static constexpr size_t kBlocks32 = 1;
-  static constexpr size_t kBytes = 32 + 512;
-  template <class V, int R>
-  EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
-    typename V::I dots[R];
-    EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::InitBiased(in->n128[r]);
-    EXEUNT_UNROLL for (int j = 0; j < 8; ++j) {
-      const auto w = V::LoadB(p + 32 + 64 * j);
-      EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::DotBiased(dots[r], w, in->q[r] + 4 * j);
-    }
-    AddScaled<V, R>(dots, HalfVector<V>(p), *in, acc);
-  }
-};
-
-struct FormatQ4_0 {
-  static constexpr size_t kBlocks32 = 1;
-  static constexpr size_t kBytes = 32 + kNibbles;
-  template <class V, int R>
-  EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
-    typename V::I dots[R];
-    DotNibbles<V, R>(p + 32, *in, dots);
-    // -8 * sum of q, for weights stored + 8
-    EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::AddInt(dots[r], V::SetInt(in->n128[r] >> 4));
-    AddScaled<V, R>(dots, HalfVector<V>(p), *in, acc);
-  }
-};
-
-struct FormatQ4_1 {
-  static constexpr size_t kBlocks32 = 1;
-  static constexpr size_t kBytes = 64 + kNibbles;
-  template <class V, int R>
-  EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
-    typename V::I dots[R];
-    DotNibbles<V, R>(p + 64, *in, dots);
-    AddScaled<V, R>(dots, HalfVector<V>(p), *in, acc);
-    const auto m = HalfVector<V>(p + 32);
-    EXEUNT_UNROLL for (int r = 0; r < R; ++r) acc[r] = V::Fma(m, V::Set1(in->ds[r]), acc[r]);
-  }
-};
-
-// Q4_K and Q5_K: w = (d * scale) * q - (dmin * min), scale and min per sub-block of 32.
-template <bool kFive>
-struct FormatQ45K {
-  static constexpr size_t kBlocks32 = 8;
-  static constexpr size_t kNibbleOffset = 64 + 8 * 32;
-  static constexpr size_t kBytes = kNibbleOffset + 8 * kNibbles + (kFive ? 8 * 64 : 0);
-
-  template <class V, int R, int J>
-  EXEUNT_INLINE static void DotHigh(typename V::B high, const QuantBlock<R>& in, typename V::SmallDot* sums) {
-    const auto bit = V::template Bits<J, 1, 4>(high);
-    EXEUNT_UNROLL for (int r = 0; r < R; ++r) sums[r] = V::DotSmall(sums[r], bit, in.q[r] + 4 * J);
-    if constexpr (J + 1 < 8) DotHigh<V, R, J + 1>(high, in, sums);
-  }
-
-  template <class V, int R>
-  EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
-    const auto d = HalfVector<V>(p);
-    const auto dmin = HalfVector<V>(p + 32);
-    for (size_t sub = 0; sub < 8; ++sub) {
-      typename V::I dots[R];
-      DotNibbles<V, R>(p + kNibbleOffset + sub * kNibbles, in[sub], dots);
-      if constexpr (kFive) {
-        typename V::SmallDot sums[R];
-        EXEUNT_UNROLL for (int r = 0; r < R; ++r) sums[r] = V::SmallZero();
-        DotHigh<V, R, 0>(V::LoadB(p + kNibbleOffset + 8 * kNibbles + sub * 64), in[sub], sums);
-        EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::AddInt(dots[r], V::SmallSum(sums[r]));
-      }
-      AddScaled<V, R>(dots, V::Mul(d, V::FromU8(p + 64 + sub * 16)), in[sub], acc);
-      const auto min = V::Sub(V::Zero(), V::Mul(dmin, V::FromU8(p + 64 + 128 + sub * 16)));
-      EXEUNT_UNROLL for (int r = 0; r < R; ++r) acc[r] = V::Fma(min, V::Set1(in[sub].ds[r]), acc[r]);
-    }
-  }
-};
-
-// Q6_K: w = (d * scale) * (q - 32), scale per sub-block of 16.
-struct FormatQ6K {
-  static constexpr size_t kBlocks32 = 8;
-  static constexpr size_t kNibbleOffset = 32 + 16 * 16;
-  static constexpr size_t kBytes = kNibbleOffset + 8 * kNibbles + 16 * 64;
-
-  template <class V, int R, int J>
-  EXEUNT_INLINE static void DotHalf(const uint8_t* p, typename V::B high, int half, const QuantBlock<R>& in,
-                                    typename V::I* dots) {
-    const auto packed = V::LoadB(p + 64 * J);
-    const auto low = half != 0 ? V::HighNibble(packed) : V::LowNibble(packed);
-    const auto w = V::OrB(low, V::template Bits<2 * J, 3, 4>(high));
-    EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::Dot(dots[r], w, in.q[r] + 16 * half + 4 * J);
-    if constexpr (J + 1 < 4) DotHalf<V, R, J + 1>(p, high, half, in, dots);
-  }
-
-  template <class V, int R>
-  EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
-    const auto d = HalfVector<V>(p);
-    for (size_t sub = 0; sub < 8; ++sub) {
-      EXEUNT_UNROLL for (int half = 0; half < 2; ++half) {
-        const size_t part = 2 * sub + static_cast<size_t>(half);
-        const auto high = V::LoadB(p + kNibbleOffset + 8 * kNibbles + part * 64);
-        typename V::I dots[R];
-        EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::SetInt(in[sub].n32[half][r]);
-        DotHalf<V, R, 0>(p + kNibbleOffset + sub * kNibbles, high, half, in[sub], dots);
-        const auto scale = V::Mul(d, V::FromS8(reinterpret_cast<const int8_t*>(p + 32 + part * 16)));
-        AddScaled<V, R>(dots, scale, in[sub], acc);
-      }
-    }
-  }
-};
 
 // acc[r] = the 16 columns of group g for the R rows of a tile that begins at `row`. kFetch: also fetches the
 // weights `ahead` bytes on. Not inlined: a caller's registers would be spilled within the loop.
@@ -358,6 +217,18 @@ void WithKernel(DType dtype, Body body) {
       return body.template operator()<QuantKernel<V, FormatQ45K<true>>>();
     case DType::kQ6_K:
       return body.template operator()<QuantKernel<V, FormatQ6K>>();
+    case DType::kQ5_0:
+      return body.template operator()<QuantKernel<V, FormatQ5_0>>();
+    case DType::kQ5_1:
+      return body.template operator()<QuantKernel<V, FormatQ5_1>>();
+    case DType::kQ2_K:
+      return body.template operator()<QuantKernel<V, FormatQ23K<false>>>();
+    case DType::kQ3_K:
+      return body.template operator()<QuantKernel<V, FormatQ23K<true>>>();
+    case DType::kIQ4_NL:
+      return body.template operator()<QuantKernel<V, FormatIQ4_NL>>();
+    case DType::kIQ4_XS:
+      return body.template operator()<QuantKernel<V, FormatIQ4_XS>>();
   }
 }
 

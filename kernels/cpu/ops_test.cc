@@ -8,17 +8,14 @@
 #include <random>
 #include <string>
 
+#include "kernels/block_codes.h"
 #include "kernels/cpu/ops_testing.h"
 #include "kernels/cpu/quant_rows.h"
 #include "kernels/dequantize.h"
+#include "kernels/quantize.h"
 
 namespace exeunt::cpu {
 namespace {
-
-constexpr DType kTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0, DType::kQ4_0,
-                            DType::kQ4_1, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
-
-bool IsQuantised(DType t) { return Info(t).block_elements > 1; }
 
 void PutHalf(std::byte* p, float value) {
   const uint16_t h = FloatToHalf(value);
@@ -35,33 +32,12 @@ std::vector<std::byte> RandomMatrix(DType type, int n, int k, uint32_t seed) {
   for (size_t at = 0; at < bytes.size(); at += block) {
     std::byte* p = bytes.data() + at;
     const float value = scale(rng) * 10;
-    switch (type) {
-      case DType::kF32:
-        std::memcpy(p, &value, 4);
-        break;
-      case DType::kF16:
-        PutHalf(p, value);
-        break;
-      case DType::kBF16: {
-        uint32_t bits = 0;
-        std::memcpy(&bits, &value, 4);
-        const auto high = static_cast<uint16_t>(bits >> 16);
-        std::memcpy(p, &high, 2);
-        break;
-      }
-      case DType::kQ8_0:
-      case DType::kQ4_0:
-        PutHalf(p, scale(rng));
-        break;
-      case DType::kQ4_1:
-      case DType::kQ4_K:
-      case DType::kQ5_K:
-        PutHalf(p, scale(rng));
-        PutHalf(p + 2, scale(rng));
-        break;
-      case DType::kQ6_K:
-        PutHalf(p + 208, scale(rng));
-        break;
+    if (IsQuantised(type)) {
+      PutHalf(p + Codes(type).d_at, scale(rng));
+      if (Codes(type).has_minimum) PutHalf(p + Codes(type).dmin_at, scale(rng));
+    } else {
+      const std::vector<std::byte> element = QuantizeRow(type, {&value, 1});
+      std::copy(element.begin(), element.end(), p);
     }
   }
   return bytes;
@@ -110,7 +86,7 @@ TEST(IsaTest, WhatThisCpuCannotRunIsNamed) {
 }
 
 TEST_P(EveryIsa, PackedRowsReadBackAsTheReferenceDequantisesThem) {
-  for (DType type : kTypes) {
+  for (DType type : kAllDTypes) {
     const int k = 512;
     const int n = 21;
     const auto bytes = RandomMatrix(type, n, k, 7);
@@ -129,11 +105,21 @@ TEST_P(EveryIsa, PackedRowsReadBackAsTheReferenceDequantisesThem) {
   }
 }
 
+TEST(PackedMatrixTest, TakesLittleMoreThanTheFile) {
+  for (DType type : kAllDTypes) {
+    PackedArena arena;
+    const PackedMatrix w(type, 64, 1024, &arena);
+    const auto file = static_cast<double>(64 * RowBytes(type, 1024));
+    EXPECT_GE(static_cast<double>(w.bytes()), file) << Info(type).name;
+    EXPECT_LE(static_cast<double>(w.bytes()), 1.15 * file) << Info(type).name;
+  }
+}
+
 // Tolerance: the sum of n products in F32 errs by at most n * 2^-24 times the sum of magnitudes
 // (Higham, 3.1); an eighth of that bound is far above what random signs give and far below any wrong index or
 // scale.
 TEST_P(EveryIsa, MatmulMatchesADoubleLoopForEveryTypeAndRemainder) {
-  for (DType type : kTypes) {
+  for (DType type : kAllDTypes) {
     const int k = Info(type).block_elements == 256 ? 512 : 96;
     for (int n : {1, 15, 16, 17, 50, 64}) {
       const auto bytes = RandomMatrix(type, n, k, static_cast<uint32_t>(n));
@@ -160,8 +146,7 @@ TEST_P(EveryIsa, MatmulMatchesADoubleLoopForEveryTypeAndRemainder) {
               magnitude += std::abs(x * weights[static_cast<size_t>(i)]);
             }
             // Formats with a minimum subtract two larger sums: their magnitudes count, not the difference's.
-            const double spread =
-                type == DType::kQ4_1 || type == DType::kQ4_K || type == DType::kQ5_K ? 64 : 4;
+            const double spread = Codes(type).has_minimum ? 64 : 4;
             const double error = std::abs(sum - double{out[static_cast<size_t>(r * n + c)]});
             if (!(error <= spread * magnitude * k / 8 * 0x1p-24)) {
               FAIL() << Info(type).name << " n " << n << " rows " << rows << " row " << r << " column " << c
@@ -176,7 +161,7 @@ TEST_P(EveryIsa, MatmulMatchesADoubleLoopForEveryTypeAndRemainder) {
 }
 
 TEST_P(EveryIsa, MatmulBitsDoNotDependOnRowsNeighboursOrInstructionSet) {
-  for (DType type : kTypes) {
+  for (DType type : kAllDTypes) {
     const int k = 768;
     const int n = 70;
     const int rows = 19;
@@ -215,7 +200,7 @@ TEST_P(EveryIsa, MatmulBitsDoNotDependOnRowsNeighboursOrInstructionSet) {
 }
 
 TEST_P(EveryIsa, GateAndUpInOneGoAreTheMatmulThenSwiGlu) {
-  for (DType type : kTypes) {
+  for (DType type : kAllDTypes) {
     const int k = 256;
     const int d_ff = 48;
     const auto bytes = RandomMatrix(type, 2 * d_ff, k, 12);

@@ -1,14 +1,6 @@
 // PackedMatrix: a weight matrix [n, k] in the layout that the CPU kernels read: groups of 16 output columns
 // interleaved, so that a vector lane is an output column and every sum over k runs in ascending order.
-//
-// A group holds its k-blocks in order. One block of 16 columns is:
-//   kF32, kF16, kBF16   1 k:     [16] elements
-//   kQ8_0              32 k:     d[16] half; q[8][16][4] bytes, w + 128
-//   kQ4_0              32 k:     d[16] half; q[4][16][4] bytes: low nibble k = 4j + i, high nibble k = 16 +
-//   4j + i kQ4_1              32 k:     d[16] half, m[16] half; q as kQ4_0 kQ4_K             256 k:     d[16]
-//   half, dmin[16] half, scales[8][16] u8, mins[8][16] u8; q[8] as kQ4_0 kQ5_K             256 k:     the
-//   same, and h[8][64]: bit j of byte 4c + i is the fifth bit of k = 4j + i kQ6_K             256 k: d[16]
-//   half, scales[16][16] s8; q[8] as kQ4_0; h[8][2][64]: bits 2(j % 4).. of plane j / 4
+// A group holds its k-blocks in order; packed_block.h has the layout of one.
 // Immutable after Pack; thread-safe.
 #pragma once
 
@@ -16,11 +8,10 @@
 #include <cstdint>
 #include <memory>
 
+#include "kernels/cpu/packed_block.h"
 #include "kernels/dtype.h"
 
 namespace exeunt::cpu {
-
-inline constexpr int kGroupColumns = 16;
 
 // Memory for the matrices of a stage, side by side in the order of their allocation, on huge pages: a step
 // reads them in that order, and memory is fast in long runs. A block of it lives as long as any matrix in it.

@@ -80,15 +80,19 @@ struct VecAvx2 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
   }
   static F FromBf16(const uint16_t* p) { return {Bf16Half(Load16(p)), Bf16Half(Load16(p + 8))}; }
-  static F FromU8(const uint8_t* p) {
-    const __m128i x = Load16(p);
+  static F FromBytes(__m128i x) {
     return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(x)),
             _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(x, 8)))};
   }
+  static F FromU8(const uint8_t* p) { return FromBytes(Load16(p)); }
   static F FromS8(const int8_t* p) {
     const __m128i x = Load16(p);
     return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(x)),
             _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(x, 8)))};
+  }
+  static F FromLowNibbles(const uint8_t* p) { return FromBytes(_mm_and_si128(Load16(p), _mm_set1_epi8(15))); }
+  static F FromHighNibbles(const uint8_t* p) {
+    return FromBytes(_mm_and_si128(_mm_srli_epi16(Load16(p), 4), _mm_set1_epi8(15)));
   }
   static void ToHalf(uint16_t* p, F x) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x.a, _MM_FROUND_TO_NEAREST_INT));
@@ -138,6 +142,13 @@ struct VecAvx2 {
       return AndB({_mm256_slli_epi16(x.a, kUp - kShift), _mm256_slli_epi16(x.b, kUp - kShift)}, mask);
     }
   }
+  static B Table(const int8_t* values) {
+    const __m128i biased = _mm_xor_si128(Load16(values), _mm_set1_epi8(static_cast<char>(0x80)));
+    return {_mm256_broadcastsi128_si256(biased), _mm256_broadcastsi128_si256(biased)};
+  }
+  static B Lookup(B table, B index) {
+    return {_mm256_shuffle_epi8(table.a, index.a), _mm256_shuffle_epi8(table.b, index.b)};
+  }
   static __m256i Broadcast4(const int8_t* a) {
     int32_t x = 0;
     std::memcpy(&x, a, 4);
@@ -150,7 +161,7 @@ struct VecAvx2 {
     const __m256i b = Broadcast4(a);
     return {Dot8(acc.a, w.a, b), Dot8(acc.b, w.b, b)};
   }
-  struct SmallDot {  // pairs of products, as int16: eight of 2 * 16 * 127 at most still fit
+  struct SmallDot {  // pairs of products, as int16: eight of 2 * 16 * 127 fit, and four of 2 * 31 * 127
     __m256i a, b;
   };
   static SmallDot SmallZero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }

@@ -55,6 +55,12 @@ struct VecAvx512 {
   }
   static F FromU8(const uint8_t* p) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(Load16(p))); }
   static F FromS8(const int8_t* p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(Load16(p))); }
+  static F FromLowNibbles(const uint8_t* p) {
+    return FromInt(_mm512_and_si512(_mm512_cvtepu8_epi32(Load16(p)), _mm512_set1_epi32(15)));
+  }
+  static F FromHighNibbles(const uint8_t* p) {
+    return FromInt(_mm512_srli_epi32(_mm512_cvtepu8_epi32(Load16(p)), 4));
+  }
   static void ToHalf(uint16_t* p, F x) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
   }
@@ -91,6 +97,11 @@ struct VecAvx512 {
       return {_mm512_and_si512(_mm512_slli_epi16(x.v, kUp - kShift), mask)};
     }
   }
+  static B Table(const int8_t* values) {
+    const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
+    return {_mm512_xor_si512(_mm512_broadcast_i32x4(Load16(values)), flip)};
+  }
+  static B Lookup(B table, B index) { return {_mm512_shuffle_epi8(table.v, index.v)}; }
   static __m512i Broadcast4(const int8_t* a) {
     int32_t x = 0;
     std::memcpy(&x, a, 4);

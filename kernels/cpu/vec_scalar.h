@@ -160,6 +160,16 @@ struct VecScalar {
     for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(p[i]);
     return r;
   }
+  static F FromLowNibbles(const uint8_t* p) {
+    F r;
+    for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(p[i] & 15);
+    return r;
+  }
+  static F FromHighNibbles(const uint8_t* p) {
+    F r;
+    for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(p[i] >> 4);
+    return r;
+  }
   static uint16_t ToHalf1(float f) {  // nearest even, as F16C
     uint32_t x = 0;
     std::memcpy(&x, &f, 4);
@@ -241,6 +251,16 @@ struct VecScalar {
   static B Bits(B a) {
     return MapB(a, a, [](unsigned x, unsigned) { return ((x >> kShift) & kMask) << kUp; });
   }
+  // A table of 16 signed numbers as DotBiased takes them, and its entries at indices below 16.
+  static B Table(const int8_t* values) {
+    B r;
+    for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>(values[i % 16] + 128);
+    return r;
+  }
+  static B Lookup(B table, B index) {
+    for (uint8_t& x : index.v) x = table.v[x];
+    return index;
+  }
   // acc[c] += sum over i < 4 of w[4c + i] * a[i]; w unsigned below 128, a signed.
   static I Dot(I acc, B w, const int8_t* a) {
     for (int c = 0; c < 16; ++c) {
@@ -248,7 +268,8 @@ struct VecScalar {
     }
     return acc;
   }
-  // The same for up to eight products of w at most 16, which some CPUs sum more cheaply.
+  // The same for up to eight products of w at most 16, or four of w below 32, which some CPUs sum more
+  // cheaply.
   using SmallDot = I;
   static SmallDot SmallZero() { return SetInt(0); }
   static SmallDot DotSmall(SmallDot acc, B w, const int8_t* a) { return Dot(acc, w, a); }

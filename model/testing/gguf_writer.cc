@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
-#include "base/check.h"
-
 namespace exeunt {
 namespace {
 
 constexpr size_t kAlignment = 32;
-constexpr uint32_t kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7, kString = 8, kArray = 9, kUint64 = 10;
+constexpr uint32_t kUint16 = 2, kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7, kString = 8, kArray = 9,
+                   kUint64 = 10;
 
 template <typename T>
 std::string Bytes(T value) {
@@ -24,30 +23,6 @@ std::string Numbers(uint32_t type, const std::vector<T>& values) {
   return out;
 }
 
-uint32_t GgufNumber(DType type) {
-  switch (type) {
-    case DType::kF32:
-      return 0;
-    case DType::kF16:
-      return 1;
-    case DType::kQ4_0:
-      return 2;
-    case DType::kQ4_1:
-      return 3;
-    case DType::kQ8_0:
-      return 8;
-    case DType::kQ4_K:
-      return 12;
-    case DType::kQ5_K:
-      return 13;
-    case DType::kQ6_K:
-      return 14;
-    case DType::kBF16:
-      return 30;
-  }
-  CHECK_MSG(false, "dtype {}", static_cast<int>(type));
-}
-
 void Pad(std::string& bytes) { bytes.resize((bytes.size() + kAlignment - 1) / kAlignment * kAlignment); }
 
 }  // namespace
@@ -58,6 +33,8 @@ void GgufWriter::SetRaw(std::string_view key, uint32_t type, std::string_view va
   ++n_pairs_;
 }
 
+void GgufWriter::SetUint16(std::string_view key, uint16_t value) { SetRaw(key, kUint16, Bytes(value)); }
+void GgufWriter::SetInt32(std::string_view key, int32_t value) { SetRaw(key, kInt32, Bytes(value)); }
 void GgufWriter::SetUint32(std::string_view key, uint32_t value) { SetRaw(key, kUint32, Bytes(value)); }
 void GgufWriter::SetUint64(std::string_view key, uint64_t value) { SetRaw(key, kUint64, Bytes(value)); }
 void GgufWriter::SetFloat32(std::string_view key, float value) { SetRaw(key, kFloat32, Bytes(value)); }
@@ -85,7 +62,8 @@ void GgufWriter::SetFloat32s(std::string_view key, const std::vector<float>& val
 void GgufWriter::AddTensor(std::string_view name, DType type, const std::vector<int64_t>& shape,
                            std::span<const std::byte> bytes) {
   Pad(data_);
-  AddRawTensor(name, GgufNumber(type), std::vector<uint64_t>(shape.rbegin(), shape.rend()), data_.size());
+  AddRawTensor(name, Info(type).ggml_number, std::vector<uint64_t>(shape.rbegin(), shape.rend()),
+               data_.size());
   data_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 

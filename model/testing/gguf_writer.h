@@ -17,6 +17,8 @@ namespace exeunt {
 
 class GgufWriter {
  public:
+  void SetUint16(std::string_view key, uint16_t value);
+  void SetInt32(std::string_view key, int32_t value);
   void SetUint32(std::string_view key, uint32_t value);
   void SetUint64(std::string_view key, uint64_t value);
   void SetFloat32(std::string_view key, float value);
@@ -36,6 +38,7 @@ class GgufWriter {
   void AddRawTensor(std::string_view name, uint32_t type, const std::vector<uint64_t>& dimensions,
                     uint64_t offset);
 
+  uint64_t n_tensors() const { return n_tensors_; }
   std::string Build(uint32_t version = 3) const;
   // Fails, naming the path, where the file cannot be written.
   Status WriteTo(const std::string& path) const;

@@ -30,7 +30,8 @@ float Normal(uint64_t seed, uint32_t tensor, uint64_t element) {
 
 class Builder {
  public:
-  explicit Builder(const RandomModelSpec& spec) : spec_(spec) {}
+  explicit Builder(const RandomModelSpec& spec, int parts = 1)
+      : spec_(spec), writers_(static_cast<size_t>(parts)) {}
 
   Status Matrix(const std::string& name, DType type, int rows, int columns) {
     if (columns % Info(type).block_elements != 0) {
@@ -42,9 +43,20 @@ class Builder {
     return OkStatus();
   }
 
+  // A matrix of a layer.
+  Status LayerMatrix(const std::string& name, int rows, int columns) {
+    DType type = spec_.dtype;
+    for (size_t tried = 0; tried < spec_.mixed_dtypes.size(); ++tried) {
+      type = spec_.mixed_dtypes[next_type_++ % spec_.mixed_dtypes.size()];
+      if (columns % Info(type).block_elements == 0) break;
+    }
+    return Matrix(name, type, rows, columns);
+  }
+
   void Vector(const std::string& name, int size, float mean) { Add(name, DType::kF32, {size}, mean, 0.1F); }
 
-  GgufWriter& writer() { return writer_; }
+  GgufWriter& writer() { return writers_[0]; }
+  std::vector<GgufWriter>& writers() { return writers_; }
 
  private:
   void Add(const std::string& name, DType type, const std::vector<int64_t>& shape, float mean,
@@ -54,11 +66,13 @@ class Builder {
     std::vector<float> values(n);
     const uint32_t tensor = HashName(name);
     for (size_t i = 0; i < n; ++i) values[i] = mean + deviation * Normal(spec_.seed, tensor, i);
-    writer_.AddTensor(name, type, shape, QuantizeRow(type, values));
+    writers_[n_tensors_++ % writers_.size()].AddTensor(name, type, shape, QuantizeRow(type, values));
   }
 
   const RandomModelSpec& spec_;
-  GgufWriter writer_;
+  std::vector<GgufWriter> writers_;
+  size_t n_tensors_ = 0;
+  size_t next_type_ = 0;
 };
 
 std::string Utf8(uint32_t code) {  // of a code point below 0x800
@@ -139,9 +153,9 @@ Status AddLayer(const RandomModelSpec& spec, int layer, Builder& builder) {
   const int d_q = spec.n_heads * spec.head_dim;
   const int d_kv = spec.n_kv_heads * spec.head_dim;
   builder.Vector(prefix + "attn_norm.weight", spec.d_model, 1.0F);
-  RETURN_IF_ERROR(builder.Matrix(prefix + "attn_q.weight", spec.dtype, d_q, spec.d_model));
-  RETURN_IF_ERROR(builder.Matrix(prefix + "attn_k.weight", spec.dtype, d_kv, spec.d_model));
-  RETURN_IF_ERROR(builder.Matrix(prefix + "attn_v.weight", spec.dtype, d_kv, spec.d_model));
+  RETURN_IF_ERROR(builder.LayerMatrix(prefix + "attn_q.weight", d_q, spec.d_model));
+  RETURN_IF_ERROR(builder.LayerMatrix(prefix + "attn_k.weight", d_kv, spec.d_model));
+  RETURN_IF_ERROR(builder.LayerMatrix(prefix + "attn_v.weight", d_kv, spec.d_model));
   if (spec.qkv_bias || spec.architecture == "qwen2") {
     builder.Vector(prefix + "attn_q.bias", d_q, 0.0F);
     builder.Vector(prefix + "attn_k.bias", d_kv, 0.0F);
@@ -151,18 +165,15 @@ Status AddLayer(const RandomModelSpec& spec, int layer, Builder& builder) {
     builder.Vector(prefix + "attn_q_norm.weight", spec.head_dim, 1.0F);
     builder.Vector(prefix + "attn_k_norm.weight", spec.head_dim, 1.0F);
   }
-  RETURN_IF_ERROR(builder.Matrix(prefix + "attn_output.weight", spec.dtype, spec.d_model, d_q));
+  RETURN_IF_ERROR(builder.LayerMatrix(prefix + "attn_output.weight", spec.d_model, d_q));
   builder.Vector(prefix + "ffn_norm.weight", spec.d_model, 1.0F);
-  RETURN_IF_ERROR(builder.Matrix(prefix + "ffn_gate.weight", spec.dtype, spec.d_ff, spec.d_model));
-  RETURN_IF_ERROR(builder.Matrix(prefix + "ffn_up.weight", spec.dtype, spec.d_ff, spec.d_model));
-  return builder.Matrix(prefix + "ffn_down.weight", spec.dtype, spec.d_model, spec.d_ff);
+  RETURN_IF_ERROR(builder.LayerMatrix(prefix + "ffn_gate.weight", spec.d_ff, spec.d_model));
+  RETURN_IF_ERROR(builder.LayerMatrix(prefix + "ffn_up.weight", spec.d_ff, spec.d_model));
+  return builder.LayerMatrix(prefix + "ffn_down.weight", spec.d_model, spec.d_ff);
 }
 
-}  // namespace
-
-Status WriteRandomModel(const RandomModelSpec& spec, const std::string& path) {
+Status AddModel(const RandomModelSpec& spec, Builder& builder) {
   CHECK_MSG(spec.rope_scaling.kind != RopeScalingKind::kLlama3, "GGUF has it as rope_freq_factors");
-  Builder builder(spec);
   SetConfig(spec, builder.writer());
   if (spec.vocab_size >= 259) SetTokenizer(spec, builder.writer());
   RETURN_IF_ERROR(builder.Matrix("token_embd.weight", spec.embedding_dtype, spec.vocab_size, spec.d_model));
@@ -176,7 +187,33 @@ Status WriteRandomModel(const RandomModelSpec& spec, const std::string& path) {
     builder.writer().AddTensor("rope_freqs.weight", DType::kF32, {static_cast<int64_t>(factors.size())},
                                std::as_bytes(std::span(factors)));
   }
+  return OkStatus();
+}
+
+}  // namespace
+
+Status WriteRandomModel(const RandomModelSpec& spec, const std::string& path) {
+  Builder builder(spec);
+  RETURN_IF_ERROR(AddModel(spec, builder));
   return builder.writer().WriteTo(path);
+}
+
+Result<std::vector<std::string>> WriteSplitRandomModel(const RandomModelSpec& spec, const std::string& prefix,
+                                                       int parts) {
+  Builder builder(spec, parts);
+  RETURN_IF_ERROR(AddModel(spec, builder));
+  int tensors = 0;
+  for (const GgufWriter& writer : builder.writers()) tensors += static_cast<int>(writer.n_tensors());
+  std::vector<std::string> paths;
+  for (int part = 0; part < parts; ++part) {
+    GgufWriter& writer = builder.writers()[static_cast<size_t>(part)];
+    writer.SetUint16("split.no", static_cast<uint16_t>(part));
+    writer.SetUint16("split.count", static_cast<uint16_t>(parts));
+    writer.SetInt32("split.tensors.count", tensors);
+    paths.push_back(fmt::format("{}-{:05}-of-{:05}.gguf", prefix, part + 1, parts));
+    RETURN_IF_ERROR(writer.WriteTo(paths.back()));
+  }
+  return paths;
 }
 
 }  // namespace exeunt

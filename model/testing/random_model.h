@@ -26,6 +26,9 @@ struct RandomModelSpec {
   int context_length = 512;
   DType dtype = DType::kF32;            // of the matrices; their rows must be multiples of its block
   DType embedding_dtype = DType::kF32;  // of token_embd and output
+  // Where there are some, the matrices of the layers take these types in turn instead of `dtype`; one whose
+  // block does not fit a matrix's rows is passed over.
+  std::vector<DType> mixed_dtypes;
   bool tied = true;
   bool qkv_bias = false;  // always for qwen2
   bool qk_norm = false;   // always for qwen3
@@ -42,5 +45,9 @@ struct RandomModelSpec {
 // Writes the model as a GGUF file: matrices with a standard deviation of 1 / sqrt(fan in), norms near 1.
 // Fails where `path` cannot be written, or a row is not a multiple of the dtype's block.
 Status WriteRandomModel(const RandomModelSpec& spec, const std::string& path);
+
+// The same model in parts, PREFIX-00001-of-0000N.gguf and so on: the paths. Part i has each n-th tensor.
+Result<std::vector<std::string>> WriteSplitRandomModel(const RandomModelSpec& spec, const std::string& prefix,
+                                                       int parts);
 
 }  // namespace exeunt

@@ -115,6 +115,19 @@ double Tolerance(DType type) {
       return 1.0 / 8 + 0x1p-10;  // the level +8 does not exist
     case DType::kQ4_1:
       return 1.0 / 15 + 0x1p-9;
+    case DType::kQ5_0:
+      return 1.0 / 16 + 0x1p-10;
+    case DType::kQ5_1:
+      return 1.0 / 31 + 0x1p-9;
+    case DType::kQ2_K:  // half a step, scales and minimum of 4 bits
+      return 1.0 / 3 + 1.5 / 15 + 0x1p-8;
+    case DType::kQ3_K:  // the level +4 does not exist; a scale may be off by one step of 32, at each of 4
+                        // levels
+      return 1.0 / 4 + 1.0 / 32 + 0x1p-8;
+    case DType::kIQ4_NL:  // the largest level is 113 of 127
+      return 14.0 / 127 + 0x1p-10;
+    case DType::kIQ4_XS:
+      return 14.0 / 127 + 1.0 / 32 + 0x1p-8;
     case DType::kQ4_K:
       return 1.0 / 15 + 1.5 / 63 + 0x1p-8;
     case DType::kQ5_K:
@@ -131,8 +144,7 @@ TEST(Quantize, ComesBackWithinTheStep) {
   for (size_t i = 0; i < 256; ++i) values[i] = 0;                      // zero blocks
   for (size_t i = 256; i < 512; ++i) values[i] = std::abs(values[i]);  // no negative minimum
   for (size_t i = 512; i < 768; ++i) values[i] = -std::abs(values[i]);
-  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ4_1,
-                     DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
+  for (DType type : kAllDTypes) {
     const std::vector<std::byte> bytes = QuantizeRow(type, values);
     ASSERT_EQ(bytes.size(), RowBytes(type, values.size()));
     std::vector<float> back(values.size());

@@ -4,6 +4,7 @@
   python3 -m venv /tmp/venv && /tmp/venv/bin/pip install -r requirements.txt
   mkdir /tmp/random && build/tests/golden/write_random_models /tmp/random
   /tmp/venv/bin/python make_goldens.py random /tmp/random
+  /tmp/venv/bin/python make_goldens.py llama /tmp/random "$(../../bench/build_llama.sh)"
   /tmp/venv/bin/python make_goldens.py hf
   /tmp/venv/bin/python make_goldens.py adapter
   /tmp/venv/bin/python make_goldens.py default_adapter "$(../../deploy/get_model.sh)"          (2 minutes)
@@ -11,12 +12,16 @@
   /tmp/venv/bin/python make_goldens.py noise "$(../../deploy/get_model.sh)"                    (5 minutes)
 
 Every golden is computed in float64. `noise` is how far the same computation comes out from it when it rounds as an
-engine does: as float32 sums do, and with the inputs of quantised matrices in 8 bits (reference.py, Numerics).
+engine does: as float32 sums do, and with the inputs of quantised matrices in 8 bits (reference.py, Numerics). The
+goldens of `llama` are llama.cpp's logits instead, which rounds in its own way; `noise` is how far the computation that
+rounds as ours does comes out from them.
 """
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +121,30 @@ def make_random(directory: Path) -> None:
         write(path.stem, sampled_golden(path.name, vocab, n_tokens, runner(EXACT), noisy))
 
 
+def llama_logits(driver: Path, model: Path, tokens: list[int]) -> Tensor:
+    """What llama.cpp computes: [tokens, vocab]."""
+    with tempfile.TemporaryDirectory() as scratch:
+        sequences, out = Path(scratch, "sequences"), Path(scratch, "logits")
+        sequences.write_text(" ".join(map(str, tokens)) + "\n", encoding="utf-8")
+        command = [str(driver), "--model", str(model), "--threads", "1", "--logits", str(sequences), str(out)]
+        subprocess.run(command, check=True)
+        return torch.from_file(str(out), size=out.stat().st_size // 4).reshape(len(tokens), -1).double()
+
+
+def make_llama(directory: Path, driver: Path) -> None:
+    """Goldens llama_recipe_*: llama.cpp on files of the types that its quantiser chooses."""
+    for path in sorted(directory.glob("recipe_*.gguf")):
+        config, weights = read_gguf(str(path))
+        vocab = weights.tensors["token_embd.weight"].shape[0]
+
+        def runner(numerics: Numerics) -> Run:
+            return lambda tokens: Model(config, weights, numerics).run(tokens)
+
+        noisy = {"f32": runner(F32), "int8": runner(INT8)}
+        write(f"llama_{path.stem}",
+              sampled_golden(path.name, vocab, 80, lambda tokens: llama_logits(driver, path, tokens), noisy))
+
+
 def make_hf() -> None:
     """Checkpoints saved by transformers, and logits by transformers' own modelling code."""
     for name in hf_models.NAMES:
@@ -195,6 +224,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("random").add_argument("directory", type=Path)
+    llama = verbs.add_parser("llama")
+    llama.add_argument("directory", type=Path)
+    llama.add_argument("driver", type=Path)
     verbs.add_parser("hf")
     verbs.add_parser("adapter")
     verbs.add_parser("default_adapter").add_argument("model", type=Path)
@@ -206,6 +238,8 @@ def main() -> None:
     with torch.inference_mode():
         if arguments.verb == "random":
             make_random(arguments.directory)
+        elif arguments.verb == "llama":
+            make_llama(arguments.directory, arguments.driver)
         elif arguments.verb == "hf":
             make_hf()
         elif arguments.verb == "adapter":

@@ -71,10 +71,9 @@ void AddLongSequences(std::vector<NamedSpec>* specs) {
   specs->push_back({"llama_long_window", window});
 }
 
-// Rows of K-quants are multiples of 256.
+// Rows of blocks of 256 are multiples of 256.
 void AddTypes(std::vector<NamedSpec>* specs) {
-  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ4_1,
-                     DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
+  for (DType type : kAllDTypes) {
     RandomModelSpec spec = Base();
     spec.n_layers = 2;
     spec.d_model = 256;
@@ -92,6 +91,34 @@ void AddTypes(std::vector<NamedSpec>* specs) {
   }
 }
 
+// The types that llama.cpp's quantiser gives the matrices of a layer (Q, K, V, output, gate, up, down). Rows
+// of 288 elements are no multiple of 256: those get the type of blocks of 32 that stands in for the one that
+// was asked for.
+void AddRecipes(std::vector<NamedSpec>* specs) {
+  using enum DType;
+  const auto add = [&](const char* name, int d_model, DType embedding, const std::vector<DType>& types) {
+    RandomModelSpec spec = Base();
+    spec.n_layers = 2;
+    spec.d_model = d_model;
+    spec.n_heads = 8;
+    spec.n_kv_heads = 4;
+    spec.head_dim = 32;
+    spec.d_ff = 512;
+    spec.vocab_size = 272;  // with a tokenizer, without which llama.cpp opens no file
+    spec.embedding_dtype = embedding;
+    spec.mixed_dtypes = types;
+    specs->push_back({name, spec});
+  };
+  add("recipe_q4_k_m", 288, kQ8_0, {kQ5_0, kQ5_0, kQ8_0, kQ4_K, kQ5_0, kQ5_0, kQ6_K});
+  add("recipe_q5_k_m", 288, kQ8_0, {kQ5_1, kQ5_1, kQ8_0, kQ5_K, kQ5_1, kQ5_1, kQ6_K});
+  add("recipe_q3_k_m", 288, kQ8_0, {kIQ4_NL, kIQ4_NL, kQ5_1, kQ4_K, kIQ4_NL, kIQ4_NL, kQ5_K});
+  add("recipe_q3_k_m_256", 256, kQ6_K, {kQ3_K, kQ3_K, kQ5_K, kQ4_K, kQ3_K, kQ3_K, kQ5_K});
+  add("recipe_q2_k_256", 256, kQ6_K, {kQ2_K, kQ2_K, kQ3_K, kQ3_K, kQ2_K, kQ2_K, kQ3_K});
+  add("recipe_iq4_xs", 288, kQ8_0, {kIQ4_NL, kIQ4_NL, kQ5_1, kIQ4_XS, kIQ4_NL, kIQ4_NL, kIQ4_XS});
+  // Neighbours that are packed together where they are alike: K and V, gate and up.
+  add("recipe_mixed", 288, kQ5_0, {kIQ4_NL, kQ5_0, kQ4_1, kQ2_K, kQ8_0, kF16, kQ3_K});
+}
+
 }  // namespace
 
 std::vector<NamedSpec> GoldenSpecs() {
@@ -100,6 +127,7 @@ std::vector<NamedSpec> GoldenSpecs() {
   AddRopeScalings(&specs);
   AddLongSequences(&specs);
   AddTypes(&specs);
+  AddRecipes(&specs);
   for (size_t i = 0; i < specs.size(); ++i) specs[i].spec.seed = 100 + i;
   return specs;
 }
