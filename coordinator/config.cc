@@ -32,6 +32,8 @@ void AddModelOptions(CLI::App* app, Config* c) {
   Add(app, "--adapter-type", &c->adapter.type,
       "of merged matrices: auto, F32, F16, BF16, Q8_0, Q4_0 or Q4_1");
   Add(app, "--exits", &c->exits, "directory of exits.json");
+  Add(app, "--chat-template", &c->chat_template,
+      "file of the Jinja template that chats are rendered with (default: the model's own)");
   Add(app, "--api-model-name", &c->api_model_name, "name of the model in the API (default: its file)");
 }
 

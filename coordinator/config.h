@@ -17,6 +17,7 @@ struct Config {
   std::string model;           // a .gguf file or a Hugging Face directory
   AdapterOptions adapter;      // a LoRA adapter, merged at load
   std::string exits;           // directory of exits.json; "": none
+  std::string chat_template;   // file of a Jinja template for chats; "": the model's own
   std::string api_model_name;  // "": the file's name; "default" is understood too
 
   // The REST API

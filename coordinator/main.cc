@@ -121,11 +121,10 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
   ASSIGN_OR_RETURN(model.tokenizer, source.directory().empty()
                                         ? Tokenizer::FromGguf(source.metadata())
                                         : Tokenizer::FromHfDirectory(source.directory()));
-  if (!model.tokenizer->chat_template().empty()) {
-    auto parsed = ChatTemplate::Parse(model.tokenizer->chat_template());
-    if (!parsed) return Annotate(parsed.error(), "chat template of the model");
-    model.chat_template = std::move(*parsed);
-  }
+  ASSIGN_OR_RETURN(model.chat, LoadChat(*model.tokenizer, config.chat_template));
+  if (model.chat.is_broken)
+    spdlog::warn("chats are refused, completions are served: {}; --chat-template gives another one",
+                 model.chat.problem);
   return model;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/chat_template_text.h"
 #include "model/gguf_value.h"
 
 namespace exeunt {
@@ -46,8 +47,8 @@ class Tokenizer {
   virtual const std::vector<int32_t>& end_tokens() const = 0;
   // The token whose text is exactly `text`, or -1.
   virtual int32_t Find(std::string_view text) const = 0;
-  // The model's own chat template (Jinja), "" where it has none.
-  virtual const std::string& chat_template() const = 0;
+  // The model's own chat template, as it stands in the files.
+  virtual const ChatTemplateText& chat_template() const = 0;
 };
 
 // Streaming detokenisation: bytes come out as soon as they end a whole UTF-8 character, never before. One per

@@ -39,7 +39,6 @@ struct HfDirectory {
   Status ReadIds(const char* file);
   Status ReadNames(const char* file);
   Status ReadAddFlags();
-  Status ReadChatTemplate();
 };
 
 // An empty object where there is no such file.
@@ -134,31 +133,6 @@ Status HfDirectory::ReadAddFlags() {
   return OkStatus();
 }
 
-// chat_template.jinja, or chat_template of tokenizer_config.json: a text, or an array of named ones with a
-// "default".
-Status HfDirectory::ReadChatTemplate() {
-  ASSIGN_OR_RETURN(parts.chat_template, ReadOptionalText(path + "/chat_template.jinja"));
-  if (!parts.chat_template.empty()) return OkStatus();
-  ASSIGN_OR_RETURN(const boost::json::object object, ReadConfig("tokenizer_config.json"));
-  const boost::json::value* value = JsonFields(object, "").Find("chat_template");
-  if (value == nullptr) return OkStatus();
-  if (value->is_string()) {
-    parts.chat_template = TextOf(value->get_string());
-    return OkStatus();
-  }
-  if (!value->is_array()) {
-    return DataLoss("{}/tokenizer_config.json: chat_template is {}", path, JsonText(*value));
-  }
-  for (const auto& entry : value->get_array()) {
-    ASSIGN_OR_RETURN(const JsonFields named,
-                     JsonFields::Of(entry, path + "/tokenizer_config.json: chat_template[]"));
-    ASSIGN_OR_RETURN(const std::string name, named.String("name"));
-    if (name != "default") continue;
-    ASSIGN_OR_RETURN(parts.chat_template, named.String("template"));
-  }
-  return OkStatus();
-}
-
 }  // namespace
 
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromHfDirectory(const std::string& directory) {
@@ -173,7 +147,7 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromHfDirectory(const std::s
   RETURN_IF_ERROR(files.ReadIds("generation_config.json"));
   if (files.parts.end_tokens.empty()) RETURN_IF_ERROR(files.ReadIds("config.json"));
   RETURN_IF_ERROR(files.ReadAddFlags());
-  RETURN_IF_ERROR(files.ReadChatTemplate());
+  ASSIGN_OR_RETURN(files.parts.chat_template, ReadChatTemplateText(directory));
   return std::shared_ptr<const Tokenizer>(std::make_shared<TokenizerPipeline>(std::move(files.parts)));
 }
 

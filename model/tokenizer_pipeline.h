@@ -32,7 +32,7 @@ struct TokenizerParts {
   std::vector<bool> special;    // [vocabulary and added tokens] not rendered by default
   int32_t bos = -1;
   std::vector<int32_t> end_tokens;
-  std::string chat_template;
+  ChatTemplateText chat_template;
 };
 
 class TokenizerPipeline : public Tokenizer {
@@ -46,7 +46,7 @@ class TokenizerPipeline : public Tokenizer {
   int32_t bos() const override { return parts_.bos; }
   const std::vector<int32_t>& end_tokens() const override { return parts_.end_tokens; }
   int32_t Find(std::string_view text) const override;
-  const std::string& chat_template() const override { return parts_.chat_template; }
+  const ChatTemplateText& chat_template() const override { return parts_.chat_template; }
 
  private:
   bool Renders(int32_t token, bool render_special) const;

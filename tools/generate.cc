@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "model/chat_rendering.h"
 #include "model/chat_template.h"
 #include "model/layer_plan.h"
 #include "model/tokenizer.h"
@@ -39,18 +40,14 @@ struct GenerateOptions {
   bool quiet = false;
 };
 
-std::string JsonString(const char* text) { return text; }
-
-Result<std::string> RenderChat(const Tokenizer& tokenizer, const std::string& prompt) {
-  if (tokenizer.chat_template().empty()) return InvalidArgument("--chat: the model has no chat template");
-  ASSIGN_OR_RETURN(const auto chat, ChatTemplate::Parse(tokenizer.chat_template()));
-  boost::json::object variables;
-  variables["messages"] = boost::json::array{boost::json::object{{"role", "user"}, {"content", prompt}}};
-  variables["add_generation_prompt"] = true;
-  variables["bos_token"] = tokenizer.bos() < 0 ? JsonString("") : tokenizer.Piece(tokenizer.bos(), true);
-  variables["eos_token"] =
-      tokenizer.end_tokens().empty() ? JsonString("") : tokenizer.Piece(tokenizer.end_tokens().front(), true);
-  return chat->Render(variables);
+Result<std::string> AsChat(const Tokenizer& tokenizer, const std::string& prompt) {
+  const ChatTemplateText& own = tokenizer.chat_template();
+  if (!own.problem.empty()) return InvalidArgument("--chat: {}: {}", own.source, own.problem);
+  if (own.text.empty()) return InvalidArgument("--chat: the model has no chat template");
+  const auto chat = ChatTemplate::Parse(own.text);
+  if (!chat) return Annotate(chat.error(), "--chat: " + own.source);
+  const boost::json::array messages{boost::json::object{{"role", "user"}, {"content", prompt}}};
+  return RenderChat(**chat, messages, SpecialTokenTexts(tokenizer), {});
 }
 
 // 256-colour codes from deep blue (left early) to the terminal's own colour (all layers).
@@ -82,7 +79,7 @@ Status Generate(const GenerateOptions& options) {
   ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(*source));
   std::string prompt = options.prompt;
   if (options.chat) {
-    ASSIGN_OR_RETURN(prompt, RenderChat(*tokenizer, options.prompt));
+    ASSIGN_OR_RETURN(prompt, AsChat(*tokenizer, options.prompt));
   }
   SequenceSpec spec;
   spec.sequence = 1;

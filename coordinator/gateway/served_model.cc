@@ -4,6 +4,8 @@
 
 #include <boost/json.hpp>
 
+#include "base/error.h"
+
 namespace exeunt {
 
 ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt) {
@@ -17,24 +19,16 @@ ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const Pro
   return tokens;
 }
 
-ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages) {
-  if (model.chat_template == nullptr) {
-    return BadRequest("messages",
-                      fmt::format("the model '{}' has no chat template; use /v1/completions", model.id));
+ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages,
+                                           const ChatOptions& options) {
+  if (model.chat.chat_template == nullptr) {
+    return BadRequest("messages", fmt::format("the model '{}' takes no chats: {}; use /v1/completions",
+                                              model.id, model.chat.problem));
   }
-  const Tokenizer& tokenizer = *model.tokenizer;
-  const auto text_of = [&](int32_t token) {
-    return token < 0 ? std::string() : tokenizer.Piece(token, /*render_special=*/true);
-  };
-  boost::json::object variables;
-  variables["messages"] = messages;
-  variables["add_generation_prompt"] = true;
-  variables["bos_token"] = text_of(tokenizer.bos());
-  variables["eos_token"] = text_of(tokenizer.end_tokens().empty() ? -1 : tokenizer.end_tokens().front());
-  const auto text = model.chat_template->Render(variables);
-  if (!text) return ApiErrorOf(text.error(), "messages");
+  const auto text = RenderChat(*model.chat.chat_template, messages, model.chat.special_tokens, options);
+  if (!text) return ApiErrorOf(Annotate(text.error(), "chat template"), "messages");
   // The template writes the special tokens itself.
-  auto tokens = tokenizer.Encode(*text, /*add_special=*/false, /*parse_special=*/true);
+  auto tokens = model.tokenizer->Encode(*text, /*add_special=*/false, /*parse_special=*/true);
   if (tokens.empty()) return BadRequest("messages", "the rendered conversation has no tokens");
   return tokens;
 }

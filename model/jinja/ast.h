@@ -54,19 +54,19 @@ using StmtPtr = std::unique_ptr<Stmt>;
 using Block = std::vector<StmtPtr>;
 
 enum class StmtKind {
-  kText,          // text
-  kOutput,        // {{ expr }}
-  kIf,            // branches, otherwise
-  kFor,           // for target in expr if condition (recursive): body, otherwise
-  kSet,           // set target = expr
-  kSetBlock,      // set target (| expr): body
-  kMacro,         // macro
-  kCall,          // call(macro's parameters) expr: macro's body
-  kWith,          // assignments, body
-  kFilter,        // filter expr: body
-  kNamedBlock,    // block text (scoped): body
-  kAutoescape,    // autoescape expr: body
-  kGeneration,    // body
+  kText,        // text
+  kOutput,      // {{ expr }}
+  kIf,          // branches, otherwise
+  kFor,         // for target in expr if condition (recursive): body, otherwise
+  kSet,         // set target = expr
+  kSetBlock,    // set target (| expr): body
+  kMacro,       // macro
+  kCall,        // call(macro's parameters) expr: macro's body
+  kWith,        // assignments, body
+  kFilter,      // filter expr: body
+  kNamedBlock,  // block text (scoped): body
+  kAutoescape,  // autoescape expr: body
+  kGeneration,  // body
   kBreak,
   kContinue,
 };

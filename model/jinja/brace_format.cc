@@ -35,7 +35,8 @@ Result<Value> Formatter::First(std::string_view name) {
     if (!name.empty()) next_ = -1;
     if (at < static_cast<int64_t>(arguments_.positional.size()))
       return arguments_.positional[static_cast<size_t>(at)];
-    return InvalidArgument("a format has the field {}, and there are {} values", at, arguments_.positional.size());
+    return InvalidArgument("a format has the field {}, and there are {} values", at,
+                           arguments_.positional.size());
   }
   RETURN_IF_ERROR(interpreter_.budget()->Spend(arguments_.keyword.size()));
   for (const auto& [known, value] : arguments_.keyword) {
@@ -60,7 +61,8 @@ Result<Value> Formatter::Find(std::string_view name) {
     if (rest[0] != '[' || close == std::string_view::npos || close == 1)
       return InvalidArgument("a format has a wrong field '{}'", name.substr(0, 100));
     const std::string_view key = rest.substr(1, close - 1);
-    const bool number = key.size() < 10 && AllCharacters(key, [](char32_t c) { return c >= '0' && c <= '9'; });
+    const bool number =
+        key.size() < 10 && AllCharacters(key, [](char32_t c) { return c >= '0' && c <= '9'; });
     const Value index = number ? Value::Int(std::stoll(std::string(key))) : Value::String(std::string(key));
     ASSIGN_OR_RETURN(value, interpreter_.GetItem(value, index));
     rest.remove_prefix(close + 1);
@@ -89,7 +91,8 @@ Result<std::string> Formatter::Field(std::string_view format, size_t* at, int de
   if (rest.starts_with('!')) {
     const char how = rest.size() > 1 ? rest[1] : ' ';
     if (rest.size() > 2 && rest[2] != ':') return InvalidArgument("a format has no ':' after a conversion");
-    if (how != 'r' && how != 's' && how != 'a') return InvalidArgument("a format has the conversion '{}'", how);
+    if (how != 'r' && how != 's' && how != 'a')
+      return InvalidArgument("a format has the conversion '{}'", how);
     ASSIGN_OR_RETURN(std::string text, how == 's'   ? ToText(value, budget)
                                        : how == 'r' ? ToRepr(value, budget)
                                                     : ToAscii(value, budget));

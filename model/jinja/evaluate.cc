@@ -163,8 +163,8 @@ Status Interpreter::EvaluateStars(const Expr& expr, Frame* frame, Arguments* arg
   ASSIGN_OR_RETURN(const Value mapping, Evaluate(*expr.double_star, frame));
   if (mapping.is_undefined()) return mapping.UndefinedError();
   if (mapping.dict() == nullptr) return InvalidArgument("** of a {}", mapping.TypeName());
-  RETURN_IF_ERROR(budget_.Spend(mapping.dict()->items.size() * (1 + arguments->keyword.size())));
   for (const auto& [key, value] : mapping.dict()->items) {
+    RETURN_IF_ERROR(budget_.Spend(1 + arguments->keyword.size() / 16));
     if (!key.is_string()) return InvalidArgument("** with a {} as a name", key.TypeName());
     for (const auto& [known, unused] : arguments->keyword) {
       if (known == key.string()) return InvalidArgument("argument '{}' is given twice", known.substr(0, 100));
@@ -190,7 +190,10 @@ Result<Value> Interpreter::GetAttribute(const Value& value, const std::string& n
   if (const Cycler* cycler = value.cycler()) {
     if (name == "current") return cycler->items[cycler->at];
     if (name == "pos") return Value::Int(static_cast<int64_t>(cycler->at));
-    if (name == "items") return Value::Tuple(cycler->items);
+    if (name == "items") {
+      RETURN_IF_ERROR(budget_.Spend(cycler->items.size()));
+      return Value::Tuple(cycler->items);
+    }
   }
   if (value.is_tuple() && value.list()->group) {
     if (name == "grouper") return value.list()->items[0];

@@ -43,8 +43,8 @@ Result<Value> Items(Interpreter& interpreter, const Value& value, const Argument
 // value.name, never value["name"].
 Result<Value> Attr(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"name"}, 1));
-  ASSIGN_OR_RETURN(const std::string name, ToText(bound[0], interpreter.budget()));
-  if (value.is_undefined()) return Value::Missing(name);
+  if (!bound[0].is_string()) return InvalidArgument("attr: a {} as a name", bound[0].TypeName());
+  const std::string& name = bound[0].string();
   if (value.dict() == nullptr) return interpreter.GetAttribute(value, name);
   if (IsForbidden(value, name)) return Value::Forbidden(name, value.TypeName());
   return HasMethod(value, name) ? Value::OfMethod(value, name) : Value::Missing(name);
@@ -56,6 +56,8 @@ Result<Value> Json(Interpreter& interpreter, const Value& value, const Arguments
   JsonOptions options;
   options.ensure_ascii = bound[0].Truthy();
   if (bound[1].is_string()) {
+    if (bound[1].string().size() > kMaxIndent)
+      return InvalidArgument("an indent of {} bytes: at most {}", bound[1].string().size(), kMaxIndent);
     options.indent = bound[1].string();
   } else if (!bound[1].is_undefined() && !bound[1].is_none()) {
     ASSIGN_OR_RETURN(const int64_t indent, IntOf(bound[1]));
@@ -87,15 +89,16 @@ Result<Value> Random(Interpreter&, const Value&, const Arguments&) {
 }
 
 constexpr std::array kFilters = {
-    NamedFilter{"length", LengthFilter}, NamedFilter{"count", LengthFilter}, NamedFilter{"default", Default},
-    NamedFilter{"d", Default},           NamedFilter{"string", String},      NamedFilter{"items", Items},
-    NamedFilter{"attr", Attr},           NamedFilter{"tojson", Json},        NamedFilter{"pprint", PrettyPrint},
-    NamedFilter{"random", Random},
+    NamedFilter{"length", LengthFilter}, NamedFilter{"count", LengthFilter},
+    NamedFilter{"default", Default},     NamedFilter{"d", Default},
+    NamedFilter{"string", String},       NamedFilter{"items", Items},
+    NamedFilter{"attr", Attr},           NamedFilter{"tojson", Json},
+    NamedFilter{"pprint", PrettyPrint},  NamedFilter{"random", Random},
 };
 
 Filter FindFilter(std::string_view name) {
-  for (const auto& filters : {ValueFilters(), TextFilters(), ListFilters(), OrderFilters(), NumberFilters(),
-                              MarkupFilters()}) {
+  for (const auto& filters :
+       {ValueFilters(), TextFilters(), ListFilters(), OrderFilters(), NumberFilters(), MarkupFilters()}) {
     for (const NamedFilter& known : filters) {
       if (known.name == name) return known.filter;
     }

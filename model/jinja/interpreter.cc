@@ -123,7 +123,7 @@ Result<Interpreter::Flow> Interpreter::RunOne(const Stmt& stmt, Frame* frame) {
     case StmtKind::kSetBlock:
       return RunSetBlock(stmt, frame);
     case StmtKind::kMacro:
-      frame->Set(stmt.macro->name, Value::Macro({stmt.macro.get(), frame}));
+      frame->Set(stmt.macro->name, Value::Macro({stmt.macro.get(), frame, autoescape_}));
       return Flow::kNext;
     case StmtKind::kWith: {
       Frame inner{.parent = frame};
@@ -165,7 +165,8 @@ Result<Interpreter::Flow> Interpreter::RunIf(const Stmt& stmt, Frame* frame) {
 
 Result<Value> Interpreter::ApplyChain(const Expr* chain, Value value, Frame* frame) {
   std::vector<const Expr*> filters;  // outermost first
-  for (const Expr* filter = chain; filter != nullptr; filter = filter->args[0].get()) filters.push_back(filter);
+  for (const Expr* filter = chain; filter != nullptr; filter = filter->args[0].get())
+    filters.push_back(filter);
   for (auto filter = filters.rbegin(); filter != filters.rend(); ++filter) {
     ASSIGN_OR_RETURN(const Arguments arguments, EvaluateArguments(**filter, frame));
     ASSIGN_OR_RETURN(value, ApplyFilter((*filter)->name, value, arguments));
@@ -183,7 +184,8 @@ Result<Interpreter::Flow> Interpreter::RunSetBlock(const Stmt& stmt, Frame* fram
 Result<Interpreter::Flow> Interpreter::RunFilterBlock(const Stmt& stmt, Frame* frame) {
   ASSIGN_OR_RETURN(Value text, CaptureValue(stmt.body, frame));
   ASSIGN_OR_RETURN(const Value value, ApplyChain(stmt.expr.get(), std::move(text), frame));
-  if (!value.is_string()) return InvalidArgument("a filter block gives a {} instead of str", value.TypeName());
+  if (!value.is_string())
+    return InvalidArgument("a filter block gives a {} instead of str", value.TypeName());
   RETURN_IF_ERROR(Print(value.string()));
   return Flow::kNext;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 
 #include "base/error.h"
@@ -64,6 +65,8 @@ class Lexer {
   Status LexInside(std::string_view end, TokenKind end_kind);
   Status LexOne(std::vector<char>* open);
   Status LexNumber();
+  int BaseAt(size_t at) const;
+  Status LexBased(int base);
   Status LexString();
 
   std::string source_;
@@ -248,6 +251,36 @@ Status Lexer::LexOne(std::vector<char>* open) {
   return OkStatus();
 }
 
+// Of 0x1F, 0o17 and 0b101: their base; else 10.
+int Lexer::BaseAt(size_t at) const {
+  if (at + 2 >= source_.size() || source_[at] != '0') return 10;
+  const char letter = static_cast<char>(source_[at + 1] | 0x20);
+  const int base = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 10;
+  const size_t first = at + (source_[at + 2] == '_' ? 3 : 2);
+  int64_t digit = 0;
+  return first < source_.size() &&
+                 std::from_chars(source_.data() + first, source_.data() + first + 1, digit, base).ec ==
+                     std::errc()
+             ? base
+             : 10;
+}
+
+Status Lexer::LexBased(int base) {
+  at_ += 2;
+  std::string digits;
+  for (;
+       at_ < source_.size() && (std::isalnum(static_cast<uint8_t>(source_[at_])) != 0 || source_[at_] == '_');
+       ++at_) {
+    if (source_[at_] != '_') digits += source_[at_];
+  }
+  Token token{TokenKind::kInt, line_, digits};
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), token.integer, base);
+  if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size())
+    return InvalidArgument("line {}: a wrong number '{}' of base {}", line_, digits.substr(0, 100), base);
+  tokens_.push_back(std::move(token));
+  return OkStatus();
+}
+
 Status Lexer::LexNumber() {
   std::string digits;
   const auto take_digits = [&] {
@@ -260,6 +293,7 @@ Status Lexer::LexNumber() {
   };
   const auto digit_at = [&](size_t i) { return i < source_.size() && IsDigit(source_[i]); };
   const bool after_dot = at_ > 0 && source_[at_ - 1] == '.';
+  if (const int base = BaseAt(at_); base != 10 && !after_dot) return LexBased(base);
   take_digits();
   bool is_float = false;
   if (!after_dot && At(".") && digit_at(at_ + 1)) {
@@ -280,7 +314,8 @@ Status Lexer::LexNumber() {
   if (digits.size() > 64) return InvalidArgument("line {}: a number of {} digits", line_, digits.size());
   Token token{is_float ? TokenKind::kFloat : TokenKind::kInt, line_, digits};
   if (is_float) {
-    std::from_chars(digits.data(), digits.data() + digits.size(), token.number);
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), token.number);
+    if (parsed.ec != std::errc()) return InvalidArgument("line {}: the number {} has no room", line_, digits);
   } else {
     if (digits.size() > 1 && digits[0] == '0' && digits.find_first_not_of('0') != std::string::npos) {
       return InvalidArgument("line {}: the number {} starts with 0", line_, digits);

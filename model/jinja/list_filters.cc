@@ -20,8 +20,8 @@ Arguments Rest(const Arguments& arguments, size_t n) {
   return rest;
 }
 
-// map(attribute=..., default=...) or map(filter, its arguments). As for select and its kind, what is falsy (none
-// too) has no items.
+// map(attribute=..., default=...) or map(filter, its arguments). As for select and its kind, what is falsy
+// (none too) has no items.
 Result<Value> Map(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   if (!value.Truthy()) return Value::Generator({});
   ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
@@ -110,7 +110,8 @@ Result<Value> Reverse(Interpreter& interpreter, const Value& value, const Argume
   ASSIGN_OR_RETURN(Items items, Iterate(value, interpreter.budget()));
   std::ranges::reverse(items);
   const Sequence* sequence = value.sequence();
-  if (sequence != nullptr && sequence->kind == Sequence::Kind::kGenerator) return Value::List(std::move(items));
+  if (sequence != nullptr && sequence->kind == Sequence::Kind::kGenerator)
+    return Value::List(std::move(items));
   if (!value.is_string()) return Value::Generator(std::move(items));
   std::string text;
   for (const Value& item : items) text += item.string();
@@ -226,7 +227,8 @@ Result<Value> AttributeOf(Interpreter& interpreter, const Value& item, const Val
     RETURN_IF_ERROR(interpreter.budget()->Spend(1 + path.string().size() / 4));
     parts.clear();
     for (const std::string& part : SplitText(path.string(), ".", -1)) {
-      const bool number = part.size() < 10 && AllCharacters(part, [](char32_t c) { return c >= '0' && c <= '9'; });
+      const bool number =
+          part.size() < 10 && AllCharacters(part, [](char32_t c) { return c >= '0' && c <= '9'; });
       parts.push_back(number ? Value::Int(std::stoll(part)) : Value::String(part));
     }
   }

@@ -36,7 +36,7 @@ Result<Value> MacroAttribute(const MacroDefinition& macro, const std::string& na
   if (name != "arguments") return Value::Missing(name);
   std::vector<Value> parameters;
   for (const std::string& parameter : macro.parameters) parameters.push_back(Value::String(parameter));
-  return Value::List(std::move(parameters));
+  return Value::Tuple(std::move(parameters));
 }
 
 Result<Value> Interpreter::BlockOf(const std::string& name) {
@@ -52,7 +52,11 @@ Result<Value> Interpreter::CallMacro(const BoundMacro& bound, const Arguments& a
   const MacroDefinition& macro = *bound.definition;
   Frame frame{.parent = bound.scope};
   RETURN_IF_ERROR(BindMacro(macro, arguments, &frame));
-  ASSIGN_OR_RETURN(std::string text, Capture(macro.body, &frame));
+  const bool outer = std::exchange(autoescape_, bound.autoescape);
+  Result<std::string> captured = Capture(macro.body, &frame);
+  autoescape_ = outer;
+  if (!captured.has_value()) return captured.error();
+  std::string text = std::move(captured).value();
   return autoescape_ ? Value::Markup(std::move(text)) : Value::String(std::move(text));
 }
 
@@ -127,7 +131,7 @@ Status Interpreter::BindDefaults(const MacroDefinition& macro, Frame* frame) {
 Result<Interpreter::Flow> Interpreter::RunCallBlock(const Stmt& stmt, Frame* frame) {
   ASSIGN_OR_RETURN(const Value callee, Evaluate(*stmt.expr->args[0], frame));
   ASSIGN_OR_RETURN(Arguments arguments, EvaluateArguments(*stmt.expr, frame));
-  arguments.keyword.emplace_back("caller", Value::Macro({stmt.macro.get(), frame}));
+  arguments.keyword.emplace_back("caller", Value::Macro({stmt.macro.get(), frame, autoescape_}));
   ASSIGN_OR_RETURN(const Value value, Call(callee, arguments));
   if (!value.is_string()) return InvalidArgument("a call block gives a {} instead of str", value.TypeName());
   RETURN_IF_ERROR(Print(value.string()));

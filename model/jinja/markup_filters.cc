@@ -65,7 +65,8 @@ std::string EntityText(std::string_view entity) {
     const char* end = digits.data() + digits.size();
     const auto [at, error] = std::from_chars(digits.data(), end, code, hex ? 16 : 10);
     if (error != std::errc() || at != end) return std::string(entity);
-    if (code == 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return std::string(kReplacementCharacter);
+    if (code == 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
+      return std::string(kReplacementCharacter);
   }
   if (code == 0) return std::string(entity);
   std::string out;
@@ -77,13 +78,14 @@ std::string Unescape(const std::string& text) {
   constexpr size_t kMaxEntity = 32;
   std::string out;
   for (size_t at = 0; at < text.size();) {
-    const size_t end = text[at] == '&' ? text.find(';', at) : std::string::npos;
-    if (end == std::string::npos || end - at > kMaxEntity) {
+    const std::string_view next = std::string_view(text).substr(at, kMaxEntity);
+    const size_t end = text[at] == '&' ? next.find(';') : std::string_view::npos;
+    if (end == std::string_view::npos) {
       out += text[at++];
       continue;
     }
-    out += EntityText(std::string_view(text).substr(at, end + 1 - at));
-    at = end + 1;
+    out += EntityText(next.substr(0, end + 1));
+    at += end + 1;
   }
   return out;
 }
@@ -107,7 +109,8 @@ Result<Value> XmlAttr(Interpreter& interpreter, const Value& value, const Argume
     if (item.is_none() || item.is_undefined()) continue;
     if (!key.is_string()) return InvalidArgument("xmlattr with a {} as a name", key.TypeName());
     if (key.string().find_first_of(" \t\n\r\f\v/>=") != std::string::npos)
-      return InvalidArgument("xmlattr: the name '{}' has a character that it must not", key.string().substr(0, 100));
+      return InvalidArgument("xmlattr: the name '{}' has a character that it must not",
+                             key.string().substr(0, 100));
     ASSIGN_OR_RETURN(const std::string text, ToText(item, interpreter.budget()));
     RETURN_IF_ERROR(interpreter.budget()->Spend(1 + key.string().size() / 16));
     if (!out.empty()) out += ' ';
@@ -165,9 +168,10 @@ Result<Value> Urlize(Interpreter&, const Value&, const Arguments&) {
 }
 
 constexpr std::array kFilters = {
-    NamedFilter{"escape", Escape},       NamedFilter{"e", Escape},           NamedFilter{"forceescape", ForceEscape},
-    NamedFilter{"safe", Safe},           NamedFilter{"striptags", StripTags}, NamedFilter{"xmlattr", XmlAttr},
-    NamedFilter{"urlencode", UrlEncode}, NamedFilter{"urlize", Urlize},
+    NamedFilter{"escape", Escape},           NamedFilter{"e", Escape},
+    NamedFilter{"forceescape", ForceEscape}, NamedFilter{"safe", Safe},
+    NamedFilter{"striptags", StripTags},     NamedFilter{"xmlattr", XmlAttr},
+    NamedFilter{"urlencode", UrlEncode},     NamedFilter{"urlize", Urlize},
 };
 
 }  // namespace

@@ -12,13 +12,13 @@ namespace exeunt::jinja {
 namespace {
 
 constexpr std::array<std::string_view, 46> kStringMethods = {
-    "strip",        "lstrip",     "rstrip",     "split",      "rsplit",       "splitlines",  "startswith",
-    "endswith",     "replace",    "upper",      "lower",      "title",        "capitalize",  "find",
-    "rfind",        "index",      "rindex",     "count",      "join",         "isdigit",     "isalpha",
-    "isspace",      "isnumeric",  "isdecimal",  "isalnum",    "isascii",      "isupper",     "islower",
-    "istitle",      "isprintable", "isidentifier", "removeprefix", "removesuffix", "partition", "rpartition",
-    "center",       "ljust",      "rjust",      "zfill",      "expandtabs",   "swapcase",    "casefold",
-    "format",       "format_map", "encode",     "translate"};
+    "strip",    "lstrip",      "rstrip",       "split",        "rsplit",       "splitlines", "startswith",
+    "endswith", "replace",     "upper",        "lower",        "title",        "capitalize", "find",
+    "rfind",    "index",       "rindex",       "count",        "join",         "isdigit",    "isalpha",
+    "isspace",  "isnumeric",   "isdecimal",    "isalnum",      "isascii",      "isupper",    "islower",
+    "istitle",  "isprintable", "isidentifier", "removeprefix", "removesuffix", "partition",  "rpartition",
+    "center",   "ljust",       "rjust",        "zfill",        "expandtabs",   "swapcase",   "casefold",
+    "format",   "format_map",  "encode",       "translate"};
 constexpr std::array<std::string_view, 5> kDictMethods = {"items", "keys", "values", "get", "copy"};
 constexpr std::array<std::string_view, 3> kListMethods = {"count", "index", "copy"};
 constexpr std::array<std::string_view, 8> kListChanges = {"append", "clear",  "pop",  "reverse",
@@ -164,8 +164,7 @@ Result<Value> CallMethod(Interpreter& interpreter, const Value& value, std::stri
   if (value.dict() != nullptr) return CallOnDict(value, name, arguments, budget);
   if (value.loop() != nullptr) return CallOnLoop(value.loop(), name, arguments, budget);
   if (value.cycler() != nullptr) return CallOnCycler(value.cycler(), name, arguments);
-  if (value.sequence() != nullptr)
-    return CallOnList(value, value.sequence()->items, name, arguments, budget);
+  if (value.sequence() != nullptr) return CallOnList(value, value.sequence()->items, name, arguments, budget);
   return CallOnList(value, value.list()->items, name, arguments, budget);
 }
 

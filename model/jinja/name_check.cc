@@ -24,9 +24,9 @@ Status CheckExpr(const Expr* expr, bool conditional) {
 }
 
 Status CheckStmt(const Stmt& stmt, bool conditional) {
-  const bool is_if = stmt.kind == StmtKind::kIf;
-  // As in Jinja, a scope inside an `if` is looked at again.
-  const bool inner = is_if;
+  // As in Jinja, what opens a scope inside an `if` is looked at again.
+  const bool inner = stmt.kind == StmtKind::kIf;
+  if (stmt.kind == StmtKind::kFilter || stmt.kind == StmtKind::kSetBlock) conditional = false;
   for (const Branch& branch : stmt.branches) {
     RETURN_IF_ERROR(CheckExpr(branch.condition.get(), true));
     RETURN_IF_ERROR(CheckBlock(branch.body, true));

@@ -24,7 +24,9 @@ std::optional<std::string> Digits(std::string_view text) {
       out += text[i];
       continue;
     }
-    const auto alnum = [&](size_t at) { return at < text.size() && std::isalnum(static_cast<uint8_t>(text[at])) != 0; };
+    const auto alnum = [&](size_t at) {
+      return at < text.size() && std::isalnum(static_cast<uint8_t>(text[at])) != 0;
+    };
     if (i == 0 || !alnum(i - 1) || !alnum(i + 1)) return std::nullopt;
   }
   return out;
@@ -47,7 +49,8 @@ Result<std::optional<int64_t>> ParseInt(std::string_view text, int64_t base) {
     digits.remove_prefix(2);
     break;
   }
-  if (base == 0 && digits.size() > 1 && digits[0] == '0' && digits.find_first_not_of('0') != std::string_view::npos)
+  if (base == 0 && digits.size() > 1 && digits[0] == '0' &&
+      digits.find_first_not_of('0') != std::string_view::npos)
     return std::optional<int64_t>();
   if (base == 0) base = 10;
   const std::string signed_digits = (negative ? "-" : "") + std::string(digits);
@@ -84,9 +87,14 @@ Result<Value> Truncated(double number, const Value& otherwise) {
   return Value::Int(static_cast<int64_t>(number));
 }
 
-Result<Value> Int(Interpreter&, const Value& value, const Arguments& arguments) {
+Status SpendOn(Interpreter& interpreter, const Value& value) {
+  return interpreter.budget()->Spend(value.is_string() ? value.string().size() / 16 : 0);
+}
+
+Result<Value> Int(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"default", "base"}));
   ASSIGN_OR_RETURN(const int64_t base, IntOr(bound[1], 10));
+  RETURN_IF_ERROR(SpendOn(interpreter, value));
   if (value.is_undefined()) return value.UndefinedError();
   const Value otherwise = arguments.positional.empty() && bound[0].is_undefined() ? Value::Int(0) : bound[0];
   if (value.is_int() || value.is_bool()) return Value::Int(value.integer());
@@ -98,7 +106,8 @@ Result<Value> Int(Interpreter&, const Value& value, const Arguments& arguments) 
   return real && std::isfinite(*real) ? Truncated(*real, otherwise) : Result<Value>(otherwise);
 }
 
-Result<Value> Float(Interpreter&, const Value& value, const Arguments& arguments) {
+Result<Value> Float(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  RETURN_IF_ERROR(SpendOn(interpreter, value));
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"default"}));
   if (value.is_undefined()) return value.UndefinedError();
   if (value.is_number()) return Value::Float(value.number());
@@ -178,9 +187,11 @@ Result<Value> Round(Interpreter& interpreter, const Value& value, const Argument
   }
   if (method == "common") {
     if (value.is_float()) return Value::Float(RoundFloat(value.number(), precision));
-    return precision >= 0 ? Result<Value>(Value::Int(value.integer())) : RoundInt(value.integer(), -precision);
+    return precision >= 0 ? Result<Value>(Value::Int(value.integer()))
+                          : RoundInt(value.integer(), -precision);
   }
-  ASSIGN_OR_RETURN(const Value scale, Arithmetic("**", Value::Int(10), Value::Int(precision), interpreter.budget()));
+  ASSIGN_OR_RETURN(const Value scale,
+                   Arithmetic("**", Value::Int(10), Value::Int(precision), interpreter.budget()));
   ASSIGN_OR_RETURN(const Value scaled, Arithmetic("*", value, scale, interpreter.budget()));
   Value whole = scaled;
   if (scaled.is_float()) {
@@ -194,6 +205,7 @@ Result<Value> Round(Interpreter& interpreter, const Value& value, const Argument
 Result<Value> FileSizeFormat(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"binary"}));
   if (value.is_undefined()) return value.UndefinedError();
+  RETURN_IF_ERROR(SpendOn(interpreter, value));
   std::optional<double> bytes;
   if (value.is_number()) bytes = value.number();
   if (value.is_string()) bytes = ParseFloat(value.string());
@@ -205,7 +217,6 @@ Result<Value> FileSizeFormat(Interpreter& interpreter, const Value& value, const
     ASSIGN_OR_RETURN(const Value whole, Truncated(*bytes, Value::Int(0)));
     return Value::String(fmt::format("{} Bytes", whole.integer()));
   }
-  RETURN_IF_ERROR(interpreter.budget()->Spend(8));
   double unit = base * base;
   size_t i = 0;
   constexpr std::string_view kPrefixes = "kMGTPEZY";
@@ -216,8 +227,11 @@ Result<Value> FileSizeFormat(Interpreter& interpreter, const Value& value, const
 }
 
 constexpr std::array kFilters = {
-    NamedFilter{"int", Int},     NamedFilter{"float", Float}, NamedFilter{"abs", Abs},
-    NamedFilter{"round", Round}, NamedFilter{"filesizeformat", FileSizeFormat},
+    NamedFilter{"int", Int},
+    NamedFilter{"float", Float},
+    NamedFilter{"abs", Abs},
+    NamedFilter{"round", Round},
+    NamedFilter{"filesizeformat", FileSizeFormat},
 };
 
 }  // namespace

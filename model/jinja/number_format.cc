@@ -43,15 +43,14 @@ std::string Group(const std::string& digits, char separator, size_t size, int64_
   return out;
 }
 
-std::string SignOf(bool negative, char sign) { return negative ? "-" : sign == '-' ? "" : std::string(1, sign); }
+std::string SignOf(bool negative, char sign) {
+  return negative ? "-" : sign == '-' ? "" : std::string(1, sign);
+}
 
 // Sign, digits before the point and what follows them, grouped and padded.
 std::string FormatNumber(const std::string& sign, std::string digits, const std::string& rest,
                          FormatSpec spec, size_t group) {
-  if (spec.zero && spec.align == 0) {
-    spec.align = '=';
-    spec.fill = "0";
-  }
+  if (spec.zero && spec.align == 0) spec.align = '=';
   if (spec.grouping != 0) {
     const auto others = static_cast<int64_t>(sign.size() + rest.size());
     const bool zeros = spec.align == '=' && spec.fill == "0";
@@ -83,7 +82,8 @@ std::string FormatFloat(double value, const FormatSpec& spec) {
   const char type = spec.type == 'n' ? 'g' : spec.type;
   std::string digits;
   if (type == '%') {
-    digits = FloatDigits(std::fabs(value * 100), 'f', spec.precision < 0 ? 6 : spec.precision, spec.alternate);
+    digits =
+        FloatDigits(std::fabs(value * 100), 'f', spec.precision < 0 ? 6 : spec.precision, spec.alternate);
   } else if (type == 0 && spec.precision < 0) {
     digits = FloatText(std::fabs(value));
   } else if (type == 0) {
@@ -108,18 +108,21 @@ Result<std::string> FormatInt(int64_t value, const FormatSpec& spec) {
     AppendUtf8(static_cast<char32_t>(value), &text);
     return Pad("", text, spec, '<');
   }
-  const int base = spec.type == 'b' ? 2 : spec.type == 'o' ? 8 : spec.type == 'x' || spec.type == 'X' ? 16 : 10;
+  const int base = spec.type == 'b'                       ? 2
+                   : spec.type == 'o'                     ? 8
+                   : spec.type == 'x' || spec.type == 'X' ? 16
+                                                          : 10;
   std::string sign = SignOf(value < 0, spec.sign);
   if (spec.alternate && base != 10) sign += {'0', spec.type};
   if (spec.grouping == ',' && base != 10) return InvalidArgument("',' with the format '{}'", spec.type);
-  return FormatNumber(sign, IntDigits(Magnitude(value), base, spec.type == 'X'), "", spec, base == 10 ? 3 : 4);
+  return FormatNumber(sign, IntDigits(Magnitude(value), base, spec.type == 'X'), "", spec,
+                      base == 10 ? 3 : 4);
 }
 
 Result<std::string> FormatText(const std::string& text, FormatSpec spec) {
   if (spec.type != 0 && spec.type != 's') return InvalidArgument("the format '{}' for a str", spec.type);
   if (spec.sign != '-' || spec.alternate || spec.grouping != 0 || spec.align == '=')
     return InvalidArgument("a format of numbers for a str");
-  if (spec.zero && spec.align == 0) spec.fill = "0";
   if (spec.precision < 0) return Pad("", text, spec, '<');
   size_t end = 0;
   for (int64_t i = 0; i < spec.precision && end < text.size(); ++i)
@@ -172,10 +175,12 @@ std::string Pad(const std::string& sign, const std::string& text, const FormatSp
 Result<FormatSpec> ParseFormatSpec(std::string_view text) {
   FormatSpec spec;
   const std::string_view all = text;
+  bool has_fill = false;
   if (!text.empty()) {
     const size_t size = DecodeUtf8(text).size;
     if (text.size() > size && IsAlign(text[size])) {
       spec.fill = text.substr(0, size);
+      has_fill = true;
       spec.align = text[size];
       text.remove_prefix(size + 1);
     } else if (IsAlign(text[0])) {
@@ -190,6 +195,7 @@ Result<FormatSpec> ParseFormatSpec(std::string_view text) {
   if (Take(&text, 'z')) return Unimplemented("the format '{}': 'z' is not supported", all.substr(0, 100));
   spec.alternate = Take(&text, '#');
   spec.zero = Take(&text, '0');
+  if (spec.zero && !has_fill) spec.fill = "0";
   ASSIGN_OR_RETURN(spec.width, TakeNumber(&text, "width"));
   if (!text.empty() && (text[0] == ',' || text[0] == '_')) {
     spec.grouping = text[0];
@@ -204,7 +210,8 @@ Result<FormatSpec> ParseFormatSpec(std::string_view text) {
     spec.type = text[0];
     text.remove_prefix(1);
   }
-  const bool known = spec.type == 0 || std::string_view("bcdeEfFgGnosxX%").find(spec.type) != std::string_view::npos;
+  const bool known =
+      spec.type == 0 || std::string_view("bcdeEfFgGnosxX%").find(spec.type) != std::string_view::npos;
   if (!text.empty() || !known) return InvalidArgument("the format '{}' is wrong", all.substr(0, 100));
   return spec;
 }

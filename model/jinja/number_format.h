@@ -18,8 +18,8 @@ struct FormatSpec {
   char sign = '-';
   bool alternate = false;
   bool zero = false;
-  int64_t width = 0;  // characters
-  char grouping = 0;  // 0, ',' or '_'
+  int64_t width = 0;       // characters
+  char grouping = 0;       // 0, ',' or '_'
   int64_t precision = -1;  // -1: none
   char type = 0;
 };

@@ -100,7 +100,8 @@ Result<Value> Sort(Interpreter& interpreter, const Value& value, const Arguments
 Result<Value> DictSort(Interpreter& interpreter, const Value& dict, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"case_sensitive", "by", "reverse"}));
   ASSIGN_OR_RETURN(const std::string by, StringOr(bound[1], "key"));
-  if (by != "key" && by != "value") return InvalidArgument("dictsort by key or value, not '{}'", by.substr(0, 100));
+  if (by != "key" && by != "value")
+    return InvalidArgument("dictsort by key or value, not '{}'", by.substr(0, 100));
   if (dict.is_undefined()) return dict.UndefinedError();
   if (dict.dict() == nullptr) return InvalidArgument("dictsort of a {}", dict.TypeName());
   Items keys;

@@ -14,13 +14,13 @@ constexpr size_t kMaxSourceBytes = size_t{1} << 20;
 constexpr size_t kMaxParameters = 64;
 constexpr int kMaxBlocks = 48;  // nesting of statements
 
-using Names = std::vector<std::string_view>;
+using TagNames = std::vector<std::string_view>;
 
 class Parser {
  public:
   explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)), expressions_(&tokens_) {}
   // Statements up to one whose name is in `ends` (which is not taken), or to the end of the template.
-  Result<Block> ParseBlock(const Names& ends);
+  Result<Block> ParseBlock(const TagNames& ends);
 
  private:
   Result<StmtPtr> ParseStatement();
@@ -37,7 +37,7 @@ class Parser {
   Status ParseJump(const std::string& name, Stmt* stmt);
   Status EndTag() { return tokens_.Expect(TokenKind::kBlockEnd, "'%}'"); }
   // The rest of a tag, a block, and the name of the tag that ends it.
-  Result<Block> ParseBody(const Names& ends);
+  Result<Block> ParseBody(const TagNames& ends);
   // ParseBody up to `end`, with that tag.
   Result<Block> ParseWhole(std::string_view end);
   // ParseWhole, where break and continue do not reach the loop around it.
@@ -50,7 +50,13 @@ class Parser {
   int loops_ = 0;  // that break and continue may be in
 };
 
-Result<Block> Parser::ParseBlock(const Names& ends) {
+// Whether a target assigns to `name`.
+bool HasName(std::string_view name, const Expr& target) {
+  if (target.kind == ExprKind::kName) return target.name == name;
+  return std::ranges::any_of(target.args, [&](const ExprPtr& part) { return HasName(name, *part); });
+}
+
+Result<Block> Parser::ParseBlock(const TagNames& ends) {
   if (++depth_ > kMaxBlocks) {
     return InvalidArgument("line {}: statements nested more than {} deep", tokens_.line(), kMaxBlocks);
   }
@@ -82,7 +88,7 @@ Result<Block> Parser::ParseBlock(const Names& ends) {
   return block;
 }
 
-Result<Block> Parser::ParseBody(const Names& ends) {
+Result<Block> Parser::ParseBody(const TagNames& ends) {
   RETURN_IF_ERROR(EndTag());
   return ParseBlock(ends);
 }
@@ -135,7 +141,8 @@ Status Parser::ParseNamed(const std::string& name, Stmt* stmt) {
     return OkStatus();
   }
   if (name == "include" || name == "import" || name == "from" || name == "extends") {
-    return Unimplemented("line {}: '{{% {} %}}' is not supported: a chat template is one file", stmt->line, name);
+    return Unimplemented("line {}: '{{% {} %}}' is not supported: a chat template is one file", stmt->line,
+                         name);
   }
   return Unimplemented("line {}: '{{% {} %}}' is not supported", stmt->line, name.substr(0, 100));
 }
@@ -165,6 +172,8 @@ Status Parser::ParseIf(Stmt* stmt) {
 Status Parser::ParseFor(Stmt* stmt) {
   stmt->kind = StmtKind::kFor;
   ASSIGN_OR_RETURN(stmt->target, expressions_.ParseTarget(false));
+  if (HasName("loop", *stmt->target))
+    return InvalidArgument("line {}: 'loop' as the target of a loop", stmt->line);
   if (!tokens_.SkipName("in")) return tokens_.Unexpected("'in'");
   ASSIGN_OR_RETURN(stmt->expr, expressions_.ParseTuple(false));
   if (tokens_.SkipName("if")) {
@@ -231,6 +240,9 @@ Status Parser::ParseParameters(MacroDefinition* macro) {
     if (tokens_.SkipOp("=")) {
       ASSIGN_OR_RETURN(ExprPtr value, expressions_.ParseExpression());
       macro->defaults.push_back(std::move(value));
+    } else if (macro->parameters.back() == "caller") {
+      return InvalidArgument("line {}: macro '{}': the parameter 'caller' needs a default", macro->line,
+                             macro->name);
     } else if (!macro->defaults.empty()) {
       return InvalidArgument("line {}: macro '{}': a parameter without default after one with",
                              tokens_.line(), macro->name);

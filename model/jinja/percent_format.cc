@@ -70,7 +70,8 @@ Result<int64_t> Formatter::ReadNumber(std::string_view what) {
   if (At('*')) {
     ++at_;
     ASSIGN_OR_RETURN(const Value value, Next());
-    if (!value.is_int() && !value.is_bool()) return InvalidArgument("* wants an int, not a {}", value.TypeName());
+    if (!value.is_int() && !value.is_bool())
+      return InvalidArgument("* wants an int, not a {}", value.TypeName());
     number = value.integer();
   } else {
     for (; at_ < format_.size() && format_[at_] >= '0' && format_[at_] <= '9' && number <= kMaxWidth; ++at_)
@@ -188,7 +189,10 @@ Result<std::string> Formatter::Number(char type, const Value& value) {
   const double number = value.number();
   const bool negative = std::signbit(number) && !std::isnan(number);
   const bool alternate = flags_.find('#') != std::string::npos;
-  const std::string sign = negative ? "-" : flags_.find('+') != std::string::npos ? "+" : flags_.find(' ') != std::string::npos ? " " : "";
+  const std::string sign = negative                                ? "-"
+                           : flags_.find('+') != std::string::npos ? "+"
+                           : flags_.find(' ') != std::string::npos ? " "
+                                                                   : "";
   return Field(sign, FloatDigits(std::fabs(number), type, precision_, alternate), true);
 }
 
@@ -205,7 +209,10 @@ Result<std::string> Formatter::Integer(char type, const Value& value) {
   std::string digits = IntDigits(Magnitude(number), base, type == 'X');
   if (static_cast<int64_t>(digits.size()) < precision_)
     digits.insert(0, static_cast<size_t>(precision_) - digits.size(), '0');
-  std::string sign = number < 0 ? "-" : flags_.find('+') != std::string::npos ? "+" : flags_.find(' ') != std::string::npos ? " " : "";
+  std::string sign = number < 0                              ? "-"
+                     : flags_.find('+') != std::string::npos ? "+"
+                     : flags_.find(' ') != std::string::npos ? " "
+                                                             : "";
   if (flags_.find('#') != std::string::npos && base != 10) sign += {'0', type};
   return Field(sign, digits, true);
 }

@@ -171,6 +171,8 @@ Result<ExprPtr> ExpressionParser::ParseTargetPart(bool with_attributes) {
     RETURN_IF_ERROR(tokens_.ExpectOp(")"));
     return inner;
   }
+  if (tokens_.IsAnyName({"true", "false", "none", "True", "False", "None"}))
+    return tokens_.Unexpected("a name");
   ASSIGN_OR_RETURN(std::string name, tokens_.ExpectName());
   ASSIGN_OR_RETURN(ExprPtr node, Make(ExprKind::kName, line, {}, std::move(name)));
   if (!with_attributes || !tokens_.SkipOp(".")) return node;

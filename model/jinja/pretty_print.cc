@@ -32,9 +32,9 @@ Result<Value> Ordered(const Value& value, Budget* budget) {
       RETURN_IF_ERROR(budget->Spend(1));
       const Result<bool> less = Less(items[j].first, items[j - 1].first, budget);
       // Keys without an order are put by the names of their types.
-      const bool before =
-          less.has_value() ? *less
-                           : std::string_view(items[j].first.TypeName()) < items[j - 1].first.TypeName();
+      const bool before = less.has_value()
+                              ? *less
+                              : std::string_view(items[j].first.TypeName()) < items[j - 1].first.TypeName();
       if (!before) break;
       std::swap(items[j], items[j - 1]);
     }

@@ -41,7 +41,7 @@ Result<Value> Join(const std::string& separator, const Arguments& arguments, Bud
 Result<int64_t> WidthOf(const Value& value, Budget* budget) {
   ASSIGN_OR_RETURN(const int64_t width, IntOf(value));
   if (width > kMaxFieldWidth) return ResourceExhausted("a width of {}: at most {}", width, kMaxFieldWidth);
-  RETURN_IF_ERROR(budget->Spend(static_cast<size_t>(std::max<int64_t>(width, 0)) / 16));
+  RETURN_IF_ERROR(budget->Spend(static_cast<size_t>(std::max<int64_t>(width, 0)) / 4));
   return width;
 }
 
@@ -51,7 +51,8 @@ Result<Value> Justify(const std::string& text, std::string_view name, const Argu
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"width", "fillchar"}, 1));
   ASSIGN_OR_RETURN(const int64_t width, WidthOf(bound[0], budget));
   ASSIGN_OR_RETURN(const std::string fill, StringOr(bound[1], " "));
-  if (CountCharacters(fill) != 1) return InvalidArgument("{} fills with one character, not '{}'", name, fill.substr(0, 100));
+  if (CountCharacters(fill) != 1)
+    return InvalidArgument("{} fills with one character, not '{}'", name, fill.substr(0, 100));
   const int64_t missing = std::max<int64_t>(width - static_cast<int64_t>(CountCharacters(text)), 0);
   // CPython puts the odd one to the left where the width is odd.
   const int64_t left = name == "ljust" ? 0 : name == "rjust" ? missing : missing / 2 + (missing & width & 1);
@@ -107,6 +108,7 @@ Result<Value> FormatMap(Interpreter& interpreter, const std::string& text, const
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"mapping"}, 1));
   if (bound[0].dict() == nullptr) return InvalidArgument("format_map of a {}", bound[0].TypeName());
   Arguments names;
+  RETURN_IF_ERROR(interpreter.budget()->Spend(bound[0].dict()->items.size()));
   for (const auto& [key, value] : bound[0].dict()->items) {
     if (key.is_string()) names.keyword.emplace_back(key.string(), value);
   }

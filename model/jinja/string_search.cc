@@ -12,7 +12,7 @@ namespace {
 // The part of a text that the arguments `start` and `end` leave, which count characters as a slice does.
 struct Part {
   std::string_view text;
-  int64_t before = 0;  // characters
+  int64_t before = 0;        // characters
   bool empty_range = false;  // start > end: not even "" is found
 };
 
@@ -21,7 +21,9 @@ Result<Part> PartOf(std::string_view text, const Value& start, const Value& end)
   const auto size = static_cast<int64_t>(CountCharacters(text));
   ASSIGN_OR_RETURN(int64_t first, IntOr(start, 0));
   ASSIGN_OR_RETURN(int64_t last, IntOr(end, size));
-  const auto clip = [&](int64_t at) { return at < 0 ? std::max<int64_t>(std::max(at, -size - 1) + size, 0) : at; };
+  const auto clip = [&](int64_t at) {
+    return at < 0 ? std::max<int64_t>(std::max(at, -size - 1) + size, 0) : at;
+  };
   first = clip(first);
   last = std::min(clip(last), size);
   if (first > last) return Part{{}, 0, true};
@@ -43,7 +45,9 @@ Result<Value> Find(const std::string& text, std::string_view name, const Argumen
   RETURN_IF_ERROR(budget->SpendSearch(text.size(), sub.size()));
   ASSIGN_OR_RETURN(const Part part, PartOf(text, bound[1], bound[2]));
   const bool from_right = name.starts_with('r');
-  const size_t at = part.empty_range ? std::string_view::npos : from_right ? part.text.rfind(sub) : part.text.find(sub);
+  const size_t at = part.empty_range ? std::string_view::npos
+                    : from_right     ? part.text.rfind(sub)
+                                     : part.text.find(sub);
   if (at != std::string_view::npos)
     return Value::Int(part.before + static_cast<int64_t>(CountCharacters(part.text.substr(0, at))));
   if (name.ends_with("index")) return InvalidArgument("substring not found");
@@ -59,7 +63,9 @@ Result<Value> Count(const std::string& text, const Arguments& arguments, Budget*
   if (part.empty_range) return Value::Int(0);
   if (sub.empty()) return Value::Int(static_cast<int64_t>(CountCharacters(part.text)) + 1);
   int64_t n = 0;
-  for (size_t at = part.text.find(sub); at != std::string_view::npos; at = part.text.find(sub, at + sub.size())) ++n;
+  for (size_t at = part.text.find(sub); at != std::string_view::npos;
+       at = part.text.find(sub, at + sub.size()))
+    ++n;
   return Value::Int(n);
 }
 

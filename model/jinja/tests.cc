@@ -93,7 +93,10 @@ Result<bool> Interpreter::ApplyTest(std::string_view name, const Value& value, c
   if (simple != nullptr) return simple->holds(value);
   const std::string_view comparison = ComparisonOf(name);
   if (comparison != "") return Compare(comparison, value, arguments.positional[0], &budget_);
-  if (name == "sameas") return value.SameObject(arguments.positional[0]);
+  if (name == "sameas") {
+    if (value.is_string()) RETURN_IF_ERROR(budget_.Spend(value.string().size() / 64));
+    return value.SameObject(arguments.positional[0]);
+  }
   if (name == "divisibleby") {
     ASSIGN_OR_RETURN(const Value rest, Arithmetic("%", value, arguments.positional[0], &budget_));
     return Equal(rest, Value::Int(0), &budget_);

@@ -50,6 +50,7 @@ Result<ListData> Value::MakeList(std::vector<Value> items) {
   for (const Value& item : items) {
     ASSIGN_OR_RETURN(const int depth, DepthOf(item));
     list.depth = std::max(list.depth, depth + 1);
+    list.hashable = list.hashable && item.Hashable();
   }
   list.items = std::move(items);
   return list;
@@ -218,9 +219,9 @@ bool Value::Storable() const {
 }
 
 bool Value::Hashable() const {
-  if (is_tuple()) return std::ranges::all_of(list()->items, [](const Value& v) { return v.Hashable(); });
-  const bool view = sequence() != nullptr && (sequence()->kind == Sequence::Kind::kKeys ||
-                                              sequence()->kind == Sequence::Kind::kItems);
+  if (is_tuple()) return list()->hashable;
+  const bool view = sequence() != nullptr &&
+                    (sequence()->kind == Sequence::Kind::kKeys || sequence()->kind == Sequence::Kind::kItems);
   return list() == nullptr && dict() == nullptr && !view;
 }
 
@@ -251,10 +252,12 @@ bool Value::Truthy() const {
 }
 
 const char* Value::TypeName() const {
-  static constexpr const char* kNames[] = {
-      "undefined", "none", "bool",   "int",      "float",  "str",       "list",   "tuple",  "dict",     "namespace",
-      "loop",      "macro", "method", "function", "Markup", "generator", "cycler", "joiner", "template", "block"};
-  static constexpr const char* kSequences[] = {"generator", "range", "dict_keys", "dict_values", "dict_items"};
+  static constexpr const char* kNames[] = {"undefined", "none",   "bool",   "int",      "float",
+                                           "str",       "list",   "tuple",  "dict",     "namespace",
+                                           "loop",      "macro",  "method", "function", "Markup",
+                                           "generator", "cycler", "joiner", "template", "block"};
+  static constexpr const char* kSequences[] = {"generator", "range", "dict_keys", "dict_values",
+                                               "dict_items"};
   if (sequence() != nullptr) return kSequences[static_cast<size_t>(sequence()->kind)];
   return kNames[data_.index()];
 }

@@ -1,7 +1,7 @@
-// Value: what a Jinja expression yields; Python's types as far as chat templates use them. Values are immutable
-// and shared; namespaces, cyclers, joiners, loops and generators alone change. Nesting is bounded when a
-// container is made, so that walks may recurse. Nothing that a template can change, generators excepted (whose
-// items are fixed), can be put into a container, so that nothing cyclic exists.
+// Value: what a Jinja expression yields; Python's types as far as chat templates use them. Values are
+// immutable and shared; namespaces, cyclers, joiners, loops and generators alone change. Nesting is bounded
+// when a container is made, so that walks may recurse. Nothing that a template can change, generators
+// excepted (whose items are fixed), can be put into a container, so that nothing cyclic exists.
 #pragma once
 
 #include <algorithm>
@@ -49,14 +49,16 @@ struct BlockReference {
 struct BoundMacro {
   const MacroDefinition* definition = nullptr;
   Frame* scope = nullptr;
+  bool autoescape = false;  // where it was defined, text was escaped
 };
 
 enum class Function { kRaiseException, kStrftimeNow, kRange, kNamespace, kDict, kCycler, kJoiner, kLipsum };
 
 struct ListData {
   std::vector<Value> items;
-  int depth = 1;       // nesting
-  bool group = false;  // a tuple of groupby, with the attributes `grouper` and `list`
+  int depth = 1;         // nesting
+  bool hashable = true;  // as a tuple: all items are
+  bool group = false;    // a tuple of groupby, with the attributes `grouper` and `list`
 };
 
 struct DictData {
@@ -148,8 +150,8 @@ class Value {
   const Function* builtin() const { return std::get_if<Function>(&data_); }
 
   int depth() const;
-  bool Storable() const;  // may stand in a container
-  bool Hashable() const;  // may be a key
+  bool Storable() const;                      // may stand in a container
+  bool Hashable() const;                      // may be a key
   bool SameObject(const Value& other) const;  // Python's `is`
   bool Truthy() const;
   const char* TypeName() const;  // Python's
@@ -210,9 +212,9 @@ struct LoopState {
   const std::vector<Value>* items = nullptr;
   size_t index0 = 0;
   int depth0 = 0;
-  const Stmt* recursive = nullptr;   // the loop that loop(...) runs again; nullptr: it is not recursive
-  Frame* scope = nullptr;            // around that loop
-  std::vector<Value> changed = {};   // what loop.changed saw last
+  const Stmt* recursive = nullptr;  // the loop that loop(...) runs again; nullptr: it is not recursive
+  Frame* scope = nullptr;           // around that loop
+  std::vector<Value> changed = {};  // what loop.changed saw last
   bool has_changed = false;
 };
 

@@ -193,7 +193,8 @@ Status Writer::WriteOther(const Value& value, int level) {
   }
   if (const Namespace* space = value.space()) {
     std::vector<std::pair<Value, Value>> items;
-    for (const auto& [name, attribute] : space->attributes) items.emplace_back(Value::String(name), attribute);
+    for (const auto& [name, attribute] : space->attributes)
+      items.emplace_back(Value::String(name), attribute);
     ASSIGN_OR_RETURN(const Value dict, Value::Dict(std::move(items), budget_));
     RETURN_IF_ERROR(Put("<Namespace "));
     RETURN_IF_ERROR(WriteDict(dict, level));
@@ -205,7 +206,7 @@ Status Writer::WriteOther(const Value& value, int level) {
     const std::string& name = macro->definition->name;
     return Put(name.empty() ? "<Macro anonymous>" : fmt::format("<Macro {}>", Quote(name)));
   }
-  return Put(fmt::format("<{}>", value.TypeName()));
+  return Put(value.is_self() ? "<TemplateReference None>" : fmt::format("<{}>", value.TypeName()));
 }
 
 }  // namespace

@@ -12,7 +12,9 @@ namespace {
 using Text = std::u32string_view;
 
 bool IsSpace(char32_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-bool IsLetter(char32_t c) { return c == '_' || (IsAlphabetic(c)) || (c > 0x7F && IsNumeric(c) && !IsDecimal(c)); }
+bool IsLetter(char32_t c) {
+  return c == '_' || (IsAlphabetic(c)) || (c > 0x7F && IsNumeric(c) && !IsDecimal(c));
+}
 bool IsWordCharacter(char32_t c) { return c == '_' || IsAlphabetic(c) || IsNumeric(c); }
 // textwrap's word_punct.
 bool IsWordOrPunctuation(char32_t c) {
@@ -84,7 +86,7 @@ std::string Utf8Of(const std::u32string& line) {
 size_t BreakAt(Text chunk, size_t space, bool on_hyphens) {
   if (!on_hyphens || chunk.size() <= space) return space;
   const size_t hyphen = chunk.substr(0, space).rfind(U'-');
-  const bool inside = hyphen != Text::npos && hyphen > 0 && chunk.find_first_not_of(U'-') < hyphen;
+  const bool inside = hyphen != Text::npos && chunk.substr(0, hyphen).find_first_not_of(U'-') != Text::npos;
   return inside ? hyphen + 1 : space;
 }
 
@@ -103,6 +105,10 @@ std::vector<std::string> WrapText(std::string_view text, const WrapOptions& opti
   std::vector<std::string> lines;
   while (!chunks.empty()) {
     if (IsBlank(chunks.back()) && !lines.empty()) chunks.pop_back();
+    if (chunks.empty()) break;
+    // White space at the start that fills whole lines leaves none of them.
+    if (options.break_long_words && lines.empty() && chunks.back().size() > width && IsBlank(chunks.back()))
+      chunks.back().remove_prefix((chunks.back().size() - 1) / width * width);
     std::u32string line;
     size_t last = 0;  // where the last chunk of the line begins
     while (!chunks.empty() && line.size() + chunks.back().size() <= width) {

@@ -9,8 +9,10 @@ jinja_snippets.py has the templates. A result that holds an address of memory ("
 or that is longer than 2000 characters is left out.
 """
 
+import copy
 import json
 import os
+import re
 import sys
 
 from transformers.utils.chat_template_utils import _compile_jinja_template
@@ -19,10 +21,12 @@ import jinja_snippets
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "chat", "features.json")
 
+ADDRESS = re.compile("at(%20| )0x", re.IGNORECASE)
+
 
 def render(template):
     try:
-        return {"text": _compile_jinja_template(template).render(**jinja_snippets.VARIABLES)}
+        return {"text": _compile_jinja_template(template).render(**copy.deepcopy(jinja_snippets.VARIABLES))}
     except Exception as error:  # whatever Jinja raises
         return {"error": f"{type(error).__name__}: {error}"}
 
@@ -31,7 +35,7 @@ def main():
     goldens = {}
     for template in jinja_snippets.templates():
         result = render(template)
-        if " at 0x" not in str(result.get("text")) and len(str(result)) < 2000:
+        if not ADDRESS.search(str(result.get("text"))) and len(str(result)) < 2000:
             goldens[template] = result
     with open(OUT, "w", encoding="utf-8") as f:
         f.write('{"variables": ' + json.dumps(jinja_snippets.VARIABLES, ensure_ascii=False) + ',\n "snippets": [\n')
