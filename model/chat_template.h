@@ -1,6 +1,5 @@
-// ChatTemplate: renders a conversation with the model's own Jinja template. The subset of Jinja is what the
-// templates of SmolLM2, Llama 2 and 3, Mistral, Qwen, Zephyr and Gemma use; anything outside it is an error
-// naming line and construct.
+// ChatTemplate: renders a conversation with a Jinja template, as transformers' environment does. What is not there
+// (docs/operations.md, Chat templates) is an error that names line and construct.
 // Immutable; thread-safe. Rendering is bounded in output size and in steps.
 #pragma once
 

@@ -32,7 +32,7 @@ std::string WithoutDefault(const std::vector<std::string>& names) {
 // The text that `value` is, or the "default" of the named texts that it lists.
 void Choose(const boost::json::value& value, ChatTemplateText* found) {
   if (value.is_string()) {
-    found->text = TextOf(value.get_string());
+    found->text = std::string(value.get_string());
     return;
   }
   if (!value.is_array()) {
@@ -50,8 +50,8 @@ void Choose(const boost::json::value& value, ChatTemplateText* found) {
           fmt::format("{} in the list of chat templates has no name or template", JsonText(entry));
       return;
     }
-    names.push_back(TextOf(name->get_string()));
-    if (names.back() == "default") found->text = TextOf(text->get_string());
+    names.push_back(std::string(name->get_string()));
+    if (names.back() == "default") found->text = std::string(text->get_string());
   }
   if (found->text.empty() && !names.empty()) found->problem = WithoutDefault(names);
 }

@@ -224,7 +224,7 @@ Result<Value> Slice(const Value& value, const Value& begin, const Value& end, co
                     Budget* budget) {
   const bool is_range = value.sequence() != nullptr && value.sequence()->kind == Sequence::Kind::kRange;
   if (value.is_undefined()) return value.UndefinedError();
-  if (!value.is_string() && !value.is_sequence() && !is_range) return Value::Missing("a slice");
+  if (!value.is_string() && !value.is_sequence() && !is_range) return Unsupported("[:]", value, value);
   for (const Value* bound : {&begin, &end, &step}) {
     if (!bound->is_none() && !bound->is_int() && !bound->is_bool()) {
       return InvalidArgument("a {} as the bound of a slice", bound->TypeName());
