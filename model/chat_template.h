@@ -15,6 +15,8 @@ namespace exeunt {
 class ChatTemplate {
  public:
   static Result<std::shared_ptr<const ChatTemplate>> Parse(std::string_view source);
+  // Parse of a file, which errors name.
+  static Result<std::shared_ptr<const ChatTemplate>> FromFile(const std::string& path);
   virtual ~ChatTemplate() = default;
   // `variables` holds messages, add_generation_prompt, bos_token, eos_token, tools, ... as JSON.
   // raise_exception() in the template and unknown names that it calls give InvalidArgument.

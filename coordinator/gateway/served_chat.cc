@@ -1,28 +1,14 @@
 #include "coordinator/gateway/served_chat.h"
 
 #include "base/error.h"
-#include "base/mmap.h"
 #include "model/chat_rendering.h"
 
 namespace exeunt {
-namespace {
-
-constexpr size_t kMaxTemplateBytes = size_t{1} << 20;
-
-Result<std::shared_ptr<const ChatTemplate>> ParseFile(const std::string& file) {
-  ASSIGN_OR_RETURN(const std::string text, ReadTextFile(file, kMaxTemplateBytes));
-  auto parsed = ChatTemplate::Parse(text);
-  if (!parsed) return Annotate(parsed.error(), file);
-  return parsed;
-}
-
-}  // namespace
-
 Result<ServedChat> LoadChat(const Tokenizer& tokenizer, const std::string& file) {
   ServedChat chat;
   chat.special_tokens = SpecialTokenTexts(tokenizer);
   if (!file.empty()) {
-    auto parsed = ParseFile(file);
+    auto parsed = ChatTemplate::FromFile(file);
     if (!parsed) return Annotate(parsed.error(), "--chat-template");
     chat.chat_template = std::move(*parsed);
     return chat;

@@ -1,5 +1,8 @@
 """The small templates of features.json: what make_jinja_goldens.py renders."""
 
+from jinja_expressions import EXPRESSIONS
+from jinja_statements import STATEMENTS
+
 VARIABLES = {
     "n": 7, "neg": -3, "f": 2.5, "t": True, "no": False, "nil": None, "s": "Hello World", "e": "", "u": "é ß Ǆ 日本",
     "html": "<b>a & 'b'</b> \"c\"", "lines": "one\ntwo\n\nthree", "l": [3, 1, 2], "el": [], "d": {"b": 1, "a": 2},
@@ -11,179 +14,46 @@ VARIABLES = {
     "tree": [{"n": "1", "c": [{"n": "1.1", "c": [{"n": "1.1.1", "c": []}]}, {"n": "1.2", "c": []}]}, {"n": "2", "c": []}],
 }
 
-# What every filter, test and method is tried on.
-SUBJECTS = ["none", "missing", "''", "0", "7", "-3", "2.5", "true", "[]", "{}", "()", "s", "u", "l", "d", "words",
-            "(1, 'a')", "d.items()", "range(3)", "namespace(a=1)", "d.get", "l|map('string')", "lines"]
-
-FILTERS = ["abs", "attr('a')", "attr('upper')", "batch(2)|list", "batch(2, 0)|list", "capitalize", "center", "center(12)",
-           "center(2)", "count", "default('x')", "default('x', true)", "d", "dictsort", "dictsort(by='value')",
-           "dictsort(true, 'key', true)", "escape", "e", "filesizeformat", "filesizeformat(true)", "first", "float",
-           "float(1.5)", "forceescape", "format(1)", "format", "groupby('a')", "indent", "indent(2, true)",
-           "indent('>', blank=true)", "int", "int(5)", "int(0, 16)", "items|list", "join", "join(', ')", "last", "length",
-           "list", "lower", "map('upper')|list", "map(attribute='name')|list", "map(attribute='a', default=0)|list",
-           "max", "min", "pprint", "reject('odd')|list", "reject|list", "rejectattr('a')|list", "replace('l', 'L')",
-           "replace('', '-', 2)", "reverse|list", "reverse", "round", "round(1)", "round(1, 'floor')", "round(0, 'ceil')",
-           "safe", "select|list", "select('string')|list", "selectattr('name')|list",
-           "selectattr('a', 'equalto', 1)|list", "slice(2)|list", "slice(2, 'x')|list", "sort", "sort(reverse=true)",
-           "sort(case_sensitive=true)", "sort(attribute='name')", "string", "striptags", "sum", "sum(start=1)",
-           "sum(attribute='age')", "title", "tojson", "tojson(indent=2)", "trim", "trim('H')", "truncate(5)",
-           "truncate(5, true, '.', 0)", "unique|list", "upper", "urlencode", "wordcount", "wordwrap(5)", "xmlattr",
-           "map('upper')|first", "select|first", "map('length')|length", "list|length", "batch(2)|length", "nosuch",
-           "map('nosuch')|list", "map|list", "select('nosuch')|list"]
-
-TESTS = ["boolean", "callable", "defined", "divisibleby 2", "eq 7", "equalto 7", "escaped", "even", "false", "filter",
-         "float", "ge 2", "gt 2", "greaterthan 2", "in [7, 'x']", "integer", "iterable", "le 2", "lt 2", "lessthan(2)",
-         "lower", "mapping", "ne 7", "none", "number", "odd", "sameas none", "sameas true", "sameas 7", "sequence",
-         "string", "test", "true", "undefined", "upper", "nosuch", "not none", "divisibleby(0)", "even(1)"]
-
-OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", ">=", "in", "not in", "and", "or"]
-OPERANDS = ["none", "missing", "'a'", "'%s'", "3", "-2", "0", "1.5", "true", "[1]", "(1,)", "{'a': 1}"]
-
-METHODS = [
-    "s.upper()", "s.lower()", "s.title()", "s.capitalize()", "s.swapcase()", "s.casefold()", "u.casefold()", "u.upper()",
-    "u.swapcase()", "u.title()", "u.capitalize()", "s.center(20)", "s.center(20, '*')", "s.center(16, 'é')", "s.center(3)",
-    "s.center(20, 'ab')", "'ab'.center(5, '.')", "'abc'.center(6, '.')", "s.ljust(14, '.')~'|'", "s.rjust(14)", "s.ljust(2)",
-    "'42'.zfill(5)", "'-42'.zfill(5)", "'+4'.zfill(4)", "''.zfill(2)", "'abc'.zfill(2)", "'é'.zfill(3)", "s.count('l')",
-    "s.count('l', 4)", "s.count('l', 0, 4)", "s.count('')", "s.count('', 3)", "s.count('', 30)", "s.find('o')",
-    "s.find('o', 5)", "s.find('o', 5, 6)", "s.find('zz')", "s.find('')", "s.find('', 11)", "s.find('', 12)",
-    "s.find('o', -4)", "s.rfind('o')", "s.rfind('o', 0, 5)", "s.rfind('')", "s.index('W')", "s.index('zz')",
-    "s.rindex('o')", "s.rindex('zz')", "u.find('日')", "s.partition(' ')", "s.partition('zz')", "s.rpartition('l')",
-    "s.rpartition('zz')", "s.partition('')", "s.split()", "s.split('l')", "s.split('l', 1)", "s.split('l', maxsplit=1)",
-    "s.split(sep='o')", "s.split('')", "s.rsplit('l', 1)", "s.rsplit(none, 1)", "'a  b c '.split(none, 1)",
-    "' a b '.rsplit(maxsplit=1)", "s.split(maxsplit=1)", "lines.splitlines()", "lines.splitlines(true)",
-    "lines.splitlines(keepends=true)", "''.splitlines()", "'a\\r\\nb\\rc'.splitlines()", "'a\\tbc\\td'.expandtabs()",
-    "'a\\tbc\\td'.expandtabs(4)", "'a\\tb'.expandtabs(0)", "'a\\nb\\tc'.expandtabs(tabsize=3)", "s.removeprefix('Hello ')",
-    "s.removeprefix('x')", "s.removesuffix('ld')", "s.removesuffix('')", "s.startswith('He')", "s.startswith('l', 2)",
-    "s.startswith('l', 2, 3)", "s.startswith(('x', 'H'))", "s.startswith('')", "s.startswith('', 20)", "s.startswith(1)",
-    "s.startswith(['H'])", "s.endswith('ld')", "s.endswith('o', 0, 5)", "s.endswith(('a', 'd'))", "s.strip('Hd')",
-    "'  x '.strip() ~ '|'", "'  x '.lstrip() ~ '|'", "'  x '.rstrip() ~ '|'", "s.strip('')", "s.strip(none)", "s.strip(1)",
-    "s.replace('l', 'L')", "s.replace('l', 'L', 1)", "s.replace('l', '', -1)", "s.replace('', '-')", "s.replace('l')",
-    "', '.join(words)", "', '.join('abc')", "', '.join(d)", "', '.join([1])", "', '.join(1)", "','.join(d.values()|map('string'))",
-    "'12'.isdigit()", "'²'.isdigit()", "'²'.isdecimal()", "'½'.isnumeric()", "''.isdigit()", "'1.2'.isdigit()",
-    "s.isalpha()", "u.isalpha()", "'aé'.isalpha()", "'a1'.isalnum()", "'a_'.isalnum()", "' \\t'.isspace()", "''.isspace()",
-    "'ab'.islower()", "'aB'.islower()", "'1'.islower()", "'AB'.isupper()", "'AB1'.isupper()", "''.isupper()",
-    "s.istitle()", "'hello'.istitle()", "'A b'.istitle()", "'a b'.isidentifier()", "'ab_1'.isidentifier()",
-    "'1a'.isidentifier()", "s.isascii()", "u.isascii()", "''.isascii()", "s.isprintable()", "lines.isprintable()",
-    "d.items()", "d.keys()", "d.values()", "d.items()|list", "d.keys()|list", "d.values()|list", "d.get('a')", "d.get('z')",
-    "d.get('z', 0)", "d.get()", "d.copy()", "d.items()|first", "d.keys()[0]", "d.keys()|length", "d.items()|length",
-    "d.values()|sum", "d.items() is sequence", "d.keys() is iterable", "'a' in d.keys()", "('a', 2) in d.items()",
-    "2 in d.values()", "d.update({'x': 1})", "d.pop('a')", "d.popitem()", "d.clear()", "d.setdefault('a', 1)",
-    "d.update is defined", "l.append(4)", "l.extend([1])", "l.pop()", "l.insert(0, 1)", "l.sort()",
-    "l.reverse()", "l.remove(1)", "l.clear()", "l.append is defined", "l.append", "l.index(1)", "l.index(9)",
-    "l.index(1, 2)", "l.index(2, 1)", "l.count(1)", "l.copy()", "l.count()", "(1, 2, 1).count(1)", "(1, 2).index(2)",
-    "(1, 2).append", "range(3)", "range(1, 5)", "range(1, 9, 2)", "range(5)[1]", "range(5)[-1]", 
-    "range(3)|list", "range(3)|length", "range(3) == range(3)", "range(3) == [0, 1, 2]", "2 in range(3)", "range(0)|list",
-    "range(3).index(1)", "range(3).count(1)", "range(100001)", "range(99999)|length", "range('a')",
-    "range()", "range(1.5)", "range(1, 2, 0)", "range(5, 0, -2)|list", "s.__class__", "s.__class__ is defined", "''.__class__.__mro__",
-    "d.__class__", "s['upper']()", "s.nope", "s.nope()", "s.upper", "s.upper is callable", "s[0]", "s[-1]", "s[99]",
-    "s['0']", "s[1:4]", "s[::-1]", "s[::2]", "s[5:]", "s[:-3]", "u[0]", "u[-2:]", "l[0]", "l[9]", "l['0']", "l.0", "l[0:2]",
-    "l[::-1]", "l[none]", "d['a']", "d['zz']", "d.a", "d['items']", "d.zz.y", "nested.x.y[1].z", "nested['x']['y'][1]['z']",
-    "nested.x.y.1.z", "nil.x", "nil['x']", "n.x", "n['x']", "missing.x",
-    "missing['x']", "missing()", "s()", "n()", "none()", "{}['a']", "{(1, 2): 3}[(1, 2)]", "{1: 'a', 1.0: 'b', true: 'c'}",
-    "{[1]: 2}", "{'a': 1, 'a': 2}", "d == {'a': 2, 'b': 1}", "s.format_map({'a': 1})",
-    "'{a}'.format_map({'a': 1})", "'ab' * 3", "'ab' * -1", "3 * [1]", "(1, 2) * 2", "[1] + [2]", "[1] + (2,)", "'a' 'b'",
-    "'a' + 1", "1 + '1'", "1 ~ '1' ~ none ~ missing ~ 2.0", "2 ** 3 ** 2", "-2 ** 2", "7 // -2", "-7 % 3", "7.5 // 2",
-    "1 / 2", "4 / 2", "1 // 0", "1 % 0", "1 / 0", "1e300 * 1e300", "0.1 + 0.2", "1e16", "1e15", "1.0", "1e-5", "123456789.125",
-    "range(5)[1:3]|list", "0x1F", "0XfF", "0x_1f", "0b2", "0x", "0o8", "0b101", "0o17", "1_000", "1.5e3", "true + 1", "not 1", "not none", "1 < 2 < 3", "1 < 'a'", "none < 1", "[1] < [2]",
-    "'a' < 'b'", "none == none", "1 == 1.0", "1 == true", "'1' == 1", "none in [none]", "'ell' in s", "1 in s", "none in none",
-    "1 if t", "1 if no", "1 if no else 2", "(1 if no) is defined", "1 if t else 2 if no else 3", "t and 5", "e or 'x'",
-    "none or missing", "(1)", "(1,)", "()", "[]", "{}", "[1, [2, {'a': (3,)}]]", "['a\\'b', 'c\"d', 'e\\nf']", "1, 2",
-    "(1, 2)|first", "true", "True", "TRUE", "none", "None", "null", "loop", "self", "caller", "varargs",
-    "users|map(attribute='city.n')|list", "users[:3]|map(attribute='city.n')|join(',')", "users|groupby('age')",
-    "users[:3]|groupby('age')", "users[:3]|groupby('city.n')", "users[:3]|groupby('city.n', case_sensitive=true)",
-    "users[:3]|groupby('zz', default='q')", "users|groupby('zz', default=1)", "(users[:3]|groupby('age'))[0].grouper",
-    "(users[:3]|groupby('age'))[0].list|length", "(users[:3]|groupby('age'))[0][1]|length", "users[:3]|sort(attribute='age,name')",
-    "users[:3]|sort(attribute='name')|map(attribute='name')|list", "users[:3]|sort(true, attribute='age')|map(attribute='name')|list",
-    "users|sort(attribute='age')", "users|map(attribute='zz')|list", "users|map(attribute='zz', default='-')|list",
-    "users|map(attribute='age', default='-')|list", "users|map('length')|list", "users|map(attribute=0)|list",
-    "[[1, 2], [3, 4]]|map(attribute=1)|list", "[[1, 2], [3, 4]]|map(attribute='1')|list", "[[1, 2], [3]]|map('sum')|list",
-    "['1', '2']|map('int')|sum", "words|map('replace', 'a', 'x')|list", "users|selectattr('age')|map(attribute='name')|list",
-    "users|selectattr('age', 'eq', 3)|list|length", "users|selectattr('age', '==', 3)|map(attribute='name')|join",
-    "users|selectattr('age', 'gt', 1)|list", "users|selectattr('name', 'in', ['Bo'])|list|length",
-    "users|selectattr('city.n', 'defined')|list|length", "users|rejectattr('age', 'none')|list|length",
-    "users|rejectattr('age')|map(attribute='name')|list", "users|selectattr('zz', 'undefined')|list|length",
-    "users|selectattr|list", "l|select('gt', 1)|list", "l|select('>', 1)|list", "l|reject('in', [1, 2])|list",
-    "l|select('divisibleby', 3)|list", "l|select('odd')|sum", "none|selectattr('a', 'equalto', 'x')|list|length",
-    "none|select|list", "none|reject|list", "none|rejectattr('a')|list", "none|map('upper')|list", "none|map|list",
-    "0|map('upper')|list", "false|selectattr('a')|list", "missing|map(attribute='x')|list", "missing|selectattr('x')|list",
-    "missing|join(',')", "missing|list", "missing|length", "missing|first", "missing|sort", "missing|unique|list",
-    "missing|sum", "missing|upper", "missing|trim", "missing|replace('a', 'b')", "missing|int", "missing|float", "missing|round",
-    "missing|tojson", "missing|items|list", "missing|dictsort", "missing|batch(2)|list", "missing|default", "''|join", "''|list",
-    "''|first", "''|last", "''|map('upper')|list", "''|length", "[]|first", "[]|first is defined", "[]|last", "[]|max", "[]|min", "[]|sum", "[]|join",
-    "el|first|upper", "none|default('x')", "none|default('x', true)", "''|default('x', boolean=true)", "0|d(5)", "0|d(5, true)",
-    "l|map('string')|join(',')", "(l|map('string'))[0]", "l|map('string')|length", "l|map('string') is iterable",
-    "l|map('string') is sequence", "l|map('string') is mapping", "1 if l|select('gt', 9) else 2", "1 if none|select else 2",
-    "(l|select) == (l|select)", "'3' in l|map('string')", "l|reverse|first", "l|reverse is iterable", "'abc'|reverse", "(1, 2)|reverse|list",
-    "d|reverse|list", "l|last", "d|last", "d|first", "(l|map('string'))|last", "range(4)|last", "d.items()|last", "3|first", "none|first", "none|last",
-    "range(7)|batch(3)|list", "range(7)|batch(3, 'x')|list", "range(6)|batch(3, 'x')|list", "range(3)|batch(0)|list",
-    "range(3)|batch(-1)|list", "range(3)|batch('a')|list", "range(3)|batch|list", "range(7)|slice(3)|list", "range(7)|slice(3, 'x')|list",
-    "range(2)|slice(4)|list", "range(2)|slice(0)|list", "range(3)|slice('a')|list", "'abcdef'|batch(2)|map('join')|list",
-    "42.55|round", "42.55|round(1)", "42.55|round(1, 'floor')", "42.55|round(1, 'ceil')", "2.5|round", "3.5|round", "-2.5|round",
-    "7|round", "7|round(-1)", "15|round(-1)", "25|round(-1)", "1234.5678|round(2)", "1234.5678|round(-2)", "2.675|round(2)",
-    "1e300|round(2)", "1.5|round(400)", "0.5|round|int", "7|round(1, 'ceil')", "7|round(method='floor')", "1|round(0, 'other')",
-    "'a'|round", "true|round", "1.23456789e-7|round(9)", "42.42|round|int", "(2/3)|round(3)",
-    "'%s, %s!'|format('a', 1)", "'%(a)s'|format(a=2)", "'%d'|format('x')", "'%s'|format", "'%s %s'|format(1)", "'%%'|format",
-    "'%s'|format(1, 2)", "'%05d|%-5d|%+d|% d'|format(42, 42, 42, 42)", "'%5.2f|%.0f|%e|%g|%G'|format(3.14159, 2.5, 12345.678, 0.00001, 1e20)",
-    "'%x %X %o %#x %#o %c %c'|format(255, 255, 8, 255, 8, 65, 'z')", "'%r %s %a'|format('é', [1, 'a'], 'é')", "'%10s|%-10s|%.2s'|format('abc', 'abc', 'abc')",
-    "'%*d|%.*f'|format(5, 42, 1, 3.14159)", "'%i %u'|format(3.7, true)", "'%d'|format(2.9)", "'%x'|format(1.5)", "'%c'|format('ab')",
-    "'%y'|format(1)", "'%'|format(1)", "'%(a)d %(b)s'|format(a=1, b='x')", "'%(a)s'|format(1)", "'%s'|format(none)", "'%f'|format('a')",
-    "'%#.3g|%g|%g|%g'|format(1.0, 100000, 1000000, 0.0001)", "'%s'|format(1.0)", "'%5s|%5r'|format(none, true)", "'%.3d'|format(5)", "'%+.1e'|format(0)",
-    "'%s' % 'a'", "'%s-%s' % ('a', 1)", "'%s' % [1, 2]", "'%s' % (1,)", "'%s %s' % 1", "'%d%%' % 50", "'%(x)s' % {'x': 1}", "'%(x)s' % {'y': 1}",
-    "'a' % 1", "'a' % ()", "'a' % []", "'a' % {}", "'%s' % missing", "'%d' % none", "'%s' % ((1, 2),)", "'%s' % ()", "7 % 'a'", "'%5d' % 3", "'%.2f' % 1",
-    "'%03d.%s' % (7, 'é')", "'%-4s|' % 'é'", "'%s' % d", "'%s' % true", "'%d' % true", "'%.400f' % 1e300 == '' ",
-    "'{} {}'.format(1, 'a')", "'{1} {0}'.format(1, 'a')", "'{a} {b}'.format(a=1, b=2)", "'{0.a} {0[b]}'.format(d)", "'{} {0}'.format(1)", "'{}'.format()",
-    "'{a}'.format(b=1)", "'{{}} {}'.format(1)", "'{'.format(1)", "'}'.format(1)", "'{!r} {!s} {!a}'.format('é', 'é', 'é')", "'{:>5}|{:<5}|{:^5}|{:*^7}'.format('a', 'b', 'c', 'd')",
-    "'{:5}|{:5}'.format('a', 1)", "'{:05d}|{:+d}|{: d}|{:,}|{:_}'.format(42, 42, 42, 1234567, 1234567)", "'{:x} {:X} {:#x} {:b} {:#b} {:o} {:c}'.format(255, 255, 255, 5, 5, 8, 65)",
-    "'{:.2f} {:.0f} {:e} {:g} {:%} {:.1%}'.format(3.14159, 2.5, 1234.5, 0.0001, 0.5, 0.123)", "'{:10.3f}|{:<10.3f}|{:,.2f}'.format(3.14159, 2.0, 1234567.891)", "'{:.3}'.format('abcdef')",
-    "'{:.3}'.format(3.14159)", "'{}'.format(1.0)", "'{:}'.format(2.5)", "'{:d}'.format('a')", "'{:s}'.format(1)", "'{:d}'.format(1.5)", "'{:f}'.format(1)", "'{:5}|'.format(none)", "'{}'.format(none)",
-    "'{:{}}|'.format('a', 5)", "'{:{w}.{p}f}|'.format(3.14159, w=8, p=2)", "'{0.__class__}'.format(1)", "'{0.upper}'.format('a') is string", "'{x[0]}{x[1]}'.format(x=l)", "'{x.y}'.format(x=d)",
-    "'{:>{}}'.format('a', 3)", "'{:^+8.2f}|{:=+8d}|{:<08d}'.format(1.5, 42, 42)", "'{!x}'.format(1)", "'{:z}'.format(1)", "'{:n}'.format(5)", "'{:s}'.format('x')", "'{:G}'.format(1e20)", "'{}'.format([1, 'a'])", "'{:5}'.format([1])", "'{:5}'.format(true)", "'{:d}'.format(true)", "'{}'.format(true)",
-    "'{:.15g}|{:#.3g}|{:g}'.format(0.1, 1.0, 1e6)", "'{:,}'.format(1234.5)", "'{:010,}'.format(1234)", "'{:é^5}'.format('x')",
-    "0|filesizeformat", "1|filesizeformat", "999|filesizeformat", "1000|filesizeformat", "1500000|filesizeformat", "1024|filesizeformat(true)", "123456789|filesizeformat(binary=true)", "1e30|filesizeformat", "'300'|filesizeformat", "'a'|filesizeformat", "1.5|filesizeformat",
-    "html|escape", "html|e", "html|e|e", "html|forceescape", "html|e|forceescape", "html|safe", "html|safe|e", "html is escaped", "(html|e) is escaped", "(html|safe) is escaped", "[html|safe]", "(html|safe) ~ '<'", "(html|safe) + '<'", "'<' + (html|safe)", "html|striptags", "'<p>a  <!-- c -->b\\n c</p> &amp; &lt;'|striptags", "'a < b'|striptags", "5|escape", "none|e", "missing|e", "(('<'|safe) + '>')|e",
-    "('<%s>'|safe) % '&'", "('<'|safe).upper()", "('<'|safe) * 2", "('<'|safe)|length", "(html|safe)|tojson", "(html|safe)|replace('<', '[')", "[1, '<']|join('&')|e", "(html|safe) == html",
-    "{'a': 1, 'b': none, 'c': '<\"', 'd': missing}|xmlattr", "{'a': 1}|xmlattr(false)", "{}|xmlattr", "{'a b': 1}|xmlattr", "{'a>': 1}|xmlattr", "{1: 2}|xmlattr",
-    "'a b&c/d?é'|urlencode", "{'a b': 1, 'c': '&'}|urlencode", "[('a', 1), ('b', 2)]|urlencode", "5|urlencode", "'~-_.'|urlencode", "none|urlencode", "[1]|urlencode",
-    "s|wordcount", "'a-b c_d é1 !'|wordcount", "e|wordcount", "5|wordcount", "'foo bar baz qux'|truncate(9)", "'foo bar baz qux'|truncate(9, true)", "'foo bar baz qux'|truncate(11)", "'foo bar baz qux'|truncate(11, false, '...', 0)", "'foo bar baz qux'|truncate(2)", "'foo bar'|truncate(length=4, leeway=0, end='…')", "'abc'|truncate", "['a']|truncate", "5|truncate", "'foobarbazqux'|truncate(6, leeway=0)", "'abcdefgh'|truncate(3, leeway=-1)",
-    "'Hello there my world'|wordwrap(8)", "'Hello there my world'|wordwrap(3)", "'abcdefghij kl'|wordwrap(4, false)", "'abcdefghij'|wordwrap(4, true, '/')", "'a-b-c-d-e-f well-known'|wordwrap(5)", "'a-b-c-d-e-f well-known'|wordwrap(5, break_on_hyphens=false)", "lines|wordwrap(2)", "'  lead  and trail  '|wordwrap(6)", "'aaa bbb  ccc'|wordwrap(7)", "'x'|wordwrap(0)", "''|wordwrap", "5|wordwrap", "'one two—three four--five six'|wordwrap(6)", "'don\\'t (stop) [me] now, ok?'|wordwrap(5)", "'the quick brown fox jumps over the lazy dog '|wordwrap(10, wrapstring='|')",
-    "lines|indent", "lines|indent(2)", "lines|indent(2, true)", "lines|indent(2, first=true, blank=true)", "lines|indent('> ')", "lines|indent(width='--', first=true)", "''|indent(2, true)", "'a\\n'|indent", "5|indent", "none|indent", "lines|indent(-1)", "lines|indent(1.5)", "'a\\r\\nb'|indent(1)", "lines|indent(true)",
-    "d|tojson", "d|tojson(sort_keys=true)", "d|tojson(indent=1)", "l|tojson(separators=(',', ':'))", "l|tojson(indent='--')", "d|tojson(indent=0)", "d|tojson(indent=2, separators=(';', '='))", "u|tojson", "u|tojson(ensure_ascii=true)", "html|tojson", "[]|tojson(indent=2)", "{}|tojson(indent=2)", "{'a': []}|tojson(indent=2)", "{1: 2, none: 3, true: 4, 1.5: 5}|tojson", "{(1, 2): 3}|tojson", "[missing]|tojson", "d.items()|tojson", "d.items()|list|tojson", "range(2)|tojson", "(1, 2)|tojson", "1.0|tojson", "1e100|tojson", "none|tojson", "d|tojson(true)", "d|tojson(none, 2)", "namespace(a=1)|tojson", "l|map('string')|tojson", "{'b': {'d': 1, 'c': 2}, 'a': 0}|tojson(sort_keys=true, indent=4)", "'\\x7f\\u2028/'|tojson", "l|tojson(separators=('', ''))", "l|tojson(nope=1)", "nested|tojson(indent=2)", "[1, 'a']|tojson(indent=none)", "s|tojson|tojson",
-    "d|pprint", "l|pprint", "'a\\'b'|pprint", "none|pprint", "[{'b': 1, 'a': 2}, (1,)]|pprint", "nested|pprint",
-    "words|sort", "words|sort(case_sensitive=true)", "words|sort(reverse=true)", "words|unique|list", "words|unique(true)|list", "words|min", "words|max", "words|max(case_sensitive=true)", "users[:3]|max(attribute='age')", "users[:3]|min(attribute='name')", "[1, 'a']|max", "[1, 'a']|sort", "[none, 1]|sort", "[[2], [1]]|sort", "d|sort", "d|max", "d|sum", "[1, 2.5]|sum", "['a']|sum", "['a']|sum(start='')", "[[1], [2]]|sum(start=[])", "users[:3]|sum('age')", "users|sum(attribute='age')", "[1, true, 1.0, 'a', 'A']|unique|list", "[[1], [1]]|unique|list", "users[:3]|unique(attribute='age')|map(attribute='name')|list", "d|dictsort", "{'b': 1, 'A': 3, 'c': 2}|dictsort", "{'b': 1, 'A': 3, 'c': 2}|dictsort(true)", "{'b': 1, 'A': 3, 'c': 2}|dictsort(false, 'value')", "{'b': 1, 'A': 3, 'c': 2}|dictsort(by='value', reverse=true)", "d|dictsort(by='x')", "{1: 2, 'a': 3}|dictsort",
-    "d|attr('items')", "s|attr('upper')", "(s|attr('upper'))()", "d|attr('a')", "d|attr('a') is defined", "s|attr('__class__')", "namespace(x=5)|attr('x')", "l|attr(0)", "missing|attr('x')", "(users[:1]|groupby('age'))[0]|attr('list')|length",
-    "'3.7'|int", "' 12 '|int", "'12abc'|int", "'0x1f'|int(0, 16)", "'1f'|int(base=16)", "'101'|int(0, 2)", "'0b11'|int(0, 2)", "'0o17'|int(0, 8)", "'z'|int(7, 36)", "'1_000'|int", "'-5'|int", "'--5'|int", "'1e3'|int", "'inf'|int", "'nan'|int(3)", "true|int", "2.9|int", "-2.9|int", "none|int(4)", "[]|int", "''|int", "'12'|int(base=0)", "'0x1f'|int(base=0)", "'12'|int(0, 1)",
-    "'1.5'|float", "'abc'|float(2)", "' 1e3 '|float", "'inf'|float", "'nan'|float", "'-Infinity'|float", "'1_0.5'|float", "'1e'|float", "true|float", "none|float", "'0x10'|float", "[]|float(none)", "'.5'|float", "'5.'|float", "'+3'|float", "'infx'|float",
-    "-5|abs", "(-5)|abs", "(-2.5)|abs", "'a'|abs", "true|abs", "s|center(21)", "s|center(width=13) ~ '|'", "5|center(3)", "'a'|center(-1)", "'a'|center('b')",
-    "'hello-world foo'|title", "'it\\'s (a) [b] <c> {d}'|title", "'HELLO'|title", "5|title", "'éa'|title", "s|trim('Hd')", "'  a '|trim ~ '|'", "'xxaxx'|trim('x')", "5|trim", "s|trim(1)", "s|replace('l', 'L', 1)", "s|replace(none, 'x')", "5|replace(5, 6)", "s|replace('l')", "s|replace(old='l', new='_')", "s|upper(1)", "s|length(1)", "[1, 2]|join(1)", "[1, none, missing, 'a']|join('-')", "users[:2]|join('-', attribute='name')", "users|join('-', 'zz')", "d|join", "5|join", "l|join(none)", "d|list", "d|length", "5|list", "s|list", "d.items()|map('first')|list", "d.items()|map('last')|list", "5|string", "none|string", "[1]|string", "missing|string", "1.0|string",
-    "dict(a=1, b=2)", "dict([('a', 1), ('b', 2)])", "dict([('a', 1)], b=3)", "dict(d, a=5)", "dict(d.items())", "dict()", "dict(1)", "dict([1])", "dict('ab')", "dict(['ab', 'cd'])", "dict([(1, 2, 3)])", "namespace()", "namespace(a=1)", "namespace(a=1).a", "namespace(d).a", "namespace(a=1).b", "namespace(d, c=3).c", "namespace(1)", "cycler(1, 2).next()", "cycler(1, 2).current", "cycler()", "joiner()()", "joiner is callable", "cycler is defined", "lipsum is defined", "lipsum is callable", "range is callable", "dict is callable", "namespace is callable", "raise_exception is defined", "strftime_now is defined", "raise_exception('no ' ~ 1)", "raise_exception()",
-    "s is string and n is number", "n is not none", "n is divisibleby 7", "n is divisibleby(2)", "n is in [7]", "n is not in [7]", "'upper' is filter", "'nosuch' is filter", "'defined' is test", "5 is filter", "l is sameas l", "[] is sameas []", "none is sameas none", "1 is sameas true", "d is sameas d", "s is sameas s", "true is sameas(true)", "1 is sameas 1.0", "s is lower", "'abc' is lower", "'ABC' is upper", "'' is lower", "5 is upper", "n is eq(7)", "n is ge 7 and n is lt 8", "n is eq 7 == true", "'a' is in 'abc'", "1 is in none", "[] is sequence", "d is sequence", "s is sequence", "d is mapping", "namespace() is mapping", "loop is defined", "range(2) is sequence", "1 is iterable", "n is boolean", "t is boolean", "t is integer", "t is number", "f is float", "n is integer", "1.0 is integer",
-    "f(*x)", "dict(**d)", "dict(*[[('a', 1)]])", "range(*[1, 4])|list", "'{}-{}'.format(*l)", "'{}'.format(*l, **d)", "'{a}'.format(**d)", "dict(**1)", "range(*1)", "s.replace(*['l', 'L'])", "l|map(*['string'])|list", "dict(x=1, **d)", "dict(b=1, **d)", "cycler(*l).current",
-    "s|upper|lower|title", "(s|upper).lower()", "s.upper()|lower", "-n|abs", "n|string ~ 'x'", "l|join(',')|upper ~ '!'", "2 * 3|string", "'a' if s|length > 3 else 'b'", "not l|length == 3", "l|sum + 1", "'abc'[1]|upper", "[1,2,3][1:]|join", "{'a': [1, 2]}.a[1]", "'a,b'.split(',')[1]", "d.items()|sort|first|last",
+# What every filter and test is tried on.
+SUBJECTS = [
+    "none", "missing", "''", "0", "7", "-3", "2.5", "true", "[]", "{}", "()", "s", "u", "l", "d", "words", "(1, 'a')",
+    "d.items()", "range(3)", "namespace(a=1)", "d.get", "l|map('string')", "lines",
 ]
 
-STATEMENTS = [
-    "{% filter upper %}a {{ s }}{% endfilter %}", "{% filter trim %} x {% endfilter %}", "{% filter replace('a', 'b')|upper %}banana{% endfilter %}", "{% filter indent(2, first=true) %}\na\nb\n{% endfilter %}|", "{% filter escape %}<{{ html }}>{% endfilter %}",
-    "{% filter upper %}a{% filter lower %}B{% endfilter %}c{% endfilter %}", "{% filter nosuch %}a{% endfilter %}", "{% filter upper %}a", "{% filter %}a{% endfilter %}", "{% filter upper %}{% set q = 1 %}{{ q }}{% endfilter %}{{ q }}", "{% for x in l %}{% filter trim %}  {{ x }} {{ loop.index }} {% endfilter %};{% endfor %}", "{% filter length %}abc{% endfilter %}", "{% filter list %}ab{% endfilter %}",
-    "{% macro m(x) %}<{{ x }}|{{ caller() }}>{% endmacro %}{% call m(1) %}body{% endcall %}", "{% macro m() %}{% for i in l %}{{ caller(i, loop.index) }};{% endfor %}{% endmacro %}{% call(a, b) m() %}{{ a }}-{{ b }}{% endcall %}", "{% macro m() %}{{ caller(1) }}{% endmacro %}{% call(a, b=5) m() %}{{ a }}{{ b }}{% endcall %}", "{% macro m() %}x{% endmacro %}{% call m() %}b{% endcall %}", "{% macro m() %}{{ caller() }}{% endmacro %}{{ m() }}", "{% macro m() %}{% if caller is defined %}C{{ caller() }}{% else %}N{% endif %}{% endmacro %}{{ m() }}{% call m() %}x{% endcall %}", "{% macro m() %}{{ caller is defined }}{% if caller %}{{ caller() }}{% endif %}{% endmacro %}{{ m() }}",
-    "{% macro o() %}[{{ caller() }}]{% endmacro %}{% macro m() %}({% call o() %}{{ caller() }}{% endcall %}){% endmacro %}{% call m() %}x{% endcall %}", "{% call range(3) %}x{% endcall %}", "{% call 1 %}x{% endcall %}", "{% call m %}x{% endcall %}", "{% set y = 3 %}{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}{{ y }}{% set y = 4 %}{{ y }}{% endcall %}{{ y }}", "{% macro m(caller) %}{{ caller() }}{% endmacro %}{% call m() %}x{% endcall %}", "{% macro m(caller=none) %}{{ caller() if caller else 'no' }}{% endmacro %}{% call m() %}x{% endcall %}{{ m() }}", "{% macro m() %}{{ caller() }}{{ caller() }}{% endmacro %}{% call m() %}{{ loop is defined }}{% endcall %}", "{% macro m() %}{{ caller.name }} {{ caller.arguments }}{% endmacro %}{% call(a) m() %}{% endcall %}", "{% for x in l %}{% call(y) z(x) %}{{ x }}{{ y }}{% endcall %}{% endfor %}{% macro z(q) %}{{ caller(q) }}{% endmacro %}", "{% macro z(q) %}{{ caller(q) }}{% endmacro %}{% for x in l %}{% call(y) z(x) %}{{ x }}{{ y }}{% endcall %},{% endfor %}",
-    "{% block a %}x{{ n }}{% endblock %}", "{% block a %}x{% endblock a %}", "{% block a %}x{% endblock b %}", "{% block a %}x{% block b %}y{% endblock %}z{% endblock %}", "{% block a %}{% endblock %}{% block a %}{% endblock %}", "{% set q = 1 %}{% block a %}{{ q }}{% set q = 2 %}{{ q }}{% endblock %}{{ q }}", "{% for x in l %}{% block a %}[{{ x }}]{% endblock %}{% endfor %}", "{% for x in l %}{% block a scoped %}[{{ x }}]{% endblock %}{% endfor %}", "{% for x in l %}{% block a scoped %}[{{ loop.index }}]{% endblock %}{% endfor %}", "{% block a %}t{% endblock %}{{ self.a() }}{{ self.a()|upper }}", "{% block a required %}{% endblock %}", "{% block a %}{{ super() }}{% endblock %}", "{% block a-b %}{% endblock %}", "{% block %}{% endblock %}", "{% block a %}", "{{ self.zz() }}", "{{ self.zz is defined }}", "{% block a %}{% macro m() %}M{% endmacro %}{{ m() }}{% endblock %}", "{% macro m() %}M{% endmacro %}{% block a %}{{ m() }}{% endblock %}", "{% if no %}{% block a %}x{% endblock %}{% endif %}", "{% with v=5 %}{% block a %}{{ v }}{% endblock %}{% endwith %}", "{% block a %}{% block b %}x{% endblock b %}{% endblock a %}",
-    "{% for x in tree recursive %}{{ x.n }}[{{ loop(x.c) }}]{% endfor %}", "{% for x in tree recursive %}{{ loop.depth }}:{{ loop.depth0 }}:{{ x.n }} {% if x.c %}{{ loop(x.c) }}{% endif %}{% endfor %}", "{%- for x in tree recursive -%}{{ loop.index }}/{{ loop.length }} {{ loop(x.c) -}}{% else %}-{% endfor %}", "{% for x in [[1, [2]], 3] recursive %}{% if x is iterable %}({{ loop(x) }}){% else %}{{ x }}{% endif %}{% endfor %}", "{% for x in l %}{{ loop([1]) }}{% endfor %}", "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "{% for x in tree recursive if x.c %}{{ x.n }}{{ loop(x.c) }}{% endfor %}", "{% for x in tree if x.c recursive %}{{ x.n }}{{ loop(x.c) }}{% endfor %}", "{% for x in tree recursive %}{% set outer = loop %}{% for y in x.c %}{{ y.n }}{{ outer(y.c) }}{% endfor %}{% endfor %}", "{% for k, v in [('a', [('b', [])])] recursive %}{{ k }}{{ loop(v) }}{% endfor %}", "{% for x in tree recursive %}{{ x.n }}{{ loop(x.c)|upper }}{% if loop.last %}.{% endif %}{% endfor %}", "{% for x in tree recursive %}{{ loop() }}{% endfor %}", "{% for x in [[1, 2], [3]] recursive %}{% if x is number %}{% if x == 2 %}{% break %}{% endif %}{{ x }}{% else %}<{{ loop(x) }}>{% endif %}{% endfor %}",
-    "{% for x in l %}{{ loop.cycle('a', 'b') }}{% endfor %}", "{% for x in l %}{{ loop.cycle() }}{% endfor %}", "{% for x in l %}{{ loop.cycle(*['x', 'y']) }}{% endfor %}", "{% for x in [1, 1, 2, 2, 1] %}{{ loop.changed(x) }} {% endfor %}", "{% for x in [1, 1, 2] %}{% if loop.changed(x, 'k') %}{{ x }}{% endif %}{% endfor %}", "{% for x in [1, 2] %}{{ loop.changed() }}{% endfor %}", "{% for x in l %}{{ loop.previtem }},{{ x }},{{ loop.nextitem }};{% endfor %}", "{% for x in l %}{{ loop.previtem is defined }}{{ loop.nextitem is defined }}{% endfor %}", "{% for x in l %}{{ loop.index }}{{ loop.index0 }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.depth }}{{ loop.depth0 }} {% endfor %}", "{% for x in l %}{{ loop }}{% endfor %}", "{% for x in l %}{{ loop.nope }}{{ loop.nope is defined }}{% endfor %}", "{% for x in l %}{% for y in l %}{{ loop.index }}{% endfor %}{{ loop.index }};{% endfor %}", "{% for x in l %}{{ loop|length }}{% endfor %}", "{% for x in l %}{% if loop %}{{ loop['index'] }}{% endif %}{% endfor %}", "{% for x in l %}{% set lo = loop %}{% for y in [0] %}{{ lo.index }}{% endfor %}{% endfor %}", "{% macro m(lo) %}{{ lo.index }}{% endmacro %}{% for x in l %}{{ m(loop) }}{% endfor %}", "{% macro m() %}{{ loop is defined }}{% endmacro %}{% for x in [1] %}{{ m() }}{% endfor %}",
-    "{% for x in l if x > 1 %}{{ loop.index }}{{ x }} {% endfor %}", "{% for x in l if x > 9 %}{{ x }}{% else %}none{% endfor %}", "{% for x in none %}{% endfor %}", "{% for x in missing %}a{% else %}b{% endfor %}", "{% for x in 5 %}{% endfor %}", "{% for x in 'abc' %}{{ x }},{% endfor %}", "{% for k in d %}{{ k }}{% endfor %}", "{% for k, v in d.items() %}{{ k }}{{ v }}{% endfor %}", "{% for k, v in d %}{{ k }}{% endfor %}", "{% for a, b in [(1, 2, 3)] %}{% endfor %}", "{% for a, (b, c) in [(1, (2, 3))] %}{{ a }}{{ b }}{{ c }}{% endfor %}", "{% for x in l %}{% if x == 1 %}{% continue %}{% endif %}{{ x }}{% endfor %}", "{% for x in l %}{% if x == 1 %}{% break %}{% endif %}{{ x }}{% else %}e{% endfor %}", "{% break %}", "{% continue %}", "{% if t %}{% break %}{% endif %}", "{% for x in l %}{% set y = x %}{% endfor %}{{ y }}", "{% for x in range(3) %}{{ x }}{% endfor %}{{ x }}", "{% for x in l|sort %}{{ x }}{% endfor %}", "{% for x in l|map('string') %}{{ loop.length }}{{ loop.last }}{% endfor %}", "{% for x in 1, 2 %}{{ x }}{% endfor %}", "{% for x in [1, 2], 3 %}{{ x }}{% endfor %}", "{% for loop in l %}{% endfor %}", "{% for x.y in l %}{% endfor %}", "{% for x in l %}{{ x }}{% endfor x %}", "{% for x in l %}", "{% for in l %}{% endfor %}", "{% for x of l %}{% endfor %}", "{% for x in l -%} {{ x }} {%- endfor %}",
-    "{% macro m(a, b=2, *args) %}{% endmacro %}", "{% macro m(a, b=2) %}{{ a }}{{ b }}{% endmacro %}{{ m(1) }}{{ m(1, 3) }}{{ m(a=5) }}{{ m(b=1, a=0) }}", "{% macro m(a) %}{{ a is defined }}{{ a }}{% endmacro %}{{ m() }}", "{% macro m(a) %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1, 2, 3, x=4) }}{{ m() }}", "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(1, 2) }}", "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(b=2) }}", "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(1, a=2) }}", "{% macro m(a, b=a) %}{{ b }}{% endmacro %}{{ m(1) }}", "{% macro m(a=1, b) %}{% endmacro %}", "{% macro m() %}{{ varargs|join(',') }}{{ kwargs.x }}{{ kwargs|dictsort }}{% endmacro %}{{ m(1, 'a', x='X', y=2) }}", "{% macro m() %}{{ varargs|length }}{% endmacro %}{{ m(*l) }}", "{% macro m(x, y) %}{{ x }}{{ y }}{{ kwargs }}{% endmacro %}{{ m(**{'x': 1, 'y': 2, 'z': 3}) }}", "{% macro m(a, b) %}{% endmacro %}{{ m.name }} {{ m.arguments }} {{ m.catch_kwargs }} {{ m.catch_varargs }} {{ m.caller }}", "{% macro m() %}{{ varargs }}{{ kwargs }}{{ caller }}{% endmacro %}{{ m.catch_kwargs }} {{ m.catch_varargs }} {{ m.caller }}", "{% macro m() %}{% endmacro %}{{ m }}", "{% macro m() %}{% endmacro %}{{ m is callable }}{{ m.zz is defined }}", "{% macro m() %}x{% endmacro %}{% set k = m %}{{ k() }}", "{% macro m(f) %}{{ f(1) }}{% endmacro %}{% macro g(x) %}g{{ x }}{% endmacro %}{{ m(g) }}", "{% macro f(n) %}{{ n }}{% if n > 0 %}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(3) }}", "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}B{% endmacro %}{{ a() }}", "{% macro m() %} x {% endmacro %}[{{ m()|trim }}]", "{% macro m() %}{% set y = 1 %}{% endmacro %}{{ m() }}{{ y }}", "{% set y = 1 %}{% macro m() %}{{ y }}{% endmacro %}{% set y = 2 %}{{ m() }}", "{% macro m(messages) %}{{ messages }}{% endmacro %}{{ m(1) }}{{ messages|length }}", "{% for x in l %}{% macro m() %}{{ x }}{% endmacro %}{{ m() }}{% endfor %}", "{% if t %}{% macro m() %}a{% endmacro %}{% endif %}{{ m() }}", "{% macro m() %}{% break %}{% endmacro %}", "{% for x in l %}{% macro m() %}{% break %}{% endmacro %}{% endfor %}", "{% macro m(a=[]) %}{{ a }}{% endmacro %}{{ m() }}", "{% macro m(a, a) %}{% endmacro %}{{ m(1, 2) }}", "{% macro m %}{% endmacro %}", "{% macro m() %}{{ kwargs.get('z', 5) }}{% endmacro %}{{ m(a=1) }}", "{% macro m(x) %}{{ varargs[0] }}{% endmacro %}{{ m(1, 2) }}", "{% macro m() %}x{% endmacro m %}",
-    "{% set x = 1 %}{{ x }}", "{% set x, y = 1, 2 %}{{ x }}{{ y }}", "{% set x %}a{{ n }}{% endset %}{{ x }}", "{% set x | upper %}a{% endset %}{{ x }}", "{% set x | replace('a', 'b') | upper %}a{% endset %}{{ x }}", "{% set ns = namespace(a=1) %}{% set ns.a = 2 %}{{ ns.a }}", "{% set ns = namespace(a=1) %}{% set ns.b %}B{% endset %}{{ ns.b }}{{ ns }}", "{% set ns.a = 2 %}", "{% set d.a = 2 %}", "{% set ns = namespace() %}{% for x in l %}{% set ns.t = (ns.t or 0) + x %}{% endfor %}{{ ns.t }}", "{% set ns = namespace() %}{% set ns['a'] = 1 %}", "{% set x = 1 if no %}{{ x is defined }}", "{% set x = l, %}{{ x }}", "{% set (a, b) = (1, 2) %}{{ a }}{{ b }}", "{% set a, b = [1] %}", "{% set x = 1 %}{% if t %}{% set x = 2 %}{% endif %}{{ x }}", "{% set x = 1 %}{% with %}{% set x = 2 %}{{ x }}{% endwith %}{{ x }}", "{% set x %}{% endset %}[{{ x }}]{{ x is string }}", "{% set x = x %}{{ x is defined }}", "{% set true = 1 %}", "{% set none = 1 %}", "{% set 1 = 1 %}", "{% set x == 1 %}", "{% set ns = namespace(a=[]) %}{% set ns.a = ns.a + [1] %}{{ ns.a }}", "{% set range = 5 %}{{ range }}", "{% set loop = 5 %}{{ loop }}",
-    "{% with a=1, b=2 %}{{ a }}{{ b }}{% endwith %}{{ a }}", "{% with a=1 %}{% with a=a + 1 %}{{ a }}{% endwith %}{{ a }}{% endwith %}", "{% with a=n, b=a %}{{ b is defined }}{% endwith %}", "{% with %}x{% endwith %}", "{% with a %}{% endwith %}", "{% with a, b = 1, 2 %}{{ a }}{% endwith %}",
-    "{% autoescape false %}{{ html }}{% endautoescape %}", "{% autoescape true %}{{ html }}{{ html|safe }}{{ html|e }}<{% endautoescape %}{{ html }}", "{% autoescape true %}{% set x = '<' %}{{ x }}{{ x ~ '>' }}{{ x + '>' }}{% endautoescape %}{{ x }}", "{% autoescape true %}{% set x %}<{{ '<' }}{% endset %}{{ x }}{% endautoescape %}", "{% macro m(x) %}<{{ x }}>{% endmacro %}{% autoescape true %}{{ m('<') }}{% endautoescape %}", "{% autoescape true %}{{ ['<', '>']|join('&') }}{{ 5 }}{{ none }}{{ '<'|upper }}{% endautoescape %}", "{% autoescape %}{% endautoescape %}", "{% autoescape no %}{{ html }}{% endautoescape %}",
-    "{% generation %}a{{ n }}{% endgeneration %}", "{%- generation -%} a {%- endgeneration -%} b", "{% generation %}{% set q = 1 %}{{ q }}{% endgeneration %}{{ q }}", "{% for m in messages %}{% generation %}{{ m.content }}{{ loop.index }}{% endgeneration %}{% endfor %}", "{% for m in messages %}{% generation %}{% break %}{% endgeneration %}{% endfor %}", "{% generation %}",
-    "{% do l.append(1) %}", "{% do 1 %}", "{% include 'x' %}", "{% import 'x' as y %}", "{% from 'x' import y %}", "{% extends 'x' %}", "{% trans %}a{% endtrans %}", "{% debug %}", "{% nosuch %}", "{% endif %}", "{% else %}", "{% %}", "{% if %}{% endif %}", "{% if t %}", "{% if t %}a{% else %}b{% else %}c{% endif %}", "{% if t %}a{% elif %}b{% endif %}", "{% elif t %}", "{{ }}", "{{ 1 2 }}", "{{ a b }}", "{{ 1", "{{ 'a }}", "{# x", "{% raw %}a", "{% raw %}{{ x }}{% endraw %}", "{%- raw -%} {{ x }} {%- endraw -%} y", "{{ '{{' }}{{ '}}' }}{{ \"{%\" }}", "{{ 1 }}\n", "{{ 1 }}\n\n", "a\n  {% if t %}\n  b\n  {% endif %}\nc", "a {%- if t %} b {% endif -%} c", "  {%+ if t %} b {% endif %}", "{% if t +%}\nb{% endif %}", "{{ 1 -}}  {{- 2 }}", "a\n{# c #}\nb", "a {#- c -#} b", "{{ 1 }}\r\n{{ 2 }}", "{% if t %}\r\nx{% endif %}", "{{ [1,\n2] }}", "{{ n|\nstring }}", "{% if n\n== 7 %}y{% endif %}", "{{ 1 if }}", "{{ if }}", "{{ for }}", "{{ 1 +}}", "{{ (1 }}", "{{ [1 }}", "{{ {1} }}", "{{ {'a'} }}", "{{ a. }}", "{{ a| }}", "{{ a is }}", "{{ a is not }}", "{{ x = 1 }}", "{{ $ }}", "{{ a ? b : c }}", "{{ a && b }}", "{{ !a }}", "{{ lambda x: x }}", "{{ [x for x in l] }}", "{{ f'{n}' }}", "{{ '' if t is true else 1 }}", "{{ n is number is true }}",
-    "{% if missing %}a{% else %}b{% endif %}", "{% if missing.x %}a{% endif %}", "{% if nil %}a{% elif e %}b{% elif l %}c{% else %}d{% endif %}", "{% if no %}{{ 1|nosuch }}{% endif %}ok", "{% if no %}{{ 1 is nosuch }}{% endif %}ok", "{{ 1 if t else 1|nosuch }}", "{{ 1 if no else 1|nosuch }}", "{% for x in [] %}{{ x|nosuch }}{% endfor %}", "{% if no %}{% for x in l %}{{ x|nosuch }}{% endfor %}{% endif %}ok", "{% if no %}{% macro m() %}{{ 1|nosuch }}{% endmacro %}{% endif %}ok", "{% macro m() %}{{ 1|nosuch }}{% endmacro %}ok", "{% if 1|nosuch %}{% endif %}", "{% if t %}a{% else %}{{ 1|nosuch }}{% endif %}", "{% if no %}{% filter nosuch %}{% endfilter %}{% endif %}ok", "{{ t or 1|nosuch }}",
-    "{% set c = cycler('a', 'b', 'c') %}{{ c.next() }}{{ c.next() }}{{ c.current }}{{ c.next() }}{{ c.next() }}{{ c.reset() }}{{ c.next() }}", "{% set c = cycler(1, 2) %}{% for x in l %}{{ c.next() }}{% endfor %}", "{% set j = joiner(', ') %}{% for x in l %}{{ j() }}{{ x }}{% endfor %}", "{% set j = joiner() %}{{ j() }}a{{ j() }}b", "{% set j = joiner('|') %}{{ j(1) }}", "{% set j = joiner(sep='-') %}{{ j() }}{{ j() }}", "{% set c = cycler(1) %}{{ c.items }}{{ c.pos }}", "{% set c = cycler(1, 2) %}{{ c.zz is defined }}", "{% set ns = namespace(c=0) %}{% set ns.c = ns.c + 1 %}{{ ns['c'] }}{{ ns.zz }}",
-    "{% set g = l|map('string') %}{{ g|list }}{{ g|list }}", "{% set g = l|select %}{{ g|first }}{{ g|list }}", "{% set g = d.items() %}{{ g|list }}{{ g|list }}", "{% if l|selectattr('x') %}yes{% else %}no{% endif %}", "{% set g = l|map('string') %}{% for x in g %}{{ x }}{% endfor %}{% for x in g %}{{ x }}{% else %}empty{% endfor %}", "{% set g = words|unique %}{{ 'b' in g }}{{ g|list }}", "{% if messages|selectattr('role', 'equalto', 'system')|list %}S{% endif %}", "{% set sys = messages|selectattr('role', 'equalto', 'system')|first %}{{ sys.content }}", "{% for m in messages|rejectattr('role', 'in', ['system']) %}{{ m.role }},{% endfor %}", "{% for m in messages[::-1] %}{{ m.role[0] }}{% endfor %}", "{% for role, ms in messages|groupby('role') %}{{ role }}={{ ms|length }};{% endfor %}", "{% for b in range(5)|batch(2, '-') %}{{ b|join }}{{ loop.index }}/{% endfor %}", "{% for c in range(5)|slice(2) %}{{ c|join }}/{% endfor %}", "{% if messages[0].role == 'system' %}{% set sys, rest = messages[0], messages[1:] %}{{ sys.content }}{{ rest|length }}{% endif %}", "{% for m in messages %}{% if m.tool_calls is defined and m.tool_calls %}{% for tc in m.tool_calls %}{{ tc.function|tojson }}{% endfor %}{% endif %}{% endfor %}", "{{ messages|map(attribute='role')|unique|sort|join(' ') }}", "{{ messages|selectattr('content', 'string')|map(attribute='content')|map('upper')|join('|') }}", "{% for m in messages %}{{ m['content'] | trim + ('!' if loop.last else ',') }}{% endfor %}", "{{ '%s said %r' % (messages[1].role, messages[1].content) }}", "{% set content = messages[1].get('content') or '' %}{{ content.split('i')[0] }}", "{% for k, v in messages[2].tool_calls[0].function.arguments|items %}{{ k }}={{ v }}{% endfor %}",
+FILTERS = [
+    "abs", "attr('a')", "attr('upper')", "batch(2)|list", "batch(2, 0)|list", "capitalize", "center", "center(12)",
+    "center(2)", "count", "default('x')", "default('x', true)", "d", "dictsort", "dictsort(by='value')",
+    "dictsort(true, 'key', true)", "escape", "e", "filesizeformat", "filesizeformat(true)", "first", "float",
+    "float(1.5)", "forceescape", "format(1)", "format", "groupby('a')", "indent", "indent(2, true)",
+    "indent('>', blank=true)", "int", "int(5)", "int(0, 16)", "items|list", "join", "join(', ')", "last", "length",
+    "list", "lower", "map('upper')|list", "map(attribute='name')|list", "map(attribute='a', default=0)|list", "max",
+    "min", "pprint", "reject('odd')|list", "reject|list", "rejectattr('a')|list", "replace('l', 'L')",
+    "replace('', '-', 2)", "reverse|list", "reverse", "round", "round(1)", "round(1, 'floor')", "round(0, 'ceil')",
+    "safe", "select|list", "select('string')|list", "selectattr('name')|list", "selectattr('a', 'equalto', 1)|list",
+    "slice(2)|list", "slice(2, 'x')|list", "sort", "sort(reverse=true)", "sort(case_sensitive=true)",
+    "sort(attribute='name')", "string", "striptags", "sum", "sum(start=1)", "sum(attribute='age')", "title", "tojson",
+    "tojson(indent=2)", "trim", "trim('H')", "truncate(5)", "truncate(5, true, '.', 0)", "unique|list", "upper",
+    "urlencode", "wordcount", "wordwrap(5)", "xmlattr", "map('upper')|first", "select|first", "map('length')|length",
+    "list|length", "batch(2)|length", "nosuch", "map('nosuch')|list", "map|list", "select('nosuch')|list",
+]
+
+TESTS = [
+    "boolean", "callable", "defined", "divisibleby 2", "eq 7", "equalto 7", "escaped", "even", "false", "filter",
+    "float", "ge 2", "gt 2", "greaterthan 2", "in [7, 'x']", "integer", "iterable", "le 2", "lt 2", "lessthan(2)",
+    "lower", "mapping", "ne 7", "none", "number", "odd", "sameas none", "sameas true", "sameas 7", "sequence", "string",
+    "test", "true", "undefined", "upper", "nosuch", "not none", "divisibleby(0)", "even(1)",
+]
+
+OPERATORS = [
+    "+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", ">=", "in", "not in", "and", "or",
+]
+OPERANDS = [
+    "none", "missing", "'a'", "'%s'", "3", "-2", "0", "1.5", "true", "[1]", "(1,)", "{'a': 1}",
 ]
 
 
 def templates():
-    for expression in METHODS:
+    for expression in EXPRESSIONS:
         yield "{{ " + expression + " }}"
     yield from STATEMENTS
     for name in FILTERS:

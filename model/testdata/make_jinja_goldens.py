@@ -5,7 +5,7 @@ with what Jinja makes of them in transformers' environment, or the error that it
     python3 -m venv venv && venv/bin/pip install transformers==4.51.3 jinja2==3.1.6
     venv/bin/python make_jinja_goldens.py
 
-jinja_snippets.py has the templates. A result that holds an address of memory ("<generator object ... at 0x7f...>")
+jinja_snippets.py puts the templates together. A result that holds an address of memory ("<generator object ... at 0x7f...>")
 or that is longer than 2000 characters is left out.
 """
 
