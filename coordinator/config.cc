@@ -36,6 +36,8 @@ void AddModelOptions(CLI::App* app, Config* c) {
   Add(app, "--context-length", &c->overrides.context_length,
       "positions, instead of the model's (0: the model's, with its RoPE scaling)");
   Add(app, "--exits", &c->exits, "directory of exits.json");
+  Add(app, "--chat-template", &c->chat_template,
+      "file of the Jinja template that chats are rendered with (default: the model's own)");
   Add(app, "--api-model-name", &c->api_model_name, "name of the model in the API (default: its file)");
 }
 

@@ -18,6 +18,7 @@ struct Config {
   AdapterOptions adapter;      // a LoRA adapter, merged at load
   ModelOverrides overrides;    // of what the model's file says
   std::string exits;           // directory of exits.json; "": none
+  std::string chat_template;   // file of a Jinja template for chats; "": the model's own
   std::string api_model_name;  // "": the file's name; "default" is understood too
 
   // The REST API

@@ -58,7 +58,7 @@ TEST(Config, Access) {
 
 TEST(Config, FileAndEnvironment) {
   const std::string path = testing::TempDir() + "exeunt_config_test.toml";
-  std::ofstream(path) << "port = 9001\nmax-queue = 7\nkv-budget = \"1GiB\"\n";
+  std::ofstream(path) << "port = 9001\nmax-queue = 7\nkv-budget = \"1GiB\"\nchat-template = \"c.jinja\"\n";
   setenv("EXEUNT_MAX_SEQUENCES", "9", 1);
   setenv("EXEUNT_AUDIT_FALLBACK", "true", 1);
   const Config config = Parse({"--config", path.c_str(), "--port", "9002"}).config.value();
@@ -66,6 +66,7 @@ TEST(Config, FileAndEnvironment) {
   unsetenv("EXEUNT_AUDIT_FALLBACK");
   EXPECT_EQ(config.port, 9002) << "the command line wins";
   EXPECT_EQ(config.max_queue, 7U);
+  EXPECT_EQ(config.chat_template, "c.jinja");
   EXPECT_EQ(config.kv_budget, uint64_t{1} << 30);
   EXPECT_EQ(config.max_sequences, 9);
   EXPECT_TRUE(config.audit_fallback);

@@ -125,11 +125,10 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
   for (const auto* warnings : {&shape.warnings, &model.tokenizer->warnings()}) {
     for (const std::string& warning : *warnings) spdlog::warn("model {}: {}", model.id, warning);
   }
-  if (!model.tokenizer->chat_template().empty()) {
-    auto parsed = ChatTemplate::Parse(model.tokenizer->chat_template());
-    if (!parsed) return Annotate(parsed.error(), "chat template of the model");
-    model.chat_template = std::move(*parsed);
-  }
+  ASSIGN_OR_RETURN(model.chat, LoadChat(*model.tokenizer, config.chat_template));
+  if (model.chat.is_broken)
+    spdlog::warn("chats are refused, completions are served: {}; --chat-template gives another one",
+                 model.chat.problem);
   return model;
 }
 

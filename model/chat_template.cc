@@ -3,6 +3,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/error.h"
+#include "base/mmap.h"
 #include "model/jinja/interpreter.h"
 #include "model/jinja/parser.h"
 
@@ -11,6 +13,7 @@ namespace {
 
 constexpr int64_t kMaxSteps = 8'000'000;
 constexpr size_t kMaxOutputBytes = size_t{32} << 20;
+constexpr size_t kMaxFileBytes = size_t{1} << 20;
 
 class JinjaTemplate : public ChatTemplate {
  public:
@@ -35,6 +38,13 @@ class JinjaTemplate : public ChatTemplate {
 Result<std::shared_ptr<const ChatTemplate>> ChatTemplate::Parse(std::string_view source) {
   ASSIGN_OR_RETURN(jinja::Block block, jinja::Parse(source));
   return std::shared_ptr<const ChatTemplate>(std::make_shared<JinjaTemplate>(std::move(block)));
+}
+
+Result<std::shared_ptr<const ChatTemplate>> ChatTemplate::FromFile(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxFileBytes));
+  auto parsed = Parse(text);
+  if (!parsed) return Annotate(parsed.error(), path);
+  return parsed;
 }
 
 }  // namespace exeunt

@@ -1,7 +1,6 @@
-// ChatTemplate: renders a conversation with the model's own Jinja template. The subset of Jinja is what the
-// templates of SmolLM2, Llama 2 and 3, Mistral, Qwen, Zephyr and Gemma use; anything outside it is an error
-// naming line and construct.
-// Immutable; thread-safe. Rendering is bounded in output size and in steps.
+// ChatTemplate: renders a conversation with a Jinja template, as transformers' environment does. What is not
+// there (docs/operations.md, Chat templates) is an error that names line and construct. Immutable;
+// thread-safe. Rendering is bounded in output size and in steps.
 #pragma once
 
 #include <boost/json/fwd.hpp>
@@ -16,6 +15,8 @@ namespace exeunt {
 class ChatTemplate {
  public:
   static Result<std::shared_ptr<const ChatTemplate>> Parse(std::string_view source);
+  // Parse of a file, which errors name.
+  static Result<std::shared_ptr<const ChatTemplate>> FromFile(const std::string& path);
   virtual ~ChatTemplate() = default;
   // `variables` holds messages, add_generation_prompt, bos_token, eos_token, tools, ... as JSON.
   // raise_exception() in the template and unknown names that it calls give InvalidArgument.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/chat_template_text.h"
 #include "model/gguf_value.h"
 
 namespace exeunt {
@@ -62,8 +63,8 @@ class Tokenizer {
   virtual const SpecialTokens& special_tokens() const = 0;
   // What an operator should know of these files: tokens that cannot be used, and why.
   virtual const std::vector<std::string>& warnings() const = 0;
-  // The model's own chat template (Jinja), "" where it has none.
-  virtual const std::string& chat_template() const = 0;
+  // The model's own chat template, as it stands in the files.
+  virtual const ChatTemplateText& chat_template() const = 0;
 };
 
 // Streaming detokenisation: bytes come out as soon as they end a whole UTF-8 character, never before. One per

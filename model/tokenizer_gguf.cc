@@ -230,8 +230,7 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromGguf(const GgufMetadata&
     return Unimplemented("{} is '{}': 'gpt2' and 'llama' are known", Key("model"), *model);
   }
   RETURN_IF_ERROR(file.ReadSpecialTokens(add_bos));
-  if (const auto* text = FindGguf<std::string>(metadata, "tokenizer.chat_template"))
-    file.parts.chat_template = *text;
+  file.parts.chat_template = ReadChatTemplateText(metadata);
   RETURN_IF_ERROR(FitToEmbedding(embedding_rows, &file.parts));
   return std::shared_ptr<const Tokenizer>(std::make_shared<TokenizerPipeline>(std::move(file.parts)));
 }

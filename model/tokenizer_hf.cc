@@ -1,7 +1,6 @@
 // Tokenizer::FromHfDirectory: tokenizer.json, and what the files beside it say of special tokens and of the
 // chat template.
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 
 #include "base/error.h"
@@ -14,26 +13,11 @@ namespace exeunt {
 namespace {
 
 constexpr size_t kMaxTokenizerBytes = size_t{256} << 20;
-constexpr size_t kMaxTemplateBytes = size_t{64} << 20;
 
-// "" where there is no such file.
-Result<std::string> ReadOptionalText(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return std::string();
-  return ReadTextFile(path, kMaxTemplateBytes);
+int32_t Find(const TokenizerParts& parts, const std::string& text) {
+  const auto it = parts.added_ids.find(text);
+  return it != parts.added_ids.end() ? it->second : parts.vocabulary->Find(text);
 }
-
-struct HfDirectory {
-  HfTokenFiles files;
-  TokenizerParts parts = {};
-
-  int32_t Find(const std::string& text) const {
-    const auto it = parts.added_ids.find(text);
-    return it != parts.added_ids.end() ? it->second : parts.vocabulary->Find(text);
-  }
-  void TakeSpecialTokens(const HfSpecialTokens& tokens);
-  Status ReadChatTemplate();
-};
 
 // Puts a token into the list where it is to be, takes it out where not.
 void Include(std::optional<bool> wanted, int32_t id, std::vector<int32_t>* ids) {
@@ -43,52 +27,27 @@ void Include(std::optional<bool> wanted, int32_t id, std::vector<int32_t>* ids) 
   if (!*wanted && there) std::erase(*ids, id);
 }
 
-void HfDirectory::TakeSpecialTokens(const HfSpecialTokens& tokens) {
+void TakeSpecialTokens(const HfSpecialTokens& tokens, TokenizerParts* parts) {
   for (const auto& [name, text] : tokens.named) {
-    if (text) parts.special_tokens.named[name] = *text;
+    if (text) parts->special_tokens.named[name] = *text;
   }
-  parts.special_tokens.additional = tokens.additional;
+  parts->special_tokens.additional = tokens.additional;
   const auto id_of = [&](const char* name) {
     const std::string* const text = tokens.Text(name);
-    return text == nullptr ? -1 : Find(*text);
+    return text == nullptr ? -1 : Find(*parts, *text);
   };
   const int32_t bos = id_of("bos_token");
   const int32_t eos = id_of("eos_token");
-  Include(tokens.add_bos, bos, &parts.prefix);
-  Include(tokens.add_eos, eos, &parts.suffix);
-  parts.bos = bos;
+  Include(tokens.add_bos, bos, &parts->prefix);
+  Include(tokens.add_eos, eos, &parts->suffix);
+  parts->bos = bos;
   const bool by_id = !tokens.named.contains("bos_token") && !tokens.bos_ids.empty();
-  if (by_id && tokens.bos_ids.front() >= 0) parts.bos = static_cast<int32_t>(tokens.bos_ids.front());
-  parts.AddEnd(eos);
+  if (by_id && tokens.bos_ids.front() >= 0) parts->bos = static_cast<int32_t>(tokens.bos_ids.front());
+  parts->AddEnd(eos);
   for (const int64_t id : tokens.eos_ids) {
-    if (id < 0) parts.warnings.push_back(fmt::format("eos_token_id {} is ignored: it is below 0", id));
-    parts.AddEnd(static_cast<int32_t>(id));
+    if (id < 0) parts->warnings.push_back(fmt::format("eos_token_id {} is ignored: it is below 0", id));
+    parts->AddEnd(static_cast<int32_t>(id));
   }
-}
-
-// chat_template.jinja, or chat_template of tokenizer_config.json: a text, or an array of named ones with a
-// "default".
-Status HfDirectory::ReadChatTemplate() {
-  const std::string& path = files.directory;
-  ASSIGN_OR_RETURN(parts.chat_template, ReadOptionalText(path + "/chat_template.jinja"));
-  if (!parts.chat_template.empty()) return OkStatus();
-  const boost::json::value* value = JsonFields(files.tokenizer_config, "").Find("chat_template");
-  if (value == nullptr) return OkStatus();
-  if (value->is_string()) {
-    parts.chat_template = TextOf(value->get_string());
-    return OkStatus();
-  }
-  if (!value->is_array()) {
-    return DataLoss("{}/tokenizer_config.json: chat_template is {}", path, JsonText(*value));
-  }
-  for (const auto& entry : value->get_array()) {
-    ASSIGN_OR_RETURN(const JsonFields named,
-                     JsonFields::Of(entry, path + "/tokenizer_config.json: chat_template[]"));
-    ASSIGN_OR_RETURN(const std::string name, named.String("name"));
-    if (name != "default") continue;
-    ASSIGN_OR_RETURN(parts.chat_template, named.String("template"));
-  }
-  return OkStatus();
 }
 
 }  // namespace
@@ -97,16 +56,15 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromHfDirectory(const std::s
                                                                     int embedding_rows) {
   const std::string tokenizer_path = directory + "/tokenizer.json";
   ASSIGN_OR_RETURN(const std::string text, ReadTextFile(tokenizer_path, kMaxTokenizerBytes));
-  ASSIGN_OR_RETURN(HfTokenFiles files, HfTokenFiles::Read(directory));
+  ASSIGN_OR_RETURN(const HfTokenFiles files, HfTokenFiles::Read(directory));
   ASSIGN_OR_RETURN(const HfSpecialTokens tokens, ReadHfSpecialTokens(files));
   auto parts = ReadTokenizerJson(text, tokens.added);
   if (!parts.has_value()) return Annotate(parts.error(), tokenizer_path);
-  HfDirectory hf{.files = std::move(files), .parts = std::move(parts).value()};
-  hf.TakeSpecialTokens(tokens);
-  RETURN_IF_ERROR(hf.ReadChatTemplate());
-  const Status fits = FitToEmbedding(embedding_rows, &hf.parts);
+  TakeSpecialTokens(tokens, &*parts);
+  ASSIGN_OR_RETURN(parts->chat_template, ReadChatTemplateText(directory));
+  const Status fits = FitToEmbedding(embedding_rows, &*parts);
   if (!fits.has_value()) return Annotate(fits.error(), directory);
-  return std::shared_ptr<const Tokenizer>(std::make_shared<TokenizerPipeline>(std::move(hf.parts)));
+  return std::shared_ptr<const Tokenizer>(std::make_shared<TokenizerPipeline>(std::move(parts).value()));
 }
 
 }  // namespace exeunt

@@ -33,7 +33,7 @@ struct TokenizerParts {
   int32_t bos = -1;
   std::vector<int32_t> end_tokens;
   SpecialTokens special_tokens;
-  std::string chat_template;
+  ChatTemplateText chat_template;
   std::vector<std::string> warnings;
 
   void AddEnd(int32_t id);  // where it is not there already
@@ -56,7 +56,7 @@ class TokenizerPipeline : public Tokenizer {
   const std::vector<int32_t>& end_tokens() const override { return parts_.end_tokens; }
   int32_t Find(std::string_view text) const override;
   const SpecialTokens& special_tokens() const override { return parts_.special_tokens; }
-  const std::string& chat_template() const override { return parts_.chat_template; }
+  const ChatTemplateText& chat_template() const override { return parts_.chat_template; }
   const std::vector<std::string>& warnings() const override { return parts_.warnings; }
 
  private:

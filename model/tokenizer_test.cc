@@ -211,7 +211,7 @@ TEST(GgufTokenizer, SmolLm2) {
   EXPECT_THAT(tokenizer->end_tokens(), ElementsAre(2, 0, 4));
   EXPECT_EQ(tokenizer->Find("<|im_start|>"), 1);
   EXPECT_EQ(tokenizer->Find("no such token"), -1);
-  EXPECT_THAT(tokenizer->chat_template(), HasSubstr("You are a helpful AI assistant named SmolLM"));
+  EXPECT_THAT(tokenizer->chat_template().text, HasSubstr("You are a helpful AI assistant named SmolLM"));
   EXPECT_THAT(tokenizer->Encode("<|im_start|>user\nHi", true, true), ElementsAre(1, 4093, 198, 26843));
   EXPECT_GT(tokenizer->Encode("<|im_start|>user\nHi", true, false).size(), 4U);
   EXPECT_EQ(tokenizer->Piece(1, true), "<|im_start|>");
@@ -277,7 +277,7 @@ TEST_F(HfDirectory, FilesBesideTokenizerJson) {
   EXPECT_EQ((*alone)->bos(), -1);
   EXPECT_THAT((*alone)->end_tokens(), IsEmpty());
   EXPECT_THAT((*alone)->Encode("abab", true, true), ElementsAre(2, 2));
-  EXPECT_EQ((*alone)->chat_template(), "");
+  EXPECT_EQ((*alone)->chat_template().text, "");
 
   Write(
       "tokenizer_config.json",
@@ -288,10 +288,10 @@ TEST_F(HfDirectory, FilesBesideTokenizerJson) {
   EXPECT_EQ((*tokenizer)->bos(), 3);
   EXPECT_THAT((*tokenizer)->end_tokens(), ElementsAre(4, 5));
   EXPECT_THAT((*tokenizer)->Encode("ab", true, true), ElementsAre(3, 2));
-  EXPECT_EQ((*tokenizer)->chat_template(), "from config");
+  EXPECT_EQ((*tokenizer)->chat_template().text, "from config");
 
   Write("chat_template.jinja", "from a file");
-  EXPECT_EQ((*Open())->chat_template(), "from a file");
+  EXPECT_EQ((*Open())->chat_template().text, "from a file");
 }
 
 TEST_F(HfDirectory, ErrorsNamePathAndValue) {

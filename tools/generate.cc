@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "model/chat_rendering.h"
 #include "model/chat_template.h"
 #include "model/layer_plan.h"
 #include "model/open_tokenizer.h"
@@ -25,6 +26,7 @@ struct GenerateOptions {
   ModelOptions model;
   std::string prompt;
   bool chat = false;
+  std::string chat_template;
   int max_tokens = 128;
   int stages = 1;
   int threads = 1;
@@ -38,14 +40,22 @@ struct GenerateOptions {
   bool quiet = false;
 };
 
-Result<std::string> RenderChat(const Tokenizer& tokenizer, const std::string& prompt) {
-  if (tokenizer.chat_template().empty()) return InvalidArgument("--chat: the model has no chat template");
-  ASSIGN_OR_RETURN(const auto chat, ChatTemplate::Parse(tokenizer.chat_template()));
-  boost::json::object variables;
-  variables["messages"] = boost::json::array{boost::json::object{{"role", "user"}, {"content", prompt}}};
-  variables["add_generation_prompt"] = true;
-  for (const auto& [name, text] : tokenizer.special_tokens().named) variables[name] = text;
-  return chat->Render(variables);
+// The template of --chat-template, or the model's own.
+Result<std::shared_ptr<const ChatTemplate>> OpenChatTemplate(const Tokenizer& tokenizer,
+                                                             const std::string& file) {
+  const ChatTemplateText& own = tokenizer.chat_template();
+  if (!file.empty()) return ChatTemplate::FromFile(file);
+  if (!own.problem.empty()) return InvalidArgument("--chat: {}: {}", own.source, own.problem);
+  if (own.text.empty()) return InvalidArgument("--chat: the model has no chat template");
+  auto parsed = ChatTemplate::Parse(own.text);
+  if (!parsed) return Annotate(parsed.error(), "--chat: " + own.source);
+  return parsed;
+}
+
+Result<std::string> AsChat(const Tokenizer& tokenizer, const GenerateOptions& options) {
+  ASSIGN_OR_RETURN(const auto chat, OpenChatTemplate(tokenizer, options.chat_template));
+  const boost::json::array messages{boost::json::object{{"role", "user"}, {"content", options.prompt}}};
+  return RenderChat(*chat, messages, tokenizer.special_tokens(), {});
 }
 
 // 256-colour codes from deep blue (left early) to the terminal's own colour (all layers).
@@ -77,7 +87,7 @@ Status Generate(const GenerateOptions& options) {
   ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(*source));
   std::string prompt = options.prompt;
   if (options.chat) {
-    ASSIGN_OR_RETURN(prompt, RenderChat(*tokenizer, options.prompt));
+    ASSIGN_OR_RETURN(prompt, AsChat(*tokenizer, options));
   }
   SequenceSpec spec;
   spec.sequence = 1;
@@ -141,6 +151,7 @@ void AddGenerate(CLI::App* app, int* status) {
   verb->add_option("-p,--prompt", options->prompt, "prompt text")->required();
   verb->add_flag("--chat", options->chat,
                  "render the prompt as a user's message with the model's chat template");
+  verb->add_option("--chat-template", options->chat_template, "file of another Jinja template for --chat");
   verb->add_option("-n,--max-tokens", options->max_tokens, "tokens to generate at most")
       ->capture_default_str();
   verb->add_option("--stages", options->stages, "pipeline stages")->capture_default_str();

@@ -38,7 +38,7 @@ ApiResult<std::vector<std::vector<int32_t>>> EncodeAll(const ServedModel& model,
                                                        const GenerationRequest& request) {
   std::vector<std::vector<int32_t>> prompts;
   if (request.chat) {
-    auto tokens = EncodeChat(model, request.messages);
+    auto tokens = EncodeChat(model, request.messages, request.rendering);
     if (!tokens) return tokens.error();
     prompts.push_back(std::move(*tokens));
   }

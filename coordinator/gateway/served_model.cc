@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "base/error.h"
 #include "model/quoted.h"
 
 namespace exeunt {
@@ -20,20 +21,16 @@ ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const Pro
   return tokens;
 }
 
-ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages) {
-  if (model.chat_template == nullptr) {
-    return BadRequest("messages",
-                      fmt::format("the model '{}' has no chat template; use /v1/completions", model.id));
+ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages,
+                                           const ChatOptions& options) {
+  if (model.chat.chat_template == nullptr) {
+    return BadRequest("messages", fmt::format("the model '{}' takes no chats: {}; use /v1/completions",
+                                              model.id, model.chat.problem));
   }
-  const Tokenizer& tokenizer = *model.tokenizer;
-  boost::json::object variables;
-  variables["messages"] = messages;
-  variables["add_generation_prompt"] = true;
-  for (const auto& [name, text] : tokenizer.special_tokens().named) variables[name] = text;
-  const auto text = model.chat_template->Render(variables);
-  if (!text) return ApiErrorOf(text.error(), "messages");
+  const auto text = RenderChat(*model.chat.chat_template, messages, model.chat.special_tokens, options);
+  if (!text) return ApiErrorOf(Annotate(text.error(), "chat template"), "messages");
   // The template writes the special tokens itself.
-  auto tokens = tokenizer.Encode(*text, /*add_special=*/false, /*parse_special=*/true);
+  auto tokens = model.tokenizer->Encode(*text, /*add_special=*/false, /*parse_special=*/true);
   if (tokens.empty()) return BadRequest("messages", "the rendered conversation has no tokens");
   return tokens;
 }

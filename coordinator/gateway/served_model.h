@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/gateway/served_chat.h"
 #include "coordinator/openai/api_error.h"
 #include "coordinator/openai/generation_request.h"
-#include "model/chat_template.h"
 #include "model/tokenizer.h"
 
 namespace exeunt {
@@ -25,13 +25,13 @@ struct ServedModel {
   uint32_t max_prompt_tokens = 0;  // 0: what the context holds
   ApiLimits limits;
   std::shared_ptr<const Tokenizer> tokenizer;
-  std::shared_ptr<const ChatTemplate> chat_template;  // null: the model has none
+  ServedChat chat;
 };
 
-// Tokens of a prompt; of a conversation, rendered with the model's own template and open for the assistant's
-// answer.
+// Tokens of a prompt; of a conversation, rendered with the chat template.
 ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt);
-ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages);
+ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages,
+                                           const ChatOptions& options);
 // 400 where a token is outside the model's embedding; `param` is the field that it came from.
 ApiResult<void> CheckTokens(const ServedModel& model, const std::string& param,
                             const std::vector<int32_t>& tokens);

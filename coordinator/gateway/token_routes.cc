@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "coordinator/openai/chat_fields.h"
 #include "coordinator/openai/field_reader.h"
 #include "model/utf8.h"
 
@@ -22,8 +23,11 @@ ApiResult<std::vector<int32_t>> TokensOf(const ServedModel& model, FieldReader* 
   if (fields->Find("messages") != nullptr) {
     const auto messages = ParseMessages(fields->Find("messages"));
     if (!messages) return messages.error();
-    return EncodeChat(model, *messages);
+    const ChatOptions options = ReadChatFields(fields, *messages);
+    if (!fields->ok()) return fields->error();
+    return EncodeChat(model, *messages, options);
   }
+  RefuseChatFields(fields);
   auto text = fields->String("prompt");
   if (!text) text = fields->String("content");
   if (!text) fields->Fail("prompt", "one of 'prompt', 'messages' and 'content' is needed");

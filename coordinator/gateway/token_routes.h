@@ -9,7 +9,7 @@
 namespace exeunt {
 
 // {prompt | messages | content, add_special_tokens, return_token_strs} -> {count, max_model_len, tokens,
-// token_strs?}
+// token_strs?}. With messages also the fields of chat_fields.h.
 ApiResult<boost::json::object> TokenizeReply(const ServedModel& model, const boost::json::object& body);
 // {tokens} -> {prompt}
 ApiResult<boost::json::object> DetokenizeReply(const ServedModel& model, const boost::json::object& body);

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "coordinator/openai/chat_fields.h"
 #include "coordinator/openai/field_reader.h"
 #include "coordinator/openai/request_fields.h"
 #include "model/utf8.h"
@@ -151,6 +152,7 @@ ApiResult<GenerationRequest> ParseCompletionRequest(const json::object& body, co
     request.sampling.n_logprobs = static_cast<int>(*n);
   ReadBestOf(&fields, limits, &request);
   ReadEcho(&fields, &request);
+  RefuseChatFields(&fields);
   ReadExit(&fields, limits, &request);
   if (!fields.ok()) return fields.error();
   auto prompts = ParsePrompts(fields.Find("prompt"), limits.vocab_size);
@@ -182,6 +184,8 @@ ApiResult<GenerationRequest> ParseChatRequest(const json::object& body, const Ap
   auto messages = ParseMessages(fields.Find("messages"));
   if (!messages) return messages.error();
   request.messages = std::move(*messages);
+  request.rendering = ReadChatFields(&fields, request.messages);
+  if (!fields.ok()) return fields.error();
   return request;
 }
 

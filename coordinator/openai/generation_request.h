@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "certify/certificate.h"
 #include "coordinator/openai/api_error.h"
+#include "model/chat_rendering.h"
 #include "model/exit_setting.h"
 #include "model/sampling.h"
 
@@ -44,6 +45,7 @@ struct GenerationRequest {
   std::string model;
   std::vector<PromptInput> prompts;    // completions
   boost::json::array messages;         // chat: objects with role and content (text)
+  ChatOptions rendering;               // chat: how the messages become a text
   int n = 1;                           // answers to each prompt
   int best_of = 1;                     // that are generated for each prompt, of which the n best are shown
   bool echo = false;                   // the prompt comes before the answer

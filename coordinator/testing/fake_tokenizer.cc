@@ -7,6 +7,7 @@ namespace {
 
 class FakeTokenizer : public Tokenizer {
  public:
+  explicit FakeTokenizer(ChatTemplateText chat_template) : chat_template_(std::move(chat_template)) {}
   std::vector<int32_t> Encode(std::string_view text, bool /*add_special*/,
                               bool parse_special) const override {
     std::vector<int32_t> tokens;
@@ -36,7 +37,7 @@ class FakeTokenizer : public Tokenizer {
   int32_t Find(std::string_view text) const override { return text == "<|end|>" ? kFakeEnd : -1; }
   const SpecialTokens& special_tokens() const override { return special_tokens_; }
   const std::vector<std::string>& warnings() const override { return warnings_; }
-  const std::string& chat_template() const override { return chat_template_; }
+  const ChatTemplateText& chat_template() const override { return chat_template_; }
 
  private:
   static constexpr std::string_view kBegin = "<|begin|>";
@@ -44,14 +45,22 @@ class FakeTokenizer : public Tokenizer {
   const SpecialTokens special_tokens_ = {
       .named = {{"bos_token", std::string(kBegin)}, {"eos_token", "<|end|>"}}, .additional = {}};
   const std::vector<std::string> warnings_;
-  const std::string chat_template_ =
-      "{% for message in messages %}{{ bos_token + message['role'] + ':' + message['content'] }}\n{% endfor "
-      "%}"
-      "{% if add_generation_prompt %}assistant:{% endif %}";
+  const ChatTemplateText chat_template_;
 };
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> MakeFakeTokenizer() { return std::make_shared<FakeTokenizer>(); }
+ChatTemplateText FakeChatTemplate() {
+  return {.text =
+              "{% for message in messages %}{{ bos_token + message['role'] + ':' + message['content'] }}\n{% "
+              "endfor %}"
+              "{% if add_generation_prompt %}assistant:{% endif %}",
+          .source = "fake_tokenizer.cc",
+          .problem = ""};
+}
+
+std::shared_ptr<const Tokenizer> MakeFakeTokenizer(ChatTemplateText chat_template) {
+  return std::make_shared<FakeTokenizer>(std::move(chat_template));
+}
 
 }  // namespace exeunt

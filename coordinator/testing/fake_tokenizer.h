@@ -10,7 +10,8 @@ namespace exeunt {
 inline constexpr int32_t kFakeEnd = 256;
 inline constexpr int32_t kFakeBegin = 257;
 
-// Its chat template writes "<|begin|>role:content\n" for each message, then "assistant:".
-std::shared_ptr<const Tokenizer> MakeFakeTokenizer();
+// Each message as "<|begin|>role:content" and a newline, then "assistant:".
+ChatTemplateText FakeChatTemplate();
+std::shared_ptr<const Tokenizer> MakeFakeTokenizer(ChatTemplateText chat_template = FakeChatTemplate());
 
 }  // namespace exeunt

@@ -12,13 +12,13 @@
 namespace exeunt {
 namespace {
 
-ServedModel FakeModel(uint32_t context_length) {
+ServedModel FakeModel(uint32_t context_length, const ChatTemplateText& chat_template) {
   ServedModel model;
   model.id = "fake";
   model.context_length = context_length;
   model.default_max_tokens = 100;
-  model.tokenizer = MakeFakeTokenizer();
-  model.chat_template = ChatTemplate::Parse(model.tokenizer->chat_template()).value();
+  model.tokenizer = MakeFakeTokenizer(chat_template);
+  model.chat = LoadChat(*model.tokenizer, "").value();
   model.limits.n_layers = 30;
   model.limits.exit_layers = {12, 21};
   model.limits.vocab_size = model.tokenizer->vocab_size();
@@ -61,7 +61,7 @@ TestServer::TestServer(TestServerOptions options)
                           .stage_metrics = &stage_metrics_})
                 .value();
   cluster_.SetControlPort(driver_->control_port());
-  ServedModel model = FakeModel(options.core.context_length);
+  ServedModel model = FakeModel(options.core.context_length, options.chat_template);
   model.limits.certificates = options.certificates;
   model.limits.default_certificate = options.default_certificate;
   model.max_prompt_tokens = options.max_prompt_tokens;

@@ -11,6 +11,7 @@
 #include "coordinator/gateway/gateway.h"
 #include "coordinator/gateway/http_server.h"
 #include "coordinator/testing/fake_cluster.h"
+#include "coordinator/testing/fake_tokenizer.h"
 #include "coordinator/testing/http_client.h"
 
 namespace exeunt {
@@ -25,6 +26,7 @@ struct TestServerOptions {
   ApiKeys keys;
   int max_requests = 0;
   uint32_t max_prompt_tokens = 0;
+  ChatTemplateText chat_template = FakeChatTemplate();
   bool wait_ready = true;
   TestServerOptions();
 };

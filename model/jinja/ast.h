@@ -44,6 +44,8 @@ struct Expr {
   std::string name;
   std::vector<ExprPtr> args;
   std::vector<std::pair<std::string, ExprPtr>> kwargs;
+  ExprPtr star;         // f(*star); null: none
+  ExprPtr double_star;  // f(**double_star); null: none
   std::vector<std::string> names;
 };
 
@@ -52,15 +54,19 @@ using StmtPtr = std::unique_ptr<Stmt>;
 using Block = std::vector<StmtPtr>;
 
 enum class StmtKind {
-  kText,      // text
-  kOutput,    // {{ expr }}
-  kIf,        // branches, otherwise
-  kFor,       // for target in expr if condition: body, otherwise
-  kSet,       // set target = expr
-  kSetBlock,  // set target (| expr): body
-  kMacro,     // macro
-  kWith,      // assignments, body
-  kBlock,     // body
+  kText,        // text
+  kOutput,      // {{ expr }}
+  kIf,          // branches, otherwise
+  kFor,         // for target in expr if condition (recursive): body, otherwise
+  kSet,         // set target = expr
+  kSetBlock,    // set target (| expr): body
+  kMacro,       // macro
+  kCall,        // call(macro's parameters) expr: macro's body
+  kWith,        // assignments, body
+  kFilter,      // filter expr: body
+  kNamedBlock,  // block text (scoped): body
+  kAutoescape,  // autoescape expr: body
+  kGeneration,  // body
   kBreak,
   kContinue,
 };
@@ -75,6 +81,9 @@ struct MacroDefinition {
   int line = 0;
   std::vector<std::string> parameters;
   std::vector<ExprPtr> defaults;  // of the last parameters
+  bool uses_caller = false;       // the body names them
+  bool uses_varargs = false;
+  bool uses_kwargs = false;
   Block body;
 };
 
@@ -88,6 +97,8 @@ struct Stmt {
   std::vector<Branch> branches;
   std::vector<std::pair<ExprPtr, ExprPtr>> assignments;
   std::unique_ptr<MacroDefinition> macro;
+  bool recursive = false;
+  bool scoped = false;
   Block body;
   Block otherwise;
 };

@@ -4,31 +4,8 @@
 #include "base/error.h"
 #include "model/jinja/interpreter.h"
 #include "model/jinja/operators.h"
-#include "model/jinja/python_text.h"
 
 namespace exeunt::jinja {
-namespace {
-
-Result<Value> LoopAttribute(const LoopState& loop, const std::string& name) {
-  const auto size = static_cast<int64_t>(loop.items->size());
-  const auto index0 = static_cast<int64_t>(loop.index0);
-  if (name == "index") return Value::Int(index0 + 1);
-  if (name == "index0") return Value::Int(index0);
-  if (name == "revindex") return Value::Int(size - index0);
-  if (name == "revindex0") return Value::Int(size - index0 - 1);
-  if (name == "first") return Value::Bool(index0 == 0);
-  if (name == "last") return Value::Bool(index0 == size - 1);
-  if (name == "length") return Value::Int(size);
-  if (name == "depth") return Value::Int(1);  // only recursive loops, which there are none, go deeper
-  if (name == "depth0") return Value::Int(0);
-  if (name == "previtem") return index0 > 0 ? (*loop.items)[loop.index0 - 1] : Value::Missing("previtem");
-  if (name == "nextitem")
-    return index0 + 1 < size ? (*loop.items)[loop.index0 + 1] : Value::Missing("nextitem");
-  return Unimplemented("loop.{} is not supported", name);
-}
-
-}  // namespace
-
 Result<Value> Interpreter::EvaluateInner(const Expr& expr, Frame* frame) {
   const auto arg = [&](size_t i) { return Evaluate(*expr.args[i], frame); };
   switch (expr.kind) {
@@ -143,14 +120,16 @@ Result<Value> Interpreter::EvaluateCompare(const Expr& expr, Frame* frame) {
   return Value::Bool(true);
 }
 
+// Where text is escaped, one part that is Markup makes the whole Markup.
 Result<Value> Interpreter::EvaluateConcat(const Expr& expr, Frame* frame) {
+  ASSIGN_OR_RETURN(const std::vector<Value> parts, EvaluateAll(expr.args, frame));
+  const bool markup = autoescape_ && std::ranges::any_of(parts, [](const Value& v) { return v.is_markup(); });
   std::string text;
-  for (const ExprPtr& part : expr.args) {
-    ASSIGN_OR_RETURN(const Value value, Evaluate(*part, frame));
-    ASSIGN_OR_RETURN(const std::string part_text, ToText(value, &budget_));
-    text += part_text;
+  for (const Value& part : parts) {
+    ASSIGN_OR_RETURN(const std::string part_text, ToText(part, &budget_));
+    text += markup && !part.is_markup() ? EscapeHtml(part_text) : part_text;
   }
-  return Value::String(std::move(text));
+  return markup ? Value::Markup(std::move(text)) : Value::String(std::move(text));
 }
 
 Result<Value> Interpreter::EvaluateCond(const Expr& expr, Frame* frame) {
@@ -170,18 +149,55 @@ Result<Arguments> Interpreter::EvaluateArguments(const Expr& expr, Frame* frame)
     ASSIGN_OR_RETURN(Value value, Evaluate(*argument, frame));
     arguments.keyword.emplace_back(name, std::move(value));
   }
+  RETURN_IF_ERROR(EvaluateStars(expr, frame, &arguments));
   return arguments;
 }
 
+Status Interpreter::EvaluateStars(const Expr& expr, Frame* frame, Arguments* arguments) {
+  if (expr.star != nullptr) {
+    ASSIGN_OR_RETURN(const Value star, Evaluate(*expr.star, frame));
+    ASSIGN_OR_RETURN(std::vector<Value> items, Iterate(star, &budget_));
+    for (Value& item : items) arguments->positional.push_back(std::move(item));
+  }
+  if (expr.double_star == nullptr) return OkStatus();
+  ASSIGN_OR_RETURN(const Value mapping, Evaluate(*expr.double_star, frame));
+  if (mapping.is_undefined()) return mapping.UndefinedError();
+  if (mapping.dict() == nullptr) return InvalidArgument("** of a {}", mapping.TypeName());
+  for (const auto& [key, value] : mapping.dict()->items) {
+    RETURN_IF_ERROR(budget_.Spend(1 + arguments->keyword.size() / 16));
+    if (!key.is_string()) return InvalidArgument("** with a {} as a name", key.TypeName());
+    for (const auto& [known, unused] : arguments->keyword) {
+      if (known == key.string()) return InvalidArgument("argument '{}' is given twice", known.substr(0, 100));
+    }
+    arguments->keyword.emplace_back(key.string(), value);
+  }
+  return OkStatus();
+}
+
 Result<Value> Interpreter::GetAttribute(const Value& value, const std::string& name) {
-  if (value.is_undefined()) return InvalidArgument("'{}' is undefined", value.name());
-  if (value.loop() != nullptr) return LoopAttribute(*value.loop(), name);
+  if (value.is_undefined()) return value.UndefinedError();
+  if (IsForbidden(value, name)) return Value::Forbidden(name, value.TypeName());
+  if (value.loop() != nullptr) return LoopAttribute(value, name);
+  if (value.macro() != nullptr) return MacroAttribute(*value.macro()->definition, name);
+  if (value.is_self()) return BlockOf(name);
   if (value.space() != nullptr) {
     RETURN_IF_ERROR(budget_.Spend(value.space()->attributes.size() / 16));
     for (const auto& [known, attribute] : value.space()->attributes) {
       if (known == name) return attribute;
     }
     return Value::Missing(name);
+  }
+  if (const Cycler* cycler = value.cycler()) {
+    if (name == "current") return cycler->items[cycler->at];
+    if (name == "pos") return Value::Int(static_cast<int64_t>(cycler->at));
+    if (name == "items") {
+      RETURN_IF_ERROR(budget_.Spend(cycler->items.size()));
+      return Value::Tuple(cycler->items);
+    }
+  }
+  if (value.is_tuple() && value.list()->group) {
+    if (name == "grouper") return value.list()->items[0];
+    if (name == "list") return value.list()->items[1];
   }
   if (HasMethod(value, name)) return Value::OfMethod(value, name);
   if (value.dict() != nullptr) {
@@ -192,8 +208,8 @@ Result<Value> Interpreter::GetAttribute(const Value& value, const std::string& n
 }
 
 Result<Value> Interpreter::GetItem(const Value& value, const Value& key) {
-  if (value.is_undefined()) return InvalidArgument("'{}' is undefined", value.name());
-  if (value.dict() != nullptr) {
+  if (value.is_undefined()) return value.UndefinedError();
+  if (value.dict() != nullptr && key.Hashable()) {
     for (const auto& [known, item] : value.dict()->items) {
       ASSIGN_OR_RETURN(const bool equal, Equal(known, key, &budget_));
       if (equal) return item;
@@ -208,25 +224,15 @@ Result<Value> Interpreter::GetItem(const Value& value, const Value& key) {
     ASSIGN_OR_RETURN(Value character, Slice(value, Value::Int(at), end, Value::None(), &budget_));
     return character.string().empty() ? Value::Missing("an index out of range") : std::move(character);
   }
-  if (value.list() != nullptr && index) {
-    const auto size = static_cast<int64_t>(value.list()->items.size());
+  const bool is_range = value.sequence() != nullptr && value.sequence()->kind == Sequence::Kind::kRange;
+  if ((value.list() != nullptr || is_range) && index) {
+    const std::vector<Value>& items = is_range ? value.sequence()->items : value.list()->items;
+    const auto size = static_cast<int64_t>(items.size());
     const int64_t at = key.integer() < 0 ? key.integer() + size : key.integer();
-    if (at >= 0 && at < size) return value.list()->items[static_cast<size_t>(at)];
+    if (at >= 0 && at < size) return items[static_cast<size_t>(at)];
     return Value::Missing("an index out of range");
   }
   return Value::Missing(key.is_undefined() ? key.name() : "an item");
-}
-
-Result<Value> Interpreter::GetPath(const Value& value, const Value& path) {
-  if (!path.is_string()) return GetItem(value, path);
-  RETURN_IF_ERROR(budget_.Spend(1 + path.string().size() / 4));
-  Value at = value;
-  for (const std::string& part : SplitText(path.string(), ".", -1)) {
-    const bool number =
-        part.size() < 10 && AllCharacters(part, [](char32_t c) { return c >= '0' && c <= '9'; });
-    ASSIGN_OR_RETURN(at, GetItem(at, number ? Value::Int(std::stoll(part)) : Value::String(part)));
-  }
-  return at;
 }
 
 }  // namespace exeunt::jinja

@@ -19,6 +19,9 @@ Status ExpressionParser::CheckDepth(Expr* node) {
     if (arg != nullptr) node->depth = std::max(node->depth, arg->depth + 1);
   }
   for (const auto& [name, value] : node->kwargs) node->depth = std::max(node->depth, value->depth + 1);
+  for (const ExprPtr* all : {&node->star, &node->double_star}) {
+    if (*all != nullptr) node->depth = std::max(node->depth, (*all)->depth + 1);
+  }
   if (node->depth > kMaxDepth) {
     return InvalidArgument("line {}: an expression nested more than {} deep", node->line, kMaxDepth);
   }
@@ -203,7 +206,14 @@ Result<ExprPtr> ExpressionParser::ParsePrimary() {
   if (token.text == "true" || token.text == "True") return Constant(token.line, Value::Bool(true));
   if (token.text == "false" || token.text == "False") return Constant(token.line, Value::Bool(false));
   if (token.text == "none" || token.text == "None") return Constant(token.line, Value::None());
+  AddMacroNames({token.text == "caller", token.text == "varargs", token.text == "kwargs"});
   return Make(ExprKind::kName, token.line, {}, std::move(token.text));
+}
+
+void ExpressionParser::AddMacroNames(const MacroNames& names) {
+  macro_names_.caller |= names.caller;
+  macro_names_.varargs |= names.varargs;
+  macro_names_.kwargs |= names.kwargs;
 }
 
 Result<ExprPtr> ExpressionParser::ParseParentheses() {

@@ -1,11 +1,19 @@
 // ExpressionParser: the expressions inside {{ }} and {% %}, with Jinja's precedences.
 #pragma once
 
+#include <utility>
+
 #include "base/result.h"
 #include "model/jinja/ast.h"
 #include "model/jinja/token_stream.h"
 
 namespace exeunt::jinja {
+
+struct MacroNames {
+  bool caller = false;
+  bool varargs = false;
+  bool kwargs = false;
+};
 
 class ExpressionParser {
  public:
@@ -19,6 +27,11 @@ class ExpressionParser {
   Result<ExprPtr> ParseTarget(bool with_attributes);
   // "| name(args)" any number of times; `node` may be null.
   Result<ExprPtr> ParseFilters(ExprPtr node);
+  // The same, where the first filter has no "|" before it.
+  Result<ExprPtr> ParseFilterChain();
+  // The names that were read since the last call, of those that a macro gets without asking.
+  MacroNames TakeMacroNames() { return std::exchange(macro_names_, {}); }
+  void AddMacroNames(const MacroNames& names);
 
  private:
   Result<ExprPtr> ParseOr();
@@ -45,8 +58,12 @@ class ExpressionParser {
   Result<ExprPtr> Make(ExprKind kind, int line, std::vector<ExprPtr> args, std::string name = "");
   Status CheckDepth(Expr* node);
 
+  Result<ExprPtr> ParseFilter(ExprPtr node);
+  Status ParseArgument(Expr* call);
+
   TokenStream& tokens_;
   int nesting_ = 0;
+  MacroNames macro_names_;
 };
 
 }  // namespace exeunt::jinja

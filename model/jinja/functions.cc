@@ -21,6 +21,9 @@ constexpr std::array kFunctions = {
     NamedFunction{"range", Function::kRange},
     NamedFunction{"namespace", Function::kNamespace},
     NamedFunction{"dict", Function::kDict},
+    NamedFunction{"cycler", Function::kCycler},
+    NamedFunction{"joiner", Function::kJoiner},
+    NamedFunction{"lipsum", Function::kLipsum},
 };
 
 Result<Value> Range(const Arguments& arguments, Budget* budget) {
@@ -44,7 +47,10 @@ Result<Value> Range(const Arguments& arguments, Budget* budget) {
     if (__builtin_add_overflow(i, step, &i)) break;
   }
   RETURN_IF_ERROR(budget->Spend(items.size()));
-  return Value::List(std::move(items));
+  std::string text = step == 1 ? fmt::format("range({}, {})", begin, end)
+                               : fmt::format("range({}, {}, {})", begin, end, step);
+  return Value::OfSequence(
+      {.kind = Sequence::Kind::kRange, .items = std::move(items), .text = std::move(text)});
 }
 
 Result<Value> StrftimeNow(const Arguments& arguments) {
@@ -70,17 +76,50 @@ Result<Value> StrftimeNow(const Arguments& arguments) {
   return Value::String(std::string(buffer.data(), size));
 }
 
-// dict(a=1), namespace(a=1), and either of a dict.
+// The entries of a dict, or of a list of pairs.
+Result<std::vector<std::pair<Value, Value>>> EntriesOf(const Value& value, Budget* budget) {
+  if (value.dict() != nullptr) return value.dict()->items;
+  if (value.is_undefined()) return value.UndefinedError();
+  ASSIGN_OR_RETURN(const std::vector<Value> items, Iterate(value, budget));
+  std::vector<std::pair<Value, Value>> entries;
+  for (const Value& item : items) {
+    ASSIGN_OR_RETURN(const std::vector<Value> pair, Iterate(item, budget));
+    if (pair.size() != 2) return InvalidArgument("an entry of a dict has {} parts instead of 2", pair.size());
+    entries.emplace_back(pair[0], pair[1]);
+  }
+  return entries;
+}
+
+// dict(a=1), namespace(a=1), and either of a dict or of pairs.
 Result<Value> MakeDict(const Arguments& arguments, Budget* budget) {
   std::vector<std::pair<Value, Value>> items;
   if (arguments.positional.size() > 1) return InvalidArgument("at most one positional argument");
   if (!arguments.positional.empty()) {
-    const DictData* dict = arguments.positional[0].dict();
-    if (dict == nullptr) return Unimplemented("a dict from a {}", arguments.positional[0].TypeName());
-    items = dict->items;
+    ASSIGN_OR_RETURN(items, EntriesOf(arguments.positional[0], budget));
   }
   for (const auto& [name, value] : arguments.keyword) items.emplace_back(Value::String(name), value);
   return Value::Dict(std::move(items), budget);
+}
+
+Result<Value> MakeCycler(const Arguments& arguments) {
+  if (!arguments.keyword.empty()) return InvalidArgument("cycler takes no names");
+  if (arguments.positional.empty()) return InvalidArgument("cycler needs at least one item");
+  auto cycler = std::make_shared<Cycler>();
+  for (const Value& item : arguments.positional) {
+    if (!item.Storable()) return Unimplemented("a {} in a cycler", item.TypeName());
+    cycler->items.push_back(item);
+  }
+  return Value::OfCycler(std::move(cycler));
+}
+
+Result<Value> MakeJoiner(const Arguments& arguments, Budget* budget) {
+  ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"sep"}));
+  auto joiner = std::make_shared<Joiner>();
+  joiner->separator = ", ";
+  if (!bound[0].is_undefined()) {
+    ASSIGN_OR_RETURN(joiner->separator, ToText(bound[0], budget));
+  }
+  return Value::OfJoiner(std::move(joiner));
 }
 
 Result<Value> MakeNamespace(const Arguments& arguments, Budget* budget) {
@@ -105,7 +144,7 @@ std::optional<Function> FindFunction(std::string_view name) {
 Result<Value> CallFunction(Function function, const Arguments& arguments, Budget* budget) {
   switch (function) {
     case Function::kRaiseException: {
-      ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"message"}));
+      ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"message"}, 1));
       ASSIGN_OR_RETURN(const std::string message, ToText(bound[0], budget));
       return InvalidArgument("{}", message);
     }
@@ -117,6 +156,12 @@ Result<Value> CallFunction(Function function, const Arguments& arguments, Budget
       return MakeNamespace(arguments, budget);
     case Function::kDict:
       return MakeDict(arguments, budget);
+    case Function::kCycler:
+      return MakeCycler(arguments);
+    case Function::kJoiner:
+      return MakeJoiner(arguments, budget);
+    case Function::kLipsum:
+      return Unimplemented("lipsum() is not supported: its text is random");
   }
   return Value();
 }

@@ -17,16 +17,24 @@ Error AtLine(Error error, int line) {
 
 }  // namespace
 
-Result<std::vector<Value>> Bind(const Arguments& arguments, std::initializer_list<std::string_view> names) {
-  if (arguments.positional.size() > names.size()) {
-    return InvalidArgument("{} arguments: at most {}", arguments.positional.size(), names.size());
-  }
+Result<std::vector<Value>> Bind(const Arguments& arguments, std::initializer_list<std::string_view> names,
+                                size_t required) {
+  const size_t given = arguments.positional.size();
+  if (given > names.size()) return InvalidArgument("{} arguments: at most {}", given, names.size());
   std::vector<Value> bound = arguments.positional;
+  std::vector<bool> is_given(names.size(), false);
+  std::fill_n(is_given.begin(), given, true);
   bound.resize(names.size());
   for (const auto& [name, value] : arguments.keyword) {
-    const auto at = std::ranges::find(names, name);
-    if (at == names.end()) return InvalidArgument("unknown argument '{}'", name);
-    bound[static_cast<size_t>(at - names.begin())] = value;
+    const auto known = std::ranges::find(names, name);
+    if (known == names.end()) return InvalidArgument("unknown argument '{}'", name.substr(0, 100));
+    const auto at = static_cast<size_t>(known - names.begin());
+    if (is_given[at]) return InvalidArgument("argument '{}' is given twice", name);
+    is_given[at] = true;
+    bound[at] = value;
+  }
+  for (size_t i = 0; i < required; ++i) {
+    if (!is_given[i]) return InvalidArgument("argument '{}' is missing", *(names.begin() + i));
   }
   return bound;
 }
@@ -45,6 +53,8 @@ Result<std::string> Interpreter::Render(const Block& block,
                                         std::vector<std::pair<std::string, Value>> variables) {
   Frame globals{.names = std::move(variables)};
   Frame top{.parent = &globals};
+  root_ = &block;
+  top_ = &top;
   return Capture(block, &top);
 }
 
@@ -56,6 +66,11 @@ Status Interpreter::Print(std::string_view text) {
   return OkStatus();
 }
 
+Status Interpreter::PrintValue(const Value& value) {
+  ASSIGN_OR_RETURN(const std::string text, ToText(value, &budget_));
+  return Print(autoescape_ && !value.is_markup() ? EscapeHtml(text) : text);
+}
+
 // Runs `block` with an output of its own.
 Result<std::string> Interpreter::Capture(const Block& block, Frame* frame) {
   std::string text;
@@ -64,6 +79,12 @@ Result<std::string> Interpreter::Capture(const Block& block, Frame* frame) {
   output_ = outer;
   if (!flow.has_value()) return flow.error();
   return text;
+}
+
+Result<Value> Interpreter::CaptureValue(const Block& block, Frame* frame) {
+  Frame inner{.parent = frame};
+  ASSIGN_OR_RETURN(std::string text, Capture(block, &inner));
+  return autoescape_ ? Value::Markup(std::move(text)) : Value::String(std::move(text));
 }
 
 Result<Interpreter::Flow> Interpreter::Run(const Block& block, Frame* frame) {
@@ -87,8 +108,7 @@ Result<Interpreter::Flow> Interpreter::RunOne(const Stmt& stmt, Frame* frame) {
       return Flow::kNext;
     case StmtKind::kOutput: {
       ASSIGN_OR_RETURN(const Value value, Evaluate(*stmt.expr, frame));
-      ASSIGN_OR_RETURN(const std::string text, ToText(value, &budget_));
-      RETURN_IF_ERROR(Print(text));
+      RETURN_IF_ERROR(PrintValue(value));
       return Flow::kNext;
     }
     case StmtKind::kIf:
@@ -103,7 +123,7 @@ Result<Interpreter::Flow> Interpreter::RunOne(const Stmt& stmt, Frame* frame) {
     case StmtKind::kSetBlock:
       return RunSetBlock(stmt, frame);
     case StmtKind::kMacro:
-      frame->Set(stmt.macro->name, Value::Macro({stmt.macro.get(), frame}));
+      frame->Set(stmt.macro->name, Value::Macro({stmt.macro.get(), frame, autoescape_}));
       return Flow::kNext;
     case StmtKind::kWith: {
       Frame inner{.parent = frame};
@@ -113,12 +133,24 @@ Result<Interpreter::Flow> Interpreter::RunOne(const Stmt& stmt, Frame* frame) {
       }
       return Run(stmt.body, &inner);
     }
-    case StmtKind::kBlock:
-      return Run(stmt.body, frame);
+    case StmtKind::kCall:
+      return RunCallBlock(stmt, frame);
+    case StmtKind::kFilter:
+      return RunFilterBlock(stmt, frame);
+    case StmtKind::kNamedBlock: {
+      Frame inner{.parent = stmt.scoped ? frame : top_};
+      return Run(stmt.body, &inner);
+    }
+    case StmtKind::kAutoescape:
+      return RunAutoescape(stmt, frame);
+    case StmtKind::kGeneration: {
+      Frame inner{.parent = frame};
+      return Run(stmt.body, &inner);
+    }
     case StmtKind::kBreak:
+      return Flow::kBreak;
     case StmtKind::kContinue:
-      if (loop_depth_ == 0) return InvalidArgument("break or continue outside a loop");
-      return stmt.kind == StmtKind::kBreak ? Flow::kBreak : Flow::kContinue;
+      return Flow::kContinue;
   }
   return Flow::kNext;
 }
@@ -131,53 +163,40 @@ Result<Interpreter::Flow> Interpreter::RunIf(const Stmt& stmt, Frame* frame) {
   return Run(stmt.otherwise, frame);
 }
 
-Result<Interpreter::Flow> Interpreter::RunFor(const Stmt& stmt, Frame* frame) {
-  ASSIGN_OR_RETURN(const Value over, Evaluate(*stmt.expr, frame));
-  ASSIGN_OR_RETURN(std::vector<Value> items, Iterate(over, &budget_));
-  if (stmt.condition != nullptr) {
-    std::vector<Value> kept;
-    for (const Value& item : items) {
-      Frame inner{.parent = frame};
-      RETURN_IF_ERROR(Assign(*stmt.target, item, &inner));
-      ASSIGN_OR_RETURN(const Value keep, Evaluate(*stmt.condition, &inner));
-      if (keep.Truthy()) kept.push_back(item);
-    }
-    items = std::move(kept);
-  }
-  if (items.empty()) return Run(stmt.otherwise, frame);
-  LoopState loop{&items, 0};
-  Result<Flow> flow = Flow::kNext;
-  ++loop_depth_;
-  for (; loop.index0 < items.size(); ++loop.index0) {
-    Frame inner{.parent = frame};
-    inner.Set("loop", Value::Loop(&loop));
-    const Status assigned = Assign(*stmt.target, items[loop.index0], &inner);
-    flow = assigned.has_value() ? Run(stmt.body, &inner) : Result<Flow>(assigned.error());
-    if (!flow.has_value() || *flow == Flow::kBreak) break;
-  }
-  --loop_depth_;
-  if (!flow.has_value()) return flow;
-  return Flow::kNext;
-}
-
-Result<Interpreter::Flow> Interpreter::RunSetBlock(const Stmt& stmt, Frame* frame) {
-  Frame inner{.parent = frame};
-  const int outer_loops = std::exchange(loop_depth_, 0);
-  Result<std::string> text = Capture(stmt.body, &inner);
-  loop_depth_ = outer_loops;
-  if (!text.has_value()) return text.error();
-  Value value = Value::String(std::move(text).value());
-  // The filters, innermost first; the innermost one applies to the block.
-  std::vector<const Expr*> filters;
-  for (const Expr* filter = stmt.expr.get(); filter != nullptr; filter = filter->args[0].get()) {
+Result<Value> Interpreter::ApplyChain(const Expr* chain, Value value, Frame* frame) {
+  std::vector<const Expr*> filters;  // outermost first
+  for (const Expr* filter = chain; filter != nullptr; filter = filter->args[0].get())
     filters.push_back(filter);
-  }
   for (auto filter = filters.rbegin(); filter != filters.rend(); ++filter) {
     ASSIGN_OR_RETURN(const Arguments arguments, EvaluateArguments(**filter, frame));
     ASSIGN_OR_RETURN(value, ApplyFilter((*filter)->name, value, arguments));
   }
+  return value;
+}
+
+Result<Interpreter::Flow> Interpreter::RunSetBlock(const Stmt& stmt, Frame* frame) {
+  ASSIGN_OR_RETURN(Value text, CaptureValue(stmt.body, frame));
+  ASSIGN_OR_RETURN(Value value, ApplyChain(stmt.expr.get(), std::move(text), frame));
   RETURN_IF_ERROR(Assign(*stmt.target, std::move(value), frame));
   return Flow::kNext;
+}
+
+Result<Interpreter::Flow> Interpreter::RunFilterBlock(const Stmt& stmt, Frame* frame) {
+  ASSIGN_OR_RETURN(Value text, CaptureValue(stmt.body, frame));
+  ASSIGN_OR_RETURN(const Value value, ApplyChain(stmt.expr.get(), std::move(text), frame));
+  if (!value.is_string())
+    return InvalidArgument("a filter block gives a {} instead of str", value.TypeName());
+  RETURN_IF_ERROR(Print(value.string()));
+  return Flow::kNext;
+}
+
+Result<Interpreter::Flow> Interpreter::RunAutoescape(const Stmt& stmt, Frame* frame) {
+  ASSIGN_OR_RETURN(const Value on, Evaluate(*stmt.expr, frame));
+  const bool outer = std::exchange(autoescape_, on.Truthy());
+  Frame inner{.parent = frame};
+  Result<Flow> flow = Run(stmt.body, &inner);
+  autoescape_ = outer;
+  return flow;
 }
 
 Status Interpreter::Assign(const Expr& target, Value value, Frame* frame) {
@@ -218,6 +237,7 @@ Result<Value> Interpreter::Lookup(const std::string& name, const Frame* frame) {
       if (known == name) return value;
     }
   }
+  if (name == "self") return Value::Self();
   const std::optional<Function> function = FindFunction(name);
   return function.has_value() ? Value::Builtin(*function) : Value::Missing(name);
 }
@@ -235,46 +255,20 @@ Result<Value> Interpreter::Evaluate(const Expr& expr, Frame* frame) {
 Result<Value> Interpreter::Call(const Value& callee, const Arguments& arguments) {
   if (callee.macro() != nullptr) return CallMacro(*callee.macro(), arguments);
   if (callee.builtin() != nullptr) return CallFunction(*callee.builtin(), arguments, &budget_);
+  if (callee.loop() != nullptr) return CallLoop(*callee.loop(), arguments);
   if (callee.method() != nullptr) {
-    return CallMethod(callee.method()->object, callee.method()->name, arguments, &budget_);
+    return CallMethod(*this, callee.method()->object, callee.method()->name, arguments);
   }
-  if (callee.is_undefined()) return InvalidArgument("'{}' is undefined", callee.name());
+  if (Joiner* joiner = callee.joiner()) {
+    RETURN_IF_ERROR(Bind(arguments, {}));
+    return Value::String(std::exchange(joiner->used, true) ? joiner->separator : "");
+  }
+  if (callee.block() != nullptr) {
+    RETURN_IF_ERROR(Bind(arguments, {}));
+    return CallBlock(*callee.block()->block);
+  }
+  if (callee.is_undefined()) return callee.UndefinedError();
   return InvalidArgument("a {} cannot be called", callee.TypeName());
-}
-
-Result<Value> Interpreter::CallMacro(const BoundMacro& bound, const Arguments& arguments) {
-  const MacroDefinition& macro = *bound.definition;
-  if (arguments.positional.size() > macro.parameters.size()) {
-    return InvalidArgument("macro '{}' takes not more than {} arguments", macro.name,
-                           macro.parameters.size());
-  }
-  Frame frame{.parent = bound.scope};
-  for (size_t i = 0; i < arguments.positional.size(); ++i)
-    frame.Set(macro.parameters[i], arguments.positional[i]);
-  for (const auto& [name, value] : arguments.keyword) {
-    const auto at = std::ranges::find(macro.parameters, name);
-    if (at == macro.parameters.end())
-      return InvalidArgument("macro '{}' has no parameter '{}'", macro.name, name);
-    if (static_cast<size_t>(at - macro.parameters.begin()) < arguments.positional.size()) {
-      return InvalidArgument("macro '{}' got '{}' twice", macro.name, name);
-    }
-    frame.Set(name, value);
-  }
-  const size_t first_default = macro.parameters.size() - macro.defaults.size();
-  for (size_t i = arguments.positional.size(); i < macro.parameters.size(); ++i) {
-    const std::string& name = macro.parameters[i];
-    if (std::ranges::count(frame.names, name, [](const auto& n) { return n.first; }) > 0) continue;
-    Value value = Value::Missing(name);
-    if (i >= first_default) {
-      ASSIGN_OR_RETURN(value, Evaluate(*macro.defaults[i - first_default], &frame));
-    }
-    frame.Set(name, std::move(value));
-  }
-  const int outer_loops = std::exchange(loop_depth_, 0);
-  Result<std::string> text = Capture(macro.body, &frame);
-  loop_depth_ = outer_loops;
-  if (!text.has_value()) return text.error();
-  return Value::String(std::move(text).value());
 }
 
 }  // namespace exeunt::jinja

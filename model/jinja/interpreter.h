@@ -20,8 +20,10 @@ struct Arguments {
   std::vector<std::pair<std::string, Value>> keyword;
 };
 
-// The arguments in the order of `names`; undefined where one is not given. Errors name one that is too many.
-Result<std::vector<Value>> Bind(const Arguments& arguments, std::initializer_list<std::string_view> names);
+// The arguments in the order of `names`; undefined where one is not given. Errors name one that is too many,
+// or given twice, or missing of the first `required`.
+Result<std::vector<Value>> Bind(const Arguments& arguments, std::initializer_list<std::string_view> names,
+                                size_t required = 0);
 
 // Names of one scope, on top of those around it. It lives as long as its block runs.
 struct Frame {
@@ -44,9 +46,9 @@ class Interpreter {
   // value[key], then value.key; undefined where it has neither.
   Result<Value> GetItem(const Value& value, const Value& key);
   Result<Value> GetAttribute(const Value& value, const std::string& name);
-  // GetItem along "a.b.0".
-  Result<Value> GetPath(const Value& value, const Value& path);
+  Result<Value> Call(const Value& callee, const Arguments& arguments);
   Budget* budget() { return &budget_; }
+  bool autoescape() const { return autoescape_; }
 
  private:
   enum class Flow { kNext, kBreak, kContinue };
@@ -55,7 +57,17 @@ class Interpreter {
   Result<Flow> RunOne(const Stmt& stmt, Frame* frame);
   Result<Flow> RunIf(const Stmt& stmt, Frame* frame);
   Result<Flow> RunFor(const Stmt& stmt, Frame* frame);
+  Status PrintValue(const Value& value);
   Result<Flow> RunSetBlock(const Stmt& stmt, Frame* frame);
+  Result<Flow> RunFilterBlock(const Stmt& stmt, Frame* frame);
+  Result<Flow> RunCallBlock(const Stmt& stmt, Frame* frame);
+  Result<Flow> RunAutoescape(const Stmt& stmt, Frame* frame);
+  Result<Flow> RunLoop(const Stmt& stmt, std::vector<Value> items, int depth0, Frame* frame);
+  Result<std::vector<Value>> SelectItems(const Stmt& stmt, std::vector<Value> items, Frame* frame);
+  // The text that `block` writes in a scope of its own, as Markup where text is escaped.
+  Result<Value> CaptureValue(const Block& block, Frame* frame);
+  // The filters of `chain`, whose innermost one applies to `value`.
+  Result<Value> ApplyChain(const Expr* chain, Value value, Frame* frame);
   Result<std::string> Capture(const Block& block, Frame* frame);
   Status Assign(const Expr& target, Value value, Frame* frame);
   Status Print(std::string_view text);
@@ -69,22 +81,37 @@ class Interpreter {
   Result<Value> EvaluateConcat(const Expr& expr, Frame* frame);
   Result<Value> EvaluateCond(const Expr& expr, Frame* frame);
   Result<Arguments> EvaluateArguments(const Expr& expr, Frame* frame);
+  Status EvaluateStars(const Expr& expr, Frame* frame, Arguments* arguments);
   Result<Value> Lookup(const std::string& name, const Frame* frame);
-  Result<Value> Call(const Value& callee, const Arguments& arguments);
   Result<Value> CallMacro(const BoundMacro& bound, const Arguments& arguments);
+  Status BindMacro(const MacroDefinition& macro, const Arguments& arguments, Frame* frame);
+  Status BindExtras(const MacroDefinition& macro, const Arguments& extras, Frame* frame);
+  Status BindDefaults(const MacroDefinition& macro, Frame* frame);
+  Result<Value> CallLoop(const LoopState& loop, const Arguments& arguments);
+  Result<Value> CallBlock(const Stmt& block);
+  Result<Value> BlockOf(const std::string& name);
 
   Budget budget_;
   size_t output_left_;
   std::string* output_ = nullptr;
+  const Block* root_ = nullptr;
+  Frame* top_ = nullptr;
   int depth_ = 0;
-  int loop_depth_ = 0;
+  bool autoescape_ = false;
 };
 
-// The built-in functions (functions.cc), and the methods of strings, dicts and lists (methods.cc).
+bool IsFilter(std::string_view name);
+bool IsTest(std::string_view name);
+// The built-in functions (functions.cc), the methods of values (methods.cc), and the attributes of loops and
+// macros (loops.cc, macros.cc).
 Result<Value> CallFunction(Function function, const Arguments& arguments, Budget* budget);
 std::optional<Function> FindFunction(std::string_view name);
 bool HasMethod(const Value& value, std::string_view name);
-Result<Value> CallMethod(const Value& value, std::string_view name, const Arguments& arguments,
-                         Budget* budget);
+// An attribute that Python has and Jinja's sandbox forbids: what changes a list or a dict, and __names__.
+bool IsForbidden(const Value& value, std::string_view name);
+Result<Value> CallMethod(Interpreter& interpreter, const Value& value, std::string_view name,
+                         const Arguments& arguments);
+Value LoopAttribute(const Value& loop, const std::string& name);
+Result<Value> MacroAttribute(const MacroDefinition& macro, const std::string& name);
 
 }  // namespace exeunt::jinja

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "base/error.h"
+#include "model/jinja/literals.h"
 #include "model/utf8.h"
 
 namespace exeunt::jinja {
@@ -249,104 +249,16 @@ Status Lexer::LexOne(std::vector<char>* open) {
 }
 
 Status Lexer::LexNumber() {
-  std::string digits;
-  const auto take_digits = [&] {
-    while (at_ < source_.size()) {
-      const bool separator = source_[at_] == '_' && at_ + 1 < source_.size() && IsDigit(source_[at_ + 1]);
-      if (!separator && !IsDigit(source_[at_])) break;
-      if (!separator) digits += source_[at_];
-      ++at_;
-    }
-  };
-  const auto digit_at = [&](size_t i) { return i < source_.size() && IsDigit(source_[i]); };
-  const bool after_dot = at_ > 0 && source_[at_ - 1] == '.';
-  take_digits();
-  bool is_float = false;
-  if (!after_dot && At(".") && digit_at(at_ + 1)) {
-    is_float = true;
-    digits += '.';
-    ++at_;
-    take_digits();
-  }
-  if (!after_dot && (At("e") || At("E"))) {
-    const bool sign = at_ + 1 < source_.size() && (source_[at_ + 1] == '-' || source_[at_ + 1] == '+');
-    if (digit_at(at_ + (sign ? 2 : 1))) {
-      is_float = true;
-      digits += source_.substr(at_, sign ? 2 : 1);
-      at_ += sign ? 2 : 1;
-      take_digits();
-    }
-  }
-  if (digits.size() > 64) return InvalidArgument("line {}: a number of {} digits", line_, digits.size());
-  Token token{is_float ? TokenKind::kFloat : TokenKind::kInt, line_, digits};
-  if (is_float) {
-    std::from_chars(digits.data(), digits.data() + digits.size(), token.number);
-  } else {
-    if (digits.size() > 1 && digits[0] == '0' && digits.find_first_not_of('0') != std::string::npos) {
-      return InvalidArgument("line {}: the number {} starts with 0", line_, digits);
-    }
-    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), token.integer);
-    if (parsed.ec != std::errc())
-      return InvalidArgument("line {}: the number {} is too large", line_, digits);
-  }
+  ASSIGN_OR_RETURN(Token token, ReadNumber(source_, line_, &at_));
   tokens_.push_back(std::move(token));
   return OkStatus();
 }
 
 Status Lexer::LexString() {
-  const int line = line_;
-  const char quote = source_[at_];
-  std::string out;
-  size_t i = at_ + 1;
-  const auto code_of = [&](size_t n, int base) -> int64_t {  // n digits at i
-    int64_t code = 0;
-    for (size_t k = 0; k < n; ++k, ++i) {
-      const char c = i < source_.size() ? source_[i] : ' ';
-      const int digit = IsDigit(c)             ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : 99;
-      if (digit >= base) return -1;
-      code = code * base + digit;
-    }
-    return code;
-  };
-  while (i < source_.size() && source_[i] != quote) {
-    if (source_[i] != '\\') {
-      out += source_[i++];
-      continue;
-    }
-    if (++i >= source_.size()) break;
-    const char c = source_[i];
-    static constexpr std::string_view kLetters = "\\'\"abfnrtv";
-    static constexpr std::string_view kMeaning = "\\'\"\a\b\f\n\r\t\v";
-    const size_t simple = kLetters.find(c);
-    if (simple != std::string_view::npos) {
-      out += kMeaning[simple];
-      ++i;
-    } else if (c == '\n') {
-      ++i;
-    } else if (c == 'x' || c == 'u' || c == 'U' || (c >= '0' && c <= '7')) {
-      int64_t code = 0;
-      if (c >= '0' && c <= '7') {
-        size_t n = 1;
-        while (n < 3 && i + n < source_.size() && source_[i + n] >= '0' && source_[i + n] <= '7') ++n;
-        code = code_of(n, 8);
-      } else {
-        ++i;
-        code = code_of(c == 'x' ? 2 : c == 'u' ? 4 : 8, 16);
-      }
-      if (code < 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
-        return InvalidArgument("line {}: a wrong escape in a string", line);
-      }
-      AppendUtf8(static_cast<char32_t>(code), &out);
-    } else {
-      out += '\\';
-    }
-  }
-  if (i >= source_.size()) return InvalidArgument("line {}: a string without its end", line);
-  Add(TokenKind::kString, std::move(out));
-  Advance(i + 1 - at_);
+  size_t end = at_;
+  ASSIGN_OR_RETURN(std::string text, ReadString(source_, line_, &end));
+  Add(TokenKind::kString, std::move(text));
+  Advance(end - at_);
   return OkStatus();
 }
 

@@ -1,17 +1,13 @@
-// Jinja's filters that pick, order and combine the items of a list.
+// Jinja's filters that pick, change and arrange the items of a list.
 #include <algorithm>
-#include <optional>
+#include <array>
 
 #include "base/error.h"
-#include "model/jinja/interpreter.h"
-#include "model/jinja/operators.h"
+#include "model/jinja/filters.h"
+#include "model/jinja/methods.h"
 #include "model/jinja/python_text.h"
 
 namespace exeunt::jinja {
-
-Result<std::optional<Value>> ApplyListFilter(Interpreter& interpreter, std::string_view name,
-                                             const Value& value, const Arguments& arguments);
-
 namespace {
 
 using Items = std::vector<Value>;
@@ -24,210 +20,224 @@ Arguments Rest(const Arguments& arguments, size_t n) {
   return rest;
 }
 
-// map(attribute=..., default=...) or map(filter, its arguments).
-Result<Value> Map(Interpreter& interpreter, const Items& items, const Arguments& arguments) {
+// map(attribute=..., default=...) or map(filter, its arguments). As for select and its kind, what is falsy
+// (none too) has no items.
+Result<Value> Map(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  if (!value.Truthy()) return Value::Generator({});
+  ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
   Items out;
   if (arguments.positional.empty()) {
     ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"attribute", "default"}));
     if (bound[0].is_undefined()) return InvalidArgument("map needs a filter or an attribute");
+    std::optional<Value> otherwise;
+    if (!bound[1].is_undefined() && !bound[1].is_none()) otherwise = bound[1];
     for (const Value& item : items) {
-      ASSIGN_OR_RETURN(Value part, interpreter.GetPath(item, bound[0]));
-      out.push_back(part.is_undefined() && !bound[1].is_undefined() ? bound[1] : std::move(part));
+      ASSIGN_OR_RETURN(Value part, AttributeOf(interpreter, item, bound[0], otherwise));
+      out.push_back(std::move(part));
     }
-  } else {
-    const Value& filter = arguments.positional[0];
-    if (!filter.is_string()) return InvalidArgument("map: a {} as the name of a filter", filter.TypeName());
-    for (const Value& item : items) {
-      ASSIGN_OR_RETURN(Value mapped, interpreter.ApplyFilter(filter.string(), item, Rest(arguments, 1)));
-      out.push_back(std::move(mapped));
-    }
+    return Value::Generator(std::move(out));
   }
-  return Value::List(std::move(out));
+  const Value& filter = arguments.positional[0];
+  if (!filter.is_string()) return InvalidArgument("map: a {} as the name of a filter", filter.TypeName());
+  const Arguments rest = Rest(arguments, 1);
+  for (const Value& item : items) {
+    ASSIGN_OR_RETURN(Value mapped, interpreter.ApplyFilter(filter.string(), item, rest));
+    out.push_back(std::move(mapped));
+  }
+  return Value::Generator(std::move(out));
 }
 
 // select, reject, selectattr, rejectattr.
-Result<Value> Select(Interpreter& interpreter, const Items& items, const Arguments& arguments,
-                     bool by_attribute, bool wanted) {
+Result<Value> SelectItems(Interpreter& interpreter, const Value& value, const Arguments& arguments,
+                          bool by_attribute, bool wanted) {
+  if (!value.Truthy()) return Value::Generator({});
   const size_t test_at = by_attribute ? 1 : 0;
   const bool has_test = arguments.positional.size() > test_at;
   if (arguments.positional.size() < test_at) return InvalidArgument("the name of an attribute is needed");
   if (has_test && !arguments.positional[test_at].is_string())
     return InvalidArgument("the name of a test is needed");
+  ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
+  const Arguments rest = Rest(arguments, test_at + 1);
   Items out;
   for (const Value& item : items) {
     Value subject = item;
     if (by_attribute) {
-      ASSIGN_OR_RETURN(subject, interpreter.GetPath(item, arguments.positional[0]));
+      ASSIGN_OR_RETURN(subject, AttributeOf(interpreter, item, arguments.positional[0]));
     }
     bool holds = subject.Truthy();
     if (has_test) {
-      const std::string& test = arguments.positional[test_at].string();
-      ASSIGN_OR_RETURN(holds, interpreter.ApplyTest(test, subject, Rest(arguments, test_at + 1)));
+      ASSIGN_OR_RETURN(holds, interpreter.ApplyTest(arguments.positional[test_at].string(), subject, rest));
     }
     if (holds == wanted) out.push_back(item);
   }
-  return Value::List(std::move(out));
+  return Value::Generator(std::move(out));
 }
 
-Result<Value> IgnoreCase(const Value& value, Budget* budget) {
-  if (!value.is_string()) return value;
-  RETURN_IF_ERROR(budget->Spend(value.string().size() / 16));
-  return Value::String(Lower(value.string()));
+template <bool kByAttribute, bool kWanted>
+Result<Value> Select(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  return SelectItems(interpreter, value, arguments, kByAttribute, kWanted);
 }
 
-// A merge sort, as the comparison can fail: sorts `keys`, and `items` along with them.
-Status SortBy(Items* keys, Items* items, bool reverse, Budget* budget) {
-  const size_t n = keys->size();
-  for (size_t width = 1; width < n; width *= 2) {
-    Items sorted_keys;
-    Items sorted_items;
-    for (size_t begin = 0; begin < n; begin += 2 * width) {
-      const size_t middle = std::min(begin + width, n);
-      const size_t end = std::min(begin + 2 * width, n);
-      size_t left = begin;
-      size_t right = middle;
-      while (left < middle || right < end) {
-        bool take_right = left >= middle;
-        if (left < middle && right < end) {
-          const Value& l = (*keys)[left];
-          const Value& r = (*keys)[right];
-          ASSIGN_OR_RETURN(take_right, reverse ? Less(l, r, budget) : Less(r, l, budget));
-        }
-        const size_t from = take_right ? right++ : left++;
-        sorted_keys.push_back((*keys)[from]);
-        sorted_items.push_back((*items)[from]);
-      }
-    }
-    *keys = std::move(sorted_keys);
-    *items = std::move(sorted_items);
-  }
-  return OkStatus();
-}
-
-Result<Value> Sort(Interpreter& interpreter, Items items, const Arguments& arguments) {
-  ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"reverse", "case_sensitive", "attribute"}));
-  Items keys;
-  for (const Value& item : items) {
-    Value key = item;
-    if (!bound[2].is_undefined()) {
-      ASSIGN_OR_RETURN(key, interpreter.GetPath(item, bound[2]));
-    }
-    if (!bound[1].Truthy()) {
-      ASSIGN_OR_RETURN(key, IgnoreCase(key, interpreter.budget()));
-    }
-    keys.push_back(std::move(key));
-  }
-  RETURN_IF_ERROR(SortBy(&keys, &items, bound[0].Truthy(), interpreter.budget()));
+Result<Value> List(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  RETURN_IF_ERROR(Bind(arguments, {}));
+  ASSIGN_OR_RETURN(auto items, Iterate(value, interpreter.budget()));
   return Value::List(std::move(items));
 }
 
-Result<Value> DictSort(Interpreter& interpreter, const Value& dict, const Arguments& arguments) {
-  ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"case_sensitive", "by", "reverse"}));
-  const bool by_value = bound[1].is_string() && bound[1].string() == "value";
-  Items keys;
-  Items items;
-  for (const auto& [key, value] : dict.dict()->items) {
-    Value sort_key = by_value ? value : key;
-    if (!bound[0].Truthy()) {
-      ASSIGN_OR_RETURN(sort_key, IgnoreCase(sort_key, interpreter.budget()));
-    }
-    keys.push_back(std::move(sort_key));
-    ASSIGN_OR_RETURN(Value item, Value::Tuple({key, value}));
-    items.push_back(std::move(item));
+Result<Value> First(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  RETURN_IF_ERROR(Bind(arguments, {}));
+  if (value.is_string()) return interpreter.GetItem(value, Value::Int(0));
+  Sequence* sequence = value.sequence();
+  if (sequence != nullptr && sequence->kind == Sequence::Kind::kGenerator) {
+    if (sequence->taken == sequence->items.size()) return Value::Missing("the first item of nothing");
+    return sequence->items[sequence->taken++];
   }
-  RETURN_IF_ERROR(SortBy(&keys, &items, bound[2].Truthy(), interpreter.budget()));
-  return Value::List(std::move(items));
+  ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
+  return items.empty() ? Value::Missing("the first item of nothing") : items.front();
 }
 
-Result<Value> Unique(Interpreter& interpreter, const Items& items, const Arguments& arguments) {
-  ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"case_sensitive", "attribute"}));
-  Items keys;
-  Items out;
-  for (const Value& item : items) {
-    Value key = item;
-    if (!bound[1].is_undefined()) {
-      ASSIGN_OR_RETURN(key, interpreter.GetPath(item, bound[1]));
-    }
-    if (!bound[0].Truthy()) {
-      ASSIGN_OR_RETURN(key, IgnoreCase(key, interpreter.budget()));
-    }
-    bool seen = false;
-    for (const Value& other : keys) {
-      ASSIGN_OR_RETURN(seen, Equal(other, key, interpreter.budget()));
-      if (seen) break;
-    }
-    if (seen) continue;
-    keys.push_back(std::move(key));
-    out.push_back(item);
-  }
-  return Value::List(std::move(out));
+Result<Value> Last(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  RETURN_IF_ERROR(Bind(arguments, {}));
+  if (value.is_string()) return interpreter.GetItem(value, Value::Int(-1));
+  if (value.sequence() != nullptr && value.sequence()->kind == Sequence::Kind::kGenerator)
+    return InvalidArgument("the last item of a generator: make it a list first");
+  ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
+  return items.empty() ? Value::Missing("the last item of nothing") : items.back();
 }
 
-Result<Value> Extreme(Interpreter& interpreter, const Items& items, const Arguments& arguments,
-                      bool largest) {
-  ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"case_sensitive", "attribute"}));
-  if (items.empty()) return Value::Missing("an item of nothing");
-  size_t best = 0;
-  Value best_key;
-  for (size_t i = 0; i < items.size(); ++i) {
-    Value key = items[i];
-    if (!bound[1].is_undefined()) {
-      ASSIGN_OR_RETURN(key, interpreter.GetPath(items[i], bound[1]));
-    }
-    if (!bound[0].Truthy()) {
-      ASSIGN_OR_RETURN(key, IgnoreCase(key, interpreter.budget()));
-    }
-    bool better = i == 0;
-    if (i > 0) {
-      ASSIGN_OR_RETURN(better, largest ? Less(best_key, key, interpreter.budget())
-                                       : Less(key, best_key, interpreter.budget()));
-    }
-    if (!better) continue;
-    best = i;
-    best_key = std::move(key);
-  }
-  return items[best];
+Result<Value> Reverse(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  RETURN_IF_ERROR(Bind(arguments, {}));
+  ASSIGN_OR_RETURN(Items items, Iterate(value, interpreter.budget()));
+  std::ranges::reverse(items);
+  const Sequence* sequence = value.sequence();
+  if (sequence != nullptr && sequence->kind == Sequence::Kind::kGenerator)
+    return Value::List(std::move(items));
+  if (!value.is_string()) return Value::Generator(std::move(items));
+  std::string text;
+  for (const Value& item : items) text += item.string();
+  return Value::String(std::move(text));
 }
 
-Result<Value> Sum(Interpreter& interpreter, const Items& items, const Arguments& arguments) {
-  ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"attribute", "start"}));
-  Value sum = bound[1].is_undefined() ? Value::Int(0) : bound[1];
+Result<Value> Join(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"d", "attribute"}));
+  ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
+  ASSIGN_OR_RETURN(std::string separator, ToText(bound[0], interpreter.budget()));
+  Items parts;
+  bool markup = bound[0].is_markup();
   for (const Value& item : items) {
     Value part = item;
-    if (!bound[0].is_undefined() && !bound[0].is_none()) {
-      ASSIGN_OR_RETURN(part, interpreter.GetPath(item, bound[0]));
+    if (!bound[1].is_undefined() && !bound[1].is_none()) {
+      ASSIGN_OR_RETURN(part, AttributeOf(interpreter, item, bound[1]));
     }
-    ASSIGN_OR_RETURN(sum, Arithmetic("+", sum, part, interpreter.budget()));
+    markup = markup || part.is_markup();
+    parts.push_back(std::move(part));
   }
-  return sum;
+  markup = markup && interpreter.autoescape();
+  if (markup && !bound[0].is_markup()) separator = EscapeHtml(separator);
+  std::string out;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    ASSIGN_OR_RETURN(const std::string text, ToText(parts[i], interpreter.budget()));
+    RETURN_IF_ERROR(interpreter.budget()->Spend(separator.size() / 16));
+    if (i > 0) out += separator;
+    out += markup && !parts[i].is_markup() ? EscapeHtml(text) : text;
+  }
+  return markup ? Value::Markup(std::move(out)) : Value::String(std::move(out));
 }
 
-Result<Value> Apply(Interpreter& interpreter, std::string_view name, const Value& value,
-                    const Arguments& arguments) {
-  if (name == "dictsort") {
-    if (value.dict() == nullptr) return InvalidArgument("dictsort of a {}", value.TypeName());
-    return DictSort(interpreter, value, arguments);
+// Lists of `linecount` items each, the last one filled up.
+Result<Value> Batch(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"linecount", "fill_with"}, 1));
+  ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
+  // What is no integer is equal to no length, but an error where the last list is filled.
+  const bool is_int = bound[0].is_int() || bound[0].is_bool();
+  const int64_t n = is_int ? bound[0].integer() : -1;
+  Items batches;
+  Items batch;
+  for (const Value& item : items) {
+    if (static_cast<int64_t>(batch.size()) == n) {
+      ASSIGN_OR_RETURN(Value full, Value::List(std::exchange(batch, {})));
+      batches.push_back(std::move(full));
+    }
+    batch.push_back(item);
   }
-  ASSIGN_OR_RETURN(Items items, Iterate(value, interpreter.budget()));
-  if (name == "map") return Map(interpreter, items, arguments);
-  if (name == "sort") return Sort(interpreter, std::move(items), arguments);
-  if (name == "unique") return Unique(interpreter, items, arguments);
-  if (name == "min" || name == "max") return Extreme(interpreter, items, arguments, name == "max");
-  if (name == "sum") return Sum(interpreter, items, arguments);
-  return Select(interpreter, items, arguments, name.ends_with("attr"), name.starts_with("select"));
+  const bool fills = !bound[1].is_undefined() && !bound[1].is_none();
+  if (!batch.empty()) {
+    if (fills && !is_int) return InvalidArgument("batch of a {} items", bound[0].TypeName());
+    if (fills && static_cast<int64_t>(batch.size()) < n) {
+      constexpr int64_t kMaxFill = 100'000;
+      if (n > kMaxFill) return ResourceExhausted("batch fills up to {} items: at most {}", n, kMaxFill);
+      RETURN_IF_ERROR(interpreter.budget()->Spend(static_cast<size_t>(n)));
+      batch.resize(static_cast<size_t>(n), bound[1]);
+    }
+    ASSIGN_OR_RETURN(Value last, Value::List(std::move(batch)));
+    batches.push_back(std::move(last));
+  }
+  return Value::Generator(std::move(batches));
 }
+
+// `slices` lists of nearly the same length.
+Result<Value> SliceItems(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"slices", "fill_with"}, 1));
+  ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
+  ASSIGN_OR_RETURN(const int64_t slices, IntOf(bound[0]));
+  constexpr int64_t kMaxSlices = 100'000;
+  if (slices == 0) return InvalidArgument("division by zero");
+  if (slices > kMaxSlices) return ResourceExhausted("slice into {} lists: at most {}", slices, kMaxSlices);
+  Items out;
+  if (slices < 0) return Value::Generator(std::move(out));
+  RETURN_IF_ERROR(interpreter.budget()->Spend(static_cast<size_t>(slices)));
+  const auto size = static_cast<int64_t>(items.size());
+  const bool fills = !bound[1].is_undefined() && !bound[1].is_none();
+  int64_t begin = 0;
+  for (int64_t i = 0; i < slices; ++i) {
+    const bool extra = i < size % slices;
+    const int64_t end = begin + size / slices + (extra ? 1 : 0);
+    Items slice(items.begin() + begin, items.begin() + end);
+    if (fills && !extra) slice.push_back(bound[1]);
+    ASSIGN_OR_RETURN(Value list, Value::List(std::move(slice)));
+    out.push_back(std::move(list));
+    begin = end;
+  }
+  return Value::Generator(std::move(out));
+}
+
+constexpr std::array kFilters = {
+    NamedFilter{"map", Map},
+    NamedFilter{"select", Select<false, true>},
+    NamedFilter{"reject", Select<false, false>},
+    NamedFilter{"selectattr", Select<true, true>},
+    NamedFilter{"rejectattr", Select<true, false>},
+    NamedFilter{"list", List},
+    NamedFilter{"first", First},
+    NamedFilter{"last", Last},
+    NamedFilter{"reverse", Reverse},
+    NamedFilter{"join", Join},
+    NamedFilter{"batch", Batch},
+    NamedFilter{"slice", SliceItems},
+};
 
 }  // namespace
 
-Result<std::optional<Value>> ApplyListFilter(Interpreter& interpreter, std::string_view name,
-                                             const Value& value, const Arguments& arguments) {
-  for (const std::string_view known : {"map", "select", "reject", "selectattr", "rejectattr", "sort",
-                                       "dictsort", "unique", "min", "max", "sum"}) {
-    if (known != name) continue;
-    ASSIGN_OR_RETURN(Value result, Apply(interpreter, name, value, arguments));
-    return std::optional<Value>(std::move(result));
+std::span<const NamedFilter> ListFilters() { return kFilters; }
+
+Result<Value> AttributeOf(Interpreter& interpreter, const Value& item, const Value& path,
+                          const std::optional<Value>& otherwise) {
+  std::vector<Value> parts = {path};
+  if (path.is_string()) {
+    RETURN_IF_ERROR(interpreter.budget()->Spend(1 + path.string().size() / 4));
+    parts.clear();
+    for (const std::string& part : SplitText(path.string(), ".", -1)) {
+      const bool number =
+          part.size() < 10 && AllCharacters(part, [](char32_t c) { return c >= '0' && c <= '9'; });
+      parts.push_back(number ? Value::Int(std::stoll(part)) : Value::String(part));
+    }
   }
-  return std::optional<Value>();
+  Value at = item;
+  for (const Value& part : parts) {
+    ASSIGN_OR_RETURN(at, interpreter.GetItem(at, part));
+    if (otherwise && at.is_undefined()) at = *otherwise;
+  }
+  return at;
 }
 
 }  // namespace exeunt::jinja

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "model/jinja/text_format.h"
 #include "model/utf8.h"
 
 namespace exeunt::jinja {
@@ -11,7 +12,7 @@ namespace {
 
 Error Unsupported(std::string_view op, const Value& a, const Value& b) {
   for (const Value* value : {&a, &b}) {
-    if (value->is_undefined()) return InvalidArgument("'{}' is undefined", value->name());
+    if (value->is_undefined()) return value->UndefinedError();
   }
   return InvalidArgument("'{}' is not supported between {} and {}", op, a.TypeName(), b.TypeName());
 }
@@ -59,11 +60,20 @@ Result<Value> IntArithmetic(std::string_view op, int64_t a, int64_t b) {
   return Value::Int(result);
 }
 
+Result<Value> FloatPower(double a, double b) {
+  const double result = std::pow(a, b);
+  if (a == 0 && b < 0) return InvalidArgument("division by zero");
+  if (std::isnan(result) && !std::isnan(a) && !std::isnan(b))
+    return Unimplemented("a power that is a complex number");
+  if (std::isinf(result) && std::isfinite(a) && std::isfinite(b)) return InvalidArgument("a power overflows");
+  return Value::Float(result);
+}
+
 Result<Value> FloatArithmetic(std::string_view op, double a, double b) {
   if (op == "+") return Value::Float(a + b);
   if (op == "-") return Value::Float(a - b);
   if (op == "*") return Value::Float(a * b);
-  if (op == "**") return Value::Float(std::pow(a, b));
+  if (op == "**") return FloatPower(a, b);
   if (b == 0.0) return InvalidArgument("division by zero");
   if (op == "/") return Value::Float(a / b);
   double rest = std::fmod(a, b);
@@ -82,7 +92,7 @@ Result<Value> Repeat(const Value& value, int64_t count, Budget* budget) {
     std::string out;
     out.reserve(size * times);
     for (size_t i = 0; i < times; ++i) out += value.string();
-    return Value::String(std::move(out));
+    return value.is_markup() ? Value::Markup(std::move(out)) : Value::String(std::move(out));
   }
   std::vector<Value> items;
   for (size_t i = 0; i < times; ++i) {
@@ -94,12 +104,24 @@ Result<Value> Repeat(const Value& value, int64_t count, Budget* budget) {
 Result<Value> Join(const Value& a, const Value& b, Budget* budget) {
   if (a.is_string()) {
     RETURN_IF_ERROR(budget->Spend((a.string().size() + b.string().size()) / 16));
-    return Value::String(a.string() + b.string());
+    if (!a.is_markup() && !b.is_markup()) return Value::String(a.string() + b.string());
+    const auto escaped = [](const Value& v) { return v.is_markup() ? v.string() : EscapeHtml(v.string()); };
+    return Value::Markup(escaped(a) + escaped(b));
   }
   std::vector<Value> items = a.list()->items;
   items.insert(items.end(), b.list()->items.begin(), b.list()->items.end());
   RETURN_IF_ERROR(budget->Spend(items.size()));
   return a.is_tuple() ? Value::Tuple(std::move(items)) : Value::List(std::move(items));
+}
+
+// Reads a generator up to the item.
+Result<bool> ContainsInSequence(Sequence* sequence, const Value& item, Budget* budget) {
+  for (size_t i = sequence->taken; i < sequence->items.size(); ++i) {
+    if (sequence->kind == Sequence::Kind::kGenerator) sequence->taken = i + 1;
+    ASSIGN_OR_RETURN(const bool equal, Equal(sequence->items[i], item, budget));
+    if (equal) return true;
+  }
+  return false;
 }
 
 Result<bool> Contains(const Value& container, const Value& item, Budget* budget) {
@@ -110,12 +132,14 @@ Result<bool> Contains(const Value& container, const Value& item, Budget* budget)
   }
   if (container.is_undefined()) return false;
   if (container.dict() != nullptr) {
+    if (!item.Hashable()) return InvalidArgument("a {} as a key of a dict", item.TypeName());
     for (const auto& [key, unused] : container.dict()->items) {
       ASSIGN_OR_RETURN(const bool equal, Equal(key, item, budget));
       if (equal) return true;
     }
     return false;
   }
+  if (Sequence* sequence = container.sequence()) return ContainsInSequence(sequence, item, budget);
   if (container.list() == nullptr) return Unsupported("in", item, container);
   for (const Value& other : container.list()->items) {
     ASSIGN_OR_RETURN(const bool equal, Equal(other, item, budget));
@@ -135,6 +159,25 @@ std::string Characters(std::string_view text, int64_t first, int64_t last) {
   return std::string(text.substr(begin, at - begin));
 }
 
+// format % values; what goes into HTML is escaped.
+Result<Value> PercentOf(const Value& format, const Value& values, Budget* budget) {
+  if (!format.is_markup()) {
+    ASSIGN_OR_RETURN(std::string text, PercentFormat(format.string(), values, budget));
+    return Value::String(std::move(text));
+  }
+  const auto escaped = [](const Value& v) {
+    return v.is_string() && !v.is_markup() ? Value::String(EscapeHtml(v.string())) : v;
+  };
+  Value safe = escaped(values);
+  if (values.is_tuple()) {
+    std::vector<Value> items;
+    for (const Value& item : values.list()->items) items.push_back(escaped(item));
+    ASSIGN_OR_RETURN(safe, Value::Tuple(std::move(items)));
+  }
+  ASSIGN_OR_RETURN(std::string text, PercentFormat(format.string(), safe, budget));
+  return Value::Markup(std::move(text));
+}
+
 }  // namespace
 
 Result<Value> Arithmetic(std::string_view op, const Value& a, const Value& b, Budget* budget) {
@@ -151,6 +194,7 @@ Result<Value> Arithmetic(std::string_view op, const Value& a, const Value& b, Bu
     if (repeats(a) && counts(b)) return Repeat(a, b.integer(), budget);
     if (repeats(b) && counts(a)) return Repeat(b, a.integer(), budget);
   }
+  if (op == "%" && a.is_string()) return PercentOf(a, b, budget);
   return Unsupported(op, a, b);
 }
 
@@ -178,7 +222,9 @@ Result<bool> Compare(std::string_view op, const Value& a, const Value& b, Budget
 
 Result<Value> Slice(const Value& value, const Value& begin, const Value& end, const Value& step,
                     Budget* budget) {
-  if (!value.is_string() && !value.is_sequence()) return Unsupported("[:]", value, value);
+  const bool is_range = value.sequence() != nullptr && value.sequence()->kind == Sequence::Kind::kRange;
+  if (value.is_undefined()) return value.UndefinedError();
+  if (!value.is_string() && !value.is_sequence() && !is_range) return Unsupported("[:]", value, value);
   for (const Value* bound : {&begin, &end, &step}) {
     if (!bound->is_none() && !bound->is_int() && !bound->is_bool()) {
       return InvalidArgument("a {} as the bound of a slice", bound->TypeName());
@@ -186,8 +232,7 @@ Result<Value> Slice(const Value& value, const Value& begin, const Value& end, co
   }
   const int64_t by = step.is_none() ? 1 : step.integer();
   if (by == 0) return InvalidArgument("a slice with step 0");
-  const auto size =
-      static_cast<int64_t>(value.is_string() ? CountCharacters(value.string()) : value.list()->items.size());
+  ASSIGN_OR_RETURN(const int64_t size, Length(value, budget));
   // Python's rule: negative bounds count from the end, and all are clipped.
   const auto clip = [&](const Value& bound, int64_t otherwise) {
     if (bound.is_none()) return otherwise;

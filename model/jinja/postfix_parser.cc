@@ -40,11 +40,21 @@ Result<ExprPtr> ExpressionParser::ParseAfter(ExprPtr node) {
 
 Result<ExprPtr> ExpressionParser::ParseFilters(ExprPtr node) {
   while (tokens_.SkipOp("|")) {
-    const int line = tokens_.line();
-    ASSIGN_OR_RETURN(std::string name, tokens_.ExpectName());
-    ASSIGN_OR_RETURN(node, Make(ExprKind::kFilter, line, Args(std::move(node)), std::move(name)));
-    if (tokens_.IsOp("(")) RETURN_IF_ERROR(ParseArguments(node.get()));
+    ASSIGN_OR_RETURN(node, ParseFilter(std::move(node)));
   }
+  return node;
+}
+
+Result<ExprPtr> ExpressionParser::ParseFilterChain() {
+  ASSIGN_OR_RETURN(ExprPtr node, ParseFilter(nullptr));
+  return ParseFilters(std::move(node));
+}
+
+Result<ExprPtr> ExpressionParser::ParseFilter(ExprPtr node) {
+  const int line = tokens_.line();
+  ASSIGN_OR_RETURN(std::string name, tokens_.ExpectName());
+  ASSIGN_OR_RETURN(node, Make(ExprKind::kFilter, line, Args(std::move(node)), std::move(name)));
+  if (tokens_.IsOp("(")) RETURN_IF_ERROR(ParseArguments(node.get()));
   return node;
 }
 
@@ -115,25 +125,41 @@ Status ExpressionParser::ParseArguments(Expr* call) {
     if (!first) RETURN_IF_ERROR(tokens_.ExpectOp(","));
     if (tokens_.IsOp(")")) break;
     first = false;
-    if (tokens_.IsOp("*") || tokens_.IsOp("**")) {
-      return Unimplemented("line {}: '{}' in a call is not supported", tokens_.line(), tokens_.Peek().text);
-    }
-    if (tokens_.Peek().kind == TokenKind::kName && tokens_.IsOp("=", 1)) {
-      std::string name = tokens_.Take().text;
-      tokens_.Take();
-      ASSIGN_OR_RETURN(ExprPtr value, ParseExpression());
-      call->kwargs.emplace_back(std::move(name), std::move(value));
-      continue;
-    }
-    if (!call->kwargs.empty()) return tokens_.Unexpected("a keyword argument");
-    ASSIGN_OR_RETURN(ExprPtr arg, ParseExpression());
-    call->args.push_back(std::move(arg));
+    RETURN_IF_ERROR(ParseArgument(call));
   }
   tokens_.Take();
   if (call->args.size() + call->kwargs.size() > kMaxArguments) {
     return InvalidArgument("line {}: a call with more than {} arguments", call->line, kMaxArguments);
   }
   return CheckDepth(call);
+}
+
+// One of a, name=a, *a and **a.
+Status ExpressionParser::ParseArgument(Expr* call) {
+  if (tokens_.IsOp("**")) {
+    if (call->double_star != nullptr) return tokens_.Unexpected("')'");
+    tokens_.Take();
+    ASSIGN_OR_RETURN(call->double_star, ParseExpression());
+    return OkStatus();
+  }
+  if (call->double_star != nullptr) return tokens_.Unexpected("')'");
+  if (tokens_.IsOp("*")) {
+    if (call->star != nullptr) return tokens_.Unexpected("an argument");
+    tokens_.Take();
+    ASSIGN_OR_RETURN(call->star, ParseExpression());
+    return OkStatus();
+  }
+  if (tokens_.Peek().kind == TokenKind::kName && tokens_.IsOp("=", 1)) {
+    std::string name = tokens_.Take().text;
+    tokens_.Take();
+    ASSIGN_OR_RETURN(ExprPtr value, ParseExpression());
+    call->kwargs.emplace_back(std::move(name), std::move(value));
+    return OkStatus();
+  }
+  if (!call->kwargs.empty() || call->star != nullptr) return tokens_.Unexpected("a keyword argument");
+  ASSIGN_OR_RETURN(ExprPtr arg, ParseExpression());
+  call->args.push_back(std::move(arg));
+  return OkStatus();
 }
 
 Result<ExprPtr> ExpressionParser::ParseTargetPart(bool with_attributes) {
@@ -145,6 +171,8 @@ Result<ExprPtr> ExpressionParser::ParseTargetPart(bool with_attributes) {
     RETURN_IF_ERROR(tokens_.ExpectOp(")"));
     return inner;
   }
+  if (tokens_.IsAnyName({"true", "false", "none", "True", "False", "None"}))
+    return tokens_.Unexpected("a name");
   ASSIGN_OR_RETURN(std::string name, tokens_.ExpectName());
   ASSIGN_OR_RETURN(ExprPtr node, Make(ExprKind::kName, line, {}, std::move(name)));
   if (!with_attributes || !tokens_.SkipOp(".")) return node;

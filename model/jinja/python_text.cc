@@ -3,6 +3,7 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "model/jinja/lexer.h"
@@ -217,8 +218,72 @@ bool IsAlphabetic(char32_t code) {
   return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
 }
 
-bool IsDigit(char32_t code) {
+bool IsDecimal(char32_t code) {
   return utf8proc_category(static_cast<utf8proc_int32_t>(code)) == UTF8PROC_CATEGORY_ND;
+}
+
+// Decimal digits, and those of super- and subscripts and the like (Numeric_Type=Digit).
+bool IsDigit(char32_t code) {
+  const auto in = [&](char32_t low, char32_t high) { return code >= low && code <= high; };
+  return IsDecimal(code) || in(0xB2, 0xB3) || code == 0xB9 || code == 0x2070 || in(0x2074, 0x2079) ||
+         in(0x2080, 0x2089) || in(0x2460, 0x2468) || in(0x2474, 0x247C) || in(0x2488, 0x2490) ||
+         code == 0x24EA || in(0x24F5, 0x24FD) || code == 0x24FF || in(0x2776, 0x277E) || in(0x2780, 0x2788) ||
+         in(0x278A, 0x2792);
+}
+
+bool IsPrintable(char32_t code) {
+  if (code == ' ') return true;
+  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
+  return category != UTF8PROC_CATEGORY_CN && category < UTF8PROC_CATEGORY_ZS;
+}
+
+std::string SwapCase(std::string_view text) {
+  return MapCase(text, [](char32_t code) {
+    const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
+    return category == UTF8PROC_CATEGORY_LU ? Case::kLower : Case::kUpper;
+  });
+}
+
+std::string FoldCase(std::string_view text) {
+  utf8proc_uint8_t* folded = nullptr;
+  const auto size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                 static_cast<utf8proc_ssize_t>(text.size()), &folded, UTF8PROC_CASEFOLD);
+  if (size < 0) return std::string(text);
+  std::string out(reinterpret_cast<const char*>(folded), static_cast<size_t>(size));
+  std::free(folded);  // NOLINT: utf8proc_map uses malloc
+  return out;
+}
+
+bool IsInCase(std::string_view text, bool upper) {
+  bool cased = false;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Char c = DecodeUtf8(text.substr(at));
+    const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c.code));
+    const auto other = upper ? UTF8PROC_CATEGORY_LL : UTF8PROC_CATEGORY_LU;
+    if (category == other || category == UTF8PROC_CATEGORY_LT) return false;
+    cased = cased || IsCased(c.code);
+    at += c.size;
+  }
+  return cased;
+}
+
+bool IsTitle(std::string_view text) {
+  bool in_word = false;
+  bool cased = false;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Char c = DecodeUtf8(text.substr(at));
+    const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c.code));
+    if (IsCased(c.code) && in_word != (category == UTF8PROC_CATEGORY_LL)) return false;
+    in_word = IsCased(c.code);
+    cased = cased || in_word;
+    at += c.size;
+  }
+  return cased;
+}
+
+bool IsIdentifier(std::string_view text) {
+  if (text.empty() || IsDecimal(DecodeUtf8(text).code)) return false;
+  return AllCharacters(text, [](char32_t c) { return IsWord(c); });
 }
 
 }  // namespace exeunt::jinja

@@ -32,9 +32,21 @@ std::string Capitalize(std::string_view text);
 std::string TitleMethod(std::string_view text);
 // Jinja's filter of that name: words as white space, '-' and opening brackets separate them.
 std::string TitleFilter(std::string_view text);
+// Upper to lower case, and lower to upper case.
+std::string SwapCase(std::string_view text);
+// str.casefold.
+std::string FoldCase(std::string_view text);
+// str.isupper and str.islower: all cased characters are so, and there is one.
+bool IsInCase(std::string_view text, bool upper);
+bool IsTitle(std::string_view text);
+bool IsIdentifier(std::string_view text);
+// What repr shows as it is.
+bool IsPrintable(char32_t code);
 // Whether there are characters, and `predicate` holds for all.
 bool AllCharacters(std::string_view text, bool (*predicate)(char32_t));
 bool IsAlphabetic(char32_t code);
+// str.isdigit and str.isdecimal of one character.
 bool IsDigit(char32_t code);
+bool IsDecimal(char32_t code);
 
 }  // namespace exeunt::jinja

@@ -1,6 +1,6 @@
 // Jinja's tests: what may stand after "is".
+#include <algorithm>
 #include <array>
-#include <cmath>
 #include <string_view>
 
 #include "base/error.h"
@@ -17,7 +17,13 @@ struct SimpleTest {
 };
 
 bool IsIterable(const Value& v) {
-  return v.is_string() || v.is_sequence() || v.is_dict() || v.is_undefined();
+  return v.is_string() || v.is_sequence() || v.is_dict() || v.is_undefined() || v.sequence() != nullptr ||
+         v.loop() != nullptr;
+}
+// What has a length and items by number or key.
+bool IsSequence(const Value& v) {
+  const bool range = v.sequence() != nullptr && v.sequence()->kind == Sequence::Kind::kRange;
+  return v.is_string() || v.is_sequence() || v.is_dict() || v.is_undefined() || range;
 }
 bool IsTrue(const Value& v) { return v.is_bool() && v.boolean(); }
 bool IsFalse(const Value& v) { return v.is_bool() && !v.boolean(); }
@@ -29,7 +35,7 @@ constexpr std::array kSimpleTests = {
     SimpleTest{"string", [](const Value& v) { return v.is_string(); }},
     SimpleTest{"mapping", [](const Value& v) { return v.is_dict(); }},
     SimpleTest{"iterable", IsIterable},
-    SimpleTest{"sequence", IsIterable},
+    SimpleTest{"sequence", IsSequence},
     SimpleTest{"boolean", [](const Value& v) { return v.is_bool(); }},
     SimpleTest{"true", IsTrue},
     SimpleTest{"false", IsFalse},
@@ -37,6 +43,7 @@ constexpr std::array kSimpleTests = {
     SimpleTest{"integer", [](const Value& v) { return v.is_int(); }},
     SimpleTest{"float", [](const Value& v) { return v.is_float(); }},
     SimpleTest{"callable", [](const Value& v) { return v.is_callable(); }},
+    SimpleTest{"escaped", [](const Value& v) { return v.is_markup(); }},
 };
 
 // The comparison that a test stands for, or "".
@@ -51,47 +58,59 @@ std::string_view ComparisonOf(std::string_view name) {
   return "";
 }
 
-// Integers, and the remainder of one by `divisor`.
-Result<bool> IsDivisible(const Value& value, int64_t divisor, int64_t rest, Budget* budget) {
-  ASSIGN_OR_RETURN(const Value modulo, Arithmetic("%", value, Value::Int(divisor), budget));
-  return Equal(modulo, Value::Int(rest), budget);
+enum class Operands { kUnknown, kNone, kOne };
+
+// How many arguments a test takes that is no simple one.
+Operands OperandsOf(std::string_view name) {
+  if (ComparisonOf(name) != "" || name == "sameas" || name == "divisibleby") return Operands::kOne;
+  for (const std::string_view known : {"odd", "even", "lower", "upper", "filter", "test"}) {
+    if (name == known) return Operands::kNone;
+  }
+  return Operands::kUnknown;
+}
+
+const SimpleTest* FindSimple(std::string_view name) {
+  const auto test = std::ranges::find(kSimpleTests, name, &SimpleTest::name);
+  return test == kSimpleTests.end() ? nullptr : &*test;
 }
 
 }  // namespace
 
+bool IsTest(std::string_view name) {
+  return FindSimple(name) != nullptr || OperandsOf(name) != Operands::kUnknown;
+}
+
 Result<bool> Interpreter::ApplyTest(std::string_view name, const Value& value, const Arguments& arguments) {
   RETURN_IF_ERROR(budget_.Spend(1));
-  for (const SimpleTest& test : kSimpleTests) {
-    if (test.name == name) return test.holds(value);
-  }
-  const std::string_view comparison = ComparisonOf(name);
-  const bool one = comparison != "" || name == "sameas" || name == "divisibleby";
-  const bool none = name == "odd" || name == "even" || name == "lower" || name == "upper";
-  if (!one && !none) return Unimplemented("the test '{}' is not supported", name.substr(0, 100));
+  const SimpleTest* simple = FindSimple(name);
+  const Operands operands = OperandsOf(name);
+  if (simple == nullptr && operands == Operands::kUnknown)
+    return Unimplemented("the test '{}' is not supported", name.substr(0, 100));
+  const bool one = operands == Operands::kOne;
   if (arguments.positional.size() != (one ? 1 : 0) || !arguments.keyword.empty()) {
     return InvalidArgument("the test '{}' takes {} argument", name, one ? "one" : "no");
   }
+  if (simple != nullptr) return simple->holds(value);
+  const std::string_view comparison = ComparisonOf(name);
   if (comparison != "") return Compare(comparison, value, arguments.positional[0], &budget_);
   if (name == "sameas") {
-    const Value& other = arguments.positional[0];
-    if (value.is_none() || value.is_bool()) {
-      if (std::string_view(value.TypeName()) != other.TypeName()) return false;
-      return Equal(value, other, &budget_);
-    }
-    return Unimplemented("the test 'sameas' of a {}", value.TypeName());
+    if (value.is_string()) RETURN_IF_ERROR(budget_.Spend(value.string().size() / 64));
+    return value.SameObject(arguments.positional[0]);
   }
   if (name == "divisibleby") {
-    const Value& divisor = arguments.positional[0];
-    if (!divisor.is_int()) return InvalidArgument("divisibleby a {}", divisor.TypeName());
-    return IsDivisible(value, divisor.integer(), 0, &budget_);
+    ASSIGN_OR_RETURN(const Value rest, Arithmetic("%", value, arguments.positional[0], &budget_));
+    return Equal(rest, Value::Int(0), &budget_);
   }
-  if (name == "odd" || name == "even") return IsDivisible(value, 2, name == "odd" ? 1 : 0, &budget_);
+  if (name == "odd" || name == "even") {
+    ASSIGN_OR_RETURN(const Value rest, Arithmetic("%", value, Value::Int(2), &budget_));
+    return Equal(rest, Value::Int(name == "odd" ? 1 : 0), &budget_);
+  }
+  if (name == "filter" || name == "test") {
+    if (!value.Hashable()) return InvalidArgument("a {} as a name", value.TypeName());
+    return value.is_string() && (name == "filter" ? IsFilter(value.string()) : IsTest(value.string()));
+  }
   ASSIGN_OR_RETURN(const std::string text, ToText(value, &budget_));
-  const auto is_other_case = [](bool upper, const std::string& t) {
-    return (upper ? Upper(t) : Lower(t)) == t;
-  };
-  const bool cased = Upper(text) != Lower(text);
-  return cased && is_other_case(name == "upper", text);
+  return IsInCase(text, name == "upper");
 }
 
 }  // namespace exeunt::jinja

@@ -37,6 +37,10 @@ Value Value::String(std::string value) {
   return Value(Data(std::make_shared<const std::string>(std::move(value))));
 }
 
+Value Value::Markup(std::string value) {
+  return Value(Data(MarkupRef{std::make_shared<const std::string>(std::move(value))}));
+}
+
 Value Value::OfMethod(Value object, std::string name) {
   return Value(Data(std::make_shared<const Method>(Method{std::move(object), std::move(name)})));
 }
@@ -46,6 +50,7 @@ Result<ListData> Value::MakeList(std::vector<Value> items) {
   for (const Value& item : items) {
     ASSIGN_OR_RETURN(const int depth, DepthOf(item));
     list.depth = std::max(list.depth, depth + 1);
+    list.hashable = list.hashable && item.Hashable();
   }
   list.items = std::move(items);
   return list;
@@ -61,14 +66,31 @@ Result<Value> Value::Tuple(std::vector<Value> items) {
   return Value(Data(TupleRef{std::make_shared<const ListData>(std::move(list))}));
 }
 
+Result<Value> Value::Group(Value grouper, Value list) {
+  ASSIGN_OR_RETURN(ListData data, MakeList({std::move(grouper), std::move(list)}));
+  data.group = true;
+  return Value(Data(TupleRef{std::make_shared<const ListData>(std::move(data))}));
+}
+
+Result<Value> Value::OfSequence(Sequence sequence) {
+  for (const Value& item : sequence.items) {
+    ASSIGN_OR_RETURN(const int depth, DepthOf(item));
+    sequence.depth = std::max(sequence.depth, depth + 1);
+  }
+  return Value(Data(std::make_shared<Sequence>(std::move(sequence))));
+}
+
+Result<Value> Value::Generator(std::vector<Value> items) {
+  return OfSequence({.kind = Sequence::Kind::kGenerator, .items = std::move(items)});
+}
+
 Result<Value> Value::Dict(std::vector<std::pair<Value, Value>> items, Budget* budget) {
   DictData dict;
   for (auto& [key, value] : items) {
-    if (!key.is_string() && !key.is_number() && !key.is_none()) {
-      return InvalidArgument("a {} as a key of a dict", key.TypeName());
-    }
+    if (!key.Hashable()) return InvalidArgument("a {} as a key of a dict", key.TypeName());
+    ASSIGN_OR_RETURN(const int key_depth, DepthOf(key));
     ASSIGN_OR_RETURN(const int depth, DepthOf(value));
-    dict.depth = std::max(dict.depth, depth + 1);
+    dict.depth = std::max({dict.depth, depth + 1, key_depth + 1});
     auto at = dict.items.begin();
     for (; at != dict.items.end(); ++at) {
       ASSIGN_OR_RETURN(const bool equal, Equal(at->first, key, budget));
@@ -124,11 +146,25 @@ Result<Value> Value::FromJson(const boost::json::value& json, Budget* budget) {
   return None();
 }
 
-bool Value::is_callable() const { return macro() != nullptr || method() != nullptr || builtin() != nullptr; }
+Error Value::UndefinedError() const {
+  const auto& undefined = std::get<Undefined>(data_);
+  if (undefined.forbidden.empty()) return InvalidArgument("'{}' is undefined", undefined.name);
+  return InvalidArgument("access to attribute '{}' of '{}' object is unsafe", undefined.name,
+                         undefined.forbidden);
+}
+
+bool Value::is_callable() const {
+  const bool calls = macro() != nullptr || method() != nullptr || builtin() != nullptr || block() != nullptr;
+  return calls || joiner() != nullptr || loop() != nullptr || is_undefined();
+}
 
 int64_t Value::integer() const { return is_bool() ? (boolean() ? 1 : 0) : std::get<int64_t>(data_); }
 
 double Value::number() const { return is_float() ? std::get<double>(data_) : static_cast<double>(integer()); }
+
+const std::string& Value::string() const {
+  return is_markup() ? *std::get<MarkupRef>(data_).data : *std::get<StringRef>(data_);
+}
 
 const ListData* Value::list() const {
   if (const auto* list = std::get_if<ListRef>(&data_)) return list->get();
@@ -146,8 +182,23 @@ Namespace* Value::space() const {
   return space == nullptr ? nullptr : space->get();
 }
 
-const LoopState* Value::loop() const {
-  const auto* loop = std::get_if<const LoopState*>(&data_);
+Sequence* Value::sequence() const {
+  const auto* sequence = std::get_if<std::shared_ptr<Sequence>>(&data_);
+  return sequence == nullptr ? nullptr : sequence->get();
+}
+
+Cycler* Value::cycler() const {
+  const auto* cycler = std::get_if<std::shared_ptr<Cycler>>(&data_);
+  return cycler == nullptr ? nullptr : cycler->get();
+}
+
+Joiner* Value::joiner() const {
+  const auto* joiner = std::get_if<std::shared_ptr<Joiner>>(&data_);
+  return joiner == nullptr ? nullptr : joiner->get();
+}
+
+LoopState* Value::loop() const {
+  const auto* loop = std::get_if<LoopState*>(&data_);
   return loop == nullptr ? nullptr : *loop;
 }
 
@@ -156,9 +207,37 @@ const Method* Value::method() const {
   return method == nullptr ? nullptr : method->get();
 }
 
-int Value::depth() const { return list() != nullptr ? list()->depth : dict() != nullptr ? dict()->depth : 0; }
+int Value::depth() const {
+  if (list() != nullptr) return list()->depth;
+  if (dict() != nullptr) return dict()->depth;
+  return sequence() != nullptr ? sequence()->depth : 0;
+}
 
-bool Value::Storable() const { return space() == nullptr && loop() == nullptr && !is_callable(); }
+bool Value::Storable() const {
+  const bool refers = space() != nullptr || cycler() != nullptr || is_self();
+  return is_undefined() || !(refers || is_callable());
+}
+
+bool Value::Hashable() const {
+  if (is_tuple()) return list()->hashable;
+  const bool view = sequence() != nullptr &&
+                    (sequence()->kind == Sequence::Kind::kKeys || sequence()->kind == Sequence::Kind::kItems);
+  return list() == nullptr && dict() == nullptr && !view;
+}
+
+bool Value::SameObject(const Value& other) const {
+  if (data_.index() != other.data_.index()) return false;
+  if (is_undefined() || is_none()) return is_none();
+  if (is_bool()) return boolean() == other.boolean();
+  if (is_int()) return integer() == other.integer();
+  if (is_float()) return number() == other.number();
+  if (is_string()) return string() == other.string();
+  if (macro() != nullptr) return macro()->definition == other.macro()->definition;
+  if (builtin() != nullptr) return *builtin() == *other.builtin();
+  return list() == other.list() && dict() == other.dict() && space() == other.space() &&
+         sequence() == other.sequence() && cycler() == other.cycler() && joiner() == other.joiner() &&
+         loop() == other.loop() && method() == other.method();
+}
 
 bool Value::Truthy() const {
   if (is_undefined() || is_none()) return false;
@@ -167,73 +246,20 @@ bool Value::Truthy() const {
   if (is_string()) return !string().empty();
   if (list() != nullptr) return !list()->items.empty();
   if (dict() != nullptr) return !dict()->items.empty();
+  if (sequence() != nullptr)
+    return sequence()->kind == Sequence::Kind::kGenerator || !sequence()->items.empty();
   return true;
 }
 
 const char* Value::TypeName() const {
-  static constexpr const char* kNames[] = {"undefined", "none",  "bool",   "int",     "float",
-                                           "str",       "list",  "tuple",  "dict",    "namespace",
-                                           "loop",      "macro", "method", "function"};
+  static constexpr const char* kNames[] = {"undefined", "none",   "bool",   "int",      "float",
+                                           "str",       "list",   "tuple",  "dict",     "namespace",
+                                           "loop",      "macro",  "method", "function", "Markup",
+                                           "generator", "cycler", "joiner", "template", "block"};
+  static constexpr const char* kSequences[] = {"generator", "range", "dict_keys", "dict_values",
+                                               "dict_items"};
+  if (sequence() != nullptr) return kSequences[static_cast<size_t>(sequence()->kind)];
   return kNames[data_.index()];
-}
-
-Result<bool> Equal(const Value& a, const Value& b, Budget* budget) {
-  RETURN_IF_ERROR(budget->Spend(1));
-  if (a.is_int() && b.is_int()) return a.integer() == b.integer();
-  if (a.is_number() && b.is_number()) return a.number() == b.number();
-  if (a.is_string() && b.is_string()) {
-    RETURN_IF_ERROR(budget->Spend(std::min(a.string().size(), b.string().size()) / 64));
-    return a.string() == b.string();
-  }
-  if (a.is_sequence() && b.is_sequence()) {
-    const auto& x = a.list()->items;
-    const auto& y = b.list()->items;
-    if (a.is_tuple() != b.is_tuple() || x.size() != y.size()) return false;
-    for (size_t i = 0; i < x.size(); ++i) {
-      ASSIGN_OR_RETURN(const bool equal, Equal(x[i], y[i], budget));
-      if (!equal) return false;
-    }
-    return true;
-  }
-  if (a.is_dict() && b.is_dict()) {
-    if (a.dict()->items.size() != b.dict()->items.size()) return false;
-    for (const auto& [key, value] : a.dict()->items) {
-      bool found = false;
-      for (const auto& [other_key, other] : b.dict()->items) {
-        ASSIGN_OR_RETURN(const bool same_key, Equal(key, other_key, budget));
-        if (!same_key) continue;
-        ASSIGN_OR_RETURN(found, Equal(value, other, budget));
-        break;
-      }
-      if (!found) return false;
-    }
-    return true;
-  }
-  if (a.space() != nullptr) return a.space() == b.space();
-  return (a.is_none() && b.is_none()) || (a.is_undefined() && b.is_undefined());
-}
-
-Result<bool> Less(const Value& a, const Value& b, Budget* budget) {
-  RETURN_IF_ERROR(budget->Spend(1));
-  if (a.is_int() && b.is_int()) return a.integer() < b.integer();
-  if (a.is_number() && b.is_number()) return a.number() < b.number();
-  if (a.is_string() && b.is_string()) {
-    RETURN_IF_ERROR(budget->Spend(std::min(a.string().size(), b.string().size()) / 64));
-    return a.string() < b.string();  // the order of UTF-8 is the order of code points
-  }
-  if (a.is_sequence() && b.is_sequence() && a.is_tuple() == b.is_tuple()) {
-    const auto& x = a.list()->items;
-    const auto& y = b.list()->items;
-    for (size_t i = 0; i < std::min(x.size(), y.size()); ++i) {
-      ASSIGN_OR_RETURN(const bool equal, Equal(x[i], y[i], budget));
-      if (!equal) return Less(x[i], y[i], budget);
-    }
-    return x.size() < y.size();
-  }
-  for (const Value* value : {&a, &b}) {
-    if (value->is_undefined()) return InvalidArgument("'{}' is undefined", value->name());
-  }
-  return InvalidArgument("{} and {} have no order", a.TypeName(), b.TypeName());
 }
 
 Result<std::vector<Value>> Iterate(const Value& value, Budget* budget) {
@@ -243,6 +269,9 @@ Result<std::vector<Value>> Iterate(const Value& value, Budget* budget) {
     items = value.list()->items;
   } else if (value.dict() != nullptr) {
     for (const auto& [key, unused] : value.dict()->items) items.push_back(key);
+  } else if (Sequence* sequence = value.sequence()) {
+    items.assign(sequence->items.begin() + static_cast<int64_t>(sequence->taken), sequence->items.end());
+    if (sequence->kind == Sequence::Kind::kGenerator) sequence->taken = sequence->items.size();
   } else if (value.is_string()) {
     const std::string& text = value.string();
     RETURN_IF_ERROR(budget->Spend(text.size()));
@@ -256,6 +285,21 @@ Result<std::vector<Value>> Iterate(const Value& value, Budget* budget) {
   }
   RETURN_IF_ERROR(budget->Spend(items.size()));
   return items;
+}
+
+Result<int64_t> Length(const Value& value, Budget* budget) {
+  if (value.is_undefined()) return 0;
+  if (value.is_string()) {
+    RETURN_IF_ERROR(budget->Spend(value.string().size() / 16));
+    return static_cast<int64_t>(CountCharacters(value.string()));
+  }
+  if (value.list() != nullptr) return static_cast<int64_t>(value.list()->items.size());
+  if (value.dict() != nullptr) return static_cast<int64_t>(value.dict()->items.size());
+  if (value.loop() != nullptr) return static_cast<int64_t>(value.loop()->items->size());
+  const Sequence* sequence = value.sequence();
+  if (sequence != nullptr && sequence->kind != Sequence::Kind::kGenerator)
+    return static_cast<int64_t>(sequence->items.size());
+  return InvalidArgument("a {} has no length", value.TypeName());
 }
 
 }  // namespace exeunt::jinja

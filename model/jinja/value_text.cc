@@ -1,23 +1,17 @@
 // Values as text: Python's str and repr, and json.dumps.
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 
 #include "base/error.h"
+#include "model/jinja/ast.h"
+#include "model/jinja/python_text.h"
 #include "model/jinja/value.h"
 #include "model/utf8.h"
 
 namespace exeunt::jinja {
 namespace {
-
-bool IsPrintable(char32_t code) {
-  if (code == ' ') return true;
-  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
-  return category != UTF8PROC_CATEGORY_CN && category < UTF8PROC_CATEGORY_ZS;
-}
 
 // repr of a string.
 std::string Quote(std::string_view text) {
@@ -60,6 +54,7 @@ class Writer {
   Status WriteList(const Value& value, int level);
   Status WriteDict(const Value& value, int level);
   Status WriteKey(const Value& key);
+  Status WriteOther(const Value& value, int level);
   std::string Scalar(const Value& value) const;
   std::string JsonString(std::string_view text) const;
   Status Separate(bool first, int level);
@@ -78,7 +73,7 @@ Status Writer::Put(std::string_view text) {
 
 std::string Writer::NewLine(int level) const {
   std::string text = "\n";
-  text.append(static_cast<size_t>(json_->indent) * static_cast<size_t>(level), ' ');
+  for (int i = 0; i < level; ++i) text += *json_->indent;
   return text;
 }
 
@@ -122,15 +117,14 @@ std::string Writer::Scalar(const Value& value) const {
 Status Writer::Separate(bool first, int level) {
   if (json_ == nullptr) return Put(first ? "" : ", ");
   if (!first) {
-    const bool lines = json_->indent >= 0;
-    RETURN_IF_ERROR(Put(!json_->item_separator.empty() ? json_->item_separator : lines ? "," : ", "));
+    RETURN_IF_ERROR(Put(json_->item_separator.value_or(json_->indent ? "," : ", ")));
   }
-  if (json_->indent < 0) return OkStatus();
+  if (!json_->indent) return OkStatus();
   return Put(NewLine(level));
 }
 
 Status Writer::Close(std::string_view text, bool empty, int level) {
-  if (json_ != nullptr && json_->indent >= 0 && !empty) {
+  if (json_ != nullptr && json_->indent && !empty) {
     RETURN_IF_ERROR(Put(NewLine(level)));
   }
   return Put(text);
@@ -148,7 +142,9 @@ Status Writer::WriteList(const Value& value, int level) {
 }
 
 Status Writer::WriteKey(const Value& key) {
-  if (json_ == nullptr || key.is_string()) return Put(Scalar(key));
+  if (json_ == nullptr) return Write(key, 0);
+  if (key.is_string()) return Put(Scalar(key));
+  if (!key.is_none() && !key.is_number()) return InvalidArgument("a {} as a key in JSON", key.TypeName());
   return Put(fmt::format("\"{}\"", Scalar(key)));
 }
 
@@ -164,7 +160,7 @@ Status Writer::WriteDict(const Value& value, int level) {
   for (size_t i = 0; i < items.size(); ++i) {
     RETURN_IF_ERROR(Separate(i == 0, level + 1));
     RETURN_IF_ERROR(WriteKey(items[i].first));
-    RETURN_IF_ERROR(Put(json_ != nullptr && !json_->key_separator.empty() ? json_->key_separator : ": "));
+    RETURN_IF_ERROR(Put(json_ != nullptr ? json_->key_separator : ": "));
     RETURN_IF_ERROR(Write(items[i].second, level + 1));
   }
   return Close("}", items.empty(), level);
@@ -175,11 +171,42 @@ Status Writer::Write(const Value& value, int level) {
   if (value.dict() != nullptr) return WriteDict(value, level);
   if (value.is_none() || value.is_number() || value.is_string()) {
     if (value.is_string()) RETURN_IF_ERROR(budget_->Spend(value.string().size() / 16));
+    if (value.is_markup() && json_ == nullptr) return Put(fmt::format("Markup({})", Quote(value.string())));
     return Put(Scalar(value));
   }
-  if (json_ == nullptr && value.is_undefined()) return Put("Undefined");
-  if (value.is_undefined()) return InvalidArgument("'{}' is undefined and has no JSON", value.name());
-  return InvalidArgument("a {} has no text form here", value.TypeName());
+  if (json_ == nullptr) return WriteOther(value, level);
+  if (value.is_undefined()) return value.UndefinedError();
+  return InvalidArgument("a {} has no JSON", value.TypeName());
+}
+
+// What Python prints of what is no plain data; without the addresses of memory.
+Status Writer::WriteOther(const Value& value, int level) {
+  if (value.is_undefined()) return Put("Undefined");
+  if (const Sequence* sequence = value.sequence()) {
+    if (sequence->kind == Sequence::Kind::kGenerator) return Put("<generator>");
+    if (sequence->kind == Sequence::Kind::kRange) return Put(sequence->text);
+    ASSIGN_OR_RETURN(const Value list, Value::List(sequence->items));
+    RETURN_IF_ERROR(Put(value.TypeName()));
+    RETURN_IF_ERROR(Put("("));
+    RETURN_IF_ERROR(WriteList(list, level));
+    return Put(")");
+  }
+  if (const Namespace* space = value.space()) {
+    std::vector<std::pair<Value, Value>> items;
+    for (const auto& [name, attribute] : space->attributes)
+      items.emplace_back(Value::String(name), attribute);
+    ASSIGN_OR_RETURN(const Value dict, Value::Dict(std::move(items), budget_));
+    RETURN_IF_ERROR(Put("<Namespace "));
+    RETURN_IF_ERROR(WriteDict(dict, level));
+    return Put(">");
+  }
+  if (const LoopState* loop = value.loop())
+    return Put(fmt::format("<LoopContext {}/{}>", loop->index0 + 1, loop->items->size()));
+  if (const BoundMacro* macro = value.macro()) {
+    const std::string& name = macro->definition->name;
+    return Put(name.empty() ? "<Macro anonymous>" : fmt::format("<Macro {}>", Quote(name)));
+  }
+  return Put(value.is_self() ? "<TemplateReference None>" : fmt::format("<{}>", value.TypeName()));
 }
 
 }  // namespace
@@ -201,6 +228,39 @@ Result<std::string> ToRepr(const Value& value, Budget* budget) {
   Writer writer(nullptr, budget);
   RETURN_IF_ERROR(writer.Write(value, 0));
   return writer.Take();
+}
+
+Result<std::string> ToAscii(const Value& value, Budget* budget) {
+  ASSIGN_OR_RETURN(const std::string text, ToRepr(value, budget));
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Char c = DecodeUtf8(std::string_view(text).substr(at));
+    const auto code = static_cast<uint32_t>(c.code);
+    if (code < 0x80) {
+      out += static_cast<char>(code);
+    } else {
+      out += code < 0x100     ? fmt::format("\\x{:02x}", code)
+             : code < 0x10000 ? fmt::format("\\u{:04x}", code)
+                              : fmt::format("\\U{:08x}", code);
+    }
+    at += c.size;
+  }
+  return out;
+}
+
+std::string EscapeHtml(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    static constexpr std::string_view kSpecial = "&<>'\"";
+    static constexpr std::array<const char*, 5> kEntities = {"&amp;", "&lt;", "&gt;", "&#39;", "&#34;"};
+    const size_t at = kSpecial.find(c);
+    if (at == std::string_view::npos) {
+      out += c;
+    } else {
+      out += kEntities[at];
+    }
+  }
+  return out;
 }
 
 Result<std::string> ToText(const Value& value, Budget* budget) {

@@ -250,6 +250,25 @@ class Conformance(unittest.TestCase):
 
         self.assertEqual(asyncio.run(run()), want)
 
+    def rendered(self, **fields: Any) -> str:
+        """The text that /tokenize makes of a chat."""
+        tokens = self.cluster.post("/tokenize", {"messages": [{"role": "user", "content": "a"}], **fields})[1]["tokens"]
+        return self.cluster.post("/detokenize", {"tokens": tokens})[1]["prompt"]
+
+    def test_how_a_chat_is_rendered(self) -> None:
+        open_end = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        continued = {"add_generation_prompt": False, "continue_final_message": True}
+        self.assertTrue(self.rendered().endswith("<|im_start|>assistant\n"))
+        self.assertTrue(self.rendered(add_generation_prompt=False).rstrip().endswith("a<|im_end|>"))
+        self.assertTrue(self.rendered(chat_template_kwargs={"add_generation_prompt": False}).rstrip().endswith("a<|im_end|>"))
+        self.assertTrue(self.rendered(messages=open_end, **continued).endswith("\nb"))
+        answer = self.client.chat.completions.create(model="default", messages=open_end, max_tokens=1, extra_body=continued)
+        self.assertEqual(answer.usage.completion_tokens, 1)
+        for wrong in ({"continue_final_message": True}, {"chat_template_kwargs": {"messages": []}}, {"add_generation_prompt": 1}):
+            with self.assertRaises(openai.BadRequestError) as caught:
+                self.client.chat.completions.create(model="default", messages=open_end, max_tokens=1, extra_body=wrong)
+            self.assertIn(caught.exception.param, wrong)
+
     def test_models_and_tokens(self) -> None:
         (model,) = self.client.models.list().data
         self.assertEqual(self.client.models.retrieve(model.id).id, model.id)

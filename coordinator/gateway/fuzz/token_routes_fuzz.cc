@@ -15,7 +15,7 @@ exeunt::ServedModel FakeModel() {
   model.id = "fake";
   model.tokenizer = exeunt::MakeFakeTokenizer();
   model.limits.vocab_size = model.tokenizer->vocab_size();
-  model.chat_template = exeunt::ChatTemplate::Parse(model.tokenizer->chat_template()).value();
+  model.chat = exeunt::LoadChat(*model.tokenizer, "").value();
   return model;
 }
 
