@@ -4,20 +4,24 @@
 
 #include <boost/json.hpp>
 
+#include "coordinator/openai/json_text.h"
+
 namespace exeunt {
 
-ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt) {
+ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt,
+                                             bool add_special) {
   std::vector<int32_t> tokens;
   if (const auto* text = std::get_if<std::string>(&prompt)) {
-    tokens = model.tokenizer->Encode(*text, /*add_special=*/true, /*parse_special=*/true);
+    tokens = model.tokenizer->Encode(*text, add_special, /*parse_special=*/true);
   } else {
     tokens = std::get<std::vector<int32_t>>(prompt);
   }
-  if (tokens.empty()) return BadRequest("prompt", "'prompt' has no tokens");
+  if (tokens.empty()) return BadRequest("prompt", R"('prompt' is "" or [], it must have at least one token)");
   return tokens;
 }
 
-ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages) {
+ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages,
+                                           bool add_special) {
   if (model.chat_template == nullptr) {
     return BadRequest("messages",
                       fmt::format("the model '{}' has no chat template; use /v1/completions", model.id));
@@ -33,17 +37,37 @@ ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost
   variables["eos_token"] = text_of(tokenizer.end_tokens().empty() ? -1 : tokenizer.end_tokens().front());
   const auto text = model.chat_template->Render(variables);
   if (!text) return ApiErrorOf(text.error(), "messages");
-  // The template writes the special tokens itself.
-  auto tokens = tokenizer.Encode(*text, /*add_special=*/false, /*parse_special=*/true);
+  // The template writes the special tokens itself: most requests add none.
+  auto tokens = tokenizer.Encode(*text, add_special, /*parse_special=*/true);
   if (tokens.empty()) return BadRequest("messages", "the rendered conversation has no tokens");
   return tokens;
 }
 
+ApiResult<void> EncodeBadWords(const ServedModel& model, GenerationRequest* request) {
+  std::vector<std::vector<int32_t>>& words = request->sampling.bad_words;
+  size_t total = 0;
+  for (const std::string& word : request->bad_words) {
+    auto alone = model.tokenizer->Encode(word, /*add_special=*/false, /*parse_special=*/true);
+    auto spaced = model.tokenizer->Encode(" " + word, /*add_special=*/false, /*parse_special=*/true);
+    if (alone.empty())
+      return BadRequest("bad_words", fmt::format("'{}' of 'bad_words' has no tokens", Excerpt(word)));
+    const bool other = spaced.size() == alone.size() && spaced.front() != alone.front();
+    total += alone.size() + (other ? spaced.size() : 0);
+    if (total > kMaxBadWordTokens) {
+      return BadRequest("bad_words", fmt::format("'bad_words' has over {} tokens up to '{}', at most {}",
+                                                 kMaxBadWordTokens, Excerpt(word), kMaxBadWordTokens));
+    }
+    words.push_back(std::move(alone));
+    if (other) words.push_back(std::move(spaced));
+  }
+  return {};
+}
+
 ApiResult<void> CheckModelName(const ServedModel& model, const std::string& name) {
   if (name == model.id || name == kDefaultModelName) return {};
-  ApiError error =
-      BadRequest("model", fmt::format("The model '{}' does not exist; there is '{}'.", name, model.id),
-                 "model_not_found");
+  ApiError error = BadRequest(
+      "model", fmt::format("The model '{}' does not exist; there is '{}'.", Excerpt(name), model.id),
+      "model_not_found");
   error.status = 404;
   return error;
 }

@@ -29,9 +29,14 @@ struct ServedModel {
 };
 
 // Tokens of a prompt; of a conversation, rendered with the model's own template and open for the assistant's
-// answer.
-ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt);
-ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages);
+// answer. `add_special`: with the BOS and EOS that the model's tokenizer adds, to text alone.
+ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt,
+                                             bool add_special);
+ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages,
+                                           bool add_special);
+// The request's bad words as sequences of tokens in its `sampling`, as vLLM has them: each as a text of its
+// own, and behind a space where that is as many tokens and begins with another.
+ApiResult<void> EncodeBadWords(const ServedModel& model, GenerationRequest* request);
 // 404 where it is another model.
 ApiResult<void> CheckModelName(const ServedModel& model, const std::string& name);
 
