@@ -42,7 +42,7 @@ void AddModelOptions(CLI::App* app, Config* c) {
 }
 
 void AddHttpOptions(CLI::App* app, Config* c) {
-  Add(app, "--host", &c->host, "address of the REST API");
+  Add(app, "--host", &c->host, "address of the REST API, or a name, which stands for all of its addresses");
   Add(app, "--port", &c->port, "port of the REST API");
   Add(app, "--api-keys", &c->api_keys,
       "file of the keys that requests must have, `NAME KEY` or `KEY` a line");
@@ -62,6 +62,9 @@ void AddHttpOptions(CLI::App* app, Config* c) {
       "seconds for a request's header, and for a TLS handshake");
   Add(app, "--http-body-timeout", &c->http_body_timeout_s, "seconds for a request's body");
   Add(app, "--http-write-timeout", &c->http_write_timeout_s, "seconds for a client to take what is written");
+  Add(app, "--stream-comment-interval", &c->stream_comment_interval_s,
+      "seconds after which a silent stream gets a comment, so that proxies keep it (0: none, and no header "
+      "before the first token)");
 }
 
 void AddPipelineOptions(CLI::App* app, Config* c) {
@@ -153,7 +156,9 @@ Status CheckHttp(const Config& config) {
   RETURN_IF_ERROR(AtLeast("--http-idle-timeout", config.http_idle_timeout_s, 1));
   RETURN_IF_ERROR(AtLeast("--http-header-timeout", config.http_header_timeout_s, 1));
   RETURN_IF_ERROR(AtLeast("--http-body-timeout", config.http_body_timeout_s, 1));
-  return AtLeast("--http-write-timeout", config.http_write_timeout_s, 1);
+  RETURN_IF_ERROR(AtLeast("--http-write-timeout", config.http_write_timeout_s, 1));
+  if (config.stream_comment_interval_s == 0) return OkStatus();
+  return AtLeast("--stream-comment-interval", config.stream_comment_interval_s, 1);
 }
 
 Status CheckExitDefaults(const Config& config) {

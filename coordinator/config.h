@@ -36,6 +36,7 @@ struct Config {
   double http_header_timeout_s = 10;
   double http_body_timeout_s = 30;
   double http_write_timeout_s = 30;
+  double stream_comment_interval_s = 10;
 
   // The pipelines
   uint32_t stages = 2;         // ranks of each pipeline

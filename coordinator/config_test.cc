@@ -95,6 +95,7 @@ TEST(Config, WhatIsWrongIsNamed) {
       {{"--max-connections", "0"}, "--max-connections"},
       {{"--max-requests-in-flight", "-1"}, "--max-requests-in-flight"},
       {{"--http-body-timeout", "0"}, "--http-body-timeout"},
+      {{"--stream-comment-interval", "0.5"}, "--stream-comment-interval"},
   };
   for (const auto& [args, what] : cases) {
     const ParsedConfig parsed = Parse(args);

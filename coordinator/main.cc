@@ -23,11 +23,14 @@
 #include "model/gguf_split.h"
 #include "model/model_source.h"
 #include "model/open_tokenizer.h"
+#include "transport/listen_addresses.h"
 
 namespace exeunt {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr auto kControlHostLookUp = std::chrono::seconds(10);
 
 uint64_t MillisecondsSince1970() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -159,6 +162,15 @@ MpirunOptions MakeMpirunOptions(const Config& config, const std::string& worker)
   return options;
 }
 
+// Where workers connect to: on this machine where all of them are here.
+Result<std::string> ControlListenHost(const Config& config) {
+  if (config.control_host.empty()) return config.hostfile.empty() ? "127.0.0.1" : "0.0.0.0";
+  auto found = ListenAddresses(config.control_host, kControlHostLookUp);
+  if (!found) return Annotate(found.error(), "--control-host");
+  if (config.hostfile.empty()) return found->front().to_string();
+  return found->front().is_v6() ? "::" : "0.0.0.0";  // IPv4 too
+}
+
 // Everything that lives as long as the process, in the order of its making.
 struct Server {
   boost::asio::io_context io{1};
@@ -225,7 +237,7 @@ Status Open(Config config, Server* server) {
   server->stage_metrics = std::make_unique<StageMetrics>(&server->registry, core.pipelines, plan);
   server->launcher = std::make_unique<MpirunLauncher>(&server->io, MakeMpirunOptions(config, worker), secret);
   ControlServerOptions control;
-  control.host = config.hostfile.empty() ? "127.0.0.1" : "0.0.0.0";
+  ASSIGN_OR_RETURN(control.host, ControlListenHost(config));
   control.port = config.control_port;
   control.secret = secret;
   ASSIGN_OR_RETURN(server->driver, Driver::Make(core, control,
@@ -235,20 +247,22 @@ Status Open(Config config, Server* server) {
                                                  .stage_metrics = server->stage_metrics.get()}));
   server->launcher->SetControlPort(server->driver->control_port());
   ASSIGN_OR_RETURN(const AuditOptions audits, MakeAuditOptions(config));
-  server->gateway = std::make_unique<Gateway>(std::move(model),
-                                              Gateway::Parts{.driver = server->driver.get(),
-                                                             .registry = &server->registry,
-                                                             .request_metrics = server->request_metrics.get(),
-                                                             .http_metrics = &server->http_metrics,
-                                                             .stage_metrics = server->stage_metrics.get(),
-                                                             .audits = audits,
-                                                             .keys = &server->keys,
-                                                             .max_requests = config.max_requests_in_flight});
+  server->gateway = std::make_unique<Gateway>(
+      std::move(model),
+      Gateway::Parts{.driver = server->driver.get(),
+                     .registry = &server->registry,
+                     .request_metrics = server->request_metrics.get(),
+                     .http_metrics = &server->http_metrics,
+                     .stage_metrics = server->stage_metrics.get(),
+                     .audits = audits,
+                     .keys = &server->keys,
+                     .stream_comment_interval = FromSeconds(config.stream_comment_interval_s),
+                     .max_requests = config.max_requests_in_flight});
   RETURN_IF_ERROR(ReadKeys(config, server));
-  ASSIGN_OR_RETURN(server->http,
-                   HttpServer::Listen(&server->io, MakeHttpOptions(config, server), [server](auto exchange) {
-                     server->gateway->Handle(std::move(exchange));
-                   }));
+  auto http = HttpServer::Listen(&server->io, MakeHttpOptions(config, server),
+                                 [server](auto exchange) { server->gateway->Handle(std::move(exchange)); });
+  if (!http) return Annotate(http.error(), "--host");
+  server->http = std::move(*http);
   return ReadCertificate(config, server);
 }
 
@@ -295,7 +309,7 @@ int Main(int argc, const char* const* argv) {
     reload.add(SIGHUP);
     WaitReload(&reload, *parsed.config, &server);
   }
-  spdlog::info("listening on {}:{}{}", parsed.config->host, server.http->port(),
+  spdlog::info("listening on {}:{}{}", BracketedHost(parsed.config->host), server.http->port(),
                parsed.config->tls_certificate.empty() ? "" : " (TLS)");
   server.driver->Start();
   server.io.run();

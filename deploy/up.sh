@@ -50,10 +50,22 @@ coordinator_option() {
   name="${name^^}"
   echo "${!name:-}"
 }
-url="http://127.0.0.1:$port"
-ask=(curl --silent)
+# Where the API is reached from this machine: --host, where that is an address or a name of its own.
+local_host() {
+  local host
+  host="$(coordinator_option host)"
+  case "$host" in
+    "" | 0.0.0.0 | :: | "[::]") echo 127.0.0.1 ;;
+    "["*) echo "$host" ;;
+    *:*) echo "[$host]" ;;
+    *) echo "$host" ;;
+  esac
+}
+address="$(local_host):$port"
+url="http://$address"
+ask=(curl --silent --globoff)
 if [ -n "$(coordinator_option tls-certificate)" ]; then
-  url="https://127.0.0.1:$port"
+  url="https://$address"
   ask+=(--insecure)  # this machine, whatever names the certificate has
 fi
 # Not an argument: those can be seen by others.
@@ -111,16 +123,16 @@ say "ready"
 # A Prometheus of our own, with the rules in the tree; what it has seen is kept where the cluster's log is.
 start_prometheus() {
   if running_prometheus >/dev/null; then
-    [ "$(cat "$prometheus_state/options")" = "$port $prometheus_port" ] ||
-      die "Prometheus already runs with other ports; stop it with deploy/down.sh first"
+    [ "$(cat "$prometheus_state/options")" = "$address $prometheus_port" ] ||
+      die "Prometheus already runs for another address or port; stop it with deploy/down.sh first"
     return
   fi
   mkdir -p "$prometheus_state"
-  echo "$port $prometheus_port" >"$prometheus_state/options"
+  echo "$address $prometheus_port" >"$prometheus_state/options"
   cp "$root"/deploy/monitoring/{rules,alerts}.yml "$prometheus_state"
   local secure=""
   [[ "$url" != https:* ]] || secure='s/^  - job_name: .*/&\n    scheme: https\n    tls_config: {insecure_skip_verify: true}/'
-  sed -e "s/127\.0\.0\.1:8080/127.0.0.1:$port/" -e "$secure" "$root/deploy/monitoring/prometheus.yml" \
+  sed -e "s/127\.0\.0\.1:8080/$address/" -e "$secure" "$root/deploy/monitoring/prometheus.yml" \
     >"$prometheus_state/prometheus.yml"
   setsid prometheus --config.file="$prometheus_state/prometheus.yml" --storage.tsdb.path="$prometheus_state/data" \
     --storage.tsdb.retention.time=15d --web.listen-address="127.0.0.1:$prometheus_port" \

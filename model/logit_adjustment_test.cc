@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <set>
+
 #include "model/sampler.h"
 
 namespace exeunt {
@@ -53,6 +57,37 @@ TEST(LogitAdjustment, EndTokensAreBannedUntilThereAreMinTokensWhateverTheirBias)
   EXPECT_THAT(Adjusted({.min_tokens = 4}), ElementsAre(1.0F, -2.0F, 3.0F, 4.0F, 5.0F));
 }
 
+// The last token of a sequence is banned where its others end the answer, the prompt not counted (vLLM).
+TEST(LogitAdjustment, BadWordsBanTheirLastTokenBehindTheirOthers) {
+  const auto banned = [](std::vector<std::vector<int32_t>> words) {
+    const auto row = Adjusted({.logit_bias = {{3, 100.0F}}, .bad_words = std::move(words)});
+    std::vector<int> tokens;
+    for (size_t i = 0; i < row.size(); ++i) {
+      if (row[i] < -1e29F) tokens.push_back(static_cast<int>(i));
+    }
+    return tokens;
+  };
+  EXPECT_THAT(banned({{3}}), ElementsAre(3)) << "whatever its bias";
+  EXPECT_THAT(banned({{2, 2, 3}, {1, 2, 2, 0}}), ElementsAre(0, 3));
+  EXPECT_THAT(banned({{2, 1, 2, 2, 4}}), ElementsAre(4)) << "all of the answer";
+  EXPECT_THAT(banned({{1, 2, 1, 2, 2, 4}, {1, 3}, {2, 1, 3}}), ElementsAre()) << "longer, or not at its end";
+  EXPECT_THAT(banned({{2, 5}, {2, -1}}), ElementsAre()) << "outside the row";
+  EXPECT_THAT(banned({{1, 2, 2, 1}, {2, 4}}), ElementsAre(1, 4));
+}
+
+TEST(LogitAdjustment, OnlyAllowedTokensKeepTheirLogits) {
+  for (const std::vector<int32_t>& allowed :
+       {std::vector<int32_t>{0}, {4}, {1, 3}, {0, 1, 2, 3, 4}, {2, 3, 7, 1 << 30}}) {
+    const auto row = Adjusted({.allowed_tokens = allowed});
+    for (int i = 0; i < 5; ++i) {
+      const bool kept = std::find(allowed.begin(), allowed.end(), i) != allowed.end();
+      EXPECT_EQ(row[static_cast<size_t>(i)], kept ? kRow[static_cast<size_t>(i)] : -1e35F) << i;
+    }
+  }
+  EXPECT_THAT(Adjusted({.frequency_penalty = 0.5F, .logit_bias = {{2, 1.0F}}, .allowed_tokens = {2, 4}}),
+              ElementsAre(-1e35F, -1e35F, 2.5F, -1e35F, 5.0F));
+}
+
 TEST(LogitAdjustment, TokensOutsideTheRowChangeNothing) {
   const std::vector<int32_t> outside = {-1, 5, 1 << 30};
   const TokenHistory history{outside, outside, outside};
@@ -84,6 +119,33 @@ TEST(LogitAdjustment, TheSamplerDrawsFromTheAdjustedRowAndReportsTheModelsProbab
       EXPECT_EQ(drawn.token, 1);
       EXPECT_FLOAT_EQ(drawn.logprob, Draw(plain).logprob - 7.0F);
       EXPECT_EQ(drawn.top, Draw(plain).top);
+    }
+  }
+}
+
+// min_tokens bans the end token 4, a bad word 3: with no other allowed, one of the allowed ones is drawn.
+TEST(LogitAdjustment, WhereAllAllowedTokensAreBannedOneOfThemIsDrawn) {
+  for (const float temperature : {0.0F, 1e-30F, 1.0F, 2.0F}) {
+    for (const int top_k : {0, 1, 3, 5}) {
+      for (const float top_p : {1.0F, 0.5F, 1e-30F}) {
+        for (const float min_p : {0.0F, 0.5F}) {
+          std::set<int32_t> drawn;
+          for (uint64_t seed = 0; seed < 50; ++seed) {
+            const SampledToken sampled = Draw({.temperature = temperature,
+                                               .top_p = top_p,
+                                               .top_k = top_k,
+                                               .min_p = min_p,
+                                               .seed = seed,
+                                               .n_logprobs = 2,
+                                               .min_tokens = 9,
+                                               .allowed_tokens = {3, 4},
+                                               .bad_words = {{2, 3}}});
+            EXPECT_TRUE(std::isfinite(sampled.logprob));
+            drawn.insert(sampled.token);
+          }
+          EXPECT_TRUE(drawn.count(3) + drawn.count(4) == drawn.size()) << temperature << ' ' << top_k;
+        }
+      }
     }
   }
 }

@@ -27,10 +27,12 @@ struct SamplingParams {
   float repetition_penalty = 1.0F;  // positive
   int min_tokens = 0;               // no end token before the answer has so many
   std::vector<LogitBias> logit_bias;
+  std::vector<int32_t> allowed_tokens;          // ascending, each once: no other is drawn; empty: all may be
+  std::vector<std::vector<int32_t>> bad_words;  // sequences of tokens that the answer must not have
 
   bool AdjustsLogits() const {
     return frequency_penalty != 0.0F || presence_penalty != 0.0F || repetition_penalty != 1.0F ||
-           min_tokens > 0 || !logit_bias.empty();
+           min_tokens > 0 || !logit_bias.empty() || !allowed_tokens.empty() || !bad_words.empty();
   }
 };
 
@@ -43,5 +45,7 @@ struct TokenHistory {
 
 inline constexpr int kMaxLogprobs = 20;
 inline constexpr int kMaxLogitBiases = 1024;
+inline constexpr int kMaxAllowedTokens = 4096;
+inline constexpr int kMaxBadWordTokens = 4096;  // of all bad words together
 
 }  // namespace exeunt

@@ -20,6 +20,9 @@ proto::Sampling ToProto(const SamplingParams& params) {
     entry->set_token(bias.token);
     entry->set_bias(bias.bias);
   }
+  m.mutable_allowed_tokens()->Add(params.allowed_tokens.begin(), params.allowed_tokens.end());
+  for (const std::vector<int32_t>& word : params.bad_words)
+    m.add_bad_words()->mutable_tokens()->Add(word.begin(), word.end());
   return m;
 }
 

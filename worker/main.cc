@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "transport/control_asio_client.h"
+#include "transport/listen_addresses.h"
 #include "transport/mpi/mpi_channel.h"
 #include "transport/mpi/mpi_collective.h"
 #include "worker/worker_process.h"
@@ -37,7 +38,7 @@ int Main(int argc, char** argv) {
   }
   WorkerProgress progress;
   ControlClientOptions options;
-  options.host = coordinator.substr(0, colon);
+  options.host = WithoutBrackets(coordinator.substr(0, colon));
   options.port = static_cast<uint16_t>(port);
   options.id = {pipeline, epoch, static_cast<uint32_t>(mpi.rank())};
   options.ranks = static_cast<uint32_t>(mpi.ranks());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "base/error.h"
 #include "kernels/cpu/ops.h"
@@ -14,6 +15,30 @@ Status CheckTokens(const char* what, const std::vector<int32_t>& tokens, int voc
   for (int32_t token : tokens) {
     if (token < 0 || token >= vocab_size)
       return InvalidArgument("{} token {} is outside [0, {})", what, token, vocab_size);
+  }
+  return OkStatus();
+}
+
+Status TakeAllowedTokens(const proto::Sampling& m, int vocab_size, SamplingParams* s) {
+  if (m.allowed_tokens_size() > kMaxAllowedTokens)
+    return InvalidArgument("{} allowed tokens are more than {}", m.allowed_tokens_size(), kMaxAllowedTokens);
+  s->allowed_tokens.assign(m.allowed_tokens().begin(), m.allowed_tokens().end());
+  RETURN_IF_ERROR(CheckTokens("allowed", s->allowed_tokens, vocab_size));
+  const auto& tokens = s->allowed_tokens;
+  const auto unordered = std::adjacent_find(tokens.begin(), tokens.end(), std::greater_equal<>());
+  if (unordered == tokens.end()) return OkStatus();
+  return InvalidArgument("allowed token {} stands before {}, they must ascend", *unordered, *(unordered + 1));
+}
+
+Status TakeBadWords(const proto::Sampling& m, int vocab_size, SamplingParams* s) {
+  int total = 0;
+  for (const proto::TokenSequence& word : m.bad_words()) {
+    if (word.tokens().empty()) return InvalidArgument("a bad word has no tokens");
+    total += std::min(word.tokens_size(), kMaxBadWordTokens + 1);
+    if (total > kMaxBadWordTokens)
+      return InvalidArgument("bad words of {} tokens or more, at most {}", total, kMaxBadWordTokens);
+    s->bad_words.emplace_back(word.tokens().begin(), word.tokens().end());
+    RETURN_IF_ERROR(CheckTokens("bad word's", s->bad_words.back(), vocab_size));
   }
   return OkStatus();
 }
@@ -46,6 +71,8 @@ Result<SamplingParams> SamplingFromProto(const proto::Sampling& m, int vocab_siz
     }
     s.logit_bias.push_back({bias.token(), bias.bias()});
   }
+  RETURN_IF_ERROR(TakeAllowedTokens(m, vocab_size, &s));
+  RETURN_IF_ERROR(TakeBadWords(m, vocab_size, &s));
   return s;
 }
 

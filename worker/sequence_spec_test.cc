@@ -25,6 +25,23 @@ TEST(SequenceSpecTest, RefusesWhatAStageCouldNotRun) {
         for (int i = 0; i <= kMaxLogitBiases; ++i) m->mutable_sampling()->add_logit_bias();
       },
       "1025 logit biases are more than 1024");
+  refuse([](auto* m) { m->mutable_sampling()->add_allowed_tokens(100); },
+         "allowed token 100 is outside [0, 100)");
+  refuse(
+      [](auto* m) {
+        for (const int token : {5, 9, 9}) m->mutable_sampling()->add_allowed_tokens(token);
+      },
+      "allowed token 9 stands before 9");
+  refuse([](auto* m) { m->mutable_sampling()->mutable_allowed_tokens()->Resize(4097, 1); },
+         "4097 allowed tokens are more than 4096");
+  refuse([](auto* m) { m->mutable_sampling()->add_bad_words(); }, "a bad word has no tokens");
+  refuse([](auto* m) { m->mutable_sampling()->add_bad_words()->add_tokens(-1); },
+         "bad word's token -1 is outside [0, 100)");
+  refuse(
+      [](auto* m) {
+        for (int i = 0; i < 5; ++i) m->mutable_sampling()->add_bad_words()->mutable_tokens()->Resize(1000, 1);
+      },
+      "at most 4096");
   refuse([](auto* m) { m->set_prefix_tokens(32); }, "prefix_of 0 is no other sequence");
   refuse([](auto* m) { m->set_prefix_of(1); }, "prefix_of 1 is no other sequence");
   refuse([](auto* m) { m->set_prefix_of(9); }, "prefix_tokens 0 is no multiple of 32");
@@ -59,7 +76,9 @@ TEST(SequenceSpec, SamplingTravelsWithTheSequence) {
                    .presence_penalty = -0.5F,
                    .repetition_penalty = 1.25F,
                    .min_tokens = 7,
-                   .logit_bias = {{5, -100.0F}, {9, 2.5F}}};
+                   .logit_bias = {{5, -100.0F}, {9, 2.5F}},
+                   .allowed_tokens = {0, 7, 99},
+                   .bad_words = {{4}, {1, 2, 3}}};
   const auto read = FromProto(ToProto(spec), kLimits).value().sampling;
   EXPECT_EQ(read.frequency_penalty, 1.5F);
   EXPECT_EQ(read.presence_penalty, -0.5F);
@@ -68,7 +87,13 @@ TEST(SequenceSpec, SamplingTravelsWithTheSequence) {
   ASSERT_EQ(read.logit_bias.size(), 2U);
   EXPECT_EQ(read.logit_bias[0].token, 5);
   EXPECT_EQ(read.logit_bias[1].bias, 2.5F);
+  EXPECT_EQ(read.allowed_tokens, spec.sampling.allowed_tokens);
+  EXPECT_EQ(read.bad_words, spec.sampling.bad_words);
   EXPECT_FALSE(FromProto(ToProto(Spec(1)), kLimits).value().sampling.AdjustsLogits());
+  for (SamplingParams alone : {SamplingParams{.allowed_tokens = {1}}, SamplingParams{.bad_words = {{1}}}}) {
+    spec.sampling = alone;
+    EXPECT_FALSE(spec.TakesPreviews()) << "a part of the head would not do";
+  }
 }
 
 }  // namespace

@@ -13,8 +13,16 @@
 namespace exeunt {
 namespace {
 
-// Prompts in one Admit: far below the limit of a control message.
+// Token ids in one Admit: far below the limit of a control message.
 constexpr size_t kMaxAdmitTokens = size_t{1} << 18;
+
+// Of its prompt, and of what changes its logits.
+size_t TokenIdsOf(const RequestRecord& record) {
+  const SamplingParams& sampling = record.sampling;
+  size_t ids = record.prompt.size() + sampling.allowed_tokens.size() + sampling.logit_bias.size();
+  for (const auto& word : sampling.bad_words) ids += word.size();
+  return ids;
+}
 
 }  // namespace
 
@@ -141,9 +149,10 @@ uint64_t CoordinatorCore::OpenIn(const Place& place, const RequestRecord& record
   if (replica->sequences.empty()) replica->pipeline.NoteProgress(now_);
   replica->sequences.emplace(number, OpenSequence(record, request, now_));
   ++replica->opened;
-  if (replica->pending_tokens + record.prompt.size() > kMaxAdmitTokens) SendPending(replica);
+  const size_t ids = TokenIdsOf(record);
+  if (replica->pending_tokens + ids > kMaxAdmitTokens) SendPending(replica);
   *replica->pending.add_open() = OpenSequenceMessage(number, record, place.shared, retained);
-  replica->pending_tokens += record.prompt.size();
+  replica->pending_tokens += ids;
   return number;
 }
 

@@ -66,8 +66,19 @@ void Driver::RunSoon() {
 
 void Driver::Run() {
   scheduled_ = false;
+  const std::vector<RequestId> arrived = std::exchange(arriving_, {});
   for (CoreAction& action : core_.Step(MonotonicNow(), std::exchange(events_, {}))) {
     std::visit([this](auto& a) { Do(a); }, action);
+  }
+  TellAccepted(arrived);
+}
+
+// Those that the step has not refused.
+void Driver::TellAccepted(const std::vector<RequestId>& arrived) {
+  for (const RequestId id : arrived) {
+    const auto it = clients_.find(id);
+    if (it == clients_.end()) continue;
+    if (const auto sink = it->second.sink) sink->OnAccepted();
   }
 }
 
@@ -82,6 +93,7 @@ RequestId Driver::Submit(RequestRecord record, std::shared_ptr<TokenSink> sink, 
   client.life.choice = record.sampling.choice;
   client.life.arrived = MonotonicNow();
   parts_.request_metrics->Submitted(traffic);
+  arriving_.push_back(id);
   Post(RequestArrived{std::move(record)});
   return id;
 }

@@ -23,6 +23,8 @@ namespace exeunt {
 class TokenSink {
  public:
   virtual ~TokenSink() = default;
+  // It was not refused when it came: it waits for a place, or has one. Once, before any token.
+  virtual void OnAccepted() {}
   // It has left the queue, where it waited so long; so many of the prompt's tokens need not be computed.
   virtual void OnAdmitted(uint32_t /*cached_tokens*/, Duration /*waited*/) {}
   // Returns how many of them it takes: behind a stop string they are of no use.
@@ -57,6 +59,7 @@ class Driver {
   // Finishes what runs within the drain limit, ends every pipeline, then calls `drained`.
   void Drain(std::function<void()> drained);
   const CoordinatorCore& core() const { return core_; }
+  boost::asio::io_context* io() const { return parts_.io; }
 
  private:
   struct Client {
@@ -70,6 +73,7 @@ class Driver {
   void Post(CoreEvent event);
   void RunSoon();
   void Run();
+  void TellAccepted(const std::vector<RequestId>& arrived);
   void Tick();
 
   void Do(SendToWorker& action);
@@ -86,7 +90,8 @@ class Driver {
   CoordinatorCore core_;
   std::unique_ptr<ControlServer> control_;
   boost::asio::steady_timer tick_;
-  std::vector<CoreEvent> events_;  // for the next step
+  std::vector<CoreEvent> events_;    // for the next step
+  std::vector<RequestId> arriving_;  // of the requests that arrive in it
   bool scheduled_ = false;
   std::map<RequestId, Client> clients_;
   RequestId last_id_ = 0;

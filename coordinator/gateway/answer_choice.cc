@@ -37,6 +37,8 @@ AnswerChoice::AnswerChoice(const GenerationRequest& request,
                        .stops = request.stop,
                        .min_tokens = request.sampling.min_tokens,
                        .logprobs = request.sampling.n_logprobs >= 0,
+                       .render_special = request.render_special,
+                       .show_stop = request.show_stop,
                        .offset_chars = echo ? CountCharacters(echo->text()) : 0}),
       role_sent(!request.chat) {}
 

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "coordinator/gateway/header_values.h"
 
 namespace exeunt {
 namespace {
@@ -102,14 +103,9 @@ const std::string* ApiKeys::Find(std::string_view key) const {
 }
 
 std::string_view BearerKey(std::string_view authorization) {
-  constexpr std::string_view kScheme = "bearer ";
-  const std::string_view scheme = authorization.substr(0, kScheme.size());
-  const bool bearer = std::equal(scheme.begin(), scheme.end(), kScheme.begin(), kScheme.end(),
-                                 [](unsigned char a, char b) { return std::tolower(a) == b; });
-  if (!bearer) return {};
-  authorization.remove_prefix(kScheme.size());
-  authorization.remove_prefix(std::min(authorization.find_first_not_of(' '), authorization.size()));
-  return authorization;
+  const size_t end = std::min(authorization.find_first_of(" \t"), authorization.size());
+  if (!EqualsInAnyCase(authorization.substr(0, end), "bearer")) return {};
+  return Trimmed(authorization.substr(end));
 }
 
 }  // namespace exeunt

@@ -10,8 +10,8 @@ namespace exeunt {
 ChoiceText::ChoiceText(std::shared_ptr<const Tokenizer> tokenizer, ChoiceTextOptions options)
     : tokenizer_(tokenizer),
       options_(std::move(options)),
-      detokenizer_(tokenizer, /*render_special=*/false, /*continues=*/true),
-      stops_(options_.stops) {}
+      detokenizer_(tokenizer, options_.render_special, /*continues=*/true),
+      stops_(options_.stops, options_.show_stop) {}
 
 TokenLogprob ChoiceText::LogprobOf(const proto::TokenEvent& token) const {
   TokenLogprob entry;
@@ -29,7 +29,7 @@ void ChoiceText::Push(const proto::TokenEvent& token, ChoiceBody* out) {
   ++exits_by_layer_[token.exit_layer()];
   out->exit_layers.push_back(token.exit_layer());
   const std::vector<int32_t>& ends = options_.end_tokens;
-  if (std::find(ends.begin(), ends.end(), token.token()) != ends.end()) return;
+  if (!options_.show_stop && std::find(ends.begin(), ends.end(), token.token()) != ends.end()) return;
   if (options_.logprobs) held_.push_back({LogprobOf(token), read_bytes_});
   const std::string text = detokenizer_.Push(token.token());
   read_bytes_ += text.size();

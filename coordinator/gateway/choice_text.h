@@ -20,12 +20,14 @@ struct ChoiceTextOptions {
   std::vector<std::string> stops;  // looked for behind the first min_tokens tokens
   int min_tokens = 0;
   bool logprobs = false;
-  size_t offset_chars = 0;  // of the text that is shown before it
+  bool render_special = false;  // special tokens are shown
+  bool show_stop = false;       // so are the stop string and the end token that end the text
+  size_t offset_chars = 0;      // of the text that is shown before it
 };
 
 // Not thread-safe. What Push and Finish add to `out`, joined, is the same however the tokens arrive. End
-// tokens are counted and never shown; nothing of a stop string is shown, nor the log-probabilities of tokens
-// that lie in it.
+// tokens are counted and, without show_stop, never shown; nor is anything of a stop string, nor the
+// log-probabilities of tokens that lie in it.
 class ChoiceText {
  public:
   ChoiceText(std::shared_ptr<const Tokenizer> tokenizer, ChoiceTextOptions options);

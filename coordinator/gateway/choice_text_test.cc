@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "coordinator/testing/fake_tokenizer.h"
@@ -47,6 +48,14 @@ TEST(StopMatcher, IsTheSameHoweverTheTextIsCut) {
     }
     shown += matcher.Finish();
     EXPECT_EQ(shown, Cut(text, stops)) << text;
+    StopMatcher showing(stops, /*show_stop=*/true);
+    std::string whole = showing.Push(text);
+    whole += showing.Finish();
+    EXPECT_TRUE(text.starts_with(whole) && whole.starts_with(shown)) << text;
+    EXPECT_EQ(
+        std::any_of(stops.begin(), stops.end(), [&](const auto& stop) { return whole.ends_with(stop); }),
+        showing.stopped())
+        << text;
     EXPECT_EQ(matcher.stopped(), shown != text || Cut(text + "#", stops) != text + "#");
     stopped += matcher.stopped() ? 1 : 0;
   }
@@ -102,6 +111,29 @@ TEST(ChoiceText, CountsEndTokensAndDoesNotShowThem) {
   EXPECT_EQ(text.tokens(), 3U);
   EXPECT_EQ(text.exits_by_layer().at(30), 2U);
   EXPECT_EQ(text.exits_by_layer().at(12), 1U);
+}
+
+TEST(ChoiceText, ShowsWhatEndsItAndSpecialTokensWhereAskedTo) {
+  const auto shown = [](ChoiceTextOptions options, const std::string& bytes, int32_t end) {
+    options.end_tokens = {kFakeEnd, '!'};
+    options.logprobs = true;
+    ChoiceText text(MakeFakeTokenizer(), options);
+    ChoiceBody body;
+    PushAll(&text, bytes, &body);
+    if (end >= 0) text.Push(Token(end), &body);
+    text.Finish(&body);
+    EXPECT_EQ(body.logprobs.size(), bytes.size() + (end >= 0 && options.show_stop ? 1 : 0));
+    return body.text;
+  };
+  EXPECT_EQ(shown({.stops = {"STOP"}, .show_stop = true}, "a STOP", -1), "a STOP");
+  EXPECT_EQ(shown({.show_stop = true}, "hi", '!'), "hi!");
+  EXPECT_EQ(shown({.show_stop = true}, "hi", kFakeEnd), "hi") << "special";
+  EXPECT_EQ(shown({.render_special = true, .show_stop = true}, "hi", kFakeEnd), "hi<|end|>");
+  EXPECT_EQ(shown({.render_special = true}, "hi", kFakeEnd), "hi");
+  ChoiceText special(MakeFakeTokenizer(), {.render_special = true});
+  ChoiceBody body;
+  special.Push(Token(kFakeBegin), &body);
+  EXPECT_EQ(body.text, "<|begin|>");
 }
 
 TEST(ChoiceText, AStopStringTakesItsTokensLogprobsWithIt) {

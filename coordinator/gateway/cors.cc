@@ -3,39 +3,28 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "coordinator/gateway/header_values.h"
 #include "coordinator/openai/api_error.h"
+#include "coordinator/openai/json_text.h"
 
 namespace exeunt {
 namespace {
 
 // What a browser may remember of a preflight.
 constexpr int kMaxAgeSeconds = 600;
+// Names of headers that are sent back, in all: far more than any client asks for.
+constexpr size_t kMaxNamesBytes = 4096;
 
-// What the OpenAI clients send, and what this API reads.
-bool MaySend(std::string_view name) {
-  return name == "authorization" || name == "content-type" || name == "x-request-id" ||
-         name.starts_with("openai-") || name.starts_with("x-stainless-");
-}
-
-// Of a list with commas, in lower case: those that may be sent, "authorization, content-type".
-std::string Sendable(std::string_view requested) {
-  std::string allowed, name;
-  const auto end_name = [&] {
-    if (MaySend(name)) allowed += (allowed.empty() ? "" : ", ") + name;
-    name.clear();
-  };
-  for (const char c : requested) {
-    const auto letter = static_cast<unsigned char>(c);
-    if (c == ',') {
-      end_name();
-    } else if (std::isalnum(letter) != 0 || c == '-') {
-      name += static_cast<char>(std::tolower(letter));
-    }
+// "authorization, x-title": the names of a list, in lower case, that can be header names.
+std::string HeaderNames(std::string_view requested) {
+  std::string names;
+  for (const std::string_view name : ElementsOf(requested)) {
+    if (!std::all_of(name.begin(), name.end(), IsTokenCharacter)) continue;
+    if (names.size() + name.size() + 2 > kMaxNamesBytes) break;
+    names += (names.empty() ? "" : ", ") + LowerCase(name);
   }
-  end_name();
-  return allowed;
+  return names;
 }
 
 }  // namespace
@@ -43,8 +32,10 @@ std::string Sendable(std::string_view requested) {
 std::string CorsPolicy::Allowed(std::string_view origin) const {
   if (origin.empty()) return {};
   if (std::find(origins_.begin(), origins_.end(), "*") != origins_.end()) return "*";
-  const auto known = std::find(origins_.begin(), origins_.end(), origin);
-  return known == origins_.end() ? std::string() : *known;
+  const bool known = std::any_of(origins_.begin(), origins_.end(), [origin](const std::string& allowed) {
+    return EqualsInAnyCase(allowed, origin);
+  });
+  return known ? std::string(origin) : "";
 }
 
 HttpHeaders CorsPolicy::AnswerHeaders(std::string_view origin) const {
@@ -52,20 +43,25 @@ HttpHeaders CorsPolicy::AnswerHeaders(std::string_view origin) const {
   HttpHeaders headers{{"Vary", "Origin"}};
   if (const std::string allowed = Allowed(origin); !allowed.empty()) {
     headers.emplace_back("Access-Control-Allow-Origin", allowed);
-    headers.emplace_back("Access-Control-Expose-Headers", "x-request-id, retry-after");
+    headers.emplace_back("Access-Control-Expose-Headers", "x-request-id, retry-after, x-should-retry");
   }
   return headers;
 }
 
-HttpResponse CorsPolicy::Preflight(std::string_view origin, std::string_view requested_headers) const {
-  if (Allowed(origin).empty()) {
-    return {.status = 403,
-            .body = ErrorBody(ErrorOfStatus(403, "the page's origin is not one of --cors-origin"))};
+HttpResponse CorsPolicy::Preflight(const CorsPreflight& asked) const {
+  if (Allowed(asked.origin).empty()) {
+    return {
+        .status = 403,
+        .body = ErrorBody(ErrorOfStatus(
+            403, fmt::format("the page's origin '{}' is not one of --cors-origin", Excerpt(asked.origin))))};
   }
   HttpResponse response{.status = 204};
-  response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-  if (const std::string headers = Sendable(requested_headers); !headers.empty())
-    response.headers.emplace_back("Access-Control-Allow-Headers", headers);
+  response.headers.emplace_back("Vary",
+                                "Access-Control-Request-Headers, Access-Control-Request-Private-Network");
+  response.headers.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
+  if (const std::string names = HeaderNames(asked.headers); !names.empty())
+    response.headers.emplace_back("Access-Control-Allow-Headers", names);
+  if (asked.private_network) response.headers.emplace_back("Access-Control-Allow-Private-Network", "true");
   response.headers.emplace_back("Access-Control-Max-Age", std::to_string(kMaxAgeSeconds));
   return response;
 }

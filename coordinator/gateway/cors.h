@@ -10,6 +10,13 @@
 
 namespace exeunt {
 
+// The headers of a preflight, as they came; "" where one is missing.
+struct CorsPreflight {
+  std::string_view origin;
+  std::string_view headers;      // Access-Control-Request-Headers
+  bool private_network = false;  // Access-Control-Request-Private-Network: true
+};
+
 class CorsPolicy {
  public:
   CorsPolicy() = default;  // none: as if there were no CORS
@@ -19,12 +26,12 @@ class CorsPolicy {
   bool enabled() const { return !origins_.empty(); }
   // What every answer to a request from `origin` (the header; "": none) has beside its own headers.
   HttpHeaders AnswerHeaders(std::string_view origin) const;
-  // The answer to a preflight that asks for these headers, beside AnswerHeaders: 204, or 403 to other
-  // origins.
-  HttpResponse Preflight(std::string_view origin, std::string_view requested_headers) const;
+  // The answer to a preflight, beside AnswerHeaders: 204 with the headers that were asked for, or 403 to
+  // other origins.
+  HttpResponse Preflight(const CorsPreflight& asked) const;
 
  private:
-  // As it is sent back: "*", the origin, or "".
+  // As it is sent back: "*", the origin as it came (its case does not matter), or "".
   std::string Allowed(std::string_view origin) const;
 
   std::vector<std::string> origins_;

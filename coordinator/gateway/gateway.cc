@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <charconv>
 
 #include "coordinator/gateway/cluster_view.h"
 #include "coordinator/gateway/generation.h"
+#include "coordinator/gateway/header_values.h"
 #include "coordinator/gateway/metered_exchange.h"
 #include "coordinator/gateway/token_routes.h"
 #include "coordinator/openai/json_text.h"
@@ -25,9 +25,15 @@ constexpr const char* kUnknownRoute = "unknown";  // in metrics
 
 // The body of a POST: JSON, whatever else a browser could be made to send.
 ApiResult<json::object> JsonBody(const HttpRequest& request) {
-  const std::string& type = request.content_type;
-  if (!type.empty() && type.find("json") == std::string::npos) {
-    return ErrorOfStatus(415, fmt::format("Content-Type is '{}', it must be application/json", type));
+  if (const std::string& type = request.content_type; !type.empty() && !IsJsonType(type)) {
+    return ErrorOfStatus(415,
+                         fmt::format("Content-Type is '{}', it must be application/json", Excerpt(type)));
+  }
+  const std::string& encoding = request.content_encoding;
+  if (!encoding.empty() && !EqualsInAnyCase(encoding, "identity")) {
+    return ErrorOfStatus(415,
+                         fmt::format("Content-Encoding is '{}', the body must be as it is, not compressed",
+                                     Excerpt(encoding)));
   }
   auto body = ParseRequestJson(request.body);
   if (!body) return ApiErrorOf(body.error(), "");
@@ -38,12 +44,13 @@ ApiResult<std::vector<std::vector<int32_t>>> EncodeAll(const ServedModel& model,
                                                        const GenerationRequest& request) {
   std::vector<std::vector<int32_t>> prompts;
   if (request.chat) {
-    auto tokens = EncodeChat(model, request.messages, request.rendering);
+    auto tokens =
+        EncodeChat(model, request.messages, request.rendering, request.add_special_tokens.value_or(false));
     if (!tokens) return tokens.error();
     prompts.push_back(std::move(*tokens));
   }
   for (const PromptInput& prompt : request.prompts) {
-    auto tokens = EncodePrompt(model, prompt);
+    auto tokens = EncodePrompt(model, prompt, request.add_special_tokens.value_or(true));
     if (!tokens) return tokens.error();
     prompts.push_back(std::move(*tokens));
   }
@@ -94,17 +101,10 @@ json::object ModelView(const ServedModel& model) {
           {"n_layers", model.limits.n_layers}};
 }
 
-std::string PercentDecoded(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    unsigned char value = 0;
-    const char* digits = text.data() + i + 1;
-    const bool escape = text[i] == '%' && i + 2 < text.size() &&
-                        std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2;
-    out += escape ? static_cast<char>(value) : text[i];
-    if (escape) i += 2;
-  }
-  return out;
+// Without the slash at its end, to which peers redirect.
+std::string_view WithoutLastSlash(std::string_view path) {
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  return path;
 }
 
 }  // namespace
@@ -139,12 +139,17 @@ Gateway::Gateway(ServedModel model, const Parts& parts)
       auditor_(std::make_shared<Auditor>(parts.audits, model_.limits.certificates, model_.tokenizer,
                                          parts.driver, parts.registry)) {}
 
-const Gateway::Route* Gateway::RouteOf(const std::string& path) {
+const Gateway::Route* Gateway::RouteOf(std::string_view path) {
+  path = WithoutLastSlash(path);
   for (const Route& route : Routes()) {
     const std::string_view known = route.path;
     if (known.ends_with('/') ? path.starts_with(known) : path == known) return &route;
   }
   return nullptr;
+}
+
+bool Gateway::Route::Takes(std::string_view asked) const {
+  return asked == method || (asked == "HEAD" && std::string_view(method) == "GET");
 }
 
 std::optional<HttpResponse> Gateway::Admit(HttpRequest* request) {
@@ -180,15 +185,19 @@ void Gateway::Handle(std::shared_ptr<HttpExchange> exchange) {
   exchange =
       Metered(exchange,
               parts_.http_metrics->Of(route == nullptr ? kUnknownRoute : route->path, request.method), place);
+  if (request.method == "OPTIONS" && request.path == "*")  // of the server as a whole
+    return exchange->Respond({.status = 204, .headers = {{"Allow", "GET, HEAD, POST"}}});
   if (route == nullptr) {
     return Refuse(
         exchange.get(),
-        ErrorOfStatus(404, fmt::format("there is no {} {}", request.method, request.path), "unknown_url"));
+        ErrorOfStatus(404, fmt::format("there is no {} {}", Excerpt(request.method), Excerpt(request.path)),
+                      "unknown_url"));
   }
-  if (request.method != route->method) {
-    HttpResponse response = ErrorResponse(
-        ErrorOfStatus(405, fmt::format("{} is for {}, not {}", route->path, route->method, request.method)));
-    response.headers.emplace_back("Allow", route->method);
+  if (!route->Takes(request.method)) {
+    const std::string allowed = route->Takes("HEAD") ? "GET, HEAD" : route->method;
+    HttpResponse response = ErrorResponse(ErrorOfStatus(
+        405, fmt::format("{} is for {}, not {}", route->path, allowed, Excerpt(request.method))));
+    response.headers.emplace_back("Allow", allowed);
     return exchange->Respond(std::move(response));
   }
   if (works && place == nullptr) {
@@ -224,6 +233,8 @@ void Gateway::Generate(const std::shared_ptr<HttpExchange>& exchange, bool chat)
   if (const auto known = CheckModelName(model_, request->model); !known) {
     return Refuse(exchange.get(), known.error());
   }
+  if (const auto encoded = EncodeBadWords(model_, &*request); !encoded)
+    return Refuse(exchange.get(), encoded.error());
   auto prompts = EncodeAll(model_, *request);
   if (!prompts) return Refuse(exchange.get(), prompts.error());
   if (const auto fit = CheckPrompts(model_, *request, *prompts); !fit)
@@ -238,7 +249,10 @@ void Gateway::Generate(const std::shared_ptr<HttpExchange>& exchange, bool chat)
     request->exit = {};
   }
   parts_.request_metrics->Asked(request->n);
-  const GenerationContext context{.driver = parts_.driver, .model = &model_, .auditor = auditor_.get()};
+  const GenerationContext context{.driver = parts_.driver,
+                                  .model = &model_,
+                                  .auditor = auditor_.get(),
+                                  .stream_comment_interval = parts_.stream_comment_interval};
   StartGeneration(context, exchange, *request, std::make_shared<const std::string>(WriteJson(*body)),
                   std::move(*prompts));
 }
@@ -265,8 +279,7 @@ void Gateway::Models(const std::shared_ptr<HttpExchange>& exchange) {
 }
 
 void Gateway::Model(const std::shared_ptr<HttpExchange>& exchange) {
-  const std::string name =
-      PercentDecoded(std::string_view(exchange->request().path).substr(kModelPath.size()));
+  const std::string name(WithoutLastSlash(exchange->request().path).substr(kModelPath.size()));
   if (const auto known = CheckModelName(model_, name); !known) return Refuse(exchange.get(), known.error());
   exchange->Respond({.body = WriteJson(ModelView(model_))});
 }

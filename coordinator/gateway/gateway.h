@@ -28,8 +28,9 @@ class Gateway {
     HttpMetrics* http_metrics = nullptr;
     StageMetrics* stage_metrics = nullptr;
     AuditOptions audits;
-    const ApiKeys* keys = nullptr;  // null or empty: nobody needs one
-    int max_requests = 0;           // POST requests whose answer is not complete; 0: any number
+    const ApiKeys* keys = nullptr;        // null or empty: nobody needs one
+    Duration stream_comment_interval{0};  // of a silent stream; 0: no comments
+    int max_requests = 0;                 // POST requests whose answer is not complete; 0: any number
   };
   Gateway(ServedModel model, const Parts& parts);
 
@@ -47,10 +48,11 @@ class Gateway {
     const char* path;  // with a '/' at its end: what follows is an argument
     const char* method;
     Handler handler;
-    bool open = false;  // to everybody, whatever happens
+    bool open = false;                          // to everybody, whatever happens
+    bool Takes(std::string_view method) const;  // GET takes HEAD too
   };
   static const std::vector<Route>& Routes();
-  static const Route* RouteOf(const std::string& path);
+  static const Route* RouteOf(std::string_view path);
 
   void Completions(const std::shared_ptr<HttpExchange>& exchange);
   void Chat(const std::shared_ptr<HttpExchange>& exchange);

@@ -7,6 +7,7 @@
 
 #include "coordinator/gateway/answer_choice.h"
 #include "coordinator/gateway/http_text.h"
+#include "coordinator/gateway/stream_pulse.h"
 #include "coordinator/openai/response.h"
 
 namespace exeunt {
@@ -20,6 +21,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
               std::vector<std::vector<int32_t>> prompts);
 
   // From the sinks.
+  void OnAccepted();
   void OnAdmitted(size_t choice, uint32_t cached_tokens, Duration waited);
   size_t OnTokens(size_t choice, const std::vector<proto::TokenEvent>& tokens);
   void OnScores(size_t choice, const std::vector<proto::PromptScore>& scores);
@@ -35,6 +37,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::string Chunk(const ChoiceBody& body, bool first) const;
   void SendChunk(AnswerChoice* choice);
   void StartStream();
+  void Write(std::string_view bytes);
   void Complete();
   void AbandonAll();
   Usage TotalUsage() const;
@@ -52,6 +55,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   uint64_t cached_tokens_ = 0;
   Duration queue_time_{0};  // the longest
   std::vector<AnswerChoice> choices_;
+  std::optional<StreamPulse> pulse_;  // of a stream that has begun and not ended
 };
 
 // Ties a sequence of the driver to a choice.
@@ -59,6 +63,7 @@ class ChoiceSink : public TokenSink {
  public:
   ChoiceSink(std::shared_ptr<Generation> generation, size_t choice)
       : generation_(std::move(generation)), choice_(choice) {}
+  void OnAccepted() override { generation_->OnAccepted(); }
   void OnAdmitted(uint32_t cached_tokens, Duration waited) override {
     generation_->OnAdmitted(choice_, cached_tokens, waited);
   }
@@ -92,7 +97,9 @@ Generation::Generation(const GenerationContext& context, std::shared_ptr<HttpExc
       n_(request.n),
       best_of_(request.best_of) {
   shape_.chat = request.chat;
-  shape_.id = RandomId(request.chat ? "chatcmpl-" : "cmpl-");
+  const std::string prefix = request.chat ? "chatcmpl-" : "cmpl-";
+  shape_.id = request.request_id.empty() ? RandomId(prefix) : prefix + request.request_id;
+  if (request.comment_interval) context_.stream_comment_interval = *request.comment_interval;
   shape_.model = context.model->id;
   shape_.created = SecondsSince1970();
   shape_.logprobs = request.sampling.n_logprobs >= 0;
@@ -126,6 +133,11 @@ void Generation::Submit(const GenerationRequest& request, const std::shared_ptr<
       SubmitChoice(request, request.echo ? &request.prompts[p] : nullptr, &record, n, audited && n == 0);
     }
   }
+}
+
+void Generation::OnAccepted() {
+  if (!stream_ || answered_ || context_.stream_comment_interval == Duration{0}) return;
+  StartStream();
 }
 
 void Generation::OnAdmitted(size_t index, uint32_t cached_tokens, Duration waited) {
@@ -213,13 +225,13 @@ void Generation::SendChunk(AnswerChoice* choice) {
   if (!std::exchange(choice->role_sent, true)) {
     ChoiceBody role;
     role.index = choice->body.index;
-    exchange_->Write(Chunk(role, /*first=*/true));
+    Write(Chunk(role, /*first=*/true));
     if (!choice->has_news() && choice->body.finish_reason.empty()) return;
   }
   if (!choice->done) choice->Collect();
   const ChoiceBody sent = std::exchange(choice->body, {});
   choice->body.index = sent.index;
-  exchange_->Write(Chunk(sent, /*first=*/false));
+  Write(Chunk(sent, /*first=*/false));
 }
 
 std::string Generation::Chunk(const ChoiceBody& body, bool first) const {
@@ -232,14 +244,24 @@ void Generation::StartStream() {
                           .content_type = "text/event-stream; charset=utf-8",
                           .body = "",
                           .headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}}});
+  if (context_.stream_comment_interval > Duration{0}) {
+    pulse_.emplace(context_.driver->io(), context_.stream_comment_interval,
+                   [this] { exchange_->Write(kStreamComment); });
+  }
+}
+
+void Generation::Write(std::string_view bytes) {
+  exchange_->Write(bytes);
+  if (pulse_) pulse_->Wrote();
 }
 
 void Generation::Complete() {
   answered_ = true;
+  pulse_.reset();
   const Usage usage = TotalUsage();
   if (stream_) {
-    if (shape_.usage_in_stream) exchange_->Write(ServerSentEvent(UsageChunkBody(shape_, usage)));
-    exchange_->Write(ServerSentEvent("[DONE]"));
+    if (shape_.usage_in_stream) Write(ServerSentEvent(UsageChunkBody(shape_, usage)));
+    Write(ServerSentEvent("[DONE]"));
     return exchange_->EndStream();
   }
   exchange_->Respond({.status = 200, .body = ResponseBody(shape_, BestOf(n_, best_of_, &choices_), usage)});
@@ -249,13 +271,14 @@ void Generation::OnFailed(const ApiError& error) {
   if (answered_) return;
   AbandonAll();
   if (!streaming_) return exchange_->Respond(ErrorResponse(error));
-  exchange_->Write(ServerSentEvent(ErrorBody(error)));
-  exchange_->Write(ServerSentEvent("[DONE]"));
+  Write(ServerSentEvent(ErrorBody(error)));
+  Write(ServerSentEvent("[DONE]"));
   exchange_->EndStream();
 }
 
 void Generation::AbandonAll() {
   answered_ = true;
+  pulse_.reset();
   for (const AnswerChoice& choice : choices_) {
     if (!choice.done) context_.driver->Abandon(choice.id);
   }

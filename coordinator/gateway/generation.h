@@ -17,12 +17,13 @@ struct GenerationContext {
   Driver* driver = nullptr;
   const ServedModel* model = nullptr;
   Auditor* auditor = nullptr;
+  Duration stream_comment_interval{0};  // a silent stream gets a comment; 0: none
 };
 
 // Submits a sequence for each prompt and choice, and answers the exchange, plainly or as a stream, exactly
 // once. It lives as long as the driver has a sequence of it; when the client goes, its sequences are
-// abandoned. The stream's head is sent with the first token, so that a request which fails before has a
-// proper status.
+// abandoned. A request that is refused when it comes has a proper status. Otherwise a stream's head is sent
+// at once, and comments while it is silent; without comments the head is sent with the first token.
 void StartGeneration(const GenerationContext& context, std::shared_ptr<HttpExchange> exchange,
                      const GenerationRequest& request, std::shared_ptr<const std::string> canonical_body,
                      std::vector<std::vector<int32_t>> prompts);

@@ -15,9 +15,10 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
   std::string method;
-  std::string path;  // without the query
-  std::string host;  // the header
+  std::string path;  // without the query, its %XX decoded
+  std::string host;  // the header, or what stands in an absolute target
   std::string content_type;
+  std::string content_encoding;
   std::string authorization;  // the header, until the request is admitted
   std::string body;
   std::string request_id;  // the client's, or a fresh one
@@ -33,8 +34,9 @@ struct HttpResponse {
   HttpHeaders headers;  // beside those the server adds
 };
 
-// One request and its answer: either Respond, or StartStream, Write..., EndStream. Held by its connection and
-// by the handler; used on the io_context's thread only. Calls after the client has gone are harmless.
+// One request and its answer (of a HEAD its head alone is sent): either Respond, or StartStream, Write...,
+// EndStream. Held by its connection and by the handler; used on the io_context's thread only. Calls after the
+// client has gone are harmless.
 class HttpExchange {
  public:
   virtual ~HttpExchange() = default;

@@ -2,12 +2,15 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <list>
 #include <map>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "coordinator/gateway/http_session.h"
+#include "transport/listen_addresses.h"
 
 namespace exeunt {
 namespace {
@@ -16,14 +19,28 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
+constexpr auto kLookUpLimit = std::chrono::seconds(10);
 constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
 // Connections over the limit that are told so, at once.
 constexpr size_t kMaxCrowded = 64;
 
+// One address that the server listens on.
+struct Listener {
+  explicit Listener(asio::io_context* io) : acceptor(*io), retry(*io) {}
+  tcp::acceptor acceptor;
+  asio::steady_timer retry;
+};
+
+// An address of another family than the machine has: a name may have such beside others.
+bool IsNotOfThisMachine(error_code error) {
+  return error == asio::error::address_family_not_supported ||
+         error == boost::system::errc::address_not_available;
+}
+
 class AsioHttpServer : public HttpServer {
  public:
   AsioHttpServer(asio::io_context* io, const HttpServerOptions& options, HttpHandler handler)
-      : options_(options), handler_(std::move(handler)), acceptor_(*io), retry_(*io) {}
+      : io_(io), options_(options), handler_(std::move(handler)) {}
   ~AsioHttpServer() override {
     while (!sessions_.empty()) {
       const auto session = sessions_.begin()->second;  // outlives its own removal
@@ -32,57 +49,77 @@ class AsioHttpServer : public HttpServer {
   }
 
   Status Open();
-  uint16_t port() const override { return acceptor_.local_endpoint().port(); }
+  uint16_t port() const override { return listeners_.front().acceptor.local_endpoint().port(); }
   void SetTls(std::shared_ptr<asio::ssl::context> tls) override { tls_ = std::move(tls); }
 
  private:
-  void Accept();
+  error_code Listen(const tcp::endpoint& endpoint, bool one_family);
+  void Accept(Listener* listener);
   void OnAccepted(tcp::socket socket);
-  void Retry();
+  void Retry(Listener* listener);
   size_t max_connections() const { return static_cast<size_t>(options_.max_connections); }
 
+  asio::io_context* const io_;
   const HttpServerOptions options_;
   const HttpHandler handler_;
-  tcp::acceptor acceptor_;
-  asio::steady_timer retry_;
+  std::list<Listener> listeners_;  // at least one, once open
   std::shared_ptr<asio::ssl::context> tls_;
   std::map<HttpSession*, std::shared_ptr<HttpSession>> sessions_;
   // Expires with the server: an accept may have completed, and its handler still wait, when the server goes.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
+// A name may have addresses of both families: the server listens on all that the machine has, at one port.
 Status AsioHttpServer::Open() {
-  error_code error;
-  const auto address = asio::ip::make_address(options_.host, error);
-  if (error) return InvalidArgument("address '{}': {}", options_.host, error.message());
-  const tcp::endpoint endpoint(address, options_.port);
-  acceptor_.open(endpoint.protocol(), error);
-  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor_.bind(endpoint, error);
-  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-  if (error) return Unavailable("port {}:{}: {}", options_.host, options_.port, error.message());
-  Accept();
+  ASSIGN_OR_RETURN(const auto addresses, ListenAddresses(options_.host, kLookUpLimit));
+  error_code unusable;
+  for (const asio::ip::address& address : addresses) {
+    const tcp::endpoint endpoint(address, listeners_.empty() ? options_.port : port());
+    const error_code error = Listen(endpoint, /*one_family=*/addresses.size() > 1);
+    if (!error) continue;
+    unusable = error;
+    if (addresses.size() > 1 && IsNotOfThisMachine(error)) continue;
+    return Unavailable("port {}:{}: {}", BracketedHost(address.to_string()), endpoint.port(),
+                       error.message());
+  }
+  if (listeners_.empty())
+    return Unavailable("port {}:{}: {}", options_.host, options_.port, unusable.message());
+  for (Listener& listener : listeners_) Accept(&listener);
   return OkStatus();
 }
 
-void AsioHttpServer::Accept() {
-  // Even more wait in the kernel's queue.
-  if (sessions_.size() >= max_connections() + kMaxCrowded) return Retry();
-  acceptor_.async_accept([this, alive = std::weak_ptr(alive_)](error_code error, tcp::socket socket) {
-    if (alive.expired() || error == asio::error::operation_aborted) return;
-    if (error) {
-      spdlog::warn("http: accept failed: {}", error.message());
-      return Retry();
-    }
-    OnAccepted(std::move(socket));
-    Accept();
-  });
+// one_family: an IPv6 socket leaves IPv4 to another listener.
+error_code AsioHttpServer::Listen(const tcp::endpoint& endpoint, bool one_family) {
+  error_code error;
+  tcp::acceptor& acceptor = listeners_.emplace_back(io_).acceptor;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && one_family && endpoint.address().is_v6()) acceptor.set_option(asio::ip::v6_only(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error) listeners_.pop_back();
+  return error;
 }
 
-void AsioHttpServer::Retry() {
-  retry_.expires_after(kAcceptRetry);
-  retry_.async_wait([this, alive = std::weak_ptr(alive_)](error_code error) {
-    if (!alive.expired() && !error) Accept();
+void AsioHttpServer::Accept(Listener* listener) {
+  // Even more wait in the kernel's queue.
+  if (sessions_.size() >= max_connections() + kMaxCrowded) return Retry(listener);
+  listener->acceptor.async_accept(
+      [this, listener, alive = std::weak_ptr(alive_)](error_code error, tcp::socket socket) {
+        if (alive.expired() || error == asio::error::operation_aborted) return;
+        if (error) {
+          spdlog::warn("http: accept failed: {}", error.message());
+          return Retry(listener);
+        }
+        OnAccepted(std::move(socket));
+        Accept(listener);
+      });
+}
+
+void AsioHttpServer::Retry(Listener* listener) {
+  listener->retry.expires_after(kAcceptRetry);
+  listener->retry.async_wait([this, listener, alive = std::weak_ptr(alive_)](error_code error) {
+    if (!alive.expired() && !error) Accept(listener);
   });
 }
 

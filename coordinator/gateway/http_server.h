@@ -21,8 +21,8 @@ class context;
 namespace exeunt {
 
 struct HttpServerOptions {
-  std::string host = "0.0.0.0";
-  uint16_t port = 8080;  // 0: any free one
+  std::string host = "0.0.0.0";  // an address or a name: all of a name's addresses
+  uint16_t port = 8080;          // 0: any free one
   size_t max_header_bytes = 16 << 10;
   size_t max_body_bytes = size_t{4} << 20;
   size_t max_queued_bytes = size_t{1} << 20;  // of a stream that the client does not read
@@ -40,6 +40,7 @@ struct HttpServerOptions {
 // has gone while its answer is prepared. Destroying it closes the port and every connection.
 class HttpServer {
  public:
+  // Looks the host's name up, for 10 s at most.
   static Result<std::unique_ptr<HttpServer>> Listen(boost::asio::io_context* io,
                                                     const HttpServerOptions& options, HttpHandler handler);
   virtual ~HttpServer() = default;

@@ -96,6 +96,33 @@ TEST_F(HttpServerTest, AnswersManyRequestsOnOneConnection) {
   }
 }
 
+// Every address of the name that this machine has, at one port.
+TEST_F(HttpServerTest, ListensOnNames) {
+  for (const char* host : {"localhost", "[127.0.0.1]", "127.1"}) {
+    options_.host = host;
+    auto server = HttpServer::Listen(&io_, options_, [](auto) {});
+    ASSERT_TRUE(server) << server.error().message;
+    EXPECT_GT((*server)->port(), 0);
+  }
+  options_.host = "localhost";
+  Start();
+  HttpClient client(server_->port());
+  client.SendRequest("GET", "/");
+  EXPECT_EQ(client.ReadReply().status, 200);
+}
+
+TEST_F(HttpServerTest, AHostThatCannotBeListenedOnIsNamed) {
+  for (const auto& [host, what] : std::vector<std::pair<std::string, std::string>>{
+           {"no-such-host.invalid", "host 'no-such-host.invalid'"},
+           {"", "host ''"},
+           {"192.0.2.1", "port 192.0.2.1:0"}}) {
+    options_.host = host;
+    const auto server = HttpServer::Listen(&io_, options_, [](auto) {});
+    ASSERT_FALSE(server) << host;
+    EXPECT_THAT(server.error().message, HasSubstr(what));
+  }
+}
+
 TEST_F(HttpServerTest, AnswersPipelinedRequestsInOrder) {
   Start();
   HttpClient client(server_->port());

@@ -8,8 +8,11 @@
 #include <boost/beast/http.hpp>
 #include <optional>
 
+#include "coordinator/gateway/header_values.h"
+#include "coordinator/gateway/http_target.h"
 #include "coordinator/gateway/http_text.h"
 #include "coordinator/openai/api_error.h"
+#include "coordinator/openai/json_text.h"
 
 namespace exeunt {
 namespace {
@@ -55,7 +58,7 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   void OnRead(error_code error, size_t size);
   void Parse();
   bool OnHeader();
-  HttpRequest RequestOf(const Parser::value_type& message) const;
+  Result<HttpRequest> RequestOf(const Parser::value_type& message) const;
   void BeginAnswer(bool keep_alive);
   void RespondAlone(HttpResponse response);
   void Refuse(int status, const std::string& message, const std::string& code = "");
@@ -98,18 +101,22 @@ class Session::Exchange : public HttpExchange {
 
   const HttpRequest& request() const override { return request_; }
   void Respond(HttpResponse response) override {
-    Send(Head(&response, BodyKind::kFixed) + response.body, /*last=*/true);
+    Send(Head(&response, BodyKind::kFixed) + (head_only() ? "" : response.body), /*last=*/true);
   }
   void StartStream(HttpResponse head) override {
     if (!shape_.http11) shape_.keep_alive = false;
     Send(Head(&head, shape_.http11 ? BodyKind::kChunked : BodyKind::kUntilClose), /*last=*/false);
   }
   void Write(std::string_view bytes) override {
+    if (head_only()) return;
     Send(shape_.http11 ? Chunk(bytes) : std::string(bytes), /*last=*/false);
   }
-  void EndStream() override { Send(shape_.http11 ? kLastChunk : std::string_view(), /*last=*/true); }
+  void EndStream() override {
+    Send(shape_.http11 && !head_only() ? kLastChunk : std::string_view(), /*last=*/true);
+  }
 
  private:
+  bool head_only() const { return request_.method == "HEAD"; }
   std::string Head(HttpResponse* response, BodyKind kind) const {
     response->headers.insert(response->headers.end(), shape_.headers.begin(), shape_.headers.end());
     return ResponseHead(*response, request_.request_id, kind, shape_.keep_alive);
@@ -199,6 +206,7 @@ void Session::OnRead(error_code error, size_t size) {
 
 // Takes what has come as far as it goes, and asks for more.
 void Session::Parse() {
+  if (state_ == State::kIdle) input_.erase(0, EmptyLinesBefore(input_));
   while (!input_.empty()) {
     if (state_ == State::kIdle) Await(State::kHeader, options_.header_timeout);
     error_code error;
@@ -207,6 +215,8 @@ void Session::Parse() {
       // The parser waits for the end of a line: of the header's, or of a chunk's or trailer's, which it does
       // not limit itself.
       if (input_.size() > options_.max_header_bytes) return RefuseBecauseOf(http::error::header_limit);
+      if (state_ == State::kHeader && HasBareLineFeed(input_))
+        return Refuse(400, "a line of the header ends with LF alone, it must end with CR LF");
       break;
     }
     if (error) return RefuseBecauseOf(error);
@@ -219,13 +229,14 @@ void Session::Parse() {
   Read();
 }
 
-HttpRequest Session::RequestOf(const Parser::value_type& message) const {
+Result<HttpRequest> Session::RequestOf(const Parser::value_type& message) const {
   HttpRequest request;
   request.method = Text(message.method_string());
-  request.path = Text(message.target());
-  request.path.resize(std::min(request.path.find('?'), request.path.size()));
-  request.host = Text(message[http::field::host]);
+  ASSIGN_OR_RETURN(HttpTarget target, ParseTarget(Text(message.target())));
+  request.path = std::move(target.path);
+  request.host = target.authority.empty() ? Text(message[http::field::host]) : std::move(target.authority);
   request.content_type = Text(message[http::field::content_type]);
+  request.content_encoding = Text(message[http::field::content_encoding]);
   request.authorization = Text(message[http::field::authorization]);
   request.request_id = RequestIdOr(Text(message["x-request-id"]));
   request.client = stream_->peer();
@@ -237,16 +248,30 @@ HttpRequest Session::RequestOf(const Parser::value_type& message) const {
 // False: the request is answered already, before its body is read.
 bool Session::OnHeader() {
   const auto& message = parser_->get();
-  request_ = RequestOf(message);
-  const bool encoded = message.find(http::field::transfer_encoding) != message.end();
-  if (encoded && !parser_->chunked()) {
-    Refuse(400, "the request's Transfer-Encoding must be chunked");
+  auto request = RequestOf(message);
+  if (!request) {
+    Refuse(400, request.error().message);
+    return false;
+  }
+  request_ = std::move(*request);
+  const auto encoding = message[http::field::transfer_encoding];
+  if (message.count(http::field::transfer_encoding) > 0 &&
+      !EqualsInAnyCase(Trimmed(Text(encoding)), "chunked")) {
+    Refuse(400, fmt::format("the request's Transfer-Encoding is '{}', it must be chunked",
+                            Excerpt(Text(encoding))));
+    return false;
+  }
+  if (message.method() == http::verb::connect) {  // what follows is not for this server
+    Refuse(405, "CONNECT is for proxies, this server is none");
     return false;
   }
   const auto asked = message.find(http::field::access_control_request_method);
   if (options_.cors.enabled() && message.method() == http::verb::options && asked != message.end()) {
-    RespondAlone(options_.cors.Preflight(Text(message[http::field::origin]),
-                                         Text(message[http::field::access_control_request_headers])));
+    RespondAlone(
+        options_.cors.Preflight({.origin = Text(message[http::field::origin]),
+                                 .headers = Text(message[http::field::access_control_request_headers]),
+                                 .private_network = EqualsInAnyCase(
+                                     Text(message["access-control-request-private-network"]), "true")}));
     return false;
   }
   if (options_.admit) {
@@ -259,7 +284,7 @@ bool Session::OnHeader() {
   if (parser_->is_done()) return true;
   Await(State::kBody, options_.body_timeout);
   parser_->eager(true);  // else it would take a body of small chunks one by one
-  if (boost::beast::iequals(message[http::field::expect], "100-continue")) {
+  if (message.version() >= 11 && HasElement(Text(message[http::field::expect]), "100-continue")) {
     queued_ += "HTTP/1.1 100 Continue\r\n\r\n";
     if (writing_.empty()) WriteQueued();
   }
@@ -289,8 +314,12 @@ void Session::RespondAlone(HttpResponse response) {
 // A request that was not understood, or not sent in time.
 void Session::Refuse(int status, const std::string& message, const std::string& code) {
   if (options_.on_refused) options_.on_refused(status);
+  if (request_.method.empty()) request_.method = Text(parser_->get().method_string());
+  if (request_.method.empty() && input_.starts_with("HEAD ")) request_.method = "HEAD";
   BeginAnswer(/*keep_alive=*/false);
-  exchange_->Respond({.status = status, .body = ErrorBody(ErrorOfStatus(status, message, code))});
+  HttpResponse response{.status = status, .body = ErrorBody(ErrorOfStatus(status, message, code))};
+  if (status == 405) response.headers.emplace_back("Allow", "GET, HEAD, POST, OPTIONS");
+  exchange_->Respond(std::move(response));
 }
 
 void Session::RefuseBecauseOf(error_code error) {

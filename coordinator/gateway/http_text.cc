@@ -65,6 +65,19 @@ std::string Chunk(std::string_view bytes) {
   return bytes.empty() ? "" : fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes);
 }
 
+size_t EmptyLinesBefore(std::string_view input) {
+  size_t size = 0;
+  while (input.substr(size).starts_with("\r\n")) size += 2;
+  return size;
+}
+
+bool HasBareLineFeed(std::string_view header) {
+  for (size_t at = header.find('\n'); at != std::string_view::npos; at = header.find('\n', at + 1)) {
+    if (at == 0 || header[at - 1] != '\r') return true;
+  }
+  return false;
+}
+
 std::string RequestIdOr(std::string_view from_client) {
   const bool harmless = !from_client.empty() && from_client.size() <= 128 &&
                         std::all_of(from_client.begin(), from_client.end(), [](unsigned char c) {

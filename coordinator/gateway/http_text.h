@@ -1,4 +1,4 @@
-// The head of a response as bytes, and ids of requests.
+// The head of a response as bytes, lines of a request, and ids of requests.
 #pragma once
 
 #include <string>
@@ -16,6 +16,11 @@ std::string ResponseHead(const HttpResponse& response, std::string_view request_
 // One chunk of a chunked body; "" would end it and gives nothing.
 std::string Chunk(std::string_view bytes);
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
+// Bytes of the empty lines that come before a request: some clients send one behind a body (RFC 9112, 2.2).
+size_t EmptyLinesBefore(std::string_view input);
+// A line of a header ends with LF alone: not taken for its end, which a proxy in front might take otherwise.
+bool HasBareLineFeed(std::string_view header);
 
 // The client's id where it is harmless to repeat (at most 128 letters, digits, '.', '_', '-'), else a random
 // one.

@@ -26,7 +26,7 @@ class MeteredExchange : public HttpExchange {
 
   const HttpRequest& request() const override { return inner_->request(); }
   void Respond(HttpResponse response) override {
-    metrics_->Sent(response.body.size());
+    CountBody(response.body.size());
     End(response.status);
     inner_->Respond(std::move(response));
   }
@@ -35,7 +35,7 @@ class MeteredExchange : public HttpExchange {
     inner_->StartStream(std::move(head));
   }
   void Write(std::string_view bytes) override {
-    metrics_->Sent(bytes.size());
+    CountBody(bytes.size());
     inner_->Write(bytes);
   }
   void EndStream() override {
@@ -44,6 +44,9 @@ class MeteredExchange : public HttpExchange {
   }
 
  private:
+  void CountBody(size_t bytes) {
+    if (request().method != "HEAD") metrics_->Sent(bytes);
+  }
   void End(int status) {
     if (std::exchange(ended_, true)) return;
     metrics_->Ended(status, MonotonicNow() - began_);

@@ -28,10 +28,15 @@ struct ServedModel {
   ServedChat chat;
 };
 
-// Tokens of a prompt; of a conversation, rendered with the chat template.
-ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt);
+// Tokens of a prompt; of a conversation, rendered with the chat template. `add_special`: with the BOS and EOS
+// that the model's tokenizer adds, to text alone.
+ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt,
+                                             bool add_special);
 ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages,
-                                           const ChatOptions& options);
+                                           const ChatOptions& options, bool add_special);
+// The request's bad words as sequences of tokens in its `sampling`, as vLLM has them: each as a text of its
+// own, and behind a space where that is as many tokens and begins with another.
+ApiResult<void> EncodeBadWords(const ServedModel& model, GenerationRequest* request);
 // 400 where a token is outside the model's embedding; `param` is the field that it came from.
 ApiResult<void> CheckTokens(const ServedModel& model, const std::string& param,
                             const std::vector<int32_t>& tokens);

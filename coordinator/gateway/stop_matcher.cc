@@ -33,7 +33,7 @@ std::string StopMatcher::Push(std::string_view text) {
     held_ += byte;
     if (const size_t match = EndsWithStop(); match > 0) {
       stopped_ = true;
-      shown.append(held_, 0, held_.size() - match);
+      shown.append(held_, 0, held_.size() - (show_stop_ ? 0 : match));
       held_.clear();
       return shown;
     }

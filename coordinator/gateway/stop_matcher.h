@@ -1,4 +1,5 @@
-// StopMatcher: finds stop strings in a text that arrives in pieces, and never lets a part of one out.
+// StopMatcher: finds stop strings in a text that arrives in pieces, and lets no part of one out before it
+// knows.
 #pragma once
 
 #include <string>
@@ -11,7 +12,9 @@ namespace exeunt {
 // text is cut. Holds back at most the length of the longest stop string.
 class StopMatcher {
  public:
-  explicit StopMatcher(std::vector<std::string> stops) : stops_(std::move(stops)) {}
+  // show_stop: the string that stops the text is its end; else nothing of it is shown.
+  explicit StopMatcher(std::vector<std::string> stops, bool show_stop = false)
+      : stops_(std::move(stops)), show_stop_(show_stop) {}
 
   // Text that may be shown: none of it can become part of a stop string. Nothing more once stopped().
   std::string Push(std::string_view text);
@@ -24,6 +27,7 @@ class StopMatcher {
   size_t HeldSuffix() const;
 
   std::vector<std::string> stops_;
+  bool show_stop_;
   std::string held_;
   bool stopped_ = false;
 };

@@ -1,10 +1,14 @@
 #include "coordinator/gateway/token_routes.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 
 #include "coordinator/openai/chat_fields.h"
 #include "coordinator/openai/field_reader.h"
+#include "coordinator/openai/json_text.h"
+#include "coordinator/openai/peer_fields.h"
 #include "model/utf8.h"
 
 namespace exeunt {
@@ -24,16 +28,18 @@ ApiResult<std::vector<int32_t>> TokensOf(const ServedModel& model, FieldReader* 
     const auto messages = ParseMessages(fields->Find("messages"));
     if (!messages) return messages.error();
     const ChatOptions options = ReadChatFields(fields, *messages);
+    const bool add_special = fields->Bool("add_special_tokens", false);
     if (!fields->ok()) return fields->error();
-    return EncodeChat(model, *messages, options);
+    return EncodeChat(model, *messages, options, add_special);
   }
   RefuseChatFields(fields);
   auto text = fields->String("prompt");
   if (!text) text = fields->String("content");
   if (!text) fields->Fail("prompt", "one of 'prompt', 'messages' and 'content' is needed");
-  const bool add_special = fields->Bool("add_special_tokens", true);
+  const bool add_special = fields->Bool("add_special_tokens", fields->Bool("add_special", true));
+  const bool parse_special = fields->Bool("parse_special", true);
   if (!fields->ok()) return fields->error();
-  return model.tokenizer->Encode(*text, add_special, /*parse_special=*/true);
+  return model.tokenizer->Encode(*text, add_special, parse_special);
 }
 
 }  // namespace
@@ -42,6 +48,7 @@ ApiResult<json::object> TokenizeReply(const ServedModel& model, const json::obje
   FieldReader fields(body);
   if (const auto known = CheckModel(model, &fields); !known) return known.error();
   const bool strings = fields.Bool("return_token_strs", false);
+  RefusePeerFields(TokenizePeerFields(), &fields);
   const auto tokens = TokensOf(model, &fields);
   if (!tokens) return tokens.error();
   if (!fields.ok()) return fields.error();
@@ -61,14 +68,24 @@ ApiResult<json::object> DetokenizeReply(const ServedModel& model, const json::ob
   FieldReader fields(body);
   if (const auto known = CheckModel(model, &fields); !known) return known.error();
   const json::value* value = fields.Find("tokens");
-  if (value == nullptr || !value->is_array())
-    return BadRequest("tokens", "'tokens' must be a list of token ids");
+  if (value == nullptr || !value->is_array()) {
+    return BadRequest("tokens", fmt::format("'tokens' is {}, it must be a list of token ids",
+                                            value == nullptr ? "missing" : JsonExcerpt(*value)));
+  }
   if (value->get_array().empty()) return json::object{{"prompt", ""}};
-  const auto prompts = ParsePrompts(value, std::max(model.limits.vocab_size, model.tokenizer->vocab_size()));
+  // Ids that only one of the two has have a text, or none.
+  const int ids = std::max(model.limits.vocab_size, model.tokenizer->vocab_size());
+  const auto prompts = ParsePrompts(value, ids);
   const auto* tokens =
       prompts && prompts->size() == 1 ? std::get_if<std::vector<int32_t>>(&prompts->front()) : nullptr;
-  if (tokens == nullptr) return BadRequest("tokens", "'tokens' must be a list of token ids of this model");
-  return json::object{{"prompt", model.tokenizer->Decode(*tokens, /*render_special=*/true)}};
+  if (tokens == nullptr) {
+    return BadRequest("tokens", fmt::format("'tokens' is {}, it must be a list of token ids in [0, {})",
+                                            JsonExcerpt(*value), ids));
+  }
+  const bool render_special = !fields.Bool("skip_special_tokens", false);
+  RefusePeerFields(DetokenizePeerFields(), &fields);
+  if (!fields.ok()) return fields.error();
+  return json::object{{"prompt", model.tokenizer->Decode(*tokens, render_special)}};
 }
 
 }  // namespace exeunt

@@ -8,10 +8,10 @@
 
 namespace exeunt {
 
-// {prompt | messages | content, add_special_tokens, return_token_strs} -> {count, max_model_len, tokens,
-// token_strs?}. With messages also the fields of chat_fields.h.
+// {prompt | messages | content, add_special_tokens (or add_special), parse_special, return_token_strs} ->
+// {count, max_model_len, tokens, token_strs?}. With messages also the fields of chat_fields.h.
 ApiResult<boost::json::object> TokenizeReply(const ServedModel& model, const boost::json::object& body);
-// {tokens} -> {prompt}
+// {tokens, skip_special_tokens} -> {prompt}
 ApiResult<boost::json::object> DetokenizeReply(const ServedModel& model, const boost::json::object& body);
 
 }  // namespace exeunt

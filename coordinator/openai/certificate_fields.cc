@@ -28,7 +28,10 @@ std::string Uncovered(FieldReader* fields, const Certificate& certificate, Gener
     return fmt::format("the stop strings [{}]", fmt::join(certificate.stop, ", "));
   if (request->ignore_eos || !request->stop_token_ids.empty() || sampling.min_tokens > 0)
     return "answers that end where the model ends them, not 'ignore_eos', 'stop_token_ids' or 'min_tokens'";
-  if (sampling.AdjustsLogits()) return "the model's own logits, without penalties or 'logit_bias'";
+  if (sampling.AdjustsLogits() || !request->bad_words.empty())
+    return "the model's own logits, without penalties, 'logit_bias', 'allowed_token_ids' or 'bad_words'";
+  if (request->show_stop) return "text without what ended it, which 'include_stop_str_in_output' shows";
+  if (request->render_special) return "text without special tokens, which 'skip_special_tokens' false shows";
   if (sampling.min_p > 0 && certificate.temperature > 0)
     return fmt::format("'min_p' 0, not {}", sampling.min_p);
   if (request->ranked()) return "an answer as it comes, not the best of several";

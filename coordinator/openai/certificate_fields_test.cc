@@ -45,7 +45,8 @@ TEST_F(CertificateRequestTest, SaysTheSettingAndWhatTheRequestLeavesOpen) {
   EXPECT_TRUE(request->exit_per_token);
   EXPECT_TRUE(Parse(R"(,"temperature":0,"max_tokens":140,"exit":{"certificate":"restore-05"})"));
   limits_.max_tokens = 50;
-  EXPECT_EQ(Parse(R"(,"max_tokens":51)").error().message, "'max_tokens' is 51, it must be between 0 and 50");
+  EXPECT_EQ(Parse(R"(,"max_tokens":51)").error().message,
+            "'max_tokens' is 51, it must be an integer between 0 and 50");
   EXPECT_EQ(Parse(R"(,"max_completion_tokens":51)").error().param, "max_completion_tokens");
 }
 
@@ -62,8 +63,13 @@ TEST_F(CertificateRequestTest, WhatIsNotCertifiedIsRefusedAndSaysWhy) {
       {R"(,"ignore_eos":true,"exit":{"certificate":"restore-05"})", "not 'ignore_eos'"},
       {R"(,"min_tokens":2,"exit":{"certificate":"restore-05"})", "or 'min_tokens'"},
       {R"(,"stop_token_ids":[2],"exit":{"certificate":"restore-05"})", "'stop_token_ids'"},
-      {R"(,"logit_bias":{"2":1},"exit":{"certificate":"restore-05"})", "without penalties or 'logit_bias'"},
-      {R"(,"frequency_penalty":1,"exit":{"certificate":"restore-05"})", "without penalties or 'logit_bias'"},
+      {R"(,"logit_bias":{"2":1},"exit":{"certificate":"restore-05"})", "without penalties, 'logit_bias'"},
+      {R"(,"frequency_penalty":1,"exit":{"certificate":"restore-05"})", "without penalties, 'logit_bias'"},
+      {R"(,"allowed_token_ids":[2],"exit":{"certificate":"restore-05"})",
+       "'allowed_token_ids' or 'bad_words'"},
+      {R"(,"bad_words":["a"],"exit":{"certificate":"restore-05"})", "'allowed_token_ids' or 'bad_words'"},
+      {R"(,"no_stop_trim":true,"exit":{"certificate":"restore-05"})", "without what ended it"},
+      {R"(,"skip_special_tokens":false,"exit":{"certificate":"restore-05"})", "without special tokens"},
       {R"(,"best_of":2,"exit":{"certificate":"restore-05"})", "not the best of several"},
       {R"(,"exit":{"certificate":"restore-05","threshold":0.5})", "cannot stand beside 'exit.certificate'"},
       {R"(,"exit":{"certificate":5})", "string"},

@@ -9,6 +9,7 @@
 
 #include "coordinator/openai/field_reader.h"
 #include "coordinator/openai/generation_request.h"
+#include "coordinator/openai/json_text.h"
 
 namespace exeunt {
 namespace {
@@ -23,7 +24,7 @@ void ReadMode(FieldReader* fields, ExitSetting* setting) {
   if (!name) return;
   const auto mode = ExitModeOf(*name);
   if (!mode) {
-    fields->Fail("mode", fmt::format("exit mode '{}' is unknown; there are {}", *name,
+    fields->Fail("mode", fmt::format("exit mode '{}' is unknown; there are {}", Excerpt(*name),
                                      fmt::join(kExitModeNames, ", ")));
   } else if (*mode == ExitMode::kExact || *mode == ExitMode::kVerify) {
     fields->Fail("mode", fmt::format("exit mode '{}' is not built yet; there are off and propagate", *name),
@@ -38,7 +39,7 @@ void ReadMeasure(FieldReader* fields, const ApiLimits& limits, ExitSetting* sett
   if (!name) return;
   const auto measure = ExitMeasureOf(*name);
   if (!measure) {
-    fields->Fail("measure", fmt::format("exit measure '{}' is unknown; there are {}", *name,
+    fields->Fail("measure", fmt::format("exit measure '{}' is unknown; there are {}", Excerpt(*name),
                                         fmt::join(kExitMeasureNames, ", ")));
   } else if ((*measure == ExitMeasure::kClassifier && !limits.has_classifier) ||
              (*measure == ExitMeasure::kPreview && !limits.has_preview) ||
@@ -57,11 +58,11 @@ void ReadDecay(FieldReader* fields, const json::object& object, ExitSetting* set
   if (value == nullptr) return;
   setting->decay.reset();
   if (value->is_null()) return;
-  if (!value->is_object()) return fields->Fail("decay", "'exit.decay' must be an object or null");
+  if (!value->is_object()) return fields->FailAs("decay", *value, "an object or null");
   FieldReader inner(value->get_object(), "exit.decay.");
   for (const auto& [key, unused] : value->get_object()) {
     if (key != "tau" && key != "n")
-      inner.Fail(key, fmt::format("'exit.decay.{}' is unknown", std::string_view(key)));
+      inner.Fail(Excerpt(key), fmt::format("'exit.decay.{}' is unknown; there are tau, n", Excerpt(key)));
   }
   ExitDecay decay;
   if (const auto tau = inner.Number("tau", 0, 1000)) decay.tau = static_cast<float>(*tau);
@@ -73,7 +74,7 @@ void ReadDecay(FieldReader* fields, const json::object& object, ExitSetting* set
 std::optional<ForcedExit> ReadForcedExit(FieldReader* fields, const json::value& element,
                                          const ApiLimits& limits) {
   if (!element.is_object()) {
-    fields->Fail("forced", "'exit.forced' must be a list of {layer, probability}");
+    fields->FailAs("forced", element, "a list of {layer, probability}");
     return std::nullopt;
   }
   FieldReader inner(element.get_object(), "exit.forced.");
@@ -82,7 +83,8 @@ std::optional<ForcedExit> ReadForcedExit(FieldReader* fields, const json::value&
   if (!inner.ok()) {
     fields->Fail("forced", inner.error().message);
   } else if (!layer || !probability) {
-    fields->Fail("forced", "each of 'exit.forced' needs a layer and a probability");
+    fields->Fail("forced", fmt::format("{} of 'exit.forced' lacks its {}", JsonExcerpt(element),
+                                       layer ? "probability" : "layer"));
   } else if (std::find(limits.exit_layers.begin(), limits.exit_layers.end(), *layer) ==
              limits.exit_layers.end()) {
     fields->Fail("forced", fmt::format("there is no exit after layer {}; there are exits after {}", *layer,
@@ -98,8 +100,7 @@ std::optional<ForcedExit> ReadForcedExit(FieldReader* fields, const json::value&
 void ReadForced(FieldReader* fields, const ApiLimits& limits, ExitSetting* setting) {
   const json::value* value = fields->Find("forced");
   if (value == nullptr) return;
-  if (!value->is_array())
-    return fields->Fail("forced", "'exit.forced' must be a list of {layer, probability}");
+  if (!value->is_array()) return fields->FailAs("forced", *value, "a list of {layer, probability}");
   std::set<int> layers;
   double sum = 0;
   setting->forced.clear();
@@ -113,7 +114,7 @@ void ReadForced(FieldReader* fields, const ApiLimits& limits, ExitSetting* setti
     setting->forced.push_back(*exit);
   }
   if (sum > 1.0 + 1e-6)
-    fields->Fail("forced", fmt::format("the probabilities of 'exit.forced' add up to {}", sum));
+    fields->Fail("forced", fmt::format("the probabilities of 'exit.forced' add up to {}, at most to 1", sum));
   std::sort(setting->forced.begin(), setting->forced.end(),
             [](const ForcedExit& a, const ForcedExit& b) { return a.layer < b.layer; });
 }
@@ -123,12 +124,13 @@ void ReadForced(FieldReader* fields, const ApiLimits& limits, ExitSetting* setti
 ApiResult<ExitField> ParseExitField(const json::value* value, const ApiLimits& limits) {
   ExitField field{.setting = limits.default_exit};
   if (value == nullptr || value->is_null()) return field;
-  if (!value->is_object()) return BadRequest("exit", "'exit' must be an object");
+  if (!value->is_object())
+    return BadRequest("exit", fmt::format("'exit' is {}, it must be an object", JsonExcerpt(*value)));
   FieldReader fields(value->get_object(), "exit.");
   for (const auto& [key, unused] : value->get_object()) {
     if (std::find(kKeys.begin(), kKeys.end(), std::string_view(key)) == kKeys.end()) {
-      fields.Fail(key, fmt::format("'exit.{}' is unknown; there are {}", std::string_view(key),
-                                   fmt::join(kKeys, ", ")));
+      fields.Fail(Excerpt(key),
+                  fmt::format("'exit.{}' is unknown; there are {}", Excerpt(key), fmt::join(kKeys, ", ")));
     }
   }
   if (const auto name = fields.String("certificate")) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "coordinator/openai/api_error.h"
 
@@ -25,8 +26,12 @@ class FieldReader {
   std::optional<int64_t> Integer(std::string_view key, int64_t low, int64_t high);
   bool Bool(std::string_view key, bool fallback);
   std::optional<std::string> String(std::string_view key);
+  // At most `most` ids in [0, vocab_size).
+  std::optional<std::vector<int32_t>> TokenIds(std::string_view key, size_t most, int vocab_size);
 
   void Fail(std::string_view key, std::string message, std::string code = "");
+  // "'key' is VALUE, it must be `right`".
+  void FailAs(std::string_view key, const boost::json::value& value, std::string_view right);
   bool ok() const { return !error_; }
   const ApiError& error() const { return *error_; }
 

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <cctype>
 
 #include "coordinator/openai/chat_fields.h"
 #include "coordinator/openai/field_reader.h"
+#include "coordinator/openai/json_text.h"
+#include "coordinator/openai/peer_fields.h"
 #include "coordinator/openai/request_fields.h"
 #include "model/utf8.h"
 
@@ -14,39 +18,26 @@ namespace {
 
 namespace json = boost::json;
 
-void Unsupported(FieldReader* fields, std::string_view key) {
-  fields->Fail(key, fmt::format("'{}' is not built in this server", key), "unsupported_parameter");
-}
+constexpr double kMaxPingSeconds = 24 * 3600;
 
 // What only the other endpoint has.
 void RefuseOf(FieldReader* fields, std::string_view key, std::string_view endpoint) {
-  fields->Fail(key, fmt::format("'{}' is for {}", key, endpoint), "unsupported_parameter");
+  fields->Fail(key,
+               fmt::format("'{}' is {}, which is for {}", key, JsonExcerpt(*fields->Find(key)), endpoint),
+               "unsupported_parameter");
 }
 
-// A field that is not built is harmless when it asks for nothing.
-bool AsksForNothing(const json::value& value) {
-  if (value.is_bool()) return !value.get_bool();
-  if (value.is_string()) return value.get_string().empty();
-  if (value.is_array()) return value.get_array().empty();
-  if (value.is_object()) return value.get_object().empty();
-  return value.is_null() || value.to_number<double>() == 0;
-}
-
-void RefuseWhatIsNotBuilt(FieldReader* fields) {
-  for (const char* key : {"tools", "functions", "suffix", "audio", "prediction", "web_search_options",
-                          "guided_json", "guided_regex", "guided_choice", "guided_grammar"}) {
-    const json::value* value = fields->Find(key);
-    if (value != nullptr && !AsksForNothing(*value)) Unsupported(fields, key);
-  }
+void ReadResponseFormat(FieldReader* fields) {
   const json::value* format = fields->Find("response_format");
   if (format == nullptr) return;
   const json::value* type = format->is_object() ? format->get_object().if_contains("type") : nullptr;
-  if (type == nullptr || !type->is_string())
-    return fields->Fail("response_format", "'response_format' must be an object with a 'type'");
+  if (type == nullptr || !type->is_string()) {
+    return fields->FailAs("response_format", *format, R"(an object with a 'type', such as {"type":"text"})");
+  }
   if (type->get_string() != "text") {
     fields->Fail("response_format",
                  fmt::format("'response_format' of type '{}' is not built in this server; there is 'text'",
-                             std::string_view(type->get_string())),
+                             Excerpt(type->get_string())),
                  "unsupported_value");
   }
 }
@@ -54,12 +45,18 @@ void RefuseWhatIsNotBuilt(FieldReader* fields) {
 void ReadStream(FieldReader* fields, GenerationRequest* request) {
   request->stream = fields->Bool("stream", false);
   const json::value* options = fields->Find("stream_options");
+  // As llama.cpp has it: -1 and 0 are none.
+  if (const auto seconds = fields->Number("sse_ping_interval", -1, kMaxPingSeconds))
+    request->comment_interval = FromSeconds(std::max(0.0, *seconds));
   if (options == nullptr) return;
-  if (!request->stream) return fields->Fail("stream_options", "'stream_options' needs 'stream': true");
-  if (!options->is_object()) return fields->Fail("stream_options", "'stream_options' must be an object");
+  if (!request->stream)
+    return fields->Fail("stream_options", fmt::format("'stream_options' is {}, which needs 'stream': true",
+                                                      JsonExcerpt(*options)));
+  if (!options->is_object()) return fields->FailAs("stream_options", *options, "an object");
   FieldReader inner(options->get_object(), "stream_options.");
   request->include_usage = inner.Bool("include_usage", false);
   request->continuous_usage = inner.Bool("continuous_usage_stats", false);
+  inner.Bool("include_obfuscation", true);  // OpenAI's padding against listeners; no answer changes by it
   if (!inner.ok()) fields->Fail(inner.error().param, inner.error().message);
 }
 
@@ -69,8 +66,24 @@ void ReadUrgency(FieldReader* fields, GenerationRequest* request) {
     request->priority = static_cast<int>(*priority);
   const auto timeout = fields->Number("timeout", 0, kMaxTimeout);
   if (!timeout) return;
-  if (*timeout == 0) return fields->Fail("timeout", "'timeout' must be above 0");
+  if (*timeout == 0) return fields->Fail("timeout", "'timeout' is 0, it must be above 0");
   request->timeout = FromSeconds(*timeout);
+}
+
+// The answer's id has it, behind "cmpl-" or "chatcmpl-".
+void ReadRequestId(FieldReader* fields, GenerationRequest* request) {
+  constexpr size_t kMaxRequestId = 128;
+  auto id = fields->String("request_id");
+  if (!id) return;
+  const bool harmless =
+      !id->empty() && id->size() <= kMaxRequestId && std::all_of(id->begin(), id->end(), [](unsigned char c) {
+        return (c < 0x80 && std::isalnum(c) != 0) || c == '.' || c == '_' || c == '-';
+      });
+  if (!harmless) {
+    return fields->FailAs("request_id", *fields->Find("request_id"),
+                          fmt::format("1 to {} letters, digits and ._-", kMaxRequestId));
+  }
+  request->request_id = std::move(*id);
 }
 
 // Nothing is done with either.
@@ -80,17 +93,21 @@ void CheckUserAndMetadata(FieldReader* fields) {
   const json::value* value = fields->Find("metadata");
   if (value == nullptr) return;
   const json::object* pairs = value->if_object();
-  if (pairs == nullptr) return fields->Fail("metadata", "'metadata' must be an object");
+  if (pairs == nullptr) return fields->FailAs("metadata", *value, "an object");
   if (pairs->size() > kMaxPairs) {
     return fields->Fail("metadata",
                         fmt::format("'metadata' has {} pairs, at most {}", pairs->size(), kMaxPairs));
   }
   for (const auto& [key, text] : *pairs) {
     if (CountCharacters(key) > kMaxKey) {
-      fields->Fail("metadata", fmt::format("a key of 'metadata' is longer than {} characters", kMaxKey));
+      fields->Fail(
+          "metadata",
+          fmt::format("the key '{}' of 'metadata' has {} characters, it must have at most {} characters",
+                      Excerpt(key), CountCharacters(key), kMaxKey));
     } else if (!text.is_string() || CountCharacters(text.get_string()) > kMaxValue) {
       fields->Fail("metadata",
-                   fmt::format("values of 'metadata' must be strings of at most {} characters", kMaxValue));
+                   fmt::format("the value {} in 'metadata' must be a string of at most {} characters",
+                               JsonExcerpt(text), kMaxValue));
     }
   }
 }
@@ -98,7 +115,7 @@ void CheckUserAndMetadata(FieldReader* fields) {
 // What both endpoints have.
 void ReadCommon(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
   if (const auto model = fields->String("model")) request->model = *model;
-  if (request->model.empty()) fields->Fail("model", "'model' is missing");
+  if (request->model.empty()) fields->Fail("model", "'model' is missing, it must be an id of /v1/models");
   if (const auto n = fields->Integer("n", 1, limits.max_choices)) request->n = static_cast<int>(*n);
   request->best_of = request->n;
   for (const char* key : {"max_tokens", "max_completion_tokens"}) {
@@ -109,8 +126,15 @@ void ReadCommon(FieldReader* fields, const ApiLimits& limits, GenerationRequest*
   ReadStop(fields, limits, request);
   ReadStream(fields, request);
   ReadUrgency(fields, request);
+  ReadRequestId(fields, request);
   CheckUserAndMetadata(fields);
-  RefuseWhatIsNotBuilt(fields);
+  if (fields->Find("add_special_tokens") != nullptr)
+    request->add_special_tokens = fields->Bool("add_special_tokens", true);
+  request->render_special = !fields->Bool("skip_special_tokens", true);
+  const bool show_stop = fields->Bool("include_stop_str_in_output", false);
+  request->show_stop = fields->Bool("no_stop_trim", show_stop);  // SGLang's name
+  RefusePeerFields(GenerationPeerFields(), fields);
+  ReadResponseFormat(fields);
 }
 
 // After all other fields: a certificate is compared with them.
@@ -132,7 +156,10 @@ void ReadBestOf(FieldReader* fields, const ApiLimits& limits, GenerationRequest*
                  fmt::format("'best_of' is {}, it must be at least 'n', {}", request->best_of, request->n));
   }
   if (request->ranked() && request->stream)
-    fields->Fail("best_of", "'best_of' cannot be streamed: the best are known at the end");
+    fields->Fail(
+        "best_of",
+        fmt::format("'best_of' is {} and 'n' is {}, which cannot be streamed: the best are known at the end",
+                    request->best_of, request->n));
 }
 
 void ReadEcho(FieldReader* fields, GenerationRequest* request) {
@@ -161,8 +188,9 @@ ApiResult<GenerationRequest> ParseCompletionRequest(const json::object& body, co
   const auto most = static_cast<size_t>(limits.max_choices);
   if (request.prompts.size() * static_cast<size_t>(request.best_of) > most) {
     return BadRequest("prompt",
-                      fmt::format("{} prompts with {} = {} are more than {} choices", request.prompts.size(),
-                                  request.ranked() ? "best_of" : "n", request.best_of, limits.max_choices));
+                      fmt::format("'prompt' has {} prompts, which with '{}' {} are more than {} choices",
+                                  request.prompts.size(), request.ranked() ? "best_of" : "n", request.best_of,
+                                  limits.max_choices));
   }
   return request;
 }
@@ -175,7 +203,8 @@ ApiResult<GenerationRequest> ParseChatRequest(const json::object& body, const Ap
   const bool logprobs = fields.Bool("logprobs", false);
   const auto top = fields.Integer("top_logprobs", 0, kMaxLogprobs);
   if (logprobs) request.sampling.n_logprobs = static_cast<int>(top.value_or(0));
-  if (top && *top > 0 && !logprobs) fields.Fail("top_logprobs", "'top_logprobs' needs 'logprobs': true");
+  if (top && *top > 0 && !logprobs)
+    fields.Fail("top_logprobs", fmt::format("'top_logprobs' is {}, which needs 'logprobs': true", *top));
   if (fields.Bool("echo", false)) RefuseOf(&fields, "echo", "/v1/completions");
   if (fields.Integer("best_of", 1, limits.max_choices).value_or(1) > 1)
     RefuseOf(&fields, "best_of", "/v1/completions");

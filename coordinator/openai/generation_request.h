@@ -56,7 +56,13 @@ struct GenerationRequest {
   std::vector<int32_t> stop_token_ids;
   bool stream = false;
   bool include_usage = false;
-  bool continuous_usage = false;  // every chunk has the usage so far
+  bool continuous_usage = false;             // every chunk has the usage so far
+  std::optional<Duration> comment_interval;  // of a silent stream; 0: none; nullopt: the server's
+  std::optional<bool> add_special_tokens;  // the prompt's; nullopt: a completion's has them, a chat's has not
+  std::vector<std::string> bad_words;      // as text, for the tokenizer: not in `sampling` yet
+  std::string request_id;                  // in the answer's id; "": a random one
+  bool render_special = false;             // the text has special tokens
+  bool show_stop = false;                  // the text has what ended it
   ExitSetting exit;
   std::string certificate;          // that `exit` is from; "": none
   std::string default_certificate;  // the server's, where it covers what was asked: not in force yet
@@ -68,8 +74,9 @@ struct GenerationRequest {
   bool ranked() const { return best_of > n; }
 };
 
-// Errors name the field in `param`. Unknown fields are ignored; fields of OpenAI's API that are not built are
-// refused, unless they ask for nothing. docs/operations.md has the fields and their limits.
+// Errors name the field in `param`, and in the message its value and what would be right. Fields that nobody
+// knows are ignored; those of other servers that are not built are refused where they ask for something
+// (coordinator/openai/peer_fields.h). docs/operations.md has the fields and their limits.
 ApiResult<GenerationRequest> ParseCompletionRequest(const boost::json::object& body, const ApiLimits& limits);
 ApiResult<GenerationRequest> ParseChatRequest(const boost::json::object& body, const ApiLimits& limits);
 

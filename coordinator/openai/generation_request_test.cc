@@ -156,6 +156,12 @@ TEST(ParseCompletion, WhatIsWrongIsNamed) {
       {R"("functions":[{"name":"f"}])", "functions"},
       {R"("guided_json":{"type":"object"})", "guided_json"},
       {R"("suffix":"x")", "suffix"},
+      {R"("request_id":"a b")", "request_id"},
+      {R"("request_id":"")", "request_id"},
+      {R"("do_sample":1)", "do_sample"},
+      {R"("skip_special_tokens":0)", "skip_special_tokens"},
+      {R"("stream":true,"sse_ping_interval":-2)", "sse_ping_interval"},
+      {R"("stream":true,"stream_options":{"include_obfuscation":1})", "stream_options.include_obfuscation"},
   };
   for (const auto& [field, param] : cases) {
     const auto request = With(field);
@@ -172,7 +178,7 @@ TEST(ParseCompletion, StopStringsAreMeasuredInCharacters) {
   for (int i = 0; i < 1024; ++i) stop += "\u00e9";
   EXPECT_THAT(With(fmt::format(R"("stop":"{}")", stop)).value().stop, ElementsAre(stop));
   EXPECT_EQ(With(fmt::format(R"("stop":["{}x"])", stop)).error().message,
-            "a string of 'stop' is longer than 1024 characters");
+            fmt::format("\"{}... of 'stop' has 1025 characters, at most 1024", stop.substr(0, 62)));
 }
 
 TEST(ParseCompletion, WhatChangesTheLogits) {
@@ -209,7 +215,7 @@ TEST(ParseCompletion, EchoAndBestOf) {
   EXPECT_EQ(With(R"("n":3)").value().best_of, 3);
   EXPECT_FALSE(With(R"("n":3,"best_of":3)").value().ranked());
   EXPECT_THAT(Completion(R"({"model":"m","prompt":["a","b"],"best_of":65})").error().message,
-              HasSubstr("best_of = 65 are more than 128 choices"));
+              HasSubstr("'prompt' has 2 prompts, which with 'best_of' 65 are more than 128 choices"));
 }
 
 TEST(ParseCompletion, MetadataIsHeldToOpenAIsLimits) {
@@ -234,6 +240,14 @@ TEST(ParseChat, Messages) {
   EXPECT_EQ(WriteJson(request.messages),
             R"([{"role":"system","content":"be brief"},{"role":"user","content":"ab"},)"
             R"({"role":"assistant","content":""}])");
+  EXPECT_EQ(
+      WriteJson(Chat(R"({"model":"m","messages":[{"role":"user","content":"x","name":"Ann","refusal":null},
+      {"role":"assistant","content":"y","reasoning_content":"z","refusal":"","tool_calls":[],"audio":null}]})")
+                    .value()
+                    .messages),
+      R"([{"role":"user","content":"x","name":"Ann"},)"
+      R"({"role":"assistant","content":"y","reasoning_content":"z"}])")
+      << "what templates may read";
   EXPECT_EQ(request.max_tokens, 9U);
   EXPECT_EQ(request.sampling.n_logprobs, 3);
   EXPECT_EQ(Chat(R"({"model":"m","messages":[{"role":"user","content":"x"}],"logprobs":true})")
@@ -256,6 +270,13 @@ TEST(ParseChat, WhatIsWrongIsNamed) {
       {R"("messages":[{"role":"user","content":"x"}],"echo":true)", "echo"},
       {R"("messages":[{"role":"user","content":"x"}],"best_of":2)", "best_of"},
       {R"("messages":[{"role":"assistant","tool_calls":[{"id":"x"}]}])", "messages[0].tool_calls"},
+      {R"("messages":[{"role":"assistant","function_call":{"name":"x"}}])", "messages[0].function_call"},
+      {R"("messages":[{"role":"assistant","refusal":"no"}])", "messages[0].refusal"},
+      {R"("messages":[{"role":"assistant","audio":{"id":"x"}}])", "messages[0].audio"},
+      {R"("messages":[{"role":"user","content":"x","name":5}])", "messages[0].name"},
+      {R"("messages":[{"role":"system","content":"x","tools":[{}]}])", "messages[0].tools"},
+      {R"("messages":[{"role":"system","content":"x","tools":[]},{"role":"user","content":"x","tool_call_id":"a"}])",
+       "messages[1].tool_call_id"},
   };
   for (const auto& [field, param] : cases) {
     EXPECT_EQ(Chat(fmt::format(R"({{"model":"m",{}}})", field)).error().param, param) << field;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "model/utf8.h"
 
 namespace exeunt {
 namespace {
@@ -11,6 +12,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxDepth = 32;
+constexpr std::size_t kExcerptBytes = 64;
 
 void Append(const json::value& value, std::string* out) {
   if (value.is_object()) {
@@ -43,6 +45,21 @@ std::string WriteJson(const json::value& value) {
   std::string out;
   Append(value, &out);
   return out;
+}
+
+std::string Excerpt(std::string_view text) {
+  if (text.size() <= kExcerptBytes) return ReplaceIllFormed(text);
+  std::string shown;
+  AppendWellFormed(text.substr(0, kExcerptBytes), &shown);
+  return shown + "...";
+}
+
+std::string JsonExcerpt(const json::value& value) {
+  if (!value.is_structured() && !value.is_string()) return WriteJson(value);
+  char bytes[kExcerptBytes + 1];  // one more than is shown: it is cut
+  json::serializer serializer;
+  serializer.reset(&value);
+  return Excerpt(std::string_view(serializer.read(bytes, sizeof(bytes))));
 }
 
 Result<json::object> ParseRequestJson(std::string_view text) {

@@ -4,6 +4,8 @@
 #include <boost/json.hpp>
 
 #include "coordinator/openai/generation_request.h"
+#include "coordinator/openai/json_text.h"
+#include "coordinator/openai/peer_fields.h"
 
 namespace exeunt {
 namespace {
@@ -17,8 +19,8 @@ ApiResult<PromptInput> ParseTokens(const json::array& array, int vocab_size) {
     boost::system::error_code error;
     const auto token = element.to_number<int32_t>(error);
     if (error || token < 0 || token >= vocab_size) {
-      return BadRequest("prompt",
-                        fmt::format("token ids of 'prompt' must be integers in [0, {})", vocab_size));
+      return BadRequest("prompt", fmt::format("token id {} of 'prompt' must be an integer in [0, {})",
+                                              JsonExcerpt(element), vocab_size));
     }
     tokens.push_back(token);
   }
@@ -30,22 +32,27 @@ ApiResult<std::string> ParseContent(const json::value* content, size_t index) {
   if (content == nullptr || content->is_null()) return std::string();
   if (content->is_string()) return std::string(content->get_string());
   if (!content->is_array())
-    return BadRequest(param, fmt::format("'{}' must be a string or a list of parts", param));
+    return BadRequest(param, fmt::format("'{}' is {}, it must be a string or a list of parts", param,
+                                         JsonExcerpt(*content)));
   std::string text;
   for (const json::value& part : content->get_array()) {
     const json::object* object = part.if_object();
     const json::value* type = object == nullptr ? nullptr : object->if_contains("type");
     if (type == nullptr || !type->is_string())
-      return BadRequest(param, fmt::format("a part of '{}' has no type", param));
+      return BadRequest(
+          param, fmt::format(
+                     "the part {} of '{}' has no type; it must be like {{\"type\": \"text\", \"text\": ...}}",
+                     JsonExcerpt(part), param));
     if (type->get_string() != "text") {
       return BadRequest(param,
                         fmt::format("a part of '{}' has type '{}'; only 'text' is built", param,
-                                    std::string_view(type->get_string())),
+                                    Excerpt(type->get_string())),
                         "unsupported_value");
     }
     const json::value* part_text = object->if_contains("text");
     if (part_text == nullptr || !part_text->is_string()) {
-      return BadRequest(param, fmt::format("a part of '{}' has no text", param));
+      return BadRequest(param, fmt::format("the part {} of '{}' must have a 'text', which is a string",
+                                           JsonExcerpt(part), param));
     }
     text += std::string_view(part_text->get_string());
   }
@@ -55,28 +62,33 @@ ApiResult<std::string> ParseContent(const json::value* content, size_t index) {
 ApiResult<json::object> ParseMessage(const json::value& element, size_t index) {
   const std::string param = fmt::format("messages[{}]", index);
   const json::object* object = element.if_object();
-  if (object == nullptr) return BadRequest(param, fmt::format("'{}' must be an object", param));
+  if (object == nullptr)
+    return BadRequest(param, fmt::format("'{}' is {}, it must be an object", param, JsonExcerpt(element)));
   const json::value* role = object->if_contains("role");
   if (role == nullptr || !role->is_string()) {
-    return BadRequest(param + ".role", fmt::format("'{}.role' must be a string", param));
+    return BadRequest(param + ".role",
+                      fmt::format("'{}.role' is {}, it must be system, developer, user or assistant", param,
+                                  role == nullptr ? "missing" : JsonExcerpt(*role)));
   }
   std::string_view name = role->get_string();
   if (name == "developer") name = "system";  // OpenAI's newer name; templates know the older
   if (name != "system" && name != "user" && name != "assistant") {
-    return BadRequest(param + ".role",
-                      fmt::format("role '{}' is not built; there are system, user, assistant", name),
-                      "unsupported_value");
+    return BadRequest(
+        param + ".role",
+        fmt::format("role '{}' is not built; there are system, developer, user, assistant", Excerpt(name)),
+        "unsupported_value");
   }
-  for (const char* key : {"tool_calls", "function_call"}) {
-    const json::value* calls = object->if_contains(key);
-    if (calls == nullptr || calls->is_null() || (calls->is_array() && calls->get_array().empty())) continue;
-    return BadRequest(fmt::format("{}.{}", param, key),
-                      fmt::format("'{}.{}' is not built in this server", param, key),
-                      "unsupported_parameter");
-  }
+  FieldReader fields(*object, param + ".");
+  RefusePeerFields(MessagePeerFields(), &fields);
   auto content = ParseContent(object->if_contains("content"), index);
   if (!content) return content.error();
-  return json::object{{"role", name}, {"content", *content}};
+  json::object message{{"role", name}, {"content", *content}};
+  // Templates may read these.
+  for (const char* key : {"name", "reasoning", "reasoning_content"}) {
+    if (auto text = fields.String(key)) message[key] = std::move(*text);
+  }
+  if (!fields.ok()) return fields.error();
+  return message;
 }
 
 }  // namespace
@@ -89,7 +101,10 @@ ApiResult<std::vector<PromptInput>> ParsePrompts(const json::value* value, int v
     return prompts;
   }
   if (!value->is_array() || value->get_array().empty()) {
-    return BadRequest("prompt", "'prompt' must be a string, token ids, or a list of either, and not empty");
+    return BadRequest(
+        "prompt",
+        fmt::format("'prompt' is {}, it must be a string, token ids, or a list of either, and not empty",
+                    JsonExcerpt(*value)));
   }
   const json::array& array = value->get_array();
   if (array.front().is_number()) {
@@ -106,7 +121,8 @@ ApiResult<std::vector<PromptInput>> ParsePrompts(const json::value* value, int v
       if (!tokens) return tokens.error();
       prompts.push_back(std::move(*tokens));
     } else {
-      return BadRequest("prompt", "'prompt' must be a string, token ids, or a list of either");
+      return BadRequest("prompt", fmt::format("{} of 'prompt' must be a string or a list of token ids",
+                                              JsonExcerpt(element)));
     }
   }
   return prompts;
@@ -114,7 +130,9 @@ ApiResult<std::vector<PromptInput>> ParsePrompts(const json::value* value, int v
 
 ApiResult<json::array> ParseMessages(const json::value* value) {
   if (value == nullptr || !value->is_array() || value->get_array().empty()) {
-    return BadRequest("messages", "'messages' must be a list of messages, and not empty");
+    return BadRequest("messages",
+                      fmt::format("'messages' is {}, it must be a list of messages, and not empty",
+                                  value == nullptr ? "missing" : JsonExcerpt(*value)));
   }
   json::array messages;
   for (const json::value& element : value->get_array()) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 
+#include "coordinator/openai/json_text.h"
 #include "coordinator/openai/request_fields.h"
 #include "model/utf8.h"
 
@@ -18,6 +19,8 @@ namespace json = boost::json;
 constexpr int64_t kMaxInt = std::numeric_limits<int32_t>::max();
 constexpr double kLeastRepetitionPenalty = 0.01;
 constexpr size_t kMaxStopTokens = 256;
+constexpr size_t kMaxBadWords = 512;
+constexpr size_t kMaxBadWordCharacters = 1024;
 
 void ReadPenalties(FieldReader* fields, SamplingParams* sampling) {
   if (const auto v = fields->Number("frequency_penalty", -2, 2))
@@ -26,6 +29,37 @@ void ReadPenalties(FieldReader* fields, SamplingParams* sampling) {
     sampling->presence_penalty = static_cast<float>(*v);
   if (const auto v = fields->Number("repetition_penalty", kLeastRepetitionPenalty, 100))
     sampling->repetition_penalty = static_cast<float>(*v);
+}
+
+void ReadAllowedTokens(FieldReader* fields, const ApiLimits& limits, SamplingParams* sampling) {
+  auto tokens = fields->TokenIds("allowed_token_ids", kMaxAllowedTokens, limits.vocab_size);
+  if (!tokens) return;
+  if (tokens->empty())
+    return fields->FailAs("allowed_token_ids", *fields->Find("allowed_token_ids"),
+                          "a list of at least one token id");
+  std::sort(tokens->begin(), tokens->end());
+  tokens->erase(std::unique(tokens->begin(), tokens->end()), tokens->end());
+  sampling->allowed_tokens = std::move(*tokens);
+}
+
+void ReadBadWords(FieldReader* fields, GenerationRequest* request) {
+  const json::value* value = fields->Find("bad_words");
+  if (value == nullptr) return;
+  if (!value->is_array()) return fields->FailAs("bad_words", *value, "a list of strings");
+  if (const size_t size = value->get_array().size(); size > kMaxBadWords)
+    return fields->Fail("bad_words", fmt::format("'bad_words' has {} words, at most {}", size, kMaxBadWords));
+  for (const json::value& element : value->get_array()) {
+    const std::string_view word = element.is_string() ? std::string_view(element.get_string()) : "";
+    // As vLLM has it, a word is looked for with and without a space before it.
+    const size_t begin = word.find_first_not_of(" \t\r\n\f\v");
+    if (begin == std::string_view::npos || CountCharacters(word) > kMaxBadWordCharacters) {
+      return fields->Fail(
+          "bad_words",
+          fmt::format("{} of 'bad_words' must be a string of 1 to {} characters, not of blanks alone",
+                      JsonExcerpt(element), kMaxBadWordCharacters));
+    }
+    request->bad_words.emplace_back(word.substr(begin));
+  }
 }
 
 std::optional<int32_t> TokenIdOf(std::string_view text, int vocab_size) {
@@ -39,23 +73,24 @@ std::optional<int32_t> TokenIdOf(std::string_view text, int vocab_size) {
 void ReadLogitBias(FieldReader* fields, const ApiLimits& limits, SamplingParams* sampling) {
   const json::value* value = fields->Find("logit_bias");
   if (value == nullptr) return;
-  if (!value->is_object())
-    return fields->Fail("logit_bias", "'logit_bias' must be an object of token ids and biases");
+  if (!value->is_object()) return fields->FailAs("logit_bias", *value, "an object of token ids and biases");
   if (value->get_object().size() > kMaxLogitBiases)
-    return fields->Fail("logit_bias", fmt::format("'logit_bias' has over {} tokens", kMaxLogitBiases));
+    return fields->Fail("logit_bias", fmt::format("'logit_bias' has {} tokens, at most {}",
+                                                  value->get_object().size(), kMaxLogitBiases));
   std::map<int32_t, float> biases;
   for (const auto& [key, element] : value->get_object()) {
     const auto token = TokenIdOf(key, limits.vocab_size);
     if (!token) {
       return fields->Fail("logit_bias", fmt::format("'{}' of 'logit_bias' is no token id in [0, {})",
-                                                    std::string_view(key), limits.vocab_size));
+                                                    Excerpt(key), limits.vocab_size));
     }
     boost::system::error_code error;
     const auto bias = element.to_number<double>(error);
     if (error || !(bias >= -100 && bias <= 100)) {
-      return fields->Fail("logit_bias", fmt::format("the bias of token {} in 'logit_bias' must be a number "
-                                                    "between -100 and 100",
-                                                    *token));
+      return fields->Fail(
+          "logit_bias",
+          fmt::format("the bias of token {} in 'logit_bias' is {}, it must be a number between -100 and 100",
+                      *token, JsonExcerpt(element)));
     }
     if (bias != 0) biases[*token] = static_cast<float>(bias);
   }
@@ -66,33 +101,18 @@ void ReadStopStrings(FieldReader* fields, const ApiLimits& limits, GenerationReq
   const json::value* value = fields->Find("stop");
   if (value == nullptr) return;
   const json::array list = value->is_array() ? value->get_array() : json::array{*value};
-  if (list.size() > 4) return fields->Fail("stop", "'stop' may hold at most 4 strings");
+  if (list.size() > 4)
+    return fields->Fail("stop", fmt::format("'stop' has {} strings, at most 4", list.size()));
   for (const json::value& element : list) {
     if (!element.is_string() || element.get_string().empty()) {
-      return fields->Fail("stop", "'stop' must be a string or a list of strings, none of them empty");
+      return fields->FailAs("stop", *value, "a string or a list of strings, none of them empty");
     }
     if (CountCharacters(element.get_string()) > limits.max_stop_characters) {
-      return fields->Fail(
-          "stop", fmt::format("a string of 'stop' is longer than {} characters", limits.max_stop_characters));
+      return fields->Fail("stop",
+                          fmt::format("{} of 'stop' has {} characters, at most {}", JsonExcerpt(element),
+                                      CountCharacters(element.get_string()), limits.max_stop_characters));
     }
     request->stop.emplace_back(element.get_string());
-  }
-}
-
-void ReadStopTokens(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
-  const json::value* value = fields->Find("stop_token_ids");
-  if (value == nullptr) return;
-  const auto fail = [&] {
-    fields->Fail("stop_token_ids",
-                 fmt::format("'stop_token_ids' must be a list of at most {} token ids in [0, {})",
-                             kMaxStopTokens, limits.vocab_size));
-  };
-  if (!value->is_array() || value->get_array().size() > kMaxStopTokens) return fail();
-  for (const json::value& element : value->get_array()) {
-    boost::system::error_code error;
-    const auto token = element.to_number<int32_t>(error);
-    if (error || token < 0 || token >= limits.vocab_size) return fail();
-    request->stop_token_ids.push_back(token);
   }
 }
 
@@ -100,9 +120,12 @@ void ReadStopTokens(FieldReader* fields, const ApiLimits& limits, GenerationRequ
 
 void ReadSampling(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
   SamplingParams& sampling = request->sampling;
-  if (const auto v = fields->Number("temperature", 0, 2)) sampling.temperature = static_cast<float>(*v);
+  const auto temperature = fields->Number("temperature", 0, 2);
+  if (temperature) sampling.temperature = static_cast<float>(*temperature);
+  // As TGI has it: greedy, unless another field asks for a draw.
+  if (!fields->Bool("do_sample", true) && !temperature) sampling.temperature = 0.0F;
   if (const auto v = fields->Number("top_p", 0, 1)) {
-    if (*v == 0) fields->Fail("top_p", "'top_p' must be above 0");
+    if (*v == 0) fields->Fail("top_p", "'top_p' is 0, it must be above 0");
     sampling.top_p = std::max(static_cast<float>(*v), std::numeric_limits<float>::min());
   }
   if (const auto v = fields->Integer("top_k", -1, kMaxInt))
@@ -115,13 +138,16 @@ void ReadSampling(FieldReader* fields, const ApiLimits& limits, GenerationReques
   }
   ReadPenalties(fields, &sampling);
   ReadLogitBias(fields, limits, &sampling);
+  ReadAllowedTokens(fields, limits, &sampling);
+  ReadBadWords(fields, request);
   const int64_t most = request->max_tokens.value_or(static_cast<uint32_t>(kMaxInt));
   if (const auto v = fields->Integer("min_tokens", 0, most)) sampling.min_tokens = static_cast<int>(*v);
 }
 
 void ReadStop(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
   ReadStopStrings(fields, limits, request);
-  ReadStopTokens(fields, limits, request);
+  if (auto tokens = fields->TokenIds("stop_token_ids", kMaxStopTokens, limits.vocab_size))
+    request->stop_token_ids = std::move(*tokens);
   request->ignore_eos = fields->Bool("ignore_eos", false);
 }
 

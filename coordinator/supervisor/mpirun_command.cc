@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "transport/listen_addresses.h"
+
 namespace exeunt {
 
 std::vector<std::string> MpirunCommand(const MpirunOptions& options, uint32_t pipeline, uint64_t epoch) {
@@ -33,8 +35,8 @@ std::vector<std::string> MpirunCommand(const MpirunOptions& options, uint32_t pi
   args.insert(args.end(), {"-x", "EXEUNT_SECRET"});
   args.insert(args.end(), options.extra_args.begin(), options.extra_args.end());
   args.insert(args.end(), {options.worker_binary, "--coordinator",
-                           fmt::format("{}:{}", options.control_host, options.control_port), "--pipeline",
-                           std::to_string(pipeline), "--epoch", std::to_string(epoch)});
+                           fmt::format("{}:{}", BracketedHost(options.control_host), options.control_port),
+                           "--pipeline", std::to_string(pipeline), "--epoch", std::to_string(epoch)});
   return args;
 }
 

@@ -26,6 +26,10 @@ std::vector<std::string> HttpReply::Events() const {
   std::vector<std::string> events;
   for (size_t at = 0; at < body.size();) {
     const size_t end = body.find("\n\n", at);
+    if (end != std::string::npos && body[at] == ':') {  // a comment
+      at = end + 2;
+      continue;
+    }
     if (end == std::string::npos || body.compare(at, 6, "data: ") != 0)
       throw std::runtime_error("no event: " + body);
     events.push_back(body.substr(at + 6, end - at - 6));
@@ -123,6 +127,7 @@ HttpReply HttpClient::ReadReply() {
     reply.headers[name] = head.substr(colon + 2, end - colon - 2);
     at = end + 2;
   }
+  if (reply.status == 204) return reply;
   if (reply.headers.contains("content-length")) {
     const size_t size = std::stoul(reply.headers["content-length"]);
     while (buffer_.size() < size) ReadMore();

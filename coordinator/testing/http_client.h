@@ -39,6 +39,8 @@ class HttpClient {
   // True: the server has closed the connection (over TLS: and said so before).
   bool ReadEnd();
   void Close() { socket_.close(); }
+  // What has come and nobody has asked for.
+  const std::string& unread() const { return buffer_; }
 
  private:
   void ReadMore();

@@ -24,6 +24,7 @@ struct TestServerOptions {
   std::string default_certificate;
   AuditOptions audits;
   ApiKeys keys;
+  Duration stream_comment_interval{0};
   int max_requests = 0;
   uint32_t max_prompt_tokens = 0;
   ChatTemplateText chat_template = FakeChatTemplate();

@@ -141,6 +141,9 @@ class Access(unittest.TestCase):
         self.assertEqual(preflight.headers["access-control-allow-origin"], ORIGIN)
         self.assertEqual(preflight.headers["access-control-allow-headers"], asked["access-control-request-headers"].replace(",", ", "))
         self.assertIn("POST", preflight.headers["access-control-allow-methods"])
+        for names in ("dangerously-allow-browser", "HTTP-Referer,X-Title", "x-api-key, anthropic-version,traceparent"):
+            allowed = http.options("/v1/models", headers=asked | {"access-control-request-headers": names}).headers["access-control-allow-headers"]
+            self.assertEqual(allowed.split(", "), [name.strip().lower() for name in names.split(",")])
         self.assertEqual(http.options("/v1/models", headers=asked | {"origin": "https://evil.example"}).status_code, 403)
         key = {"authorization": f"Bearer {ALICE}", "origin": ORIGIN}
         for response in (http.get("/v1/models", headers={"origin": ORIGIN}), http.get("/v1/models", headers=key),
@@ -148,7 +151,7 @@ class Access(unittest.TestCase):
                          http.post("/v1/completions", content=b" " * 30_000, headers=key)):
             self.assertEqual(response.headers["access-control-allow-origin"], ORIGIN, response.status_code)
             self.assertEqual(response.headers["vary"], "Origin")
-            self.assertEqual(response.headers["access-control-expose-headers"], "x-request-id, retry-after")
+            self.assertEqual(response.headers["access-control-expose-headers"], "x-request-id, retry-after, x-should-retry")
         self.assertNotIn("access-control-allow-origin", http.get("/healthz", headers={"origin": "https://evil.example"}).headers)
 
     def test_more_requests_than_may_be_in_flight(self) -> None:

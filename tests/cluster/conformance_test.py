@@ -91,6 +91,42 @@ class Conformance(unittest.TestCase):
         self.assertTrue(all(c.delta.role == "assistant" for c in first.values()))
         return plain
 
+    def test_only_allowed_tokens_and_no_bad_words(self) -> None:
+        ask: dict[str, Any] = {"model": "default", "prompt": COUNTING, "max_tokens": 12, "logprobs": 0, "seed": 3}
+        ids = [self.cluster.post("/tokenize", {"prompt": text})[1]["tokens"][0] for text in (" yes", " no", " perhaps")]
+        texts = {self.cluster.post("/detokenize", {"tokens": [i]})[1]["prompt"] for i in ids}
+        exits = {"exit": FORCED}
+        for temperature in (0, 1, 2):
+            for extra in ({}, exits):
+                answer = self.client.completions.create(**ask, temperature=temperature, n=2, extra_body={"allowed_token_ids": ids} | extra)
+                for choice in answer.choices:
+                    self.assertLessEqual(set(choice.logprobs.tokens), texts)
+                    self.assertEqual(len(choice.logprobs.tokens), 12)
+        plain = self.client.completions.create(**ask, temperature=0).choices[0].logprobs.tokens
+        word = next(token for token in plain if token.strip().isalnum())
+        for extra in ({}, exits):
+            banned = self.client.completions.create(**ask, temperature=0, extra_body={"bad_words": [word.strip()]} | extra)
+            self.assertNotIn(word, banned.choices[0].logprobs.tokens)
+        chat = self.client.chat.completions.create(model="default", messages=[{"role": "user", "content": "Yes or no?"}], max_tokens=5,
+                                                   extra_body={"allowed_token_ids": ids, "add_special_tokens": False})
+        self.assertLessEqual(set(chat.choices[0].message.content.split()), {"yes", "no", "perhaps"})
+        for wrong in ({"allowed_token_ids": []}, {"allowed_token_ids": [10**9]}, {"bad_words": [""]}, {"bad_words": "a"}):
+            with self.assertRaises(openai.BadRequestError) as caught:
+                self.client.completions.create(**ask, extra_body=wrong)
+            self.assertEqual(caught.exception.param, next(iter(wrong)))
+
+    def test_special_tokens_shown_and_the_answers_id(self) -> None:
+        special = self.cluster.post("/tokenize", {"prompt": "<|im_start|>"})[1]["tokens"]
+        ask: dict[str, Any] = {"model": "default", "prompt": COUNTING, "max_tokens": 2}
+        for skip, text in ((True, ""), (False, "<|im_start|>" * 2)):
+            extra = {"allowed_token_ids": special, "skip_special_tokens": skip, "request_id": "mine-1"}
+            answer = self.client.completions.create(**ask, extra_body=extra)
+            self.assertEqual((answer.choices[0].text, answer.id), (text, "cmpl-mine-1"))
+        for shown, text in ((False, " 5,"), (True, " 5, 6")):
+            answer = self.client.completions.create(model="default", prompt=COUNTING, temperature=0, max_tokens=12, stop=" 6",
+                                                    extra_body={"include_stop_str_in_output": shown})
+            self.assertEqual((answer.choices[0].text, answer.choices[0].finish_reason), (text, "stop"))
+
     def test_prompts_of_every_form(self) -> None:
         text = self.complete().choices[0].text
         ids = self.ids(COUNTING)

@@ -36,7 +36,8 @@ class Errors(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.cluster = Cluster(BUILD, MODEL, "--stages", "2", "--max-sequences", "1", "--max-queue", "1", "--exit-layers", "15")
+        cls.cluster = Cluster(BUILD, MODEL, "--stages", "2", "--max-sequences", "1", "--max-queue", "1", "--exit-layers", "15",
+                              "--stream-comment-interval", "1")
         cls.cluster.__enter__()
 
     @classmethod
@@ -102,6 +103,61 @@ class Errors(unittest.TestCase):
                 answer = client.with_options(max_retries=1).completions.create(**SHORT)
             self.assertEqual(answer.usage.completion_tokens, 2)
             self.assertEqual(slept, [float(caught.exception.response.headers["retry-after"])])
+
+    def test_a_stream_that_waits_has_its_header_and_comments(self) -> None:
+        with client_of(self.cluster.url) as client, httpx2.Client(base_url=self.cluster.url, timeout=60) as http:
+            running = client.completions.create(**ENDLESS, stream=True)
+            next(iter(running))
+            with http.stream("POST", "/v1/completions", json=SHORT | {"stream": True}) as bare:
+                self.assertEqual(bare.status_code, 200)
+                lines = bare.iter_lines()
+                self.assertEqual([next(lines) for _ in range(4)], [": waiting", ""] * 2)
+            self.wait_for(waiting=0)
+            waiting = client.completions.create(**SHORT, stream=True)  # it returns with the header
+            self.wait_for(waiting=1)
+            with self.assertRaises(openai.RateLimitError):  # what is refused at once has its status
+                client.completions.create(**SHORT, stream=True)
+            comments = threading.Timer(1.5, running.close)  # some comments later
+            comments.start()
+            self.assertEqual(sum(c.choices[0].finish_reason == "length" for c in waiting), 1)
+            comments.join()
+
+    def test_what_fails_in_a_stream_that_waits_is_raised(self) -> None:
+        with client_of(self.cluster.url) as client:
+            running = client.completions.create(**ENDLESS, stream=True)
+            next(iter(running))
+            waiting = client.completions.create(**SHORT, stream=True, extra_body={"timeout": 0.5})
+            with self.assertRaises(openai.APIError) as caught:
+                list(waiting)
+            self.assertEqual(caught.exception.code, "deadline_exceeded")
+            running.close()
+
+    def test_head_and_requests_through_a_proxy(self) -> None:
+        with httpx2.Client(base_url=self.cluster.url, timeout=30) as http:
+            for path, status in (("/v1/models", 200), ("/healthz", 200), ("/nowhere", 404), ("/v1/completions", 405)):
+                head, get = http.head(path), http.get(path)
+                self.assertEqual((head.status_code, head.content), (status, b""), path)
+                if status != 404:  # its message has the method
+                    self.assertEqual(head.headers["content-length"], get.headers["content-length"] if status == 200 else head.headers["content-length"])
+                self.assertEqual(head.headers["content-type"], get.headers["content-type"])
+        with httpx2.Client(proxy=self.cluster.url, timeout=30) as proxied:  # as a proxy gets it: GET http://exeunt.example/...
+            self.assertEqual(proxied.get("http://exeunt.example/v1/targets").json()[0]["targets"], ["exeunt.example"])
+            answer = proxied.post("http://exeunt.example/v1/completions", json=SHORT, headers={"content-type": "Application/JSON; Charset=UTF-8"})
+            self.assertEqual(answer.status_code, 200, answer.text)
+
+    def test_fields_of_other_servers_are_refused_by_name(self) -> None:
+        with client_of(self.cluster.url) as client:
+            for field, value in (("structured_outputs", {"choice": ["yes", "no"]}), ("grammar", 'root ::= "y"'), ("use_beam_search", True),
+                                 ("mirostat", 2), ("regex", "a+"), ("watermark", True), ("truncate_prompt_tokens", 5)):
+                with self.assertRaises(openai.BadRequestError) as caught:
+                    client.completions.create(**SHORT, extra_body={field: value})
+                error = self.check_body(caught.exception.response)
+                self.assertEqual((error["param"], error["code"]), (field, "unsupported_parameter"))
+                self.assertIn(f"'{field}' is ", error["message"])
+            for defaults in ({"skip_special_tokens": True, "spaces_between_special_tokens": True, "length_penalty": 1.0, "use_beam_search": False},
+                             {"cache_prompt": True, "mirostat": 0, "mirostat_tau": 5.0, "typical_p": 1.0, "n_predict": -1, "grammar": ""},
+                             {"watermark": False, "details": False, "truncate": None, "lora_path": None, "regex": None, "no_stop_trim": False}):
+                self.assertEqual(client.completions.create(**SHORT, extra_body=defaults).usage.completion_tokens, 2)
 
     def wait_for(self, **requests: int) -> None:
         for _ in range(600):

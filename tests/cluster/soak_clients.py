@@ -85,7 +85,7 @@ def said(response: Response) -> dict[str, Any]:
     if not response.headers["content-type"].startswith("text/event-stream"):
         parts = [json.loads(response.body)]
     else:
-        events = response.body.decode().split("\n\n")
+        events = [event for event in response.body.decode().split("\n\n") if not event.startswith(":")]
         assert events[-2:] == ["data: [DONE]", ""], events[-2:]
         parts = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
     choices: dict[int, dict[str, Any]] = {}

@@ -121,7 +121,7 @@ class Client:
         with urllib.request.urlopen(request, timeout=120) as response:
             for line in response:
                 text = line.decode().strip().removeprefix("data: ")
-                if not text or text == "[DONE]":
+                if not text or text == "[DONE]" or text.startswith(":"):
                     continue
                 chunk = json.loads(text)
                 choices += [c for c in chunk["choices"] if c["finish_reason"]]

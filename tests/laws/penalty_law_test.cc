@@ -1,5 +1,6 @@
-// Penalties, biases and min_tokens under the pipeline's laws: the stage that draws a token, whichever it is,
-// knows the same history, so that the tokens are the same on any split, schedule, thread count and batch.
+// Penalties, biases, bans and min_tokens under the pipeline's laws: the stage that draws a token, whichever
+// it is, knows the same history, so that the tokens are the same on any split, schedule, thread count and
+// batch.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -34,6 +35,8 @@ std::vector<SequenceSpec> Requests(bool sampled, bool exits) {
     if (i % 4 == 1) sampling.repetition_penalty = 1.8F;
     if (i % 4 == 2) sampling.logit_bias = {{7, 3.0F}, {8, -100.0F}};
     if (i % 4 == 2) sampling.presence_penalty = 2.0F;
+    if (i % 4 == 3) sampling.allowed_tokens = {3, 7, 20, 21, 22, 100, 150, 299};
+    if (i == 3) sampling.bad_words = {{7}, {20, 21}, {21, 22, 20}, {3, 3}};
   }
   return requests;
 }
@@ -81,6 +84,43 @@ TEST(PenaltyLaw, EveryTokenOfTheAnswerIsInTheHistoryWhereverItLeft) {
   for (const auto& [id, tokens] : RunLaw(model, Options(3), requests).generated) {
     EXPECT_EQ(Repeats(tokens), 0U) << "sequence " << id;
     for (const auto& t : tokens) layers.insert(t.exit_layer);
+  }
+  EXPECT_EQ(layers, (std::set<int>{6, 15, 20, 30}));
+}
+
+// Of a few tokens, so that without bad words their sequences come again and again.
+TEST(PenaltyLaw, OnlyAllowedTokensComeAndNoBadWordWhereverTheyLeft) {
+  const auto model = RandomModel(TinyThirty(DType::kQ4_1));
+  const std::vector<int32_t> allowed = {5, 6, 7};
+  const std::vector<std::vector<int32_t>> words = {{5, 6}, {6, 7, 7}, {7, 5, 5}};
+  const auto count = [&](const std::vector<GeneratedToken>& tokens, const std::vector<int32_t>& word) {
+    size_t found = 0;
+    for (size_t i = 0; i + word.size() <= tokens.size(); ++i) {
+      found += std::equal(word.begin(), word.end(), tokens.begin() + static_cast<std::ptrdiff_t>(i),
+                          [](int32_t a, const GeneratedToken& b) { return a == b.token; });
+    }
+    return found;
+  };
+  auto requests = Requests(true, true);
+  for (SequenceSpec& spec : requests) {
+    spec.max_tokens = 40;
+    spec.sampling = {.temperature = 2.0F, .seed = spec.sampling.seed, .allowed_tokens = allowed};
+  }
+  std::vector<size_t> plain(words.size());
+  for (const auto& [id, tokens] : RunLaw(model, Options(3), requests).generated) {
+    for (size_t w = 0; w < words.size(); ++w) plain[w] += count(tokens, words[w]);
+  }
+  for (const size_t found : plain) EXPECT_GT(found, 0U);
+  for (SequenceSpec& spec : requests) spec.sampling.bad_words = words;
+  const LawRun run = RunLaw(model, Options(3), requests);
+  EXPECT_EQ(RunLaw(model, Options(1), requests).generated, run.generated);
+  std::set<int> layers;
+  for (const auto& [id, tokens] : run.generated) {
+    for (const auto& word : words) EXPECT_EQ(count(tokens, word), 0U) << "sequence " << id;
+    for (const auto& t : tokens) {
+      layers.insert(t.exit_layer);
+      EXPECT_NE(std::find(allowed.begin(), allowed.end(), t.token), allowed.end()) << t.token;
+    }
   }
   EXPECT_EQ(layers, (std::set<int>{6, 15, 20, 30}));
 }

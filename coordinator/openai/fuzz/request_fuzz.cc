@@ -25,6 +25,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       CHECK(sampling.top_p > 0 && sampling.repetition_penalty > 0 && sampling.min_tokens >= 0);
       for (const LogitBias& bias : sampling.logit_bias) CHECK(bias.token >= 0 && bias.token < 1000);
       for (const int32_t token : request->stop_token_ids) CHECK(token >= 0 && token < 1000);
+      int32_t last = -1;
+      for (const int32_t token : sampling.allowed_tokens) {
+        CHECK(token > last && token < 1000);
+        last = token;
+      }
+      for (const std::string& word : request->bad_words) CHECK(!word.empty() && word.front() != ' ');
       for (const ForcedExit& exit : request->exit.forced) CHECK(exit.layer == 12 || exit.layer == 21);
     }
   }
