@@ -117,10 +117,13 @@ class Vocabulary(unittest.TestCase):
                 for _ in range(REQUESTS // CLIENTS):
                     path, body = draw.request()
                     stream = path.startswith("/v1") and draw.dice.random() < 0.3
-                    status, answer = self.ask(cluster, path, body | ({"stream": True} if stream else {}))
+                    try:
+                        status, answer = self.ask(cluster, path, body | ({"stream": True} if stream else {}))
+                        named = status == 200 or (status == 400 and (answer["error"]["param"] or answer["error"]["code"]))
+                    except (OSError, ValueError, LookupError) as error:
+                        status, answer, named = 0, repr(error), False
                     statuses[status] = statuses.get(status, 0) + 1
-                    named = status != 400 or answer["error"]["param"] or answer["error"]["code"]
-                    if status not in (200, 400, 404) or not named or not answer:
+                    if not named:
                         wrong.append((path, body, status, answer))
 
             threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
@@ -155,7 +158,8 @@ class Vocabulary(unittest.TestCase):
         def post(**fields: Any) -> tuple[int, Any]:
             return cluster.post("/v1/completions", {"model": "default", "prompt": "a", "max_tokens": 1, "temperature": 0} | fields)
 
-        for field, value in (("prompt", lambda i: [97, i]), ("logit_bias", lambda i: {str(i): 1}), ("stop_token_ids", lambda i: [i])):
+        for field, value in (("prompt", lambda i: [97, i]), ("logit_bias", lambda i: {str(i): 1}), ("stop_token_ids", lambda i: [i]),
+                             ("allowed_token_ids", lambda i: [97, i])):
             self.assertEqual(post(**{field: value(rows - 1)})[0], 200, field)
             status, answer = post(**{field: value(rows)})
             self.assertEqual((status, answer["error"]["param"]), (400, field))
@@ -164,6 +168,8 @@ class Vocabulary(unittest.TestCase):
             status, answer = post(prompt=f"a <|extra_{token}|> b")
             self.assertEqual((status, answer["error"]["param"]), (400, "prompt"))
             self.assertIn(f"{token} ('<|extra_{token}|>')", answer["error"]["message"])
+            status, answer = post(bad_words=[f"<|extra_{token}|>"])
+            self.assertEqual((status, answer["error"]["param"]), (400, "bad_words"))
             self.assertEqual(cluster.post("/detokenize", {"tokens": [token]}), (200, {"prompt": f"<|extra_{token}|>"}))
         for token in range(tokens, rows):  # without a text
             self.assertEqual(cluster.post("/detokenize", {"tokens": [token]}), (200, {"prompt": ""}))
