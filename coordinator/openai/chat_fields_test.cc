@@ -1,5 +1,6 @@
 #include "coordinator/openai/chat_fields.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

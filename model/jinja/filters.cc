@@ -32,12 +32,14 @@ Result<Value> String(Interpreter& interpreter, const Value& value, const Argumen
   return Value::String(std::move(text));
 }
 
-Result<Value> Items(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+Status Items(Interpreter& interpreter, const Value& value, const Arguments& arguments,
+             std::vector<Value>* out) {
   RETURN_IF_ERROR(Bind(arguments, {}));
-  if (value.is_undefined()) return Value::Generator({});
+  if (value.is_undefined()) return OkStatus();
   if (value.dict() == nullptr) return InvalidArgument("items of a {}", value.TypeName());
   ASSIGN_OR_RETURN(const Value view, CallMethod(interpreter, value, "items", {}));
-  return Value::Generator(view.sequence()->items);
+  *out = view.sequence()->items;
+  return OkStatus();
 }
 
 // value.name, never value["name"].
@@ -91,7 +93,7 @@ Result<Value> Random(Interpreter&, const Value&, const Arguments&) {
 constexpr std::array kFilters = {
     NamedFilter{"length", LengthFilter}, NamedFilter{"count", LengthFilter},
     NamedFilter{"default", Default},     NamedFilter{"d", Default},
-    NamedFilter{"string", String},       NamedFilter{"items", Items},
+    NamedFilter{"string", String},       NamedFilter{"items", Lazy<Items>},
     NamedFilter{"attr", Attr},           NamedFilter{"tojson", Json},
     NamedFilter{"pprint", PrettyPrint},  NamedFilter{"random", Random},
 };

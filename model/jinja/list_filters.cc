@@ -22,60 +22,54 @@ Arguments Rest(const Arguments& arguments, size_t n) {
 
 // map(attribute=..., default=...) or map(filter, its arguments). As for select and its kind, what is falsy
 // (none too) has no items.
-Result<Value> Map(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
-  if (!value.Truthy()) return Value::Generator({});
-  ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
-  Items out;
+Status Map(Interpreter& interpreter, const Value& value, const Arguments& arguments, Items* out) {
+  if (!value.Truthy()) return OkStatus();
   if (arguments.positional.empty()) {
     ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"attribute", "default"}));
     if (bound[0].is_undefined()) return InvalidArgument("map needs a filter or an attribute");
+    ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
     std::optional<Value> otherwise;
     if (!bound[1].is_undefined() && !bound[1].is_none()) otherwise = bound[1];
     for (const Value& item : items) {
       ASSIGN_OR_RETURN(Value part, AttributeOf(interpreter, item, bound[0], otherwise));
-      out.push_back(std::move(part));
+      out->push_back(std::move(part));
     }
-    return Value::Generator(std::move(out));
+    return OkStatus();
   }
   const Value& filter = arguments.positional[0];
   if (!filter.is_string()) return InvalidArgument("map: a {} as the name of a filter", filter.TypeName());
+  ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
   const Arguments rest = Rest(arguments, 1);
   for (const Value& item : items) {
     ASSIGN_OR_RETURN(Value mapped, interpreter.ApplyFilter(filter.string(), item, rest));
-    out.push_back(std::move(mapped));
+    out->push_back(std::move(mapped));
   }
-  return Value::Generator(std::move(out));
+  return OkStatus();
 }
 
 // select, reject, selectattr, rejectattr.
-Result<Value> SelectItems(Interpreter& interpreter, const Value& value, const Arguments& arguments,
-                          bool by_attribute, bool wanted) {
-  if (!value.Truthy()) return Value::Generator({});
-  const size_t test_at = by_attribute ? 1 : 0;
+template <bool kByAttribute, bool kWanted>
+Status Select(Interpreter& interpreter, const Value& value, const Arguments& arguments, Items* out) {
+  if (!value.Truthy()) return OkStatus();
+  const size_t test_at = kByAttribute ? 1 : 0;
   const bool has_test = arguments.positional.size() > test_at;
   if (arguments.positional.size() < test_at) return InvalidArgument("the name of an attribute is needed");
   if (has_test && !arguments.positional[test_at].is_string())
     return InvalidArgument("the name of a test is needed");
   ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
   const Arguments rest = Rest(arguments, test_at + 1);
-  Items out;
   for (const Value& item : items) {
     Value subject = item;
-    if (by_attribute) {
+    if (kByAttribute) {
       ASSIGN_OR_RETURN(subject, AttributeOf(interpreter, item, arguments.positional[0]));
     }
     bool holds = subject.Truthy();
     if (has_test) {
       ASSIGN_OR_RETURN(holds, interpreter.ApplyTest(arguments.positional[test_at].string(), subject, rest));
     }
-    if (holds == wanted) out.push_back(item);
+    if (holds == kWanted) out->push_back(item);
   }
-  return Value::Generator(std::move(out));
-}
-
-template <bool kByAttribute, bool kWanted>
-Result<Value> Select(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
-  return SelectItems(interpreter, value, arguments, kByAttribute, kWanted);
+  return OkStatus();
 }
 
 Result<Value> List(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
@@ -89,8 +83,9 @@ Result<Value> First(Interpreter& interpreter, const Value& value, const Argument
   if (value.is_string()) return interpreter.GetItem(value, Value::Int(0));
   Sequence* sequence = value.sequence();
   if (sequence != nullptr && sequence->kind == Sequence::Kind::kGenerator) {
-    if (sequence->taken == sequence->items.size()) return Value::Missing("the first item of nothing");
-    return sequence->items[sequence->taken++];
+    if (sequence->taken < sequence->items.size()) return sequence->items[sequence->taken++];
+    if (sequence->error) return *sequence->error;
+    return Value::Missing("the first item of nothing");
   }
   ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
   return items.empty() ? Value::Missing("the first item of nothing") : items.front();
@@ -145,46 +140,43 @@ Result<Value> Join(Interpreter& interpreter, const Value& value, const Arguments
 }
 
 // Lists of `linecount` items each, the last one filled up.
-Result<Value> Batch(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+Status Batch(Interpreter& interpreter, const Value& value, const Arguments& arguments, Items* out) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"linecount", "fill_with"}, 1));
   ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
   // What is no integer is equal to no length, but an error where the last list is filled.
   const bool is_int = bound[0].is_int() || bound[0].is_bool();
   const int64_t n = is_int ? bound[0].integer() : -1;
-  Items batches;
   Items batch;
   for (const Value& item : items) {
     if (static_cast<int64_t>(batch.size()) == n) {
       ASSIGN_OR_RETURN(Value full, Value::List(std::exchange(batch, {})));
-      batches.push_back(std::move(full));
+      out->push_back(std::move(full));
     }
     batch.push_back(item);
   }
+  if (batch.empty()) return OkStatus();
   const bool fills = !bound[1].is_undefined() && !bound[1].is_none();
-  if (!batch.empty()) {
-    if (fills && !is_int) return InvalidArgument("batch of a {} items", bound[0].TypeName());
-    if (fills && static_cast<int64_t>(batch.size()) < n) {
-      constexpr int64_t kMaxFill = 100'000;
-      if (n > kMaxFill) return ResourceExhausted("batch fills up to {} items: at most {}", n, kMaxFill);
-      RETURN_IF_ERROR(interpreter.budget()->Spend(static_cast<size_t>(n)));
-      batch.resize(static_cast<size_t>(n), bound[1]);
-    }
-    ASSIGN_OR_RETURN(Value last, Value::List(std::move(batch)));
-    batches.push_back(std::move(last));
+  if (fills && !is_int) return InvalidArgument("batch of a {} items", bound[0].TypeName());
+  if (fills && static_cast<int64_t>(batch.size()) < n) {
+    constexpr int64_t kMaxFill = 100'000;
+    if (n > kMaxFill) return ResourceExhausted("batch fills up to {} items: at most {}", n, kMaxFill);
+    RETURN_IF_ERROR(interpreter.budget()->Spend(static_cast<size_t>(n)));
+    batch.resize(static_cast<size_t>(n), bound[1]);
   }
-  return Value::Generator(std::move(batches));
+  ASSIGN_OR_RETURN(Value last, Value::List(std::move(batch)));
+  out->push_back(std::move(last));
+  return OkStatus();
 }
 
 // `slices` lists of nearly the same length.
-Result<Value> SliceItems(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+Status SliceItems(Interpreter& interpreter, const Value& value, const Arguments& arguments, Items* out) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"slices", "fill_with"}, 1));
   ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
   ASSIGN_OR_RETURN(const int64_t slices, IntOf(bound[0]));
   constexpr int64_t kMaxSlices = 100'000;
   if (slices == 0) return InvalidArgument("division by zero");
   if (slices > kMaxSlices) return ResourceExhausted("slice into {} lists: at most {}", slices, kMaxSlices);
-  Items out;
-  if (slices < 0) return Value::Generator(std::move(out));
+  if (slices < 0) return OkStatus();
   RETURN_IF_ERROR(interpreter.budget()->Spend(static_cast<size_t>(slices)));
   const auto size = static_cast<int64_t>(items.size());
   const bool fills = !bound[1].is_undefined() && !bound[1].is_none();
@@ -195,25 +187,25 @@ Result<Value> SliceItems(Interpreter& interpreter, const Value& value, const Arg
     Items slice(items.begin() + begin, items.begin() + end);
     if (fills && !extra) slice.push_back(bound[1]);
     ASSIGN_OR_RETURN(Value list, Value::List(std::move(slice)));
-    out.push_back(std::move(list));
+    out->push_back(std::move(list));
     begin = end;
   }
-  return Value::Generator(std::move(out));
+  return OkStatus();
 }
 
 constexpr std::array kFilters = {
-    NamedFilter{"map", Map},
-    NamedFilter{"select", Select<false, true>},
-    NamedFilter{"reject", Select<false, false>},
-    NamedFilter{"selectattr", Select<true, true>},
-    NamedFilter{"rejectattr", Select<true, false>},
+    NamedFilter{"map", Lazy<Map>},
+    NamedFilter{"select", Lazy<Select<false, true>>},
+    NamedFilter{"reject", Lazy<Select<false, false>>},
+    NamedFilter{"selectattr", Lazy<Select<true, true>>},
+    NamedFilter{"rejectattr", Lazy<Select<true, false>>},
     NamedFilter{"list", List},
     NamedFilter{"first", First},
     NamedFilter{"last", Last},
     NamedFilter{"reverse", Reverse},
     NamedFilter{"join", Join},
-    NamedFilter{"batch", Batch},
-    NamedFilter{"slice", SliceItems},
+    NamedFilter{"batch", Lazy<Batch>},
+    NamedFilter{"slice", Lazy<SliceItems>},
 };
 
 }  // namespace

@@ -96,7 +96,10 @@ Result<Value> StripTags(Interpreter& interpreter, const Value& value, const Argu
   RETURN_IF_ERROR(interpreter.budget()->Spend(text.size()));
   text = Without(Without(std::move(text), "<!--", "-->"), "<", ">");
   std::string out;
-  for (const std::string& word : SplitText(text, "", -1)) out += (out.empty() ? "" : " ") + word;
+  for (const std::string& word : SplitText(text, "", -1)) {
+    if (!out.empty()) out += ' ';
+    out += word;
+  }
   return Value::String(Unescape(out));
 }
 
@@ -158,7 +161,8 @@ Result<Value> UrlEncode(Interpreter& interpreter, const Value& value, const Argu
     ASSIGN_OR_RETURN(const std::string key, ToText(pair[0], budget));
     ASSIGN_OR_RETURN(const std::string text, ToText(pair[1], budget));
     RETURN_IF_ERROR(budget->Spend((key.size() + text.size()) / 16));
-    out += (out.empty() ? "" : "&") + UrlQuote(key, true) + "=" + UrlQuote(text, true);
+    if (!out.empty()) out += '&';
+    out += UrlQuote(key, true) + '=' + UrlQuote(text, true);
   }
   return Value::String(std::move(out));
 }

@@ -53,7 +53,8 @@ Result<std::optional<int64_t>> ParseInt(std::string_view text, int64_t base) {
       digits.find_first_not_of('0') != std::string_view::npos)
     return std::optional<int64_t>();
   if (base == 0) base = 10;
-  const std::string signed_digits = (negative ? "-" : "") + std::string(digits);
+  std::string signed_digits(negative ? 1 : 0, '-');
+  signed_digits += digits;
   int64_t number = 0;
   const char* end = signed_digits.data() + signed_digits.size();
   const auto [at, error] = std::from_chars(signed_digits.data(), end, number, static_cast<int>(base));

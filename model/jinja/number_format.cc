@@ -195,7 +195,7 @@ Result<FormatSpec> ParseFormatSpec(std::string_view text) {
   if (Take(&text, 'z')) return Unimplemented("the format '{}': 'z' is not supported", all.substr(0, 100));
   spec.alternate = Take(&text, '#');
   spec.zero = Take(&text, '0');
-  if (spec.zero && !has_fill) spec.fill = "0";
+  if (spec.zero && !has_fill) spec.fill.assign(1, '0');
   ASSIGN_OR_RETURN(spec.width, TakeNumber(&text, "width"));
   if (!text.empty() && (text[0] == ',' || text[0] == '_')) {
     spec.grouping = text[0];

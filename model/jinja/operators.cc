@@ -121,6 +121,7 @@ Result<bool> ContainsInSequence(Sequence* sequence, const Value& item, Budget* b
     ASSIGN_OR_RETURN(const bool equal, Equal(sequence->items[i], item, budget));
     if (equal) return true;
   }
+  if (sequence->error) return *sequence->error;
   return false;
 }
 

@@ -144,11 +144,10 @@ Result<Value> GroupBy(Interpreter& interpreter, const Value& value, const Argume
   return Value::List(std::move(groups));
 }
 
-Result<Value> Unique(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+Status Unique(Interpreter& interpreter, const Value& value, const Arguments& arguments, Items* out) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"case_sensitive", "attribute"}));
   ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
   Items keys;
-  Items out;
   for (const Value& item : items) {
     ASSIGN_OR_RETURN(Value key, KeyOf(interpreter, item, {bound[1], bound[0].Truthy()}));
     if (!key.Hashable()) return InvalidArgument("unique of items that are {}", key.TypeName());
@@ -159,9 +158,9 @@ Result<Value> Unique(Interpreter& interpreter, const Value& value, const Argumen
     }
     if (seen) continue;
     keys.push_back(std::move(key));
-    out.push_back(item);
+    out->push_back(item);
   }
-  return Value::Generator(std::move(out));
+  return OkStatus();
 }
 
 Result<Value> Extreme(Interpreter& interpreter, const Value& value, const Arguments& arguments,
@@ -200,8 +199,9 @@ Result<Value> Sum(Interpreter& interpreter, const Value& value, const Arguments&
 }
 
 constexpr std::array kFilters = {
-    NamedFilter{"sort", Sort},     NamedFilter{"dictsort", DictSort}, NamedFilter{"groupby", GroupBy},
-    NamedFilter{"unique", Unique}, NamedFilter{"min", Min},           NamedFilter{"max", Max},
+    NamedFilter{"sort", Sort},       NamedFilter{"dictsort", DictSort},
+    NamedFilter{"groupby", GroupBy}, NamedFilter{"unique", Lazy<Unique>},
+    NamedFilter{"min", Min},         NamedFilter{"max", Max},
     NamedFilter{"sum", Sum},
 };
 

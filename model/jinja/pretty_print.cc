@@ -12,7 +12,7 @@ constexpr int64_t kWidth = 80;
 
 // The same value with the keys of all dicts in order.
 Result<Value> Ordered(const Value& value, Budget* budget) {
-  RETURN_IF_ERROR(budget->Spend(1));
+  RETURN_IF_ERROR(budget->Spend(4));
   if (value.list() != nullptr) {
     std::vector<Value> items;
     for (const Value& item : value.list()->items) {

@@ -80,8 +80,9 @@ Result<Value> Value::OfSequence(Sequence sequence) {
   return Value(Data(std::make_shared<Sequence>(std::move(sequence))));
 }
 
-Result<Value> Value::Generator(std::vector<Value> items) {
-  return OfSequence({.kind = Sequence::Kind::kGenerator, .items = std::move(items)});
+Result<Value> Value::Generator(std::vector<Value> items, std::optional<Error> error) {
+  return OfSequence(
+      {.kind = Sequence::Kind::kGenerator, .items = std::move(items), .error = std::move(error)});
 }
 
 Result<Value> Value::Dict(std::vector<std::pair<Value, Value>> items, Budget* budget) {
@@ -272,6 +273,7 @@ Result<std::vector<Value>> Iterate(const Value& value, Budget* budget) {
   } else if (Sequence* sequence = value.sequence()) {
     items.assign(sequence->items.begin() + static_cast<int64_t>(sequence->taken), sequence->items.end());
     if (sequence->kind == Sequence::Kind::kGenerator) sequence->taken = sequence->items.size();
+    if (sequence->error) return *sequence->error;
   } else if (value.is_string()) {
     const std::string& text = value.string();
     RETURN_IF_ERROR(budget->Spend(text.size()));

@@ -111,7 +111,8 @@ class Value {
   static Result<Value> Tuple(std::vector<Value> items);
   static Result<Value> Group(Value grouper, Value list);
   static Result<Value> OfSequence(Sequence sequence);
-  static Result<Value> Generator(std::vector<Value> items);
+  // `error`: what reading further than the items gives.
+  static Result<Value> Generator(std::vector<Value> items, std::optional<Error> error = std::nullopt);
   // Of equal keys the last one counts, at the first one's place. Keys must be hashable.
   static Result<Value> Dict(std::vector<std::pair<Value, Value>> items, Budget* budget);
   static Result<Value> FromJson(const boost::json::value& json, Budget* budget);
@@ -191,8 +192,9 @@ struct Sequence {
   enum class Kind { kGenerator, kRange, kKeys, kValues, kItems };
   Kind kind = Kind::kGenerator;
   std::vector<Value> items = {};
-  std::string text = {};  // of a range, as Python prints it
-  size_t taken = 0;       // items of a generator that were read: it yields each once
+  std::string text = {};            // of a range, as Python prints it
+  size_t taken = 0;                 // items of a generator that were read: it yields each once
+  std::optional<Error> error = {};  // what follows the items of a generator, for who reads so far
   int depth = 1;
 };
 
