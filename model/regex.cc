@@ -21,8 +21,8 @@ constexpr std::string_view kSpaceClass =
     R"(\x09-\x0D\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
 constexpr std::string_view kWordClass = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
 
-// Writes \s, \S, \w and \W as explicit classes. Inside a class a negated one cannot be spelled out: it stays
-// PCRE2's.
+// Writes \s, \S, \w and \W as explicit classes, and \b by them. Inside a class a negated one cannot be
+// spelled out: it stays PCRE2's.
 std::string Translate(std::string_view pattern) {
   std::string out;
   int class_depth = 0;
@@ -35,6 +35,8 @@ std::string Translate(std::string_view pattern) {
         out += class_depth > 0 ? std::string(set) : fmt::format("[{}]", set);
       } else if ((next == 'S' || next == 'W') && class_depth == 0) {
         out += fmt::format("[^{}]", set);
+      } else if (next == 'b' && class_depth == 0) {
+        out += fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", kWordClass);
       } else {
         out += {c, next};
       }

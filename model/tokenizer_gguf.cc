@@ -68,8 +68,9 @@ struct GgufTokenizer {
 
   Status ReadTokens();
   void FindEndTokens();
-  Status ReadByteLevelBpe(bool* add_bos);
+  Status ReadByteLevelBpe(const std::string& model, bool* add_bos);
   Status ReadSentencePieceBpe();
+  Status ReadMetaspaces(bool add_space_prefix);
   Status ReadDecoding(const std::vector<DecoderStep>& steps);
   Status ReadSpecialTokens(bool add_bos_default);
   Status NameSpecialTokens(int32_t eos);
@@ -115,8 +116,10 @@ void GgufTokenizer::FindEndTokens() {
   }
 }
 
-Status GgufTokenizer::ReadByteLevelBpe(bool* add_bos) {
-  ASSIGN_OR_RETURN(const std::string name, Optional<std::string>(metadata, "pre", "default"));
+Status GgufTokenizer::ReadByteLevelBpe(const std::string& model, bool* add_bos) {
+  ASSIGN_OR_RETURN(std::string name, Optional<std::string>(metadata, "pre", "default"));
+  if (name.empty()) name = "default";
+  if (model == "gemma4") name = model;
   auto named = MakeNamedPreTokenizer(name);
   if (!named.has_value()) return Annotate(named.error(), Key("pre"));
   parts.normalizers = std::move(named->normalizers);
@@ -135,10 +138,11 @@ Status GgufTokenizer::ReadByteLevelBpe(bool* add_bos) {
     }
     merges.emplace_back(line.substr(0, space), line.substr(space + 1));
   }
-  auto model = Bpe::Make(parts.vocabulary, merges, {.ignore_merges = named->ignore_merges});
-  if (!model.has_value()) return Annotate(model.error(), Key("merges"));
-  parts.model = std::move(model).value();
-  return ReadDecoding({{.kind = DecoderKind::kByteLevel}});
+  auto bpe = Bpe::Make(parts.vocabulary, merges,
+                       {.byte_fallback = named->raw, .ignore_merges = named->ignore_merges});
+  if (!bpe.has_value()) return Annotate(bpe.error(), Key("merges"));
+  parts.model = std::move(bpe).value();
+  return named->raw ? ReadMetaspaces(false) : ReadDecoding({{.kind = DecoderKind::kByteLevel}});
 }
 
 Status GgufTokenizer::ReadSentencePieceBpe() {
@@ -153,6 +157,11 @@ Status GgufTokenizer::ReadSentencePieceBpe() {
   if (!model.has_value()) return Annotate(model.error(), Key("scores"));
   parts.model = std::move(model).value();
   ASSIGN_OR_RETURN(const bool add_space_prefix, Optional<bool>(metadata, "add_space_prefix", true));
+  return ReadMetaspaces(add_space_prefix);
+}
+
+// A space is U+2581 in tokens, and with `add_space_prefix` there is one in front of a text.
+Status GgufTokenizer::ReadMetaspaces(bool add_space_prefix) {
   if (add_space_prefix) parts.normalizers.push_back(MakePrepend(std::string(kMetaspace)));
   ASSIGN_OR_RETURN(Regex space, Regex::Literal(" "));
   parts.normalizers.push_back(MakeReplace(std::move(space), std::string(kMetaspace)));
@@ -222,12 +231,15 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromGguf(const GgufMetadata&
   ASSIGN_OR_RETURN(const auto* model, Required<std::string>(metadata, "model"));
   RETURN_IF_ERROR(file.ReadTokens());
   bool add_bos = true;
-  if (*model == "gpt2") {
-    RETURN_IF_ERROR(file.ReadByteLevelBpe(&add_bos));
+  if (*model == "gpt2" || *model == "gemma4") {
+    RETURN_IF_ERROR(file.ReadByteLevelBpe(*model, &add_bos));
   } else if (*model == "llama") {
     RETURN_IF_ERROR(file.ReadSentencePieceBpe());
   } else {
-    return Unimplemented("{} is '{}': 'gpt2' and 'llama' are known", Key("model"), *model);
+    return Unimplemented(
+        "{} is {}, which no model of the architectures that are served needs: 'gpt2', 'gemma4' (byte-pair "
+        "encoding) and 'llama' (SentencePiece) are supported",
+        Key("model"), Quoted(*model));
   }
   RETURN_IF_ERROR(file.ReadSpecialTokens(add_bos));
   file.parts.chat_template = ReadChatTemplateText(metadata);

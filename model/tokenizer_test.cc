@@ -75,47 +75,6 @@ INSTANTIATE_TEST_SUITE_P(Families, Golden,
                          ::testing::Values("smollm2", "gpt2", "llama3", "qwen2", "llama2", "gemma", "mistral",
                                            "unigram", "precompiled"));
 
-boost::json::value ReadTokenizerJson(const std::string& name) {
-  std::ifstream in(TokenizerTestdata(name + "/tokenizer.json"));
-  return boost::json::parse(std::string(std::istreambuf_iterator<char>(in), {}));
-}
-
-std::vector<std::string> TokensOf(const boost::json::value& json) {
-  std::vector<std::string> tokens(json.at("model").at("vocab").as_object().size());
-  for (const auto& entry : json.at("model").at("vocab").as_object()) {
-    tokens.at(static_cast<size_t>(entry.value().as_int64())) = std::string(entry.key());
-  }
-  return tokens;
-}
-
-// A byte-level tokenizer.json as a GGUF file would hold it.
-GgufMetadata AsGguf(const std::string& name, const std::string& pre) {
-  const boost::json::value json = ReadTokenizerJson(name);
-  std::vector<std::string> tokens = TokensOf(json);
-  std::vector<int64_t> types(tokens.size(), 1);
-  for (const auto& added : json.at("added_tokens").as_array()) {
-    const auto id = static_cast<size_t>(added.at("id").as_int64());
-    if (id >= tokens.size()) {
-      tokens.resize(id + 1);
-      types.resize(id + 1, 1);
-    }
-    tokens[id] = std::string(added.at("content").as_string().c_str());
-    types[id] = added.at("special").as_bool() ? 3 : 4;
-  }
-  std::vector<std::string> merges;
-  for (const auto& merge : json.at("model").at("merges").as_array()) {
-    merges.push_back(std::string(merge.at(0).as_string().c_str()) + " " + merge.at(1).as_string().c_str());
-  }
-  return {{"tokenizer.ggml.model", std::string("gpt2")},
-          {"tokenizer.ggml.pre", pre},
-          {"tokenizer.ggml.tokens", tokens},
-          {"tokenizer.ggml.token_type", types},
-          {"tokenizer.ggml.merges", merges},
-          {"tokenizer.ggml.eos_token_id", int64_t{0}},
-          {"tokenizer.ggml.bos_token_id", int64_t{0}},
-          {"tokenizer.ggml.add_bos_token", false}};
-}
-
 TEST(GgufTokenizer, NamedPreTokenizersEqualTheirTokenizerJson) {
   for (const auto& [pre, golden] :
        std::map<std::string, std::string>{{"gpt-2", "gpt2"},
@@ -123,14 +82,14 @@ TEST(GgufTokenizer, NamedPreTokenizersEqualTheirTokenizerJson) {
                                           {"default", "pre_default"},
                                           {"deepseek-llm", "pre_deepseek-llm"},
                                           {"deepseek-coder", "pre_deepseek-coder"}}) {
-    auto tokenizer = Tokenizer::FromGguf(AsGguf("gpt2", pre));
+    auto tokenizer = Tokenizer::FromGguf(GgufOfTokenizerJson("gpt2", pre));
     ASSERT_TRUE(tokenizer.has_value()) << tokenizer.error().message;
     ExpectEqualToGolden(**tokenizer, golden, golden != "gpt2");
   }
-  auto qwen2 = Tokenizer::FromGguf(AsGguf("qwen2", "qwen2"));
+  auto qwen2 = Tokenizer::FromGguf(GgufOfTokenizerJson("qwen2", "qwen2"));
   ASSERT_TRUE(qwen2.has_value()) << qwen2.error().message;
   ExpectEqualToGolden(**qwen2, "qwen2", false);
-  GgufMetadata llama3 = AsGguf("llama3", "llama-bpe");
+  GgufMetadata llama3 = GgufOfTokenizerJson("llama3", "llama-bpe");
   llama3.erase("tokenizer.ggml.add_bos_token");
   const auto& tokens = std::get<std::vector<std::string>>(llama3["tokenizer.ggml.tokens"]);
   const auto bos = std::find(tokens.begin(), tokens.end(), "<|begin_of_text|>") - tokens.begin();
@@ -228,11 +187,17 @@ std::string ErrorOf(GgufMetadata metadata, const std::string& key, GgufValue val
 }
 
 TEST(GgufTokenizer, ErrorsNameKeyAndValue) {
-  const GgufMetadata good = AsGguf("gpt2", "gpt-2");
+  const GgufMetadata good = GgufOfTokenizerJson("gpt2", "gpt-2");
   EXPECT_EQ(ErrorOf(good, "pre", std::string("gpt-2")), "");
   EXPECT_THAT(ErrorOf(good, "pre", std::string("nonsuch")),
               HasSubstr("tokenizer.ggml.pre: pre-tokenizer 'nonsuch'"));
-  EXPECT_THAT(ErrorOf(good, "model", std::string("bert")), HasSubstr("tokenizer.ggml.model is 'bert'"));
+  for (const std::string model :
+       {"bert", "t5", "rwkv", "plamo2", "hybriddna", "none", "no_vocab", "whitespace"}) {
+    EXPECT_THAT(ErrorOf(good, "model", model),
+                HasSubstr("tokenizer.ggml.model is '" + model +
+                          "', which no model of the architectures that are served"));
+  }
+  EXPECT_EQ(ErrorOf(good, "pre", std::string()), "");  // as llama.cpp: default
   EXPECT_THAT(ErrorOf(good, "merges", std::vector<std::string>{"ab"}),
               HasSubstr("tokenizer.ggml.merges[0] is 'ab'"));
   EXPECT_THAT(ErrorOf(good, "merges", std::vector<std::string>{"a \xC3\xA9\xC3\xA9"}),

@@ -3,6 +3,8 @@
 #include <zlib.h>
 
 #include <boost/json/parse.hpp>
+#include <fstream>
+#include <iterator>
 
 #include "base/check.h"
 
@@ -96,6 +98,49 @@ GgufMetadata SmolLm2Metadata() {
           {"tokenizer.ggml.add_bos_token", false},
           {"tokenizer.ggml.add_space_prefix", false},
           {"tokenizer.chat_template", std::string(chat_template.data(), chat_template.size())}};
+}
+
+boost::json::value ReadTokenizerJson(const std::string& name) {
+  std::ifstream in(TokenizerTestdata(name + "/tokenizer.json"));
+  return boost::json::parse(std::string(std::istreambuf_iterator<char>(in), {}));
+}
+
+std::vector<std::string> TokensOf(const boost::json::value& json) {
+  std::vector<std::string> tokens(json.at("model").at("vocab").as_object().size());
+  for (const auto& entry : json.at("model").at("vocab").as_object()) {
+    tokens.at(static_cast<size_t>(entry.value().as_int64())) = std::string(entry.key());
+  }
+  return tokens;
+}
+
+GgufMetadata GgufOfTokenizerJson(const std::string& name, const std::string& pre) {
+  const boost::json::value json = ReadTokenizerJson(name);
+  std::vector<std::string> tokens = TokensOf(json);
+  std::vector<int64_t> types(tokens.size(), 1);
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    if (tokens[id].size() == 6 && tokens[id].starts_with("<0x") && tokens[id].ends_with(">")) types[id] = 6;
+  }
+  for (const auto& added : json.at("added_tokens").as_array()) {
+    const auto id = static_cast<size_t>(added.at("id").as_int64());
+    if (id >= tokens.size()) {
+      tokens.resize(id + 1);
+      types.resize(id + 1, 1);
+    }
+    tokens[id] = std::string(added.at("content").as_string().c_str());
+    types[id] = added.at("special").as_bool() ? 3 : 4;
+  }
+  std::vector<std::string> merges;
+  for (const auto& merge : json.at("model").at("merges").as_array()) {
+    merges.push_back(std::string(merge.at(0).as_string().c_str()) + " " + merge.at(1).as_string().c_str());
+  }
+  return {{"tokenizer.ggml.model", std::string("gpt2")},
+          {"tokenizer.ggml.pre", pre},
+          {"tokenizer.ggml.tokens", tokens},
+          {"tokenizer.ggml.token_type", types},
+          {"tokenizer.ggml.merges", merges},
+          {"tokenizer.ggml.eos_token_id", int64_t{0}},
+          {"tokenizer.ggml.bos_token_id", int64_t{0}},
+          {"tokenizer.ggml.add_bos_token", false}};
 }
 
 std::shared_ptr<const Tokenizer> LoadTestTokenizer(const std::string& name) {

@@ -2,6 +2,7 @@
 // (testdata/make_tokenizer_goldens.py). A missing or broken file fails a CHECK.
 #pragma once
 
+#include <boost/json/value.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -33,6 +34,11 @@ uint32_t FnvOfIds(const std::vector<int32_t>& ids);
 
 // The tokenizer of the default model, as its GGUF file has it.
 GgufMetadata SmolLm2Metadata();
+// tokenizer.json of testdata, and its tokens by id.
+boost::json::value ReadTokenizerJson(const std::string& name);
+std::vector<std::string> TokensOf(const boost::json::value& json);
+// A BPE tokenizer.json of testdata as a GGUF file would hold it.
+GgufMetadata GgufOfTokenizerJson(const std::string& name, const std::string& pre);
 // That one for "smollm2", else the tokenizer.json of that name.
 std::shared_ptr<const Tokenizer> LoadTestTokenizer(const std::string& name);
 
