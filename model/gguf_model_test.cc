@@ -1,6 +1,7 @@
 // What the keys of a GGUF file mean, on metadata made by hand.
 #include "model/gguf_model.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -204,7 +204,9 @@ TEST_F(ControlServerTest, RefusesAnotherProtocolVersion) {
   proto::ToCoordinator hello;
   hello.mutable_hello()->set_protocol(kControlProtocolVersion + 1);
   asio::write(socket, asio::buffer(FrameControlMessage(hello).value()));
-  EXPECT_THAT(ReadToEnd(&socket), testing::HasSubstr("protocol version 4 is not 3"));
+  EXPECT_THAT(ReadToEnd(&socket),
+              testing::HasSubstr(fmt::format("protocol version {} is not {}", kControlProtocolVersion + 1,
+                                             kControlProtocolVersion)));
 }
 
 TEST_F(ControlServerTest, RefusesASecondConnectionOfARank) {

@@ -13,37 +13,40 @@ std::vector<int32_t> PrefixCache::Page(std::span<const int32_t> tokens, size_t i
 
 SharedPrefix PrefixCache::Find(std::span<const int32_t> prompt, uint32_t most) const {
   SharedPrefix match;
-  const Node* node = &root_;
+  const Node* node = &nodes_.at(kRoot);
   for (size_t page = 0; (page + 1) * page_tokens_ <= most; ++page) {
     const auto it = node->next.find(Page(prompt, page));
     if (it == node->next.end()) break;
-    node = it->second.get();
+    node = &nodes_.at(it->second);
     match = {*node->holders.rbegin(), static_cast<uint32_t>((page + 1) * page_tokens_)};
   }
   return match;
 }
 
 void PrefixCache::Link(uint64_t sequence, Holder* holder) {
-  Node* node = &root_;
+  NodeId node = kRoot;
   for (size_t page = 0; page * page_tokens_ < holder->tokens.size(); ++page) {
-    auto& next = node->next[Page(holder->tokens, page)];
-    if (next == nullptr) next = std::make_unique<Node>();
-    node = next.get();
-    node->holders.insert(sequence);
+    const auto [it, added] = nodes_.at(node).next.try_emplace(Page(holder->tokens, page), last_node_ + 1);
+    if (added) nodes_.emplace(++last_node_, Node());
+    node = it->second;
+    nodes_.at(node).holders.insert(sequence);
   }
 }
 
-void PrefixCache::UnlinkBelow(Node* node, uint64_t sequence, std::span<const int32_t> tokens) {
-  if (tokens.empty()) return;
-  const auto it = node->next.find(Page(tokens, 0));
-  CHECK(it != node->next.end());
-  UnlinkBelow(it->second.get(), sequence, tokens.subspan(page_tokens_));
-  it->second->holders.erase(sequence);
-  if (it->second->holders.empty()) node->next.erase(it);
-}
-
 void PrefixCache::Unlink(uint64_t sequence, Holder* holder) {
-  if (std::exchange(holder->shared, false)) UnlinkBelow(&root_, sequence, holder->tokens);
+  if (!std::exchange(holder->shared, false)) return;
+  std::vector<NodeId> path = {kRoot};  // to the last page
+  for (size_t page = 0; page * page_tokens_ < holder->tokens.size(); ++page) {
+    path.push_back(nodes_.at(path.back()).next.at(Page(holder->tokens, page)));
+  }
+  for (size_t page = path.size() - 1; page-- > 0;) {
+    const NodeId node = path[page + 1];
+    std::set<uint64_t>& holders = nodes_.at(node).holders;
+    holders.erase(sequence);
+    if (!holders.empty()) continue;
+    nodes_.erase(node);
+    nodes_.at(path[page]).next.erase(Page(holder->tokens, page));
+  }
 }
 
 void PrefixCache::Add(uint64_t sequence, std::vector<int32_t> tokens) {

@@ -4,10 +4,10 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "coordinator/core/types.h"
@@ -41,9 +41,12 @@ class PrefixCache {
   uint32_t TokensOf(uint64_t sequence) const;
 
  private:
-  // A page of tokens behind those of the nodes above it.
+  using NodeId = uint64_t;
+  static constexpr NodeId kRoot = 0;
+  // A page of tokens behind those of the nodes above it. Nodes are not nested: a prompt may have a hundred
+  // thousand pages, too many for a walk or a destructor that calls itself.
   struct Node {
-    std::map<std::vector<int32_t>, std::unique_ptr<Node>> next;
+    std::map<std::vector<int32_t>, NodeId> next;
     std::set<uint64_t> holders;
   };
   struct Holder {
@@ -55,10 +58,10 @@ class PrefixCache {
   std::vector<int32_t> Page(std::span<const int32_t> tokens, size_t index) const;
   void Link(uint64_t sequence, Holder* holder);
   void Unlink(uint64_t sequence, Holder* holder);
-  void UnlinkBelow(Node* node, uint64_t sequence, std::span<const int32_t> tokens);
 
   size_t page_tokens_;
-  Node root_;
+  std::unordered_map<NodeId, Node> nodes_ = {{kRoot, Node()}};
+  NodeId last_node_ = kRoot;
   std::map<uint64_t, Holder> holders_;
   std::map<uint64_t, uint64_t> by_use_;  // the evictable ones: use -> sequence
   uint64_t uses_ = 0;

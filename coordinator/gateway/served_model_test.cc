@@ -45,18 +45,23 @@ class ByteTokenizer : public Tokenizer {
   int32_t bos() const override { return kBos; }
   const std::vector<int32_t>& end_tokens() const override { return ends_; }
   int32_t Find(std::string_view) const override { return -1; }
-  const std::string& chat_template() const override { return template_; }
+  const SpecialTokens& special_tokens() const override { return special_tokens_; }
+  const std::vector<std::string>& warnings() const override { return warnings_; }
+  const ChatTemplateText& chat_template() const override { return template_; }
 
  private:
   const std::vector<int32_t> ends_ = {2};
-  const std::string template_ = "{% for m in messages %}{{ m['content'] }}{% endfor %}";
+  const SpecialTokens special_tokens_;
+  const std::vector<std::string> warnings_;
+  const ChatTemplateText template_ = {
+      .text = "{% for m in messages %}{{ m['content'] }}{% endfor %}", .source = "here", .problem = ""};
 };
 
 ServedModel Model() {
   ServedModel model;
   model.id = "m";
   model.tokenizer = std::make_shared<ByteTokenizer>();
-  model.chat_template = ChatTemplate::Parse(model.tokenizer->chat_template()).value();
+  model.chat = LoadChat(*model.tokenizer, "").value();
   model.limits.vocab_size = 301;
   return model;
 }
@@ -68,8 +73,8 @@ TEST(ServedModel, SpecialTokensAreAddedWhereAskedForToTextAlone) {
   EXPECT_THAT(*EncodePrompt(model, PromptInput("a"), true), ElementsAre(kBos, 'a'));
   EXPECT_THAT(*EncodePrompt(model, PromptInput("a"), false), ElementsAre('a'));
   EXPECT_THAT(*EncodePrompt(model, PromptInput(std::vector<int32_t>{7}), true), ElementsAre(7));
-  EXPECT_THAT(*EncodeChat(model, Chat(), false), ElementsAre('a'));
-  EXPECT_THAT(*EncodeChat(model, Chat(), true), ElementsAre(kBos, 'a'));
+  EXPECT_THAT(*EncodeChat(model, Chat(), {}, false), ElementsAre('a'));
+  EXPECT_THAT(*EncodeChat(model, Chat(), {}, true), ElementsAre(kBos, 'a'));
   EXPECT_FALSE(EncodePrompt(model, PromptInput(""), false));
 }
 

@@ -79,7 +79,7 @@ TEST(ChatFields, WrongTypesAndNamesAreRefused) {
     EXPECT_THAT(error.message, HasSubstr(name));
   }
   EXPECT_THAT(ErrorOf(kUser, R"("chat_template_kwargs":{"add_generation_prompt":1})").message,
-              HasSubstr("'chat_template_kwargs.add_generation_prompt' must be true or false"));
+              HasSubstr("'chat_template_kwargs.add_generation_prompt' is 1, it must be true or false"));
 }
 
 TEST(ChatFields, ACompletionHasNoChatToRender) {
