@@ -59,14 +59,24 @@ ApiResult<std::vector<std::vector<int32_t>>> EncodeAll(const ServedModel& model,
 
 ApiResult<void> CheckPrompts(const ServedModel& model, const GenerationRequest& request,
                              const std::vector<std::vector<int32_t>>& prompts) {
+  const char* param = request.chat ? "messages" : "prompt";
+  constexpr const char* kCode = "context_length_exceeded";
   for (const auto& prompt : prompts) {
-    if (const auto usable = CheckTokens(model, request.chat ? "messages" : "prompt", prompt); !usable)
-      return usable.error();
-    if (model.max_prompt_tokens == 0 || prompt.size() <= model.max_prompt_tokens) continue;
-    return BadRequest(request.chat ? "messages" : "prompt",
-                      fmt::format("the prompt has {} tokens, this server takes {} at most", prompt.size(),
-                                  model.max_prompt_tokens),
-                      "context_length_exceeded");
+    if (const auto usable = CheckTokens(model, param, prompt); !usable) return usable.error();
+    if (model.max_prompt_tokens > 0 && prompt.size() > model.max_prompt_tokens) {
+      return BadRequest(param,
+                        fmt::format("the prompt of '{}' has {} tokens, this server takes {} at most", param,
+                                    prompt.size(), model.max_prompt_tokens),
+                        kCode);
+    }
+    if (prompt.size() >= model.context_length) {
+      return BadRequest(
+          param,
+          fmt::format("the prompt of '{}' has {} tokens, the context of {} takes {} at most, and "
+                      "the answer's first",
+                      param, prompt.size(), model.context_length, model.context_length - 1),
+          kCode);
+    }
   }
   return {};
 }

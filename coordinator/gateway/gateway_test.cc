@@ -186,6 +186,16 @@ TEST(Gateway, ErrorsNameWhatIsWrong) {
   const HttpReply context = error(R"("max_tokens":496)");
   EXPECT_EQ(context.status, 400);
   EXPECT_EQ(At(context, "/error/code"), R"("context_length_exceeded")");
+  EXPECT_EQ(At(context, "/error/param"), R"("max_tokens")");
+  const std::string longest(499, 'x');
+  for (const auto& [prompt, status] : {std::pair(longest, 200), std::pair(longest + "x", 400)}) {
+    const HttpReply reply = Fetch(server.port(), "POST", "/v1/completions",
+                                  fmt::format(R"({{"model":"fake","prompt":"{}","max_tokens":1}})", prompt));
+    EXPECT_EQ(reply.status, status);
+    if (status == 200) continue;
+    EXPECT_EQ(At(reply, "/error/param"), R"("prompt")");
+    EXPECT_THAT(reply.body, HasSubstr("has 500 tokens, the context of 500 takes 499 at most"));
+  }
   EXPECT_EQ(Fetch(server.port(), "POST", "/v1/completions", R"({"model":"fake","prompt":""})").status, 400);
   EXPECT_EQ(Fetch(server.port(), "POST", "/v1/completions", "{").status, 400);
   const HttpReply model =

@@ -220,6 +220,7 @@ TEST(HttpForms, EmptyLinesBeforeARequestAreSkipped) {
     EXPECT_EQ(client.ReadReply().status, 200);
   }
   client.Send("\r");
+  EXPECT_EQ(Fetch(server.port(), "GET", "/healthz").status, 200) << "what was sent before has been read";
   client.Send("\nGET /healthz HTTP/1.1\r\n\r\n");
   EXPECT_EQ(client.ReadReply().status, 200);
 }

@@ -207,6 +207,7 @@ void Session::OnRead(error_code error, size_t size) {
 // Takes what has come as far as it goes, and asks for more.
 void Session::Parse() {
   if (state_ == State::kIdle) input_.erase(0, EmptyLinesBefore(input_));
+  if (state_ == State::kIdle && input_ == "\r") return Read();  // half of one
   while (!input_.empty()) {
     if (state_ == State::kIdle) Await(State::kHeader, options_.header_timeout);
     error_code error;

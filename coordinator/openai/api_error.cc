@@ -53,7 +53,8 @@ ApiError ApiErrorOf(const Error& error, const std::string& param) {
 ApiError ApiErrorOf(FailureKind kind, const std::string& message) {
   switch (kind) {
     case FailureKind::kContextLength:
-      return BadRequest("", message, "context_length_exceeded");
+      return BadRequest("max_tokens", message,
+                        "context_length_exceeded");  // a prompt that is too long is refused before
     case FailureKind::kTooLarge:
       return BadRequest("max_tokens", message, "kv_budget_exceeded");
     case FailureKind::kQueueFull:

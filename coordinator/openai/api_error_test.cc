@@ -12,6 +12,7 @@ TEST(ApiError, Body) {
             R"({"error":{"message":"no","type":"invalid_request_error","param":"p","code":"c"}})");
   EXPECT_EQ(ApiErrorOf(FailureKind::kQueueFull, "").status, 429);
   EXPECT_EQ(ApiErrorOf(FailureKind::kContextLength, "").code, "context_length_exceeded");
+  EXPECT_EQ(ApiErrorOf(FailureKind::kContextLength, "").param, "max_tokens");
   for (const FailureKind kind : {FailureKind::kNoPipeline, FailureKind::kPipelineRestarted,
                                  FailureKind::kQueueTimeout, FailureKind::kShuttingDown}) {
     EXPECT_EQ(ApiErrorOf(kind, "").status, 503);
