@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds llama.cpp's library, as pinned below, and bench/llama_driver.cc on it; prints the path of the driver only.
 # It lies in the cache; nothing is done when it is up to date. Progress goes to stderr, the compilers' output to a log.
+# A file `note` beside the driver says in a line how the library was built. `--options` prints CMake's options instead.
 set -euo pipefail
 
 readonly VERSION=0.3.36 # of llama-cpp-python, whose source distribution carries the sources of llama.cpp
@@ -14,12 +15,32 @@ readonly source="$cache/llama.cpp" build="$cache/build" driver="$cache/llama_dri
 say() { echo "build_llama: $*" >&2; }
 die() { say "$*"; exit 1; }
 
+# On a CPU with AMX, llama.cpp's AMX kernels end the process (SIGSEGV in ggml_backend_amx_mul_mat): they are left out.
+# LLAMA_AMX=yes or no says whether the CPU has AMX; otherwise /proc/cpuinfo does.
+has_amx() {
+  case "${LLAMA_AMX:-auto}" in
+    yes) return 0 ;;
+    no) return 1 ;;
+    auto) grep -qm 1 '^flags.* amx_' /proc/cpuinfo ;;
+    *) die "LLAMA_AMX is '$LLAMA_AMX', expected yes, no or auto" ;;
+  esac
+}
+amx_options=() note="llama.cpp of llama-cpp-python $VERSION, built for this CPU"
+if has_amx; then
+  readonly NO_AMX="-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
+  amx_options=(-DGGML_AMX_TILE=OFF -DGGML_AMX_INT8=OFF -DGGML_AMX_BF16=OFF "-DCMAKE_C_FLAGS=$NO_AMX" "-DCMAKE_CXX_FLAGS=$NO_AMX")
+  note+=" without its AMX kernels, which crash (SIGSEGV in ggml_backend_amx_mul_mat)"
+fi
 readonly OPTIONS=(
   -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++ -DBUILD_SHARED_LIBS=OFF
   -DGGML_NATIVE=ON -DGGML_OPENMP=ON -DGGML_RPC=ON -DGGML_RPC_RDMA=OFF
   -DLLAMA_BUILD_COMMON=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF
-  -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_APP=OFF
+  -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_APP=OFF "${amx_options[@]}"
 )
+if [ "${1:-}" = --options ]; then
+  printf '%s\n' "${OPTIONS[@]}" "$note"
+  exit 0
+fi
 # The library is made for this processor (-march=native): a cache that was made on another one is built anew.
 isa="$(grep -m 1 '^flags' /proc/cpuinfo | sha256sum | cut -d ' ' -f 1)"
 readonly wanted="$SHA256 $isa ${OPTIONS[*]}"
@@ -69,5 +90,6 @@ if [ "$(cat "$cache/built" 2>/dev/null)" != "$wanted" ]; then
   build_library
   echo "$wanted" >"$cache/built"
 fi
+echo "$note" >"$cache/note"
 if [ ! -x "$driver" ] || [ -n "$(find "$bench" -name '*llama*' -newer "$driver")" ]; then build_driver; fi
 echo "$driver"

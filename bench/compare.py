@@ -197,6 +197,11 @@ def line(row: Row, samples: Samples) -> tuple[str, bool]:
     return "| " + " | ".join(cells) + " |", ok
 
 
+def compared_with(driver: str) -> str:
+    """How build_llama.sh built the library: on a CPU with AMX, without llama.cpp's AMX kernels."""
+    return Path(driver).with_name("note").read_text(encoding="utf-8").strip()
+
+
 def heading(options: argparse.Namespace) -> str:
     git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
@@ -209,6 +214,7 @@ def heading(options: argparse.Namespace) -> str:
         [
             f"CPU: {cpu_info('model name')} ({isa}); {now}; commit {commit}; model {Path(options.model).name};",
             f"median of {options.rounds} round(s).",
+            f"Compared with: {compared_with(options.driver)}.",
             "",
             "| " + " | ".join(titles) + " |",
             "|---|" + "---:|" * 6 + "---|---|---:|",

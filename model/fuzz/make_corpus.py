@@ -8,9 +8,10 @@ import pathlib
 import struct
 
 CORPUS = pathlib.Path(__file__).parent / "corpus"
-U32, F32, BOOL, STRING, ARRAY, U64 = 4, 6, 7, 8, 9, 10
+U16, U32, F32, BOOL, STRING, ARRAY, U64 = 2, 4, 6, 7, 8, 9, 10
 
 
+def u16(v): return struct.pack("<H", v)
 def u32(v): return struct.pack("<I", v)
 def u64(v): return struct.pack("<Q", v)
 def f32(v): return struct.pack("<f", v)
@@ -56,10 +57,38 @@ def write(kind, name, content):
     (CORPUS / kind / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
+def make_gguf_split():
+    pairs, tensors, data = llama()
+
+    def keys(number, count=2, total=len(tensors)):
+        return [("split.no", U16, u16(number)), ("split.count", U16, u16(count)), ("split.tensors.count", U32, u32(total))]
+
+    def part(number, more, own, **changed):
+        """With the tensors `own`, whose data lie at the beginning."""
+        begin = own[0][3]
+        return gguf(more + keys(number, **changed), [(n, d, k, o - begin) for n, d, k, o in own], data[begin:])
+
+    first, second = part(0, pairs, tensors[:5]), part(1, [], tensors[5:])
+    for name, parts in {"valid": (first, second), "same_part": (first, first), "missing": (first, b""),
+                        "other_count": (first, part(1, [], tensors[5:], count=3)),
+                        "in_both": (first, part(1, [], tensors[4:])),
+                        "other_total": (part(0, pairs, tensors[:5], total=3), second),
+                        "not_first": (second, first), "whole": (gguf(pairs, tensors, data), b"")}.items():
+        write("gguf_split", name, u32(len(parts[0])) + parts[0] + parts[1])
+
+
 def make_gguf():
     pairs, tensors, data = llama()
     write("gguf", "valid_llama", gguf(pairs, tensors, data))
     write("gguf", "valid_llama_v2", gguf(pairs, tensors, data, version=2))
+    for name, number, elements, size in (("q5_0", 6, 32, 22), ("q5_1", 7, 32, 24), ("q2_k", 10, 256, 84),
+                                         ("q3_k", 11, 256, 110), ("iq4_nl", 20, 32, 18), ("iq4_xs", 23, 256, 136)):
+        write("gguf", "valid_" + name, gguf([], [("t", [elements, 3], number, 0)], bytes(3 * size)))
+        write("gguf", "truncated_" + name, gguf([], [("t", [elements, 3], number, 0)], bytes(3 * size - 1)))
+    write("gguf", "other_type", gguf([], [("t", [256, 3], 16, 0)], bytes(300)))
+    write("gguf", "keys_of_others", gguf(pairs + [("llama.logit_scale", F32, f32(2)), ("llama.pooling_type", U32, u32(1)),
+                                                  ("llama.attention.head_count", ARRAY, u32(U32) + u64(1) + u32(2))],
+                                         tensors, data))
     one = [("t", [32, 2], 8, 0)]
     write("gguf", "valid_q8_0", gguf([], one, bytes(68)))
     write("gguf", "truncated_data", gguf([], one, bytes(67)))
@@ -145,6 +174,7 @@ def make_hf_special_tokens():
 
 
 make_gguf()
+make_gguf_split()
 make_safetensors()
 make_hf_special_tokens()
 make_hf_config()

@@ -1,6 +1,6 @@
-// write_logits MODEL SEQUENCES OUT [--dequantise]: the logits [tokens][vocab] after every token of each line of token
-// ids in SEQUENCES as F32, sequence by sequence, as bench/llama_driver.cc writes llama.cpp's. With --dequantise, no
-// activation is rounded to 8 bits: every matrix is kept as F32.
+// write_logits MODEL SEQUENCES OUT [--dequantise]: the logits [tokens][vocab] after every token of each line
+// of token ids in SEQUENCES as F32, sequence by sequence, as bench/llama_driver.cc writes llama.cpp's. With
+// --dequantise, no activation is rounded to 8 bits: every matrix is kept as F32.
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
@@ -26,7 +26,8 @@ int main(int argc, char** argv) {
   using namespace exeunt;  // NOLINT(google-build-using-namespace): a program
   const std::span<char*> arguments(argv + 1, static_cast<size_t>(argc - 1));
   const bool dequantise = arguments.size() == 4 && std::string_view(arguments[3]) == "--dequantise";
-  if (arguments.size() != 3 && !dequantise) return Fail("usage: write_logits MODEL SEQUENCES OUT [--dequantise]");
+  if (arguments.size() != 3 && !dequantise)
+    return Fail("usage: write_logits MODEL SEQUENCES OUT [--dequantise]");
   auto source = ModelSource::Open(arguments[0]);
   if (!source) return Fail(source.error().message);
   Engine engine(*source, dequantise ? Weights::kF32 : Weights::kAsStored);
@@ -39,7 +40,8 @@ int main(int argc, char** argv) {
     std::vector<int> positions(tokens.size());
     std::iota(positions.begin(), positions.end(), 0);
     for (const std::vector<float>& logits : engine.Logits(tokens, positions)) {
-      out.write(reinterpret_cast<const char*>(logits.data()), static_cast<std::streamsize>(logits.size() * sizeof(float)));
+      out.write(reinterpret_cast<const char*>(logits.data()),
+                static_cast<std::streamsize>(logits.size() * sizeof(float)));
     }
   }
   return out.flush() ? EXIT_SUCCESS : Fail(std::string("cannot write ") + arguments[2]);

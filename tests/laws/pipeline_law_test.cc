@@ -41,7 +41,7 @@ size_t ExitsBelow(const LawRun& run, int layer) {
 }
 
 TEST(PipelineLaw, AnyNumberOfStagesAndAnySplitGiveTheSameBits) {
-  for (const DType dtype : {DType::kF32, DType::kQ8_0, DType::kQ4_1}) {
+  for (const DType dtype : {DType::kF32, DType::kQ8_0, DType::kQ4_1, DType::kQ5_1, DType::kIQ4_NL}) {
     const auto model = Tiny(dtype);
     const auto requests = MakeRequests({.count = 6, .seed = 5, .exit = kForcedMix}, 300);
     const LawRun want = RunLaw(model, Stages(1), requests);
