@@ -59,7 +59,7 @@ Result<Value> StrftimeNow(const Arguments& arguments) {
   const std::string& format = bound[0].string();
   constexpr size_t kMaxFormat = 200;
   if (format.size() > kMaxFormat) return InvalidArgument("strftime_now: a format of {} bytes", format.size());
-  static constexpr std::string_view kKnown = "aAbBcdDeFHIjmMnpRSTuUwWxXyYZz%";
+  static constexpr std::string_view kKnown = "aAbBcCdDeFgGhHIjklmMnprRsStTuUVwWxXyYzZ%";
   for (size_t i = 0; i < format.size(); ++i) {
     if (format[i] != '%') continue;
     ++i;
