@@ -46,13 +46,13 @@ TEST(PrefixCache, FindsTheLongestBeginningOfWholePagesAndItsNewestHolder) {
 // A prompt of a context of millions of tokens is found, removed and destroyed without a stack that grows with
 // it.
 TEST(PrefixCache, TakesPromptsOfMillionsOfTokens) {
-  constexpr int kLong = 1 << 22;
+  constexpr int kLong = 1 << 20;  // 2^18 pages
   auto cache = std::make_unique<PrefixCache>(4);
   cache->Add(1, Tokens(kLong));
   cache->Add(2, Tokens(8));
-  EXPECT_THAT(Found(*cache, Tokens(kLong + 1)), Pair(1U, static_cast<uint32_t>(kLong)));
+  EXPECT_THAT(Found(*cache, Tokens(kLong + 1), kLong), Pair(1U, static_cast<uint32_t>(kLong)));
   cache->Suspend(1);
-  EXPECT_THAT(Found(*cache, Tokens(kLong + 1)), Pair(2U, 8U));
+  EXPECT_THAT(Found(*cache, Tokens(kLong + 1), kLong), Pair(2U, 8U));
   cache->Resume(1);
   cache.reset();
 }
