@@ -7,6 +7,7 @@
 #include <cstring>
 #include <future>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 
@@ -15,13 +16,12 @@ namespace {
 
 using boost::asio::ip::address;
 using boost::asio::ip::tcp;
-using Addresses = std::vector<address>;
 
 // Far more than a machine has; the rest of a longer list is left out.
 constexpr size_t kMaxAddresses = 64;
 
-Addresses AddressesOf(const addrinfo* list) {
-  Addresses addresses;
+AddressList AddressesOf(const addrinfo* list) {
+  AddressList addresses;
   for (const addrinfo* info = list; info != nullptr && addresses.size() < kMaxAddresses;
        info = info->ai_next) {
     tcp::endpoint endpoint;
@@ -33,32 +33,32 @@ Addresses AddressesOf(const addrinfo* list) {
   return addresses;
 }
 
-// Blocks as long as the resolver does.
-Result<Addresses> LookUp(const std::string& host) {
+}  // namespace
+
+Result<AddressList> LookUpAddresses(const std::string& name) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* list = nullptr;
-  const int failed = getaddrinfo(host.c_str(), nullptr, &hints, &list);
-  if (failed != 0) return NotFound("host '{}': {}", host, gai_strerror(failed));
-  Addresses addresses = AddressesOf(list);
+  const int failed = getaddrinfo(name.c_str(), nullptr, &hints, &list);
+  if (failed != 0) return NotFound("host '{}': {}", name, gai_strerror(failed));
+  AddressList addresses = AddressesOf(list);
   freeaddrinfo(list);
-  if (addresses.empty()) return NotFound("host '{}' has no address", host);
+  if (addresses.empty()) return NotFound("host '{}' has no address", name);
   return addresses;
 }
 
-}  // namespace
-
-Result<Addresses> ListenAddresses(const std::string& host, Duration limit) {
+Result<AddressList> ListenAddresses(const std::string& host, Duration limit, AddressLookUp look_up) {
   const std::string name = WithoutBrackets(host);
   boost::system::error_code error;
   const address literal = boost::asio::ip::make_address(name, error);
-  if (!error) return Addresses{literal};
+  if (!error) return AddressList{literal};
   if (name.empty() || name.find('\0') != std::string::npos)
     return InvalidArgument("host '{}' is neither an address nor a name", host);
   // The resolver cannot be interrupted: a look-up that is too late ends by itself, and nobody hears of it.
-  std::packaged_task<Result<Addresses>()> task([name] { return LookUp(name); });
+  std::packaged_task<Result<AddressList>()> task(
+      [name, look_up = std::move(look_up)] { return look_up(name); });
   auto found = task.get_future();
   std::thread(std::move(task)).detach();
   if (found.wait_for(limit) == std::future_status::ready) return found.get();

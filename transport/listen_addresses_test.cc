@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <set>
 
 namespace exeunt {
@@ -43,7 +44,13 @@ TEST(ListenAddresses, ErrorsNameTheHost) {
 }
 
 TEST(ListenAddresses, ALookUpHasADeadline) {
-  const auto found = ListenAddresses("localhost", Duration(-1));
+  std::promise<void> never;  // until the test is over
+  const auto stuck = [wait = never.get_future().share()](const std::string&) -> Result<AddressList> {
+    wait.wait();
+    return AddressList{};
+  };
+  const auto found = ListenAddresses("localhost", std::chrono::milliseconds(1), stuck);
+  never.set_value();
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, ErrorCode::kDeadlineExceeded);
   EXPECT_THAT(found.error().message, HasSubstr("host 'localhost' could not be looked up within"));
