@@ -146,7 +146,7 @@ Result<Value> UrlEncode(Interpreter& interpreter, const Value& value, const Argu
   const bool pairs = value.list() != nullptr || value.dict() != nullptr || value.sequence() != nullptr;
   if (!pairs) {
     ASSIGN_OR_RETURN(const std::string text, ToText(value, budget));
-    RETURN_IF_ERROR(budget->Spend(text.size() / 16));
+    RETURN_IF_ERROR(budget->Spend(text.size()));
     return Value::String(UrlQuote(text, false));
   }
   Value items = value;
@@ -160,7 +160,7 @@ Result<Value> UrlEncode(Interpreter& interpreter, const Value& value, const Argu
     if (pair.size() != 2) return InvalidArgument("urlencode: an entry of {} parts instead of 2", pair.size());
     ASSIGN_OR_RETURN(const std::string key, ToText(pair[0], budget));
     ASSIGN_OR_RETURN(const std::string text, ToText(pair[1], budget));
-    RETURN_IF_ERROR(budget->Spend((key.size() + text.size()) / 16));
+    RETURN_IF_ERROR(budget->Spend(key.size() + text.size()));
     if (!out.empty()) out += '&';
     out += UrlQuote(key, true) + '=' + UrlQuote(text, true);
   }
