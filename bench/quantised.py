@@ -117,7 +117,7 @@ def main() -> int:
     parser.add_argument("--key", required=True, help="of the model, in the names of the requantised files")
     parser.add_argument("--types", default="q4_k_m,q5_k_m,q3_k_m,iq4_xs,q2_k,q5_0,q5_1,iq4_nl")
     parser.add_argument("--sequences", type=int, default=12)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1, help="of llama.cpp, whose threads spin")
     options = parser.parse_args()
     sequences = prompts(options.sequences)
     print(f"CPU: {cpu()}; model {Path(options.model).name}; {sum(map(len, sequences))} positions of {len(sequences)} "
