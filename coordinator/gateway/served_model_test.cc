@@ -52,7 +52,7 @@ class ByteTokenizer : public Tokenizer {
  private:
   const std::vector<int32_t> ends_ = {2};
   const SpecialTokens special_tokens_ = {};
-  const std::vector<std::string> warnings_;
+  const std::vector<std::string> warnings_ = {};
   const ChatTemplateText template_ = {
       .text = "{% for m in messages %}{{ m['content'] }}{% endfor %}", .source = "here", .problem = ""};
 };

@@ -44,7 +44,7 @@ class FakeTokenizer : public Tokenizer {
   const std::vector<int32_t> end_tokens_ = {kFakeEnd};
   const SpecialTokens special_tokens_ = {
       .named = {{"bos_token", std::string(kBegin)}, {"eos_token", "<|end|>"}}, .additional = {}};
-  const std::vector<std::string> warnings_;
+  const std::vector<std::string> warnings_ = {};
   const ChatTemplateText chat_template_;
 };
 
