@@ -34,7 +34,14 @@ Result<std::string> UpToTag(const std::string& text, std::string_view message) {
   }
   const std::string_view before = std::string_view(text).substr(0, at);
   const bool trims = text.compare(at, kTag.size(), kTag) != 0;
-  return std::string(trims ? jinja::StripRight(before, "") : before);
+  std::string kept(trims ? jinja::StripRight(before, "") : before);
+  // Where a template writes the last message more than once.
+  for (const std::string_view tag : {kTag, kTagTrimmed}) {
+    for (size_t found = kept.find(tag); found != std::string::npos; found = kept.find(tag, found)) {
+      kept.erase(found, tag.size());
+    }
+  }
+  return kept;
 }
 
 }  // namespace

@@ -54,6 +54,20 @@ TEST(RenderChat, ContinuesTheFinalMessage) {
             "a|a");
 }
 
+// A template may write the last message more than once: it ends where it stands last.
+TEST(RenderChat, NothingOfTheMarkIsLeft) {
+  const ChatOptions options{.add_generation_prompt = false, .continue_final_message = true};
+  const boost::json::array messages{{{"role", "assistant"}, {"content", "According to"}}};
+  EXPECT_EQ(
+      Render("{% for m in messages %}{{ m.content }}|{{ m.content }}<end>{% endfor %}", options, messages),
+      "According to|According to");
+  EXPECT_EQ(Render("{{ messages[0].content }}<e>last: {{ messages[-1].content }}!", options, messages),
+            "According to<e>last: According to");
+  EXPECT_EQ(
+      Render("{{ messages[0].content | trim }}<e>{{ messages[0].content | trim }}<e>", options, messages),
+      "According to<e>According to");
+}
+
 TEST(RenderChat, SaysWhyAMessageCannotBeContinued) {
   const ChatOptions options{.add_generation_prompt = false, .continue_final_message = true};
   EXPECT_THAT(Render("nothing of it", options), HasSubstr("does not write the last message as it is"));

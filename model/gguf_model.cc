@@ -160,7 +160,7 @@ Result<ModelConfig> GgufModelConfig(const GgufContents& gguf) {
   ASSIGN_OR_RETURN(config.rope_scaling, ReadRopeScaling(keys));
   RopeScaling& scaling = config.rope_scaling;
   config.context_length = config.unscaled_context_length;
-  if (scaling.kind != RopeScalingKind::kNone && scaling.original_context > 0) {
+  if (scaling.kind != RopeScalingKind::kNone && scaling.original_context > 0 && scaling.factor != 1.0F) {
     config.context_length =
         static_cast<int>(std::min(std::lround(scaling.original_context * double{scaling.factor}), 1L << 30));
   }

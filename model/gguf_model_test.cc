@@ -180,6 +180,9 @@ TEST(GgufModelConfig, ContextsAreThoseOfTheScaledModel) {
                      {"rope.scaling.factor", 4.0},
                      {"rope.scaling.original_context_length", int64_t{2048}}}),
             8192);
+  EXPECT_EQ(
+      context({{"rope.scaling.type", Text("yarn")}, {"rope.scaling.original_context_length", int64_t{128}}}),
+      4096);
   EXPECT_EQ(context({{"rope.scaling.factor", 2.3}, {"rope.scaling.original_context_length", int64_t{1000}}}),
             2300);
 }

@@ -120,10 +120,15 @@ constexpr std::string_view kKnownKeys[] = {"architectures",
                                            "length_penalty",
                                            "max_length",
                                            "max_position_embeddings",
+                                           "max_seq_len",
+                                           "max_seq_length",
+                                           "max_sequence_length",
                                            "max_window_layers",
                                            "min_length",
                                            "mlp_bias",
+                                           "model_max_length",
                                            "model_type",
+                                           "n_positions",
                                            "no_repeat_ngram_size",
                                            "num_attention_heads",
                                            "num_beam_groups",
@@ -131,6 +136,7 @@ constexpr std::string_view kKnownKeys[] = {"architectures",
                                            "num_hidden_layers",
                                            "num_key_value_heads",
                                            "num_return_sequences",
+                                           "original_max_position_embeddings",
                                            "output_attentions",
                                            "output_hidden_states",
                                            "output_scores",
@@ -148,6 +154,8 @@ constexpr std::string_view kKnownKeys[] = {"architectures",
                                            "rope_scaling",
                                            "rope_theta",
                                            "sep_token_id",
+                                           "seq_len",
+                                           "seq_length",
                                            "sliding_window",
                                            "suppress_tokens",
                                            "task_specific_params",
@@ -233,6 +241,34 @@ Result<int> HeadDim(const HfKeys& keys, const Architecture& architecture, const 
   return config.d_model / config.n_heads;
 }
 
+// As vLLM: 2048 where the file does not say it.
+Result<int> Positions(const HfKeys& keys, std::vector<std::string>* warnings) {
+  constexpr int kDefault = 2048;
+  ASSIGN_OR_RETURN(const std::optional<int> positions, keys.Int("max_position_embeddings"));
+  if (positions) return *positions;
+  warnings->push_back(
+      fmt::format("config.json: key 'max_position_embeddings' is missing, {} is assumed", kDefault));
+  return kDefault;
+}
+
+// Other keys that say a context length; the smallest counts (vLLM's _get_and_verify_max_len). YaRN's comes
+// from the original.
+constexpr std::string_view kContextKeys[] = {"max_seq_len",      "max_seq_length", "max_sequence_length",
+                                             "model_max_length", "n_positions",    "seq_len",
+                                             "seq_length"};
+Status LimitContext(const HfKeys& keys, ModelConfig* config) {
+  const RopeScaling& scaling = config->rope_scaling;
+  if (scaling.kind == RopeScalingKind::kYarn) return OkStatus();
+  const double factor = scaling.kind == RopeScalingKind::kLinear ? double{scaling.factor} : 1.0;
+  for (const std::string_view key : kContextKeys) {
+    ASSIGN_OR_RETURN(const std::optional<double> length, keys.Number(key));
+    if (!length) continue;
+    if (!(*length >= 1)) return InvalidArgument("key '{}' is {}, it must be at least 1", key, *length);
+    config->context_length = static_cast<int>(std::min(double{1} * config->context_length, *length * factor));
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 Result<ModelConfig> ParseHfConfig(std::string_view text) {
@@ -253,10 +289,11 @@ Result<ModelConfig> ParseHfConfig(std::string_view text) {
   config.n_kv_heads = n_kv_heads.value_or(default_n_kv_heads == 0 ? config.n_heads : default_n_kv_heads);
   ASSIGN_OR_RETURN(config.head_dim, HeadDim(keys, architecture, config));
   ASSIGN_OR_RETURN(config.vocab_size, keys.RequiredInt("vocab_size"));
-  ASSIGN_OR_RETURN(config.unscaled_context_length, keys.RequiredInt("max_position_embeddings"));
+  ASSIGN_OR_RETURN(config.unscaled_context_length, Positions(keys, &config.warnings));
   ASSIGN_OR_RETURN(config.norm_eps, keys.Float("rms_norm_eps", 1e-6F));
   ASSIGN_OR_RETURN(config.tied_embeddings, keys.Bool("tie_word_embeddings", false));
   RETURN_IF_ERROR(ReadHfRope(keys, &config));
+  RETURN_IF_ERROR(LimitContext(keys, &config));
   ASSIGN_OR_RETURN(config.sliding_window, SlidingWindow(keys, config));
   RETURN_IF_ERROR(CheckLayerTypes(keys, config));
   WarnOfUnknownKeys(keys, &config);

@@ -23,11 +23,14 @@ bool HfKeys::IsNull(std::string_view key) const {
 Result<std::optional<int>> HfKeys::Int(std::string_view key) const {
   const json::value* const value = Find(key);
   if (value == nullptr) return std::optional<int>();
-  const int64_t* const number = value->if_int64();
-  if (number == nullptr || *number < 0 || *number > std::numeric_limits<int>::max()) {
-    return Wrong(key, *value, fmt::format("a whole number from 0 to {}", std::numeric_limits<int>::max()));
+  constexpr double kMost = std::numeric_limits<int>::max();
+  const double number = value->is_double()  ? value->get_double()  // 4096.0 is whole, too
+                        : value->is_int64() ? static_cast<double>(value->get_int64())
+                                            : -1.0;
+  if (!(number >= 0 && number <= kMost && number == std::floor(number))) {
+    return Wrong(key, *value, fmt::format("a whole number from 0 to {}", kMost));
   }
-  return std::optional(static_cast<int>(*number));
+  return std::optional(static_cast<int>(number));
 }
 
 Result<int> HfKeys::RequiredInt(std::string_view key) const {

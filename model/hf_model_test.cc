@@ -1,5 +1,6 @@
 #include "model/hf_model.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -114,6 +115,41 @@ TEST(HfConfig, ContextsAreThoseOfTheScaledModel) {
                     R"("original_max_position_embeddings":1024})"),
             4096);  // scaled already
   EXPECT_EQ(Parsed(Config()).unscaled_context_length, 64);
+}
+
+// transformers' standardize_rope_params: the key beside the object comes first, but for linear scaling.
+TEST(HfConfig, TheOriginalContextMayStandBesideTheObject) {
+  const auto parsed = [](const std::string& scaling) {
+    return Parsed(
+        Config(R"("max_position_embeddings":512,"original_max_position_embeddings":128,)" + scaling));
+  };
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    const ModelConfig yarn = parsed(fmt::format(R"("{}":{{"rope_type":"yarn","factor":4.0}})", key));
+    EXPECT_EQ(yarn.rope_scaling.original_context, 128);
+    EXPECT_EQ(yarn.context_length, 512);
+    EXPECT_TRUE(yarn.warnings.empty());
+  }
+  EXPECT_EQ(parsed(R"("rope_scaling":{"type":"yarn","factor":2,"original_max_position_embeddings":64})")
+                .rope_scaling.original_context,
+            128);
+  EXPECT_EQ(parsed(R"("rope_scaling":{"type":"llama3","factor":8})").rope_scaling.original_context, 128);
+  EXPECT_EQ(parsed(R"("rope_scaling":{"type":"linear","factor":2})").context_length, 1024);
+}
+
+// vLLM takes the smallest of the keys that say a context length, and 2048 where none does.
+TEST(HfConfig, TheSmallestContextLengthCounts) {
+  for (const char* key :
+       {"model_max_length", "max_sequence_length", "max_seq_len", "n_positions", "seq_length"}) {
+    EXPECT_EQ(Parsed(Config(fmt::format(R"("{}":32)", key))).context_length, 32) << key;
+    EXPECT_EQ(Parsed(Config(fmt::format(R"("{}":1e30)", key))).context_length, 64) << key;
+  }
+  EXPECT_EQ(Parsed(Config(R"("seq_len":16,"rope_scaling":{"type":"linear","factor":2})")).context_length, 32);
+  EXPECT_EQ(Parsed(Config(R"("max_position_embeddings":128.0)")).context_length, 128);
+  const ModelConfig none = Parsed(Config(R"("max_position_embeddings":null)"));
+  EXPECT_EQ(none.context_length, 2048);
+  EXPECT_THAT(none.warnings, ElementsAre(HasSubstr("'max_position_embeddings' is missing, 2048 is assumed")));
+  EXPECT_THAT(ErrorOf(R"("max_seq_len":0)"), HasSubstr("key 'max_seq_len' is 0, it must be at least 1"));
+  EXPECT_THAT(ErrorOf(R"("hidden_size":8.5)"), HasSubstr("expected a whole number"));
 }
 
 TEST(HfConfig, KeysWithoutEffectAreListedOnce) {

@@ -141,7 +141,9 @@ Status ExpectWholeRotary(const HfKeys& keys) {
   return Unimplemented("key 'partial_rotary_factor' is {}, only 1 is supported", rotary);
 }
 
-Status ReadObject(const HfKeys& keys, ModelConfig* config) {
+// `outer_original`: the key of the same name in config.json itself, which comes first (transformers'
+// standardize_rope_params).
+Status ReadObject(const HfKeys& keys, const std::optional<int>& outer_original, ModelConfig* config) {
   RETURN_IF_ERROR(ExpectWholeRotary(keys));
   ASSIGN_OR_RETURN(config->rope_theta, keys.Float("rope_theta", config->rope_theta));
   RopeScaling scaling;
@@ -151,7 +153,8 @@ Status ReadObject(const HfKeys& keys, ModelConfig* config) {
   config->rope_scaling = scaling;
   config->context_length = unscaled;
   if (scaling.kind == RopeScalingKind::kNone) return OkStatus();
-  ASSIGN_OR_RETURN(const std::optional<int> original, keys.Int("original_max_position_embeddings"));
+  ASSIGN_OR_RETURN(std::optional<int> original, keys.Int("original_max_position_embeddings"));
+  if (outer_original && scaling.kind != RopeScalingKind::kLinear) original = outer_original;
   ASSIGN_OR_RETURN(const double factor, ReadFactor(keys, scaling.kind, original, unscaled));
   scaling.factor = static_cast<float>(factor);
   scaling.original_context = original.value_or(unscaled);
@@ -190,7 +193,8 @@ Status ReadHfRope(const HfKeys& keys, ModelConfig* config) {
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     ASSIGN_OR_RETURN(const json::object* const object, ObjectOfAllLayers(keys, key));
     if (object == nullptr) continue;
-    const Status read = ReadObject(HfKeys(*object), config);
+    ASSIGN_OR_RETURN(const std::optional<int> original, keys.Int("original_max_position_embeddings"));
+    const Status read = ReadObject(HfKeys(*object), original, config);
     if (!read) return Annotate(read.error(), fmt::format("key '{}'", key));
     return OkStatus();
   }
@@ -198,10 +202,11 @@ Status ReadHfRope(const HfKeys& keys, ModelConfig* config) {
 }
 
 Status OverrideRopeScaling(std::string_view text, ModelConfig* config) {
+  const std::string option = fmt::format("--rope-scaling {}", Quoted(text));
   const auto object = ParseJsonObject(text);
-  if (!object) return Annotate(object.error(), "rope scaling");
-  const Status read = ReadObject(HfKeys(*object), config);
-  if (!read) return Annotate(read.error(), "rope scaling");
+  if (!object) return Annotate(object.error(), option);
+  const Status read = ReadObject(HfKeys(*object), std::nullopt, config);
+  if (!read) return Annotate(read.error(), option);
   config->rope_freq_factors.clear();  // the file's own scaling
   return OkStatus();
 }

@@ -155,22 +155,38 @@ class Reader {
         Name(name, *value, text);
       }
     }
-    return ReadAdditional(file);
+    RETURN_IF_ERROR(ReadExtra(file));
+    return ReadAdditional(file, "additional_special_tokens");
+  }
+
+  // {"image_token": "<image>"}: tokens with names of the model's own; newer files have a list, without names.
+  Status ReadExtra(const json::object& file) {
+    constexpr const char* kKey = "extra_special_tokens";
+    const json::value* const value = file.if_contains(kKey);
+    if (value == nullptr || value->is_null()) return OkStatus();
+    if (!value->is_object()) return ReadAdditional(file, kKey);
+    for (const auto& [name, token] : value->get_object()) {
+      ASSIGN_OR_RETURN(const std::string text,
+                       TokenText(token, fmt::format("{}.{}", kKey, std::string_view(name))));
+      if (text.empty()) continue;
+      Name(name, token, text);
+      extra_.emplace_back(name);
+    }
+    return OkStatus();
   }
 
   // Unlike the names, the lists of two files are joined.
-  Status ReadAdditional(const json::object& file) {
-    constexpr const char* kKey = "additional_special_tokens";
-    const json::value* const value = file.if_contains(kKey);
+  Status ReadAdditional(const json::object& file, const char* key) {
+    const json::value* const value = file.if_contains(key);
     if (value == nullptr) return OkStatus();
     if (value->is_null()) {
       tokens_.additional.clear();
       additional_.clear();
       return OkStatus();
     }
-    if (!value->is_array()) return DataLoss("{} is {}: a list is needed", kKey, JsonText(*value));
+    if (!value->is_array()) return DataLoss("{} is {}: a list is needed", key, JsonText(*value));
     for (const json::value& token : value->get_array()) {
-      ASSIGN_OR_RETURN(const std::string text, TokenText(token, std::string(kKey) + "[]"));
+      ASSIGN_OR_RETURN(const std::string text, TokenText(token, std::string(key) + "[]"));
       if (text.empty() || std::ranges::count(tokens_.additional, text) > 0) continue;
       tokens_.additional.push_back(text);
       additional_.push_back(TokenObject(token, text));
@@ -222,6 +238,7 @@ class Reader {
       if (const auto it = objects_.find(name); it != objects_.end()) AddNamed(it->second);
     }
     for (const json::object& token : additional_) AddNamed(token);
+    for (const std::string& name : extra_) AddNamed(objects_.at(name));
   }
 
   void AddNamed(json::object token) {
@@ -269,6 +286,7 @@ class Reader {
   HfSpecialTokens tokens_;
   std::map<std::string, json::object> objects_;  // of the named ones
   std::vector<json::object> additional_;
+  std::vector<std::string> extra_;  // names
   bool bos_hidden_ = false;
   bool eos_hidden_ = false;
 };

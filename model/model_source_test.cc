@@ -302,5 +302,24 @@ TEST(ModelSource, OpensTheDefaultModel) {
   EXPECT_THAT(std::vector<float>(row.end() - 3, row.end()), ElementsAre(0x1.ap-3F, -0x1.7p-4F, 0x1.dp-5F));
 }
 
+TEST(ModelOverrides, ErrorsNameTheOption) {
+  const TempDir temp;
+  const std::string path = temp / "model.gguf";
+  ASSERT_TRUE(WriteRandomModel({}, path));
+  const auto error_of = [&](const std::string& scaling) {
+    const auto source = ModelSource::Open(path, {}, {.rope_scaling = scaling});
+    return source ? "" : source.error().message;
+  };
+  EXPECT_EQ(error_of(R"({"rope_type":"yarn","factor":4})"), "");
+  EXPECT_THAT(error_of("{bad"), HasSubstr("--rope-scaling '{bad': offset 1: not JSON"));
+  EXPECT_THAT(error_of("[1]"), HasSubstr("--rope-scaling '[1]': offset 0: not a JSON object"));
+  EXPECT_THAT(error_of(R"({"rope_type":"ntk"})"), HasSubstr("key 'rope_type' is 'ntk', known are"));
+  const auto wide = ModelSource::Open(path, {}, {.rope_scaling = "", .context_length = 4096});
+  ASSERT_TRUE(wide);
+  EXPECT_EQ((*wide)->config().context_length, 4096);
+  EXPECT_THAT((*wide)->config().warnings,
+              testing::ElementsAre(HasSubstr("context length 4096 is more than the model's 512")));
+}
+
 }  // namespace
 }  // namespace exeunt

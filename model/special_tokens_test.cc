@@ -116,6 +116,13 @@ TEST(SpecialTokens, ABeginTokenByItsIdIsUsedWhereNoFileNamesOne) {
   EXPECT_THAT(Opened(R"({"config.json": {"bos_token_id": 9}})")->special_tokens().named, IsEmpty());
 }
 
+// A list in newer files; the names of an object are in the goldens.
+TEST(SpecialTokens, ExtraTokensMayBeAList) {
+  const auto listed = Opened(R"({"tokenizer_config.json": {"extra_special_tokens": ["<x>", "<y>"]}})");
+  EXPECT_THAT(listed->special_tokens().additional, ElementsAre("<x>", "<y>"));
+  EXPECT_THAT(listed->Encode("<y><x>", false, true), ElementsAre(14, 13));
+}
+
 TEST(SpecialTokens, WrongValuesAreNamed) {
   EXPECT_THAT(ErrorOf(R"({"config.json": {"eos_token_id": "x"}})"),
               HasSubstr(R"(config.json: eos_token_id is "x")"));

@@ -74,6 +74,7 @@ struct GgufTokenizer {
   Status ReadDecoding(const std::vector<DecoderStep>& steps);
   Status ReadSpecialTokens(bool add_bos_default);
   Status NameSpecialTokens(int32_t eos);
+  Error CannotAdd(std::string_view flag, std::string_view id) const;
 };
 
 Status GgufTokenizer::ReadTokens() {
@@ -184,6 +185,12 @@ Status GgufTokenizer::ReadDecoding(const std::vector<DecoderStep>& steps) {
   return OkStatus();
 }
 
+Error GgufTokenizer::CannotAdd(std::string_view flag, std::string_view id) const {
+  const auto* given = FindGguf<int64_t>(metadata, Key(id));
+  return InvalidArgument("{} is true, and {} is {}: there are {} tokens", Key(flag), Key(id),
+                         given == nullptr ? "missing" : std::to_string(*given), tokens.size());
+}
+
 Status GgufTokenizer::ReadSpecialTokens(bool add_bos_default) {
   // llama.cpp's defaults for SentencePiece.
   const bool sentence_piece = *FindGguf<std::string>(metadata, Key("model")) == "llama";
@@ -200,9 +207,8 @@ Status GgufTokenizer::ReadSpecialTokens(bool add_bos_default) {
   ASSIGN_OR_RETURN(const bool add_bos,
                    Optional<bool>(metadata, "add_bos_token", add_bos_default && parts.bos >= 0));
   ASSIGN_OR_RETURN(const bool add_eos, Optional<bool>(metadata, "add_eos_token", false));
-  if (add_bos && parts.bos < 0)
-    return InvalidArgument("{} is true without a bos_token_id", Key("add_bos_token"));
-  if (add_eos && eos < 0) return InvalidArgument("{} is true without an eos_token_id", Key("add_eos_token"));
+  if (add_bos && parts.bos < 0) return CannotAdd("add_bos_token", "bos_token_id");
+  if (add_eos && eos < 0) return CannotAdd("add_eos_token", "eos_token_id");
   if (add_bos) parts.prefix.push_back(parts.bos);
   if (add_eos) parts.suffix.push_back(eos);
   return OkStatus();

@@ -161,6 +161,10 @@ TEST(GgufTokenizer, IdsThatAreMissingOrOutside) {
   EXPECT_EQ(outside->special_tokens().named.at("pad_token"), "<unk>");
   EXPECT_THAT(Tokenizer::FromGguf(metadata, 1).error().message,
               HasSubstr("the tokenizer puts token 1 '<s>'"));
+  metadata["tokenizer.ggml.add_bos_token"] = true;
+  metadata["tokenizer.ggml.bos_token_id"] = int64_t{9999};
+  EXPECT_THAT(Tokenizer::FromGguf(metadata).error().message,
+              HasSubstr("add_bos_token is true, and tokenizer.ggml.bos_token_id is 9999: there are "));
 }
 
 TEST(GgufTokenizer, SmolLm2) {

@@ -16,8 +16,7 @@ constexpr std::string_view kOwn[] = {"messages", "chat_template", "tokenize"};
 void ReadKwargs(FieldReader* fields, ChatOptions* options) {
   const json::value* value = fields->Find("chat_template_kwargs");
   if (value == nullptr) return;
-  if (!value->is_object())
-    return fields->Fail("chat_template_kwargs", "'chat_template_kwargs' must be an object");
+  if (!value->is_object()) return fields->FailAs("chat_template_kwargs", *value, "an object");
   FieldReader inner(value->get_object(), "chat_template_kwargs.");
   for (const std::string_view key : kOwn) {
     if (!value->get_object().contains(key)) continue;

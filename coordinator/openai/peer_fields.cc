@@ -74,6 +74,7 @@ constexpr PeerField kGeneration[] = {
     {"kv_transfer_params", "vLLM", kEmptyValues},
     {"length_penalty", "vLLM", R"([1])"},
     {"logits_processors", "vLLM", kEmptyValues},
+    {"logprob_start_len", "SGLang", kAnyValue},
     {"logprob_token_ids", "vLLM", R"([])"},
     {"lora", "llama.cpp", R"([[]])"},
     {"lora_path", "SGLang", R"(["",[],[null]])"},
@@ -120,6 +121,7 @@ constexpr PeerField kGeneration[] = {
     {"reasoning_effort", "OpenAI, vLLM, SGLang", R"(["medium"])",
      "'chat_template_kwargs', where the model's template reads it"},
     {"reasoning_format", "llama.cpp", R"(["none","auto"])"},
+    {"reasoning_in_content", "llama.cpp", R"([false])"},
     {"regex", "SGLang", R"([""])"},
     {"repeat_last_n", "llama.cpp", kAnyValue},
     {"repeat_penalty", "llama.cpp", R"([1])", "'repetition_penalty'"},
@@ -128,12 +130,14 @@ constexpr PeerField kGeneration[] = {
     {"return_cached_tokens_details", "SGLang", R"([false])", "'usage.prompt_tokens_details'"},
     {"return_full_text", "TGI", R"([false])", "'echo'"},
     {"return_hidden_states", "SGLang", R"([false])"},
+    {"return_logprob", "SGLang", R"([false])", "'logprobs'"},
     {"return_meta_info", "SGLang", R"([false])"},
     {"return_mm_kwargs", "vLLM", kAnyValue},
     {"return_progress", "llama.cpp", R"([false])"},
     {"return_prompt_text", "vLLM", R"([false])", "'/tokenize' and '/detokenize'"},
     {"return_prompt_token_ids", "SGLang", R"([false])", "'/tokenize'"},
     {"return_routed_experts", "SGLang", R"([false])"},
+    {"return_text_in_logprobs", "SGLang", R"([false])"},
     {"return_token_ids", "vLLM, SGLang", R"([false])"},
     {"return_token_offsets", "vLLM", R"([false])"},
     {"return_tokens", "llama.cpp", R"([false])"},
@@ -166,11 +170,13 @@ constexpr PeerField kGeneration[] = {
     {"t_max_predict_ms", "llama.cpp", R"([0,-1])", "'timeout'"},
     {"task", "SGLang", R"([""])"},
     {"tfs_z", "llama.cpp", R"([1])"},
+    {"thinking_forced_open", "llama.cpp", R"([false])"},
     {"thinking_token_budget", "vLLM", R"([-1])"},
     {"timings_per_token", "llama.cpp", R"([false])", "'usage.queue_time' and /metrics"},
     {"tool_choice", "OpenAI, vLLM, SGLang, TGI", R"(["none","auto"])"},
     {"tool_prompt", "TGI", kAnyValue},
     {"tools", "OpenAI, vLLM, SGLang, TGI", kEmptyValues},
+    {"top_logprobs_num", "SGLang", R"([0])", "'logprobs'"},
     {"top_n_sigma", "llama.cpp", R"([-1,0])"},
     {"top_n_tokens", "TGI", R"([0])", "'logprobs'"},
     {"truncate", "TGI", R"([])"},
@@ -216,15 +222,9 @@ constexpr PeerField kMessage[] = {
     {"tools", "SGLang", kEmptyValues},
 };
 
-bool IsEmpty(const json::value& value) {
-  if (const auto* list = value.if_array()) return std::all_of(list->begin(), list->end(), IsEmpty);
-  if (const auto* object = value.if_object()) {
-    return std::all_of(object->begin(), object->end(),
-                       [](const auto& member) { return IsEmpty(member.value()); });
-  }
-  if (const auto* text = value.if_string()) return text->empty();
-  if (value.is_bool()) return !value.get_bool();
-  return value.is_null() || value.to_number<double>() == 0;
+bool AsksForNothing(const json::value& member) {
+  if (member.is_bool()) return !member.get_bool();
+  return member.is_null() || (member.is_number() && member.to_number<double>() == 0);
 }
 
 bool Same(const json::value& a, const json::value& b) {
@@ -234,7 +234,12 @@ bool Same(const json::value& a, const json::value& b) {
 
 bool AsksForNothing(const PeerField& field, const json::value& value) {
   if (field.neutral == kAnyValue) return true;
-  if (field.neutral == kEmptyMembers) return value.is_object() && IsEmpty(value);
+  if (field.neutral == kEmptyMembers) {
+    const json::object* object = value.if_object();
+    return object != nullptr && std::all_of(object->begin(), object->end(), [](const auto& member) {
+             return AsksForNothing(member.value());
+           });
+  }
   const json::value neutral = json::parse(field.neutral);
   return std::any_of(neutral.get_array().begin(), neutral.get_array().end(),
                      [&value](const json::value& each) { return Same(each, value); });

@@ -12,8 +12,8 @@ namespace exeunt {
 struct PeerField {
   std::string_view name;
   std::string_view peers;  // who gives it its meaning
-  // The values that ask for nothing, beside null: a JSON list; kEmptyMembers where an object of such values
-  // asks for nothing either, kAnyValue where no value changes an answer.
+  // The values that ask for nothing, beside null: a JSON list; kEmptyMembers where an object asks for nothing
+  // whose members are null, false or 0; kAnyValue where no value changes an answer.
   std::string_view neutral;
   std::string_view instead = "";  // what this server has for it; "": nothing
 };

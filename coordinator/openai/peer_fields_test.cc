@@ -74,7 +74,7 @@ TEST(PeerFields, WhatAsksForNothingIsAccepted) {
   for (const char* field :
        {R"("length_penalty":1.0)", R"("typical_p":1)", R"("repeat_penalty":1.0)", R"("n_predict":-1)",
         R"("tool_choice":"auto")",
-        R"("structured_outputs":{"json":null,"choice":[],"disable_any_whitespace":false})",
+        R"("structured_outputs":{"json":null,"choice":null,"disable_any_whitespace":false})",
         R"("lora_path":[null])", R"("cache_prompt":false)", R"("service_tier":"auto")",
         R"("parallel_tool_calls":false)", R"("nobody_knows":{"x":1})", R"("safety_identifier":"me")",
         R"("prompt_cache_key":"k")", R"("mirostat_tau":5.0)", R"("dry_base":1.75)"}) {
@@ -91,6 +91,11 @@ TEST(PeerFields, WhatAsksForSomethingIsRefusedWithItsValueAndPeer) {
     EXPECT_THAT(refusal, HasSubstr("null"));
   }
   for (const char* field : {R"("structured_outputs":{"choice":["yes"]})",
+                            R"("structured_outputs":{"json":{}})",
+                            R"("structured_outputs":{"regex":""})",
+                            R"("structured_outputs":{"choice":[]})",
+                            R"("return_logprob":true)",
+                            R"("thinking_forced_open":true)",
                             R"("grammar":"root ::= \"y\"")",
                             R"("json_schema":{"type":"object"})",
                             R"("json_schema":{})",

@@ -61,6 +61,7 @@ CASES: dict[str, Files] = {
     "additional": {"tokenizer_config.json": NAMED | {"additional_special_tokens": ["<|user|>", "<v>"]}},
     "additional_of_map": {"tokenizer_config.json": NAMED | {"additional_special_tokens": ["<x>"]},
                           "special_tokens_map.json": {"additional_special_tokens": [token("<y>"), "<z>"]}},
+    "extra_named": {"tokenizer_config.json": NAMED | {"extra_special_tokens": {"image_token": "<new>", "tool_token": "<tool>"}}},
     "llama_defaults": {"tokenizer_config.json": {"tokenizer_class": "LlamaTokenizer"}},
     "llama_without_bos": {"tokenizer_config.json": {"tokenizer_class": "LlamaTokenizerFast", "add_bos_token": False}, "tokenizer.json": WITH_BOS},
     "llama_with_eos": {"tokenizer_config.json": {"tokenizer_class": "LlamaTokenizerFast", "add_eos_token": True}},
