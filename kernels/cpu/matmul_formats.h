@@ -63,7 +63,18 @@ EXEUNT_INLINE void DotFive(const uint8_t* nibbles, const uint8_t* bits, const Qu
   EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::AddInt(dots[r], V::SmallSum(sums[r]));
 }
 
-// The same where nibbles are indices of kIq4Values.
+// bits: of the fifth bits; not read where codes have four.
+template <class V, int R, bool kFive>
+EXEUNT_INLINE void DotCodes(const uint8_t* nibbles, const uint8_t* bits, const QuantBlock<R>& in,
+                            typename V::I* dots) {
+  if constexpr (kFive) {
+    DotFive<V, R>(nibbles, bits, in, dots);
+  } else {
+    DotNibbles<V, R>(nibbles, in, dots);
+  }
+}
+
+// DotNibbles where nibbles are indices of kIq4Values.
 template <class V, int R>
 EXEUNT_INLINE void DotIq4(const uint8_t* nibbles, typename V::B values, const QuantBlock<R>& in,
                           typename V::I* dots) {
@@ -88,6 +99,12 @@ EXEUNT_INLINE void AddScaled(const typename V::I* dots, typename V::F d, const Q
   }
 }
 
+// acc[r] += m * (sum of row r's block): what a constant m in every weight of a block adds.
+template <class V, int R>
+EXEUNT_INLINE void AddConstant(typename V::F m, const QuantBlock<R>& in, typename V::F* acc) {
+  EXEUNT_UNROLL for (int r = 0; r < R; ++r) acc[r] = V::Fma(m, V::Set1(in.ds[r]), acc[r]);
+}
+
 // Each format adds one stored block of 16 columns to acc[R]; `in` is the first of the block's 32s.
 struct FormatQ8_0 {
   static constexpr size_t kBlocks32 = 1;
@@ -104,55 +121,34 @@ struct FormatQ8_0 {
   }
 };
 
-struct FormatQ4_0 {
+// Q4_0 and Q5_0: w = d * (q - 8) and d * (q - 16).
+template <bool kFive>
+struct FormatQ45_0 {
   static constexpr size_t kBlocks32 = 1;
-  static constexpr size_t kBytes = 32 + kNibbles;
+  static constexpr size_t kNibbleOffset = 32;
+  static constexpr size_t kBytes = kNibbleOffset + kNibbles + (kFive ? 64 : 0);
   template <class V, int R>
   EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     typename V::I dots[R];
-    DotNibbles<V, R>(p + 32, *in, dots);
-    // -8 * sum of q, for weights stored + 8
-    EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::AddInt(dots[r], V::SetInt(in->n128[r] >> 4));
+    DotCodes<V, R, kFive>(p + kNibbleOffset, p + kNibbleOffset + kNibbles, *in, dots);
+    constexpr int kShift = kFive ? 3 : 4;  // of -128 * sum of q, to -16 and -8 times it
+    EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::AddInt(dots[r], V::SetInt(in->n128[r] >> kShift));
     AddScaled<V, R>(dots, HalfVector<V>(p), *in, acc);
   }
 };
 
-struct FormatQ4_1 {
+// Q4_1 and Q5_1: w = d * q + m.
+template <bool kFive>
+struct FormatQ45_1 {
   static constexpr size_t kBlocks32 = 1;
-  static constexpr size_t kBytes = 64 + kNibbles;
+  static constexpr size_t kNibbleOffset = 64;
+  static constexpr size_t kBytes = kNibbleOffset + kNibbles + (kFive ? 64 : 0);
   template <class V, int R>
   EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     typename V::I dots[R];
-    DotNibbles<V, R>(p + 64, *in, dots);
+    DotCodes<V, R, kFive>(p + kNibbleOffset, p + kNibbleOffset + kNibbles, *in, dots);
     AddScaled<V, R>(dots, HalfVector<V>(p), *in, acc);
-    const auto m = HalfVector<V>(p + 32);
-    EXEUNT_UNROLL for (int r = 0; r < R; ++r) acc[r] = V::Fma(m, V::Set1(in->ds[r]), acc[r]);
-  }
-};
-
-struct FormatQ5_0 {
-  static constexpr size_t kBlocks32 = 1;
-  static constexpr size_t kBytes = 32 + kNibbles + 64;
-  template <class V, int R>
-  EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
-    typename V::I dots[R];
-    DotFive<V, R>(p + 32, p + 32 + kNibbles, *in, dots);
-    // -16 * sum of q, for weights stored + 16
-    EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::AddInt(dots[r], V::SetInt(in->n128[r] >> 3));
-    AddScaled<V, R>(dots, HalfVector<V>(p), *in, acc);
-  }
-};
-
-struct FormatQ5_1 {
-  static constexpr size_t kBlocks32 = 1;
-  static constexpr size_t kBytes = 64 + kNibbles + 64;
-  template <class V, int R>
-  EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
-    typename V::I dots[R];
-    DotFive<V, R>(p + 64, p + 64 + kNibbles, *in, dots);
-    AddScaled<V, R>(dots, HalfVector<V>(p), *in, acc);
-    const auto m = HalfVector<V>(p + 32);
-    EXEUNT_UNROLL for (int r = 0; r < R; ++r) acc[r] = V::Fma(m, V::Set1(in->ds[r]), acc[r]);
+    AddConstant<V, R>(HalfVector<V>(p + 32), *in, acc);
   }
 };
 
@@ -198,15 +194,11 @@ struct FormatQ45K {
     const auto dmin = HalfVector<V>(p + 32);
     for (size_t sub = 0; sub < 8; ++sub) {
       typename V::I dots[R];
-      const uint8_t* nibbles = p + kNibbleOffset + sub * kNibbles;
-      if constexpr (kFive) {
-        DotFive<V, R>(nibbles, p + kNibbleOffset + 8 * kNibbles + sub * 64, in[sub], dots);
-      } else {
-        DotNibbles<V, R>(nibbles, in[sub], dots);
-      }
+      DotCodes<V, R, kFive>(p + kNibbleOffset + sub * kNibbles, p + kNibbleOffset + 8 * kNibbles + sub * 64,
+                            in[sub], dots);
       AddScaled<V, R>(dots, V::Mul(d, V::FromU8(p + 64 + sub * 16)), in[sub], acc);
       const auto min = V::Sub(V::Zero(), V::Mul(dmin, V::FromU8(p + 64 + 128 + sub * 16)));
-      EXEUNT_UNROLL for (int r = 0; r < R; ++r) acc[r] = V::Fma(min, V::Set1(in[sub].ds[r]), acc[r]);
+      AddConstant<V, R>(min, in[sub], acc);
     }
   }
 };

@@ -208,9 +208,9 @@ void WithKernel(DType dtype, Body body) {
     case DType::kQ8_0:
       return body.template operator()<QuantKernel<V, FormatQ8_0>>();
     case DType::kQ4_0:
-      return body.template operator()<QuantKernel<V, FormatQ4_0>>();
+      return body.template operator()<QuantKernel<V, FormatQ45_0<false>>>();
     case DType::kQ4_1:
-      return body.template operator()<QuantKernel<V, FormatQ4_1>>();
+      return body.template operator()<QuantKernel<V, FormatQ45_1<false>>>();
     case DType::kQ4_K:
       return body.template operator()<QuantKernel<V, FormatQ45K<false>>>();
     case DType::kQ5_K:
@@ -218,9 +218,9 @@ void WithKernel(DType dtype, Body body) {
     case DType::kQ6_K:
       return body.template operator()<QuantKernel<V, FormatQ6K>>();
     case DType::kQ5_0:
-      return body.template operator()<QuantKernel<V, FormatQ5_0>>();
+      return body.template operator()<QuantKernel<V, FormatQ45_0<true>>>();
     case DType::kQ5_1:
-      return body.template operator()<QuantKernel<V, FormatQ5_1>>();
+      return body.template operator()<QuantKernel<V, FormatQ45_1<true>>>();
     case DType::kQ2_K:
       return body.template operator()<QuantKernel<V, FormatQ23K<false>>>();
     case DType::kQ3_K:
