@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <utility>
 
 #include "base/error.h"
 
@@ -63,6 +65,13 @@ Result<std::string> ReadTextFile(const std::string& path, size_t limit) {
   const std::span<const std::byte> bytes = file->bytes();
   if (bytes.size() > limit) return DataLoss("{}: {} bytes, the limit is {}", path, bytes.size(), limit);
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+Result<std::optional<std::string>> ReadOptionalTextFile(const std::string& path, size_t limit) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return std::optional<std::string>();
+  ASSIGN_OR_RETURN(std::string text, ReadTextFile(path, limit));
+  return std::optional(std::move(text));
 }
 
 }  // namespace exeunt

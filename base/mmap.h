@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -37,5 +38,7 @@ void ReleasePages(std::span<const std::byte> bytes);
 
 // The whole of a regular file of at most `limit` bytes.
 Result<std::string> ReadTextFile(const std::string& path, size_t limit);
+// No value where there is no such file.
+Result<std::optional<std::string>> ReadOptionalTextFile(const std::string& path, size_t limit);
 
 }  // namespace exeunt

@@ -4,7 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <boost/json.hpp>
-#include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -16,13 +16,6 @@ namespace {
 
 constexpr size_t kMaxBytes = size_t{64} << 20;
 constexpr std::string_view kGgufKey = "tokenizer.chat_template";
-
-// "" where there is no such file.
-Result<std::string> ReadOptional(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return std::string();
-  return ReadTextFile(path, kMaxBytes);
-}
 
 std::string WithoutDefault(const std::vector<std::string>& names) {
   return fmt::format("none of the chat templates is named 'default'; there are '{}'",
@@ -58,10 +51,11 @@ void Choose(const boost::json::value& value, ChatTemplateText* found) {
 
 Result<ChatTemplateText> FromJsonFile(const std::string& directory, const std::string& name) {
   ChatTemplateText found;
-  ASSIGN_OR_RETURN(const std::string text, ReadOptional(directory + "/" + name));
-  if (text.empty()) return found;
-  const Result<boost::json::object> object = ParseJsonObject(text);
-  if (!object.has_value()) return Annotate(object.error(), directory + "/" + name);
+  const std::string path = directory + "/" + name;
+  ASSIGN_OR_RETURN(const auto text, ReadOptionalTextFile(path, kMaxBytes));
+  if (!text || text->empty()) return found;
+  const Result<boost::json::object> object = ParseJsonObject(*text);
+  if (!object.has_value()) return Annotate(object.error(), path);
   const boost::json::value* value = object->if_contains("chat_template");
   if (value == nullptr || value->is_null()) return found;
   found.source = name + ": chat_template";
@@ -73,7 +67,8 @@ Result<ChatTemplateText> FromJsonFile(const std::string& directory, const std::s
 
 Result<ChatTemplateText> ReadChatTemplateText(const std::string& directory) {
   ChatTemplateText file{.source = "chat_template.jinja"};
-  ASSIGN_OR_RETURN(file.text, ReadOptional(directory + "/" + file.source));
+  ASSIGN_OR_RETURN(auto text, ReadOptionalTextFile(directory + "/" + file.source, kMaxBytes));
+  file.text = std::move(text).value_or("");
   if (!file.text.empty()) return file;
   ASSIGN_OR_RETURN(ChatTemplateText config, FromJsonFile(directory, "tokenizer_config.json"));
   if (!config.source.empty()) return config;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <boost/json/value.hpp>
 #include <charconv>
-#include <filesystem>
 #include <string_view>
 #include <utility>
 
@@ -47,10 +46,9 @@ constexpr std::pair<std::string_view, std::string_view> kClassOfType[] = {{"llam
                                                                           {"qwen3", "Qwen2Tokenizer"}};
 
 Result<json::object> ReadOptionalObject(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return json::object();
-  ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxConfigBytes));
-  auto object = ParseJsonObject(text);
+  ASSIGN_OR_RETURN(const auto text, ReadOptionalTextFile(path, kMaxConfigBytes));
+  if (!text) return json::object();
+  auto object = ParseJsonObject(*text);
   if (!object.has_value()) return Annotate(object.error(), path);
   return object;
 }

@@ -6,11 +6,10 @@
 
 #include "base/error.h"
 #include "coordinator/gateway/header_values.h"
+#include "coordinator/openai/json_text.h"
 
 namespace exeunt {
 namespace {
-
-constexpr size_t kShownBytes = 64;
 
 std::string PercentDecoded(std::string_view text) {
   std::string out;
@@ -35,16 +34,14 @@ Result<HttpTarget> ParseTarget(std::string_view target) {
   if (!absolute) return HttpTarget{PathOf(target), ""};
   const std::string_view scheme = target.substr(0, scheme_end);
   if (!EqualsInAnyCase(scheme, "http") && !EqualsInAnyCase(scheme, "https")) {
-    return InvalidArgument("the target's scheme is '{}', it must be http or https",
-                           scheme.substr(0, kShownBytes));
+    return InvalidArgument("the target's scheme is '{}', it must be http or https", Excerpt(scheme));
   }
   const std::string_view rest = target.substr(scheme_end + 3);
   const size_t path_begin = std::min(rest.find_first_of("/?#"), rest.size());
   std::string_view authority = rest.substr(0, path_begin);
   if (const size_t user_end = authority.rfind('@'); user_end != std::string_view::npos)
     authority.remove_prefix(user_end + 1);
-  if (authority.empty())
-    return InvalidArgument("the target '{}' names no host", target.substr(0, kShownBytes));
+  if (authority.empty()) return InvalidArgument("the target '{}' names no host", Excerpt(target));
   std::string path = PathOf(rest.substr(path_begin));
   return HttpTarget{path.empty() ? std::string(1, '/') : std::move(path), std::string(authority)};
 }
