@@ -173,39 +173,27 @@ const ListData* Value::list() const {
   return tuple == nullptr ? nullptr : tuple->data.get();
 }
 
-const DictData* Value::dict() const {
-  const auto* dict = std::get_if<DictRef>(&data_);
-  return dict == nullptr ? nullptr : dict->get();
+template <class Ref>
+typename Ref::element_type* Value::Held() const {
+  const auto* ref = std::get_if<Ref>(&data_);
+  return ref == nullptr ? nullptr : ref->get();
 }
 
-Namespace* Value::space() const {
-  const auto* space = std::get_if<std::shared_ptr<Namespace>>(&data_);
-  return space == nullptr ? nullptr : space->get();
-}
+const DictData* Value::dict() const { return Held<DictRef>(); }
 
-Sequence* Value::sequence() const {
-  const auto* sequence = std::get_if<std::shared_ptr<Sequence>>(&data_);
-  return sequence == nullptr ? nullptr : sequence->get();
-}
+Namespace* Value::space() const { return Held<std::shared_ptr<Namespace>>(); }
 
-Cycler* Value::cycler() const {
-  const auto* cycler = std::get_if<std::shared_ptr<Cycler>>(&data_);
-  return cycler == nullptr ? nullptr : cycler->get();
-}
+Sequence* Value::sequence() const { return Held<std::shared_ptr<Sequence>>(); }
 
-Joiner* Value::joiner() const {
-  const auto* joiner = std::get_if<std::shared_ptr<Joiner>>(&data_);
-  return joiner == nullptr ? nullptr : joiner->get();
-}
+Cycler* Value::cycler() const { return Held<std::shared_ptr<Cycler>>(); }
+
+Joiner* Value::joiner() const { return Held<std::shared_ptr<Joiner>>(); }
+
+const Method* Value::method() const { return Held<std::shared_ptr<const Method>>(); }
 
 LoopState* Value::loop() const {
   const auto* loop = std::get_if<LoopState*>(&data_);
   return loop == nullptr ? nullptr : *loop;
-}
-
-const Method* Value::method() const {
-  const auto* method = std::get_if<std::shared_ptr<const Method>>(&data_);
-  return method == nullptr ? nullptr : method->get();
 }
 
 int Value::depth() const {

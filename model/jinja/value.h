@@ -173,6 +173,9 @@ class Value {
                             std::shared_ptr<Cycler>, std::shared_ptr<Joiner>, SelfReference, BlockReference>;
   explicit Value(Data data) : data_(std::move(data)) {}
   static Result<ListData> MakeList(std::vector<Value> items);
+  // What a shared pointer of this type points to; nullptr: it is another value.
+  template <class Ref>
+  typename Ref::element_type* Held() const;
 
   Data data_;
 };
