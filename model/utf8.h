@@ -22,6 +22,11 @@ struct Utf8Char {
 // The character at the start of `text`, which must not be empty.
 Utf8Char DecodeUtf8(std::string_view text);
 
+// Whether UTF-8 has this character: up to U+10FFFF, and no surrogate.
+constexpr bool IsScalarValue(int64_t code) {
+  return (code >= 0 && code < 0xD800) || (code >= 0xE000 && code <= 0x10FFFF);
+}
+// `code` is a scalar value.
 void AppendUtf8(char32_t code, std::string* out);
 
 // Appends `bytes` to `out` with ill-formed sequences replaced, up to an unfinished character at the end.

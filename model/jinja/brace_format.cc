@@ -1,5 +1,6 @@
 // "{}".format(value): https://docs.python.org/3/library/string.html#format-string-syntax
 #include "base/error.h"
+#include "model/jinja/methods.h"
 #include "model/jinja/number_format.h"
 #include "model/jinja/python_text.h"
 #include "model/jinja/text_format.h"
@@ -26,8 +27,7 @@ class Formatter {
 };
 
 Result<Value> Formatter::First(std::string_view name) {
-  const bool is_number = AllCharacters(name, [](char32_t c) { return c >= '0' && c <= '9'; });
-  if (name.empty() || is_number) {
+  if (name.empty() || IsAsciiNumber(name)) {
     if (name.empty() ? next_ < 0 : next_ > 0)
       return InvalidArgument("a format has fields with and without numbers");
     if (name.size() > 9) return InvalidArgument("a format has a field number of {} digits", name.size());
@@ -60,11 +60,7 @@ Result<Value> Formatter::Find(std::string_view name) {
     const size_t close = rest.find(']');
     if (rest[0] != '[' || close == std::string_view::npos || close == 1)
       return InvalidArgument("a format has a wrong field '{}'", name.substr(0, 100));
-    const std::string_view key = rest.substr(1, close - 1);
-    const bool number =
-        key.size() < 10 && AllCharacters(key, [](char32_t c) { return c >= '0' && c <= '9'; });
-    const Value index = number ? Value::Int(std::stoll(std::string(key))) : Value::String(std::string(key));
-    ASSIGN_OR_RETURN(value, interpreter_.GetItem(value, index));
+    ASSIGN_OR_RETURN(value, interpreter_.GetItem(value, ItemKey(rest.substr(1, close - 1))));
     rest.remove_prefix(close + 1);
   }
   return value;

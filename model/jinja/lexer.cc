@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "model/jinja/literals.h"
+#include "model/jinja/python_text.h"
 #include "model/utf8.h"
 
 namespace exeunt::jinja {
@@ -14,18 +15,6 @@ constexpr std::array<std::string_view, 6> kOperators2 = {"//", "**", "==", "!=",
 constexpr std::string_view kOperators1 = "+-/*%~[](){}><=.:|,;";
 
 bool IsAsciiSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-std::string_view RightTrimmed(std::string_view text) {
-  while (!text.empty()) {
-    size_t last = text.size() - 1;
-    while (last > 0 && (static_cast<uint8_t>(text[last]) & 0xC0U) == 0x80U) --last;
-    if (!IsPythonSpace(DecodeUtf8(text.substr(last)).code)) break;
-    text = text.substr(0, last);
-  }
-  return text;
-}
 
 // \r\n and \r become \n, and one newline at the end goes.
 std::string NormalizeNewlines(std::string_view source) {
@@ -95,11 +84,11 @@ void Lexer::SkipOneNewline() {
 void Lexer::AddText(std::string_view text, char sign, bool strips_line) {
   std::string_view kept = text;
   if (sign == '-') {
-    kept = RightTrimmed(text);
+    kept = StripRight(text, "");
   } else if (sign != '+' && strips_line) {
     const size_t newline = text.rfind('\n');
     const size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
-    if ((begin > 0 || line_starting_) && RightTrimmed(text.substr(begin)).empty())
+    if ((begin > 0 || line_starting_) && StripRight(text.substr(begin), "").empty())
       kept = text.substr(0, begin);
   }
   if (!kept.empty()) Add(TokenKind::kText, std::string(kept));
@@ -220,7 +209,7 @@ Status Lexer::LexOne(std::vector<char>* open) {
     SkipSpace();
     return OkStatus();
   }
-  if (c.code < 0x80 && IsDigit(static_cast<char>(c.code))) return LexNumber();
+  if (c.code < 0x80 && IsAsciiDigit(static_cast<char>(c.code))) return LexNumber();
   if (c.code == '\'' || c.code == '"') return LexString();
   if (IsWord(c.code)) {
     size_t size = 0;

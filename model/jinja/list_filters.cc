@@ -218,11 +218,7 @@ Result<Value> AttributeOf(Interpreter& interpreter, const Value& item, const Val
   if (path.is_string()) {
     RETURN_IF_ERROR(interpreter.budget()->Spend(1 + path.string().size() / 4));
     parts.clear();
-    for (const std::string& part : SplitText(path.string(), ".", -1)) {
-      const bool number =
-          part.size() < 10 && AllCharacters(part, [](char32_t c) { return c >= '0' && c <= '9'; });
-      parts.push_back(number ? Value::Int(std::stoll(part)) : Value::String(part));
-    }
+    for (const std::string& part : SplitText(path.string(), ".", -1)) parts.push_back(ItemKey(part));
   }
   Value at = item;
   for (const Value& part : parts) {

@@ -4,21 +4,20 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "model/jinja/python_text.h"
 #include "model/utf8.h"
 
 namespace exeunt::jinja {
 namespace {
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-bool DigitAt(std::string_view source, size_t at) { return at < source.size() && IsDigit(source[at]); }
+bool DigitAt(std::string_view source, size_t at) { return at < source.size() && IsAsciiDigit(source[at]); }
 
 // The digits at `*at`, which may have "_" between them.
 std::string TakeDigits(std::string_view source, size_t* at) {
   std::string digits;
   for (; *at < source.size(); ++*at) {
     const bool separator = source[*at] == '_' && DigitAt(source, *at + 1);
-    if (!separator && !IsDigit(source[*at])) break;
+    if (!separator && !IsAsciiDigit(source[*at])) break;
     if (!separator) digits += source[*at];
   }
   return digits;
@@ -55,7 +54,7 @@ int64_t TakeCode(std::string_view source, size_t n, int base, size_t* at) {
   int64_t code = 0;
   for (size_t k = 0; k < n; ++k, ++*at) {
     const char c = *at < source.size() ? source[*at] : ' ';
-    const int digit = IsDigit(c)             ? c - '0'
+    const int digit = IsAsciiDigit(c)        ? c - '0'
                       : c >= 'a' && c <= 'f' ? c - 'a' + 10
                       : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                              : 99;
@@ -90,8 +89,7 @@ Status ReadEscape(std::string_view source, int line, size_t* at, std::string* ou
     ++*at;
     code = TakeCode(source, c == 'x' ? 2 : c == 'u' ? 4 : 8, 16, at);
   }
-  if (code < 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
-    return InvalidArgument("line {}: a wrong escape in a string", line);
+  if (!IsScalarValue(code)) return InvalidArgument("line {}: a wrong escape in a string", line);
   AppendUtf8(static_cast<char32_t>(code), out);
   return OkStatus();
 }

@@ -65,8 +65,7 @@ std::string EntityText(std::string_view entity) {
     const char* end = digits.data() + digits.size();
     const auto [at, error] = std::from_chars(digits.data(), end, code, hex ? 16 : 10);
     if (error != std::errc() || at != end) return std::string(entity);
-    if (code == 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
-      return std::string(kReplacementCharacter);
+    if (code == 0 || !IsScalarValue(code)) return std::string(kReplacementCharacter);
   }
   if (code == 0) return std::string(entity);
   std::string out;

@@ -116,10 +116,20 @@ Result<Value> CallOnCycler(Cycler* cycler, std::string_view name, const Argument
 
 }  // namespace
 
+Value ItemKey(std::string_view text) {
+  const std::string key(text);
+  return key.size() < 10 && IsAsciiNumber(key) ? Value::Int(std::stoll(key)) : Value::String(key);
+}
+
+Result<const std::string*> StringOf(const Value& value) {
+  if (!value.is_string()) return InvalidArgument("{} instead of str", value.TypeName());
+  return &value.string();
+}
+
 Result<std::string> StringOr(const Value& value, std::string_view otherwise) {
   if (value.is_undefined() || value.is_none()) return std::string(otherwise);
-  if (!value.is_string()) return InvalidArgument("{} instead of str", value.TypeName());
-  return value.string();
+  ASSIGN_OR_RETURN(const std::string* text, StringOf(value));
+  return *text;
 }
 
 Result<int64_t> IntOf(const Value& value) {

@@ -18,6 +18,11 @@ Result<std::optional<Value>> CallSearch(const std::string& text, std::string_vie
 Result<Value> CallOnString(Interpreter& interpreter, const std::string& text, std::string_view name,
                            const Arguments& arguments);
 
+// What names an item in a path: an integer of at most 9 digits, else the text.
+Value ItemKey(std::string_view text);
+
+// An argument that must be a string.
+Result<const std::string*> StringOf(const Value& value);
 // An argument that is a string; `otherwise` where it is none or absent.
 Result<std::string> StringOr(const Value& value, std::string_view otherwise);
 // An argument that is an integer; `otherwise` where it is none or absent.

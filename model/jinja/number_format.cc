@@ -6,13 +6,13 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "model/jinja/python_text.h"
 #include "model/utf8.h"
 
 namespace exeunt::jinja {
 namespace {
 
 bool IsAlign(char c) { return c == '<' || c == '>' || c == '=' || c == '^'; }
-bool IsAsciiDigit(char c) { return c >= '0' && c <= '9'; }
 
 Result<int64_t> TakeNumber(std::string_view* text, std::string_view what) {
   int64_t number = 0;
@@ -102,8 +102,7 @@ Result<std::string> FormatInt(int64_t value, const FormatSpec& spec) {
     return FormatFloat(static_cast<double>(value), spec);
   if (spec.precision >= 0) return InvalidArgument("a precision in the format of an integer");
   if (spec.type == 'c') {
-    if (value < 0 || value > 0x10FFFF || (value >= 0xD800 && value < 0xE000))
-      return InvalidArgument("the character {} does not exist", value);
+    if (!IsScalarValue(value)) return InvalidArgument("the character {} does not exist", value);
     std::string text;
     AppendUtf8(static_cast<char32_t>(value), &text);
     return Pad("", text, spec, '<');

@@ -213,6 +213,8 @@ bool AllCharacters(std::string_view text, bool (*predicate)(char32_t)) {
   return !text.empty();
 }
 
+bool IsAsciiNumber(std::string_view text) { return !text.empty() && std::ranges::all_of(text, IsAsciiDigit); }
+
 bool IsAlphabetic(char32_t code) {
   const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
   return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;

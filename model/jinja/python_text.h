@@ -44,6 +44,10 @@ bool IsIdentifier(std::string_view text);
 bool IsPrintable(char32_t code);
 // Whether there are characters, and `predicate` holds for all.
 bool AllCharacters(std::string_view text, bool (*predicate)(char32_t));
+// 0 to 9.
+constexpr bool IsAsciiDigit(char c) { return c >= '0' && c <= '9'; }
+// Whether there are characters, and all of them are 0 to 9.
+bool IsAsciiNumber(std::string_view text);
 bool IsAlphabetic(char32_t code);
 // str.isdigit and str.isdecimal of one character.
 bool IsDigit(char32_t code);

@@ -98,10 +98,9 @@ Result<Value> ExpandTabs(const std::string& text, const Arguments& arguments, Bu
 
 Result<Value> RemoveAffix(const std::string& text, bool prefix, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"affix"}, 1));
-  if (!bound[0].is_string()) return InvalidArgument("{} instead of str", bound[0].TypeName());
-  const std::string& affix = bound[0].string();
-  if (!(prefix ? text.starts_with(affix) : text.ends_with(affix))) return Value::String(text);
-  return Value::String(prefix ? text.substr(affix.size()) : text.substr(0, text.size() - affix.size()));
+  ASSIGN_OR_RETURN(const std::string* affix, StringOf(bound[0]));
+  if (!(prefix ? text.starts_with(*affix) : text.ends_with(*affix))) return Value::String(text);
+  return Value::String(prefix ? text.substr(affix->size()) : text.substr(0, text.size() - affix->size()));
 }
 
 Result<Value> FormatMap(Interpreter& interpreter, const std::string& text, const Arguments& arguments) {

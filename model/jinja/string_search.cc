@@ -40,14 +40,13 @@ Result<Part> PartOf(std::string_view text, const Value& start, const Value& end)
 Result<Value> Find(const std::string& text, std::string_view name, const Arguments& arguments,
                    Budget* budget) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"sub", "start", "end"}, 1));
-  if (!bound[0].is_string()) return InvalidArgument("{} instead of str", bound[0].TypeName());
-  const std::string& sub = bound[0].string();
-  RETURN_IF_ERROR(budget->SpendSearch(text.size(), sub.size()));
+  ASSIGN_OR_RETURN(const std::string* sub, StringOf(bound[0]));
+  RETURN_IF_ERROR(budget->SpendSearch(text.size(), sub->size()));
   ASSIGN_OR_RETURN(const Part part, PartOf(text, bound[1], bound[2]));
   const bool from_right = name.starts_with('r');
   const size_t at = part.empty_range ? std::string_view::npos
-                    : from_right     ? part.text.rfind(sub)
-                                     : part.text.find(sub);
+                    : from_right     ? part.text.rfind(*sub)
+                                     : part.text.find(*sub);
   if (at != std::string_view::npos)
     return Value::Int(part.before + static_cast<int64_t>(CountCharacters(part.text.substr(0, at))));
   if (name.ends_with("index")) return InvalidArgument("substring not found");
@@ -56,15 +55,14 @@ Result<Value> Find(const std::string& text, std::string_view name, const Argumen
 
 Result<Value> Count(const std::string& text, const Arguments& arguments, Budget* budget) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"sub", "start", "end"}, 1));
-  if (!bound[0].is_string()) return InvalidArgument("{} instead of str", bound[0].TypeName());
-  const std::string& sub = bound[0].string();
-  RETURN_IF_ERROR(budget->SpendSearch(text.size(), sub.size()));
+  ASSIGN_OR_RETURN(const std::string* sub, StringOf(bound[0]));
+  RETURN_IF_ERROR(budget->SpendSearch(text.size(), sub->size()));
   ASSIGN_OR_RETURN(const Part part, PartOf(text, bound[1], bound[2]));
   if (part.empty_range) return Value::Int(0);
-  if (sub.empty()) return Value::Int(static_cast<int64_t>(CountCharacters(part.text)) + 1);
+  if (sub->empty()) return Value::Int(static_cast<int64_t>(CountCharacters(part.text)) + 1);
   int64_t n = 0;
-  for (size_t at = part.text.find(sub); at != std::string_view::npos;
-       at = part.text.find(sub, at + sub.size()))
+  for (size_t at = part.text.find(*sub); at != std::string_view::npos;
+       at = part.text.find(*sub, at + sub->size()))
     ++n;
   return Value::Int(n);
 }
@@ -76,10 +74,10 @@ Result<Value> HasAffix(const std::string& text, bool start, const Arguments& arg
       bound[0].is_tuple() ? bound[0].list()->items : std::vector<Value>{bound[0]};
   ASSIGN_OR_RETURN(const Part part, PartOf(text, bound[1], bound[2]));
   bool found = false;
-  for (const Value& affix : affixes) {
-    if (!affix.is_string()) return InvalidArgument("{} instead of str", affix.TypeName());
-    RETURN_IF_ERROR(budget->Spend(1 + std::min(affix.string().size(), text.size()) / 16));
-    const bool here = start ? part.text.starts_with(affix.string()) : part.text.ends_with(affix.string());
+  for (const Value& each : affixes) {
+    ASSIGN_OR_RETURN(const std::string* affix, StringOf(each));
+    RETURN_IF_ERROR(budget->Spend(1 + std::min(affix->size(), text.size()) / 16));
+    const bool here = start ? part.text.starts_with(*affix) : part.text.ends_with(*affix);
     found = found || (here && !part.empty_range);
   }
   return Value::Bool(found);
@@ -100,14 +98,13 @@ Result<Value> Split(const std::string& text, std::string_view name, const Argume
 Result<Value> Partition(const std::string& text, bool from_right, const Arguments& arguments,
                         Budget* budget) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"sep"}, 1));
-  if (!bound[0].is_string()) return InvalidArgument("{} instead of str", bound[0].TypeName());
-  const std::string& separator = bound[0].string();
-  if (separator.empty()) return InvalidArgument("an empty separator");
-  RETURN_IF_ERROR(budget->SpendSearch(text.size(), separator.size()));
-  const size_t at = from_right ? text.rfind(separator) : text.find(separator);
+  ASSIGN_OR_RETURN(const std::string* separator, StringOf(bound[0]));
+  if (separator->empty()) return InvalidArgument("an empty separator");
+  RETURN_IF_ERROR(budget->SpendSearch(text.size(), separator->size()));
+  const size_t at = from_right ? text.rfind(*separator) : text.find(*separator);
   std::vector<std::string> parts = {text, "", ""};
   if (at != std::string::npos) {
-    parts = {text.substr(0, at), separator, text.substr(at + separator.size())};
+    parts = {text.substr(0, at), *separator, text.substr(at + separator->size())};
   } else if (from_right) {
     parts = {"", "", text};
   }
