@@ -21,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from compare import cpu_info
+
 ROOT = Path(__file__).resolve().parent.parent
 LIKELIEST = 20  # tokens of a position whose log-probabilities are compared
 # llama.cpp rounds what goes into K-quants in blocks of 256, ours are of 32: the largest of 256 normal numbers is 1.35 times
@@ -102,13 +104,6 @@ def prompts(count: int) -> list[list[int]]:
     return sequences[::step][:count]
 
 
-def cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return "unknown"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="called by quantised.sh")
     parser.add_argument("--driver", required=True, help="llama_driver")
@@ -120,8 +115,8 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1, help="of llama.cpp, whose threads spin")
     options = parser.parse_args()
     sequences = prompts(options.sequences)
-    print(f"CPU: {cpu()}; model {Path(options.model).name}; {sum(map(len, sequences))} positions of {len(sequences)} "
-          f"sequences, the {LIKELIEST} likeliest tokens of each: differences of log-probabilities.\n")
+    print(f"CPU: {cpu_info('model name')}; model {Path(options.model).name}; {sum(map(len, sequences))} positions of "
+          f"{len(sequences)} sequences, the {LIKELIEST} likeliest tokens of each: differences of log-probabilities.\n")
     titles = ["type", "MB", "Exeunt to exact, rms", "llama.cpp to exact, rms", "Exeunt to llama.cpp, rms", "mean", "max",
               "same token: Exeunt, exact", "Exeunt, llama.cpp", "result"]
     print("| " + " | ".join(titles) + " |", "|---|" + "---:|" * (len(titles) - 2) + "---|", sep="\n", flush=True)
