@@ -12,10 +12,10 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "base/json_reader.h"
 #include "base/mmap.h"
-#include "certify/json_reader.h"
-#include "model/json.h"
-#include "model/sha256.h"
+#include "base/sha256.h"
 
 namespace exeunt {
 namespace {

@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/json_reader.h"
 #include "base/mmap.h"
-#include "certify/json_reader.h"
 
 namespace exeunt {
 namespace {

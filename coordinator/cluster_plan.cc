@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "certify/certificate.h"
 #include "coordinator/openai/generation_request.h"
+#include "costs/layer_split.h"
 #include "model/exit_heads_info.h"
-#include "model/layer_plan.h"
 
 namespace exeunt {
 namespace {

@@ -22,7 +22,7 @@
 #include "model/exit_heads_info.h"
 #include "model/gguf_split.h"
 #include "model/model_source.h"
-#include "model/open_tokenizer.h"
+#include "text/open_tokenizer.h"
 #include "transport/listen_addresses.h"
 
 namespace exeunt {

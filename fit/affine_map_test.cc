@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "fit/random_matrix.h"
+#include "fit/testing/random_matrix.h"
 
 namespace exeunt {
 namespace {

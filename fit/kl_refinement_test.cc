@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "fit/logit_gradient.h"
-#include "fit/random_matrix.h"
+#include "fit/testing/random_matrix.h"
 
 namespace exeunt {
 namespace {

@@ -3,9 +3,9 @@
 #include <boost/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/mmap.h"
-#include "model/json.h"
-#include "model/layer_plan.h"
+#include "model/layer_span.h"
 
 namespace exeunt {
 namespace {

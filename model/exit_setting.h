@@ -10,8 +10,8 @@
 namespace exeunt {
 
 enum class ExitMode : uint8_t { kOff, kPropagate, kExact, kVerify };
-// kPreview: kSoftmax by a head of few directions that was fitted (model/preview_head.h). kCandidates: by the
-// head of few tokens and an estimate of the others (model/candidate_head.h).
+// kPreview: kSoftmax by a head of few directions that was fitted (backend/cpu/preview_head.h). kCandidates:
+// by the head of few tokens and an estimate of the others (backend/cpu/candidate_head.h).
 enum class ExitMeasure : uint8_t { kSoftmax, kState, kClassifier, kForced, kPreview, kCandidates };
 
 // As requests, options and reports write them.

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <utility>
 
+#include "base/byte_reader.h"
 #include "base/error.h"
-#include "model/byte_reader.h"
-#include "model/quoted.h"
+#include "base/quoted.h"
 
 namespace exeunt {
 namespace {

@@ -7,7 +7,7 @@
 #include <span>
 
 #include "base/error.h"
-#include "model/quoted.h"
+#include "base/quoted.h"
 
 namespace exeunt {
 namespace {

@@ -9,10 +9,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/quoted.h"
 #include "kernels/dequantize.h"
 #include "model/gguf_keys.h"
 #include "model/gguf_split.h"
-#include "model/quoted.h"
 
 namespace exeunt {
 namespace {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "model/quoted.h"
+#include "base/quoted.h"
 
 namespace exeunt {
 namespace {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "base/quoted.h"
 #include "model/hf_keys.h"
 #include "model/hf_model.h"
 #include "model/hf_rope.h"
-#include "model/json.h"
-#include "model/quoted.h"
 
 namespace exeunt {
 namespace {

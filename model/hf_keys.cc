@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "model/json.h"
+#include "base/json.h"
 
 namespace exeunt {
 

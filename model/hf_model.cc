@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/mmap.h"
-#include "model/json.h"
-#include "model/quoted.h"
+#include "base/quoted.h"
 #include "model/safetensors.h"
 
 namespace exeunt {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "model/json.h"
-#include "model/quoted.h"
+#include "base/json.h"
+#include "base/quoted.h"
 
 namespace exeunt {
 namespace {

@@ -5,12 +5,12 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/mmap.h"
+#include "base/quoted.h"
+#include "base/sha256.h"
 #include "kernels/dequantize.h"
 #include "model/hf_model.h"
-#include "model/json.h"
-#include "model/quoted.h"
-#include "model/sha256.h"
 
 namespace exeunt {
 namespace {

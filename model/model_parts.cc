@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "model/quoted.h"
+#include "base/quoted.h"
 
 namespace exeunt {
 namespace {

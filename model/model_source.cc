@@ -4,10 +4,10 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/sha256.h"
 #include "model/gguf_model.h"
 #include "model/hf_model.h"
 #include "model/hf_rope.h"
-#include "model/sha256.h"
 
 namespace exeunt {
 

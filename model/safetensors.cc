@@ -6,11 +6,11 @@
 #include <optional>
 #include <utility>
 
+#include "base/byte_reader.h"
 #include "base/error.h"
+#include "base/json.h"
+#include "base/quoted.h"
 #include "kernels/dequantize.h"
-#include "model/byte_reader.h"
-#include "model/json.h"
-#include "model/quoted.h"
 
 namespace exeunt {
 namespace {

@@ -21,7 +21,7 @@ struct SamplingParams {
   uint64_t seed = 0;
   uint32_t choice = 0;  // which of a request's n answers
   int n_logprobs = -1;  // alternatives reported beside the token's own log-probability; -1: report none
-  // What follows changes the logits before a token is drawn (model/logit_adjustment.h).
+  // What follows changes the logits before a token is drawn (backend/cpu/logit_adjustment.h).
   float frequency_penalty = 0.0F;
   float presence_penalty = 0.0F;
   float repetition_penalty = 1.0F;  // positive

@@ -2,17 +2,19 @@
 
 #include <map>
 
+#include "kernels/kv_layout.h"
+
 namespace exeunt {
 
 int PagesFor(size_t streams, int positions) {
-  return static_cast<int>(streams) * (positions / cpu::kPageTokens + 1);
+  return static_cast<int>(streams) * (positions / kPageTokens + 1);
 }
 
 void SharePrompt(const SequenceSpec& source, SequenceSpec* spec) {
-  const int pages = (spec->prompt_tokens() - 1) / cpu::kPageTokens;
+  const int pages = (spec->prompt_tokens() - 1) / kPageTokens;
   if (pages == 0) return;
   spec->prefix_of = source.sequence;
-  spec->prefix_tokens = pages * cpu::kPageTokens;
+  spec->prefix_tokens = pages * kPageTokens;
 }
 
 Status GenerateAll(LocalPipeline* pipeline, std::vector<SequenceSpec> specs, size_t streams,

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "worker/local_pipeline.h"
+#include "worker/process/local_pipeline.h"
 
 namespace exeunt {
 

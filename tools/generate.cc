@@ -10,14 +10,15 @@
 #include <string>
 
 #include "base/error.h"
-#include "model/chat_rendering.h"
-#include "model/chat_template.h"
-#include "model/layer_plan.h"
-#include "model/open_tokenizer.h"
+#include "costs/layer_split.h"
+#include "kernels/kv_layout.h"
+#include "text/chat_rendering.h"
+#include "text/chat_template.h"
+#include "text/open_tokenizer.h"
 #include "tools/exit_options.h"
 #include "tools/model_options.h"
 #include "tools/verbs.h"
-#include "worker/local_pipeline.h"
+#include "worker/process/local_pipeline.h"
 
 namespace exeunt {
 namespace {
@@ -108,7 +109,7 @@ Status Generate(const GenerateOptions& options) {
   pipeline_options.exits_directory = options.exits_directory;
   pipeline_options.threads = options.threads;
   pipeline_options.dequantise = options.f32_weights;
-  pipeline_options.kv_pages = spec.positions() / cpu::kPageTokens + 1;
+  pipeline_options.kv_pages = spec.positions() / kPageTokens + 1;
   const bool progress = !options.quiet && isatty(STDERR_FILENO) != 0;
   ASSIGN_OR_RETURN(const auto pipeline, LocalPipeline::Create(source, pipeline_options, [progress](float f) {
                      if (progress) std::fprintf(stderr, "\rloading %3.0f %%", static_cast<double>(f) * 100);

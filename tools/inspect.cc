@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "base/error.h"
-#include "model/open_tokenizer.h"
+#include "text/open_tokenizer.h"
 #include "tools/model_options.h"
 #include "tools/verbs.h"
 

@@ -4,8 +4,8 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/mmap.h"
-#include "model/json.h"
 
 namespace exeunt {
 namespace {

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "worker/stage_runner.h"
+#include "worker/core/stage_runner.h"
 
 namespace exeunt {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "model/open_tokenizer.h"
+#include "text/open_tokenizer.h"
 #include "tools/model_options.h"
 #include "tools/verbs.h"
 

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "coordinator/core/core_harness.h"
+#include "coordinator/core/testing/core_harness.h"
 
 namespace exeunt {
 namespace {

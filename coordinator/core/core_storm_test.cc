@@ -6,8 +6,8 @@
 
 #include <set>
 
-#include "coordinator/core/core_harness.h"
-#include "coordinator/core/fake_job.h"
+#include "coordinator/core/testing/core_harness.h"
+#include "coordinator/core/testing/fake_job.h"
 
 namespace exeunt {
 namespace {

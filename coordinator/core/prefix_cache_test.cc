@@ -7,7 +7,7 @@
 
 #include <numeric>
 
-#include "coordinator/core/core_harness.h"
+#include "coordinator/core/testing/core_harness.h"
 
 namespace exeunt {
 namespace {

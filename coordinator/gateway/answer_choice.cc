@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "model/utf8.h"
+#include "text/utf8.h"
 #include "transport/control_auth.h"
 
 namespace exeunt {

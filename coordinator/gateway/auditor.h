@@ -22,7 +22,7 @@
 #include "certify/e_process.h"
 #include "certify/evidence_file.h"
 #include "coordinator/driver/driver.h"
-#include "model/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace exeunt {
 

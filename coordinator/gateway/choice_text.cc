@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "coordinator/gateway/likeliest_tokens.h"
-#include "model/utf8.h"
+#include "text/utf8.h"
 
 namespace exeunt {
 

@@ -10,7 +10,7 @@
 
 #include "coordinator/gateway/stop_matcher.h"
 #include "coordinator/openai/response.h"
-#include "model/tokenizer.h"
+#include "text/tokenizer.h"
 #include "transport/control.pb.h"
 
 namespace exeunt {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/tokenizer.h"
+#include "text/tokenizer.h"
 #include "transport/control.pb.h"
 
 namespace exeunt {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "coordinator/gateway/likeliest_tokens.h"
-#include "model/utf8.h"
+#include "text/utf8.h"
 
 namespace exeunt {
 

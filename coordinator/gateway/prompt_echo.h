@@ -8,7 +8,7 @@
 
 #include "coordinator/openai/generation_request.h"
 #include "coordinator/openai/response.h"
-#include "model/tokenizer.h"
+#include "text/tokenizer.h"
 #include "transport/control.pb.h"
 
 namespace exeunt {

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/result.h"
-#include "model/chat_template.h"
-#include "model/tokenizer.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
 
 namespace exeunt {
 

@@ -6,8 +6,8 @@
 #include <boost/json.hpp>
 
 #include "base/error.h"
+#include "base/quoted.h"
 #include "coordinator/openai/json_text.h"
-#include "model/quoted.h"
 
 namespace exeunt {
 

@@ -10,7 +10,7 @@
 #include "coordinator/gateway/served_chat.h"
 #include "coordinator/openai/api_error.h"
 #include "coordinator/openai/generation_request.h"
-#include "model/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace exeunt {
 

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
-#include "coordinator/core/core_harness.h"
+#include "coordinator/core/testing/core_harness.h"
 #include "coordinator/metrics/http_metrics.h"
 #include "coordinator/metrics/request_metrics.h"
 #include "coordinator/metrics/stage_metrics.h"

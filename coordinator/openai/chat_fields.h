@@ -5,7 +5,7 @@
 #include <boost/json/array.hpp>
 
 #include "coordinator/openai/field_reader.h"
-#include "model/chat_rendering.h"
+#include "text/chat_rendering.h"
 
 namespace exeunt {
 

@@ -15,9 +15,9 @@
 #include "base/clock.h"
 #include "certify/certificate.h"
 #include "coordinator/openai/api_error.h"
-#include "model/chat_rendering.h"
 #include "model/exit_setting.h"
 #include "model/sampling.h"
+#include "text/chat_rendering.h"
 
 namespace exeunt {
 

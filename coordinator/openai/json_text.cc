@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "model/utf8.h"
+#include "text/utf8.h"
 
 namespace exeunt {
 namespace {

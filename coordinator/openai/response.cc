@@ -7,7 +7,7 @@
 
 #include "coordinator/openai/generation_request.h"
 #include "coordinator/openai/json_text.h"
-#include "model/utf8.h"
+#include "text/utf8.h"
 
 namespace exeunt {
 namespace {

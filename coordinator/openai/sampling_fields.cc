@@ -9,7 +9,7 @@
 
 #include "coordinator/openai/json_text.h"
 #include "coordinator/openai/request_fields.h"
-#include "model/utf8.h"
+#include "text/utf8.h"
 
 namespace exeunt {
 namespace {

@@ -1,6 +1,6 @@
 #include "coordinator/testing/fake_tokenizer.h"
 
-#include "model/utf8.h"
+#include "text/utf8.h"
 
 namespace exeunt {
 namespace {

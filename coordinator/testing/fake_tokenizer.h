@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "model/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace exeunt {
 

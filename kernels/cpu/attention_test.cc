@@ -2,8 +2,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/cpu/ops_testing.h"
 #include "kernels/dequantize.h"
+#include "kernels/testing/ops_testing.h"
 
 namespace exeunt::cpu {
 namespace {

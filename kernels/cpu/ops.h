@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/cpu/packed_matrix.h"
+#include "kernels/kv_layout.h"
+#include "kernels/packed_matrix.h"
+#include "kernels/vocab_stats.h"
 
 namespace exeunt::cpu {
 
@@ -46,23 +48,6 @@ struct QuantSlot {
   int row = 0;
 };
 
-// K/V of one sequence in one layer, F16. A page holds kPageTokens positions, in two places: K
-// [n_kv_heads][head_dim][kPageTokens] and V [n_kv_heads][kPageTokens][head_dim]. A reader goes through all K
-// of a chunk of pages, then through its V: memory is fast in long runs only.
-inline constexpr int kPageTokens = 32;
-
-struct KvLayerView {
-  uint16_t* k = nullptr;           // page p starts at k + p * page_stride
-  uint16_t* v = nullptr;           // and at v + p * page_stride
-  size_t page_stride = 0;          // elements
-  const int32_t* pages = nullptr;  // [ceil(positions / kPageTokens)]: position / kPageTokens to page
-};
-
-// Of K, and of V.
-constexpr size_t KvPageElements(int n_kv_heads, int head_dim) {
-  return static_cast<size_t>(n_kv_heads) * kPageTokens * static_cast<size_t>(head_dim);
-}
-
 struct HeadRange {
   int begin = 0;
   int end = 0;
@@ -96,17 +81,6 @@ constexpr size_t AttentionPartFloats(const AttentionShape& shape) {
   const auto heads = static_cast<size_t>(shape.n_heads);
   return (heads * static_cast<size_t>(shape.head_dim) + 2 * heads + 15) / 16 * 16;
 }
-
-// Vocabulary reductions run over chunks of this many logits, merged in ascending order.
-inline constexpr int kVocabChunk = 512;
-
-// One chunk's (or, merged, one row's) softmax statistics.
-struct VocabStats {
-  int32_t argmax = -1;   // the lowest id on a tie
-  float top1 = 0.0F;     // logit of argmax
-  float top2 = 0.0F;     // second largest logit; -inf where there is one only
-  float sum_exp = 0.0F;  // sum of exp(logit - top1)
-};
 
 struct Ops {
   // Most rows that a tile of a quantised input has; a power of two.

@@ -9,10 +9,10 @@
 #include <string>
 
 #include "kernels/block_codes.h"
-#include "kernels/cpu/ops_testing.h"
 #include "kernels/cpu/quant_rows.h"
 #include "kernels/dequantize.h"
 #include "kernels/quantize.h"
+#include "kernels/testing/ops_testing.h"
 
 namespace exeunt::cpu {
 namespace {

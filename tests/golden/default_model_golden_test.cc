@@ -10,8 +10,9 @@
 #include <optional>
 
 #include "base/check.h"
+#include "costs/layer_split.h"
 #include "tests/golden/golden.h"
-#include "worker/local_pipeline.h"
+#include "worker/process/local_pipeline.h"
 
 namespace exeunt {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "kernels/cpu/ops.h"
-#include "worker/local_pipeline.h"
+#include "worker/process/local_pipeline.h"
 
 namespace exeunt {
 namespace {
@@ -80,7 +80,7 @@ Engine::Engine(std::shared_ptr<const ModelSource> source, Weights weights) {
   n_layers_ = source->config().n_layers;
   build.layers = {0, n_layers_};
   build.source = std::move(source);
-  build.kv_pages = kMaxTokens / cpu::kPageTokens;
+  build.kv_pages = kMaxTokens / kPageTokens;
   build.dequantise = weights == Weights::kF32;
   auto stage = BuildCpuStage(build);
   CHECK_MSG(stage.has_value(), "{}", stage.error().message);

@@ -36,8 +36,8 @@
 #include <utility>
 #include <vector>
 
+#include "backend/executor.h"
 #include "model/model_source.h"
-#include "worker/executor.h"
 
 namespace exeunt {
 

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "base/check.h"
+#include "costs/layer_split.h"
 #include "tests/laws/law_harness.h"
 
 namespace {

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "base/write_file.h"
+#include "costs/layer_split.h"
 #include "model/safetensors_writer.h"
 #include "tests/laws/law_harness.h"
 

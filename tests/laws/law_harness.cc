@@ -7,7 +7,7 @@
 #include <random>
 
 #include "base/check.h"
-#include "worker/logits_digest.h"
+#include "worker/process/logits_digest.h"
 
 namespace exeunt {
 

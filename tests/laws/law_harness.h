@@ -10,7 +10,7 @@
 
 #include "model/model_source.h"
 #include "model/testing/random_model.h"
-#include "worker/local_pipeline.h"
+#include "worker/process/local_pipeline.h"
 
 namespace exeunt {
 

@@ -9,10 +9,11 @@
 #include <thread>
 
 #include "base/check.h"
+#include "costs/layer_split.h"
 #include "tests/laws/law_harness.h"
 #include "transport/mpi/mpi_channel.h"
 #include "transport/mpi/mpi_collective.h"
-#include "worker/logits_digest.h"
+#include "worker/process/logits_digest.h"
 
 namespace exeunt {
 namespace {

@@ -4,8 +4,10 @@
 
 #include <cstring>
 
+#include "backend/cpu/cpu_executor.h"
+#include "costs/layer_split.h"
+#include "kernels/kv_layout.h"
 #include "tests/laws/law_harness.h"
-#include "worker/cpu_executor.h"
 
 namespace exeunt {
 namespace {
@@ -90,15 +92,15 @@ class CopiesKv : public PassThrough {
   }
 
  private:
-  static void CopyPosition(const cpu::AttentionShape& s, const cpu::KvLayerView& from,
-                           const cpu::KvLayerView& to, int position) {
+  static void CopyPosition(const cpu::AttentionShape& s, const KvLayerView& from, const KvLayerView& to,
+                           int position) {
     const auto dim = static_cast<size_t>(s.head_dim);
-    const auto at = static_cast<size_t>(position % cpu::kPageTokens);
+    const auto at = static_cast<size_t>(position % kPageTokens);
     for (size_t h = 0; h < static_cast<size_t>(s.n_kv_heads); ++h) {
-      const auto page = static_cast<size_t>(from.pages[position / cpu::kPageTokens]);
-      const size_t tile = page * from.page_stride + h * cpu::kPageTokens * dim;
+      const auto page = static_cast<size_t>(from.pages[position / kPageTokens]);
+      const size_t tile = page * from.page_stride + h * kPageTokens * dim;
       for (size_t d = 0; d < dim; ++d) {
-        to.k[tile + d * cpu::kPageTokens + at] = from.k[tile + d * cpu::kPageTokens + at];
+        to.k[tile + d * kPageTokens + at] = from.k[tile + d * kPageTokens + at];
       }
       std::memcpy(to.v + tile + at * dim, from.v + tile + at * dim, dim * 2);
     }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "costs/layer_split.h"
 #include "tests/laws/law_harness.h"
 
 namespace exeunt {

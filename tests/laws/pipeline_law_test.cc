@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "costs/layer_split.h"
 #include "tests/laws/law_harness.h"
 
 namespace exeunt {

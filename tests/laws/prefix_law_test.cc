@@ -4,6 +4,8 @@
 
 #include <random>
 
+#include "costs/layer_split.h"
+#include "kernels/kv_layout.h"
 #include "tests/laws/law_harness.h"
 
 namespace exeunt {
@@ -37,10 +39,10 @@ std::vector<SequenceSpec> Families(uint64_t seed, bool retained = false) {
       spec.sampling = {.temperature = member % 2 == 0 ? 0.0F : 1.0F, .seed = rng()};
       if (member % 3 != 0) spec.exit = kForcedMix;
       spec.want_logits = true;
-      if (retained) spec.retain_tokens = (spec.prompt_tokens() - 1) / cpu::kPageTokens * cpu::kPageTokens;
+      if (retained) spec.retain_tokens = (spec.prompt_tokens() - 1) / kPageTokens * kPageTokens;
       if (member > 0) {  // with any of those before it
         spec.prefix_of = spec.sequence - static_cast<uint64_t>(1 + draw(static_cast<uint64_t>(member)));
-        spec.prefix_tokens = static_cast<int>(common.size()) / cpu::kPageTokens * cpu::kPageTokens;
+        spec.prefix_tokens = static_cast<int>(common.size()) / kPageTokens * kPageTokens;
       }
       requests.push_back(std::move(spec));
     }

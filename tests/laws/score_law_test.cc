@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/check.h"
+#include "costs/layer_split.h"
 #include "tests/laws/law_harness.h"
 
 namespace exeunt {

@@ -7,8 +7,9 @@
 #include <thread>
 
 #include "base/check.h"
+#include "costs/layer_split.h"
 #include "tests/laws/law_harness.h"
-#include "worker/logits_digest.h"
+#include "worker/process/logits_digest.h"
 
 namespace exeunt {
 namespace {

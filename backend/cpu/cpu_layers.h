@@ -1,0 +1,105 @@
+// CpuLayers: the decoder layers of a stage on the CPU. Results are bit-identical for any batch, thread count
+// and instruction set. One thread drives it; allocates only while its buffers grow to the largest batch.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "backend/cpu/kv_cache.h"
+#include "backend/cpu/matmul_rows.h"
+#include "backend/cpu/rope.h"
+#include "backend/cpu/stage_weights.h"
+#include "backend/executor.h"
+#include "base/clock.h"
+#include "kernels/cpu/ops.h"
+#include "kernels/cpu/thread_pool.h"
+
+namespace exeunt {
+
+// Where the time of a stage's jobs goes.
+enum class CpuOp {
+  kGather,
+  kNorm,
+  kQkv,
+  kRope,
+  kAttention,
+  kOutput,
+  kGateUp,
+  kDown,
+  kHead,
+  kSample,
+  kPreview,
+  kCount
+};
+const char* CpuOpName(CpuOp op);
+using CpuOpSeconds = std::array<double, static_cast<size_t>(CpuOp::kCount)>;
+
+// Adds the time since it was made, or since the last Lap, to an operation.
+class CpuOpTimer {
+ public:
+  explicit CpuOpTimer(CpuOpSeconds* seconds) : seconds_(seconds), last_(MonotonicNow()) {}
+  void Lap(CpuOp op) {
+    const TimePoint now = MonotonicNow();
+    (*seconds_)[static_cast<size_t>(op)] += Seconds(now - last_);
+    last_ = now;
+  }
+
+ private:
+  CpuOpSeconds* seconds_;
+  TimePoint last_;
+};
+
+// Rows of a job: the running ones first, then those that only have K/V stored.
+struct CpuBatch {
+  int run = 0;
+  int rows = 0;
+  const LayerRow* row = nullptr;  // [rows]
+  float* x = nullptr;             // [rows, d_model]: the hidden states
+};
+
+class CpuLayers {
+ public:
+  // All outlive the object.
+  CpuLayers(const StageWeights& weights, const KvCache& cache, const cpu::Ops& ops, cpu::ThreadPool* pool);
+
+  // Before the layers of a batch: the angles of its rows.
+  void Begin(const CpuBatch& batch);
+  // Runs one layer: stores K/V of all rows, then runs the running ones; x of those becomes the layer's
+  // output.
+  void Forward(int layer, const CpuBatch& batch);
+
+  // out = linear of `in`, bias included.
+  void Apply(const Linear& linear, const cpu::MatmulInput& in, const cpu::MatmulOutput& out);
+  // in = norm of the rows of x [rows of in, d_model], which the caller has Reset.
+  void Normalise(const float* x, const std::vector<float>& weight, int rows, MatmulRows* in);
+
+  const cpu::AttentionShape& attention_shape() const { return attention_; }
+  CpuOpSeconds* op_seconds() { return &op_seconds_; }
+
+ private:
+  void ProjectQkv(const LayerWeights& w, const CpuBatch& batch);
+  void RotateAndStore(const LayerWeights& w, int local_layer, const CpuBatch& batch);
+  void Attend(const LayerWeights& w, int local_layer, const CpuBatch& batch);
+  void AttendInChunks(int local_layer, const CpuBatch& batch);
+  void RunFfn(const LayerWeights& w, const CpuBatch& batch);
+  void AddBias(const Linear& linear, int rows, const cpu::MatmulOutput& out);
+
+  const StageWeights& weights_;
+  const KvCache& cache_;
+  const cpu::Ops& ops_;
+  const ModelConfig& config_;
+  cpu::ThreadPool* pool_;
+  cpu::AttentionShape attention_;
+  Rope rope_;
+  MatmulRows normed_;             // input of Q, K, V; of gate and up
+  MatmulRows attended_;           // input of the output projection
+  MatmulRows activated_;          // input of the down projection
+  std::vector<float> q_;          // [run, d_q]
+  std::vector<float> kv_;         // [rows, 2 d_kv]
+  std::vector<float> gate_up_;    // [run, 2 d_ff], where gate and up are not of one type
+  std::vector<float> cos_, sin_;  // [rows, head_dim]: see Ops::rope_halves
+  std::vector<float> parts_;      // of attention in chunks
+  CpuOpSeconds op_seconds_{};
+};
+
+}  // namespace exeunt

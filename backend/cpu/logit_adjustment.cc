@@ -1,0 +1,71 @@
+#include "backend/cpu/logit_adjustment.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace exeunt {
+namespace {
+
+// Of a token that must not be drawn. Finite, so that a chunk of the vocabulary may consist of such tokens.
+constexpr float kBanned = -1e30F;
+// Of a token that is not allowed: so far below that banned ones are drawn rather.
+constexpr float kNotAllowed = -1e35F;
+
+// How often the answer has each token that the prompt or the answer has.
+std::unordered_map<int32_t, int> CountInAnswer(const TokenHistory& history, bool with_prompt) {
+  std::unordered_map<int32_t, int> counts;
+  if (with_prompt) {
+    for (const int32_t token : history.prompt) counts.try_emplace(token, 0);
+  }
+  for (const int32_t token : history.answer) ++counts[token];
+  return counts;
+}
+
+void Penalise(const SamplingParams& params, const TokenHistory& history, int n, float* logits) {
+  const bool repetition = params.repetition_penalty != 1.0F;
+  if (!repetition && params.frequency_penalty == 0.0F && params.presence_penalty == 0.0F) return;
+  for (const auto& [token, count] : CountInAnswer(history, repetition)) {
+    if (token < 0 || token >= n) continue;
+    float& x = logits[token];
+    if (repetition) x = x > 0.0F ? x / params.repetition_penalty : x * params.repetition_penalty;
+    if (count > 0) x = x - params.frequency_penalty * static_cast<float>(count) - params.presence_penalty;
+  }
+}
+
+void BanBadWords(const SamplingParams& params, const TokenHistory& history, int n, float* logits) {
+  for (const std::vector<int32_t>& word : params.bad_words) {
+    const size_t before = word.size() - 1;
+    if (before > history.answer.size() || word.back() < 0 || word.back() >= n) continue;
+    const auto end = history.answer.last(before);
+    if (std::equal(end.begin(), end.end(), word.begin())) logits[word.back()] = kBanned;
+  }
+}
+
+void KeepAllowed(const std::vector<int32_t>& allowed, int n, float* logits) {
+  if (allowed.empty()) return;
+  int begin = 0;  // of those that are not, up to the next that is
+  for (const int32_t token : allowed) {
+    if (token < begin || token >= n) continue;
+    std::fill(logits + begin, logits + token, kNotAllowed);
+    begin = token + 1;
+  }
+  std::fill(logits + begin, logits + n, kNotAllowed);
+}
+
+}  // namespace
+
+void AdjustLogits(const SamplingParams& params, const TokenHistory& history, int n, float* logits) {
+  for (const LogitBias& bias : params.logit_bias) {
+    if (bias.token >= 0 && bias.token < n) logits[bias.token] += bias.bias;
+  }
+  Penalise(params, history, n, logits);
+  if (history.answer.size() < static_cast<size_t>(params.min_tokens)) {
+    for (const int32_t token : history.end_tokens) {
+      if (token >= 0 && token < n) logits[token] = kBanned;
+    }
+  }
+  BanBadWords(params, history, n, logits);
+  KeepAllowed(params.allowed_tokens, n, logits);
+}
+
+}  // namespace exeunt

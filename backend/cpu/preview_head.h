@@ -1,0 +1,29 @@
+// PreviewHead: the vocabulary head seen through a few directions, so that an exit can look at every token for
+// a fraction of the head's cost (fit/low_rank_head.h fits it): logits ~ up (down z), z the state after the
+// head's norm. The groups of 16 tokens that it puts highest are then computed with the head itself: what is
+// drawn from them has the head's own logits. Immutable; thread-safe.
+#pragma once
+
+#include <string>
+
+#include "backend/cpu/linear.h"
+#include "base/result.h"
+#include "kernels/cpu/ops.h"
+#include "model/exit_heads_info.h"
+#include "model/safetensors.h"
+
+namespace exeunt {
+
+struct PreviewHead {
+  Linear down;     // [rank, d_model], F32
+  Linear up;       // [vocab, rank], Q8_0: the head times the basis
+  int groups = 0;  // of kPreviewGroupTokens, that are computed exactly
+};
+
+// Multiplies the head by the basis. down: [rank, d_model]; basis: [d_model, rank].
+PreviewHead MakePreviewHead(const PreviewInfo& info, const float* down, const float* basis,
+                            const Linear& head);
+// Reads preview.down and preview.basis.
+Result<PreviewHead> LoadPreviewHead(const SafetensorsFile& file, const PreviewInfo& info, const Linear& head);
+
+}  // namespace exeunt

@@ -1,0 +1,289 @@
+#include "backend/cpu/sampler.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "backend/cpu/logit_adjustment.h"
+#include "base/rng.h"
+
+namespace exeunt {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// One row and how it is weighed: a token's weight is exp((logit - top1) * scale), the likeliest has 1.
+struct Row {
+  const cpu::Ops& ops;
+  const float* logits;  // [n]
+  int n;
+  const VocabStats& stats;
+  float scale;  // 1 / temperature, finite
+
+  void Weigh(const float* x, int count, float* weights) const {
+    ops.exp_scaled(x, count, stats.top1, scale, weights);
+  }
+  // A logit that every token of at least `weight` reaches. The margin covers the rounding of exp_scaled's
+  // argument, which is below 2e-5 where the weight is not flushed, and of this function.
+  float LogitOf(double weight) const {
+    const double logit = double{stats.top1} + (std::log(weight) - 1e-4) / double{scale};
+    const double in_range = std::max(logit, double{std::numeric_limits<float>::lowest()});
+    return std::min(stats.top1, std::nextafter(static_cast<float>(in_range), -kInfinity));
+  }
+};
+
+// Tokens that may be drawn, ascending. Buffers keep their size from row to row: `count` says what is in use.
+struct Candidates {
+  std::vector<int32_t> tokens;  // [count]
+  std::vector<float> x;         // [count]: logits, later weights
+  int count = 0;
+
+  template <typename Predicate>
+  void Keep(Predicate keep) {  // keep(token, x)
+    int kept = 0;
+    for (int i = 0; i < count; ++i) {
+      const auto [token, value] = std::pair(tokens[Index(i)], x[Index(i)]);
+      tokens[Index(kept)] = token;
+      x[Index(kept)] = value;
+      kept += keep(token, value) ? 1 : 0;
+    }
+    count = kept;
+  }
+  static size_t Index(int i) { return static_cast<size_t>(i); }
+};
+
+// A thread's buffers: a row would allocate as much as it has logits otherwise. No state is kept in them.
+struct Scratch {
+  Candidates candidates;
+  std::vector<float> order;        // what nth_element may disorder
+  std::vector<double> chunk_sums;  // [ceil(n / kVocabChunk)]
+  std::vector<float> adjusted;     // [n]
+};
+Scratch& ThreadScratch() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+// A logit that at least k tokens reach, and few more: the k-th largest of the maxima of many interleaved
+// parts.
+float BoundOfTopK(const float* logits, int n, int k, std::vector<float>* maxima) {
+  const size_t parts = (4 * static_cast<size_t>(k) + 63) / 64 * 64;
+  const auto size = static_cast<size_t>(n);
+  if (parts > size / 2) return -kInfinity;
+  maxima->assign(parts, -kInfinity);
+  float* const m = maxima->data();
+  for (size_t begin = 0; begin < size; begin += parts) {
+    const float* x = logits + begin;
+    const size_t count = std::min(parts, size - begin);
+    for (size_t i = 0; i < count; ++i) m[i] = x[i] > m[i] ? x[i] : m[i];  // never a NaN
+  }
+  const auto kth = maxima->begin() + (k - 1);
+  std::nth_element(maxima->begin(), kth, maxima->end(), std::greater<>());
+  return *kth;
+}
+
+// The tokens whose logits reach the bound. Most blocks hold none: they are passed over in vectors.
+void Collect(const float* logits, int n, float bound, Candidates* c) {
+  constexpr int kBlock = 64;
+  c->tokens.resize(std::max(c->tokens.size(), static_cast<size_t>(n)));
+  c->x.resize(c->tokens.size());
+  int32_t* const tokens = c->tokens.data();
+  float* const x = c->x.data();
+  int count = 0;
+  for (int begin = 0; begin < n; begin += kBlock) {
+    const int end = std::min(n, begin + kBlock);
+    int reach = 0;
+    for (int i = begin; i < end; ++i) reach += logits[i] >= bound ? 1 : 0;
+    if (reach == 0) continue;
+    for (int i = begin; i < end; ++i) {
+      tokens[count] = i;
+      x[count] = logits[i];
+      count += logits[i] >= bound ? 1 : 0;
+    }
+  }
+  c->count = count;
+}
+
+// Of logits, the k largest; the lower token first where they are equal.
+void KeepTopK(int k, Candidates* c, std::vector<float>* order) {
+  if (c->count <= k) return;
+  order->assign(c->x.begin(), c->x.begin() + c->count);
+  const auto kth = order->begin() + (k - 1);
+  std::nth_element(order->begin(), kth, order->end(), std::greater<>());
+  const float least = *kth;
+  auto equal = k - std::count_if(order->begin(), kth, [least](float x) { return x > least; });
+  c->Keep([&](int32_t, float x) { return x > least || (x == least && equal-- > 0); });
+}
+
+// Of weights, the fewest likeliest whose sum reaches `mass`; the lower token first where they are equal. The
+// least weight to keep is found digit by digit: as integers, the bits of positive floats have the same order.
+void KeepMass(double mass, Candidates* c) {
+  struct Digit {
+    int shift, bits;
+  };
+  uint32_t least = 0;  // its digits so far
+  double above = 0;    // sum of the weights with larger ones
+  for (const auto [shift, bits] : {Digit{20, 11}, Digit{10, 10}, Digit{0, 10}}) {
+    std::array<double, 2048> sums;
+    std::fill_n(sums.begin(), size_t{1} << bits, 0.0);
+    for (int i = 0; i < c->count; ++i) {
+      const float x = c->x[Candidates::Index(i)];
+      const uint32_t digits = std::bit_cast<uint32_t>(x) >> shift;
+      if (digits >> bits == least) sums[digits & ((1U << bits) - 1)] += double{x};
+    }
+    uint32_t digit = (1U << bits) - 1;
+    for (; digit > 0 && above + sums[digit] < mass; --digit) above += sums[digit];
+    least = least << bits | digit;
+  }
+  const float least_weight = std::bit_cast<float>(least);
+  c->Keep([&](int32_t, float x) {
+    if (x != least_weight) return x > least_weight;
+    const bool keep = above < mass;
+    above += double{x};
+    return keep;
+  });
+}
+
+// In this order on every machine, in lanes that a compiler can put in vectors.
+double SumOf(const float* x, int n) {
+  constexpr int kLanes = 8;
+  double lanes[kLanes] = {};
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int j = 0; j < kLanes; ++j) lanes[j] += double{x[i + j]};
+  }
+  for (int j = 0; i < n; ++i, ++j) lanes[j] += double{x[i]};
+  double sum = 0;
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
+// Sums of the weights of all chunks; returns that of the row.
+double SumChunks(const Row& row, std::vector<double>* sums) {
+  float weights[kVocabChunk];
+  double total = 0;
+  sums->clear();
+  for (int begin = 0; begin < row.n; begin += kVocabChunk) {
+    const int count = std::min(row.n - begin, kVocabChunk);
+    row.Weigh(row.logits + begin, count, weights);
+    sums->push_back(SumOf(weights, count));
+    total += sums->back();
+  }
+  return total;
+}
+
+// The first that takes the running sum `mass`, left at what is before it, over the target. Where rounding
+// lets none do so, the last that had a part in the sum.
+template <typename T>
+int Pick(const T* weights, int n, double target, double* mass) {
+  int last = 0;
+  for (int i = 0; i < n; ++i) {
+    const double next = *mass + static_cast<double>(weights[i]);
+    if (next > target) return i;
+    if (next > *mass) last = i;
+    *mass = next;
+  }
+  return last;
+}
+
+int32_t DrawFromAll(const Row& row, double u, Scratch* scratch) {
+  const std::vector<double>& sums = scratch->chunk_sums;
+  const double total = SumChunks(row, &scratch->chunk_sums);
+  if (!std::isfinite(total)) return row.stats.argmax;  // a NaN among the logits
+  double mass = 0;
+  const int begin = Pick(sums.data(), static_cast<int>(sums.size()), u * total, &mass) * kVocabChunk;
+  const int count = std::min(row.n - begin, kVocabChunk);
+  float weights[kVocabChunk];
+  row.Weigh(row.logits + begin, count, weights);
+  return begin + Pick(weights, count, u * total, &mass);
+}
+
+// Collects no more of the row than what a cut can keep, then cuts in order.
+int32_t DrawFromBest(const Row& row, const SamplingParams& params, double u, Scratch* scratch) {
+  const bool top_k = params.top_k > 0 && params.top_k < row.n;
+  const bool top_p = params.top_p < 1.0F;
+  const double p = double{params.top_p};
+  double total = 0;
+  float bound = -kInfinity;
+  if (top_k) {
+    bound = BoundOfTopK(row.logits, row.n, params.top_k, &scratch->order);
+  } else if (top_p) {
+    total = SumChunks(row, &scratch->chunk_sums);
+    // Those below (1 - top_p) / n of the mass hold less than 1 - top_p together: the nucleus is complete
+    // without them.
+    bound = row.LogitOf((1.0 - p) * total / row.n);
+  }
+  // top_p after top_k is a share of all k, those below min_p too.
+  if (params.min_p > 0.0F && !(top_k && top_p)) bound = std::max(bound, row.LogitOf(double{params.min_p}));
+  Candidates* const c = &scratch->candidates;
+  Collect(row.logits, row.n, bound, c);
+  if (top_k) KeepTopK(params.top_k, c, &scratch->order);
+  row.Weigh(c->x.data(), c->count, c->x.data());
+  if (top_p) KeepMass(p * (top_k ? SumOf(c->x.data(), c->count) : total), c);
+  if (params.min_p > 0.0F) {
+    c->Keep([&](int32_t token, float w) { return w >= params.min_p || token == row.stats.argmax; });
+  }
+  if (c->count == 0) return row.stats.argmax;  // a top_p of 0, a NaN among the logits
+  double mass = 0;
+  const int i = Pick(c->x.data(), c->count, u * SumOf(c->x.data(), c->count), &mass);
+  return c->tokens[Candidates::Index(i)];
+}
+
+int32_t SampleToken(const cpu::Ops& ops, const float* logits, int n, const VocabStats& stats,
+                    const SamplingParams& params, uint32_t position) {
+  if (params.temperature <= 0.0F || params.top_k == 1 || !std::isfinite(stats.top1)) return stats.argmax;
+  const float scale = std::min(1.0F / params.temperature, std::numeric_limits<float>::max());
+  const Row row{ops, logits, n, stats, scale};
+  // The middle of what rounds to the draw: 0 would choose token 0, however unlikely.
+  const double u = double{UniformAt(params.seed, params.choice, position, RngPurpose::kSample)} + 0x1p-25;
+  const bool cut = (params.top_k > 0 && params.top_k < n) || params.top_p < 1.0F || params.min_p > 0.0F;
+  return cut ? DrawFromBest(row, params, u, &ThreadScratch()) : DrawFromAll(row, u, &ThreadScratch());
+}
+
+VocabStats StatsOf(const cpu::Ops& ops, const float* logits, int n) {
+  std::vector<VocabStats> chunks;
+  for (int begin = 0; begin < n; begin += kVocabChunk) {
+    chunks.push_back(ops.vocab_stats(logits, begin, std::min(n, begin + kVocabChunk)));
+  }
+  return ops.merge_vocab_stats(chunks.data(), static_cast<int>(chunks.size()));
+}
+
+}  // namespace
+
+float Logprob(float logit, const VocabStats& stats) {
+  return static_cast<float>(double{logit} - double{stats.top1} - std::log(double{stats.sum_exp}));
+}
+
+std::vector<std::pair<int32_t, float>> TopLogprobs(const float* logits, int n, int count,
+                                                   const VocabStats& stats) {
+  Scratch& scratch = ThreadScratch();
+  Candidates* const c = &scratch.candidates;
+  Collect(logits, n, BoundOfTopK(logits, n, count, &scratch.order), c);
+  KeepTopK(count, c, &scratch.order);
+  std::vector<std::pair<int32_t, float>> top;
+  for (size_t i = 0; i < Candidates::Index(c->count); ++i) top.emplace_back(c->tokens[i], c->x[i]);
+  std::stable_sort(top.begin(), top.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  for (auto& [token, x] : top) x = Logprob(x, stats);
+  return top;
+}
+
+SampledToken Sample(const cpu::Ops& ops, const float* logits, int n, const VocabStats& stats,
+                    const SamplingParams& params, uint32_t position, const TokenHistory& history) {
+  SampledToken sampled;
+  if (params.AdjustsLogits()) {
+    std::vector<float>& adjusted = ThreadScratch().adjusted;
+    adjusted.assign(logits, logits + n);
+    AdjustLogits(params, history, n, adjusted.data());
+    sampled.token = SampleToken(ops, adjusted.data(), n, StatsOf(ops, adjusted.data(), n), params, position);
+  } else {
+    sampled.token = SampleToken(ops, logits, n, stats, params, position);
+  }
+  if (params.n_logprobs >= 0) sampled.logprob = Logprob(logits[sampled.token], stats);
+  if (params.n_logprobs > 0) sampled.top = TopLogprobs(logits, n, params.n_logprobs, stats);
+  return sampled;
+}
+
+}  // namespace exeunt

@@ -1,0 +1,28 @@
+// RenderChat: a conversation as the text that the model is asked to go on from, as transformers'
+// apply_chat_template makes it.
+#pragma once
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <string>
+
+#include "base/result.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace exeunt {
+
+struct ChatOptions {
+  bool add_generation_prompt = true;  // the text ends where the assistant's answer begins
+  bool continue_final_message =
+      false;                           // the text ends where the last message does, which the model continues
+  boost::json::object variables = {};  // that the template sees besides; they replace those of the same name
+};
+
+// The template sees `messages`, `tools` and `documents` (none), `add_generation_prompt`, the special tokens
+// by their names ("bos_token") and the options' variables. Errors name the template's line, or what
+// continue_final_message needs.
+Result<std::string> RenderChat(const ChatTemplate& chat_template, const boost::json::array& messages,
+                               const SpecialTokens& special_tokens, const ChatOptions& options);
+
+}  // namespace exeunt

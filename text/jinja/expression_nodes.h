@@ -1,0 +1,40 @@
+// What the two parts of the expression parser share: making nodes, and counting how deep they recurse.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "text/jinja/ast.h"
+
+namespace exeunt::jinja {
+
+// Of brackets, unary operators and the like, which the parser recurses for.
+inline constexpr int kMaxNesting = 96;
+
+template <typename... T>
+std::vector<ExprPtr> Args(T... args) {
+  std::vector<ExprPtr> list;
+  (list.push_back(std::move(args)), ...);
+  return list;
+}
+
+class Nesting {
+ public:
+  explicit Nesting(int* depth) : depth_(depth) { ++*depth_; }
+  ~Nesting() { --*depth_; }
+  Nesting(const Nesting&) = delete;
+  Nesting& operator=(const Nesting&) = delete;
+
+ private:
+  int* depth_;
+};
+
+inline ExprPtr Constant(int line, Value value) {
+  auto node = std::make_unique<Expr>();
+  node->line = line;
+  node->constant = std::move(value);
+  return node;
+}
+
+}  // namespace exeunt::jinja

@@ -1,0 +1,69 @@
+// ExpressionParser: the expressions inside {{ }} and {% %}, with Jinja's precedences.
+#pragma once
+
+#include <utility>
+
+#include "base/result.h"
+#include "text/jinja/ast.h"
+#include "text/jinja/token_stream.h"
+
+namespace exeunt::jinja {
+
+struct MacroNames {
+  bool caller = false;
+  bool varargs = false;
+  bool kwargs = false;
+};
+
+class ExpressionParser {
+ public:
+  explicit ExpressionParser(TokenStream* tokens) : tokens_(*tokens) {}
+
+  // One expression; `ternary`: `a if b else c` is one too.
+  Result<ExprPtr> ParseExpression(bool ternary = true);
+  // One expression, or several with commas between: a tuple.
+  Result<ExprPtr> ParseTuple(bool ternary = true);
+  // What may be assigned to: names, tuples of them, and (where allowed) namespace.attribute.
+  Result<ExprPtr> ParseTarget(bool with_attributes);
+  // "| name(args)" any number of times; `node` may be null.
+  Result<ExprPtr> ParseFilters(ExprPtr node);
+  // The same, where the first filter has no "|" before it.
+  Result<ExprPtr> ParseFilterChain();
+  // The names that were read since the last call, of those that a macro gets without asking.
+  MacroNames TakeMacroNames() { return std::exchange(macro_names_, {}); }
+  void AddMacroNames(const MacroNames& names);
+
+ private:
+  Result<ExprPtr> ParseOr();
+  Result<ExprPtr> ParseAnd();
+  Result<ExprPtr> ParseNot();
+  Result<ExprPtr> ParseCompare();
+  Result<ExprPtr> ParseSum();
+  Result<ExprPtr> ParseConcat();
+  Result<ExprPtr> ParseProduct();
+  Result<ExprPtr> ParsePower();
+  Result<ExprPtr> ParseUnary(bool with_filters);
+  Result<ExprPtr> ParsePrimary();
+  Result<ExprPtr> ParseParentheses();
+  Result<ExprPtr> ParseList();
+  Result<ExprPtr> ParseDict();
+  Result<ExprPtr> ParsePostfix(ExprPtr node);
+  Result<ExprPtr> ParseAfter(ExprPtr node);
+  Result<ExprPtr> ParseSubscript(ExprPtr node);
+  Result<ExprPtr> ParseIndex();
+  Result<ExprPtr> ParseTest(ExprPtr node);
+  Status ParseArguments(Expr* call);
+  Result<ExprPtr> ParseTargetPart(bool with_attributes);
+  // A node over `args`, or an error where it is nested too deep.
+  Result<ExprPtr> Make(ExprKind kind, int line, std::vector<ExprPtr> args, std::string name = "");
+  Status CheckDepth(Expr* node);
+
+  Result<ExprPtr> ParseFilter(ExprPtr node);
+  Status ParseArgument(Expr* call);
+
+  TokenStream& tokens_;
+  int nesting_ = 0;
+  MacroNames macro_names_;
+};
+
+}  // namespace exeunt::jinja

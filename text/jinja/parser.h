@@ -1,0 +1,13 @@
+// Parser: a template's source as a tree. Errors name line and construct.
+#pragma once
+
+#include <string_view>
+
+#include "base/result.h"
+#include "text/jinja/ast.h"
+
+namespace exeunt::jinja {
+
+Result<Block> Parse(std::string_view source);
+
+}  // namespace exeunt::jinja

@@ -1,0 +1,14 @@
+// Python's pprint.pformat: repr with the keys of dicts in order, broken into lines of 80 characters.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "text/jinja/value.h"
+
+namespace exeunt::jinja {
+
+// Long strings stay whole, where Python breaks them between words.
+Result<std::string> PrettyText(const Value& value, Budget* budget);
+
+}  // namespace exeunt::jinja

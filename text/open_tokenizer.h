@@ -1,0 +1,15 @@
+// The tokenizer of an opened model, compared with the model's embedding.
+#pragma once
+
+#include <memory>
+
+#include "base/result.h"
+#include "model/model_source.h"
+#include "text/tokenizer.h"
+
+namespace exeunt {
+
+// Errors as Tokenizer::FromGguf and FromHfDirectory.
+Result<std::shared_ptr<const Tokenizer>> OpenTokenizer(const ModelSource& source);
+
+}  // namespace exeunt

@@ -1,0 +1,13 @@
+// What the ranks of a benchmark recorded, at rank 0. Over MPI: every rank has to call.
+#pragma once
+
+#include <vector>
+
+#include "tools/bench/bench_report.h"
+
+namespace exeunt {
+
+// This rank's record to rank 0; all of them there, none elsewhere.
+std::vector<BenchRank> GatherRanks(const BenchRank& own);
+
+}  // namespace exeunt

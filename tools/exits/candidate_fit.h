@@ -1,0 +1,20 @@
+// Fits what exits need to look at candidates alone (backend/cpu/candidate_head.h), from the answers of a
+// corpus.
+#pragma once
+
+#include <vector>
+
+#include "tools/exits/exits_file.h"
+#include "tools/exits/state_corpus.h"
+
+namespace exeunt {
+
+// The head of the `count` tokens that the answers use most, half of the vocabulary at most.
+CandidateHead FrequentTokens(StateCorpus* corpus, AnswerRange range, size_t count);
+// At each exit, all of which have a translator, a ridge regression from the states to what all tokens that
+// are no candidates of the answer have.
+Result<std::vector<OutsideEstimate>> FitOutside(StateCorpus* corpus, AnswerRange range,
+                                                const std::vector<FittedExit>& exits,
+                                                const CandidateHead& frequent, double ridge);
+
+}  // namespace exeunt

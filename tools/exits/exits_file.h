@@ -1,0 +1,39 @@
+// The exits of a model as they were fitted, and the directory that holds them (backend/cpu/exit_heads.h).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/cpu/candidate_head.h"
+#include "base/result.h"
+#include "fit/low_rank_head.h"
+#include "model/model_source.h"
+
+namespace exeunt {
+
+struct FittedClassifier {
+  Eigen::VectorXf weight;  // [d_model]
+  float bias = 0.0F;
+};
+struct FittedExit {
+  int layer = 0;
+  std::optional<AffineMap> translator;
+  std::optional<FittedClassifier> classifier;
+  std::optional<OutsideEstimate> outside;
+};
+struct FittedExits {
+  std::vector<FittedExit> exits;  // ascending layers
+  std::optional<LowRankHead> preview;
+  int preview_groups = 0;
+  std::vector<int32_t> candidates;  // ascending; empty: none
+};
+
+// Writes exits.json and exits.safetensors, matrices as F16, bound to the source's content hash. Each file is
+// written beside and renamed.
+Status WriteExits(const std::string& directory, const ModelSource& source, const FittedExits& exits);
+// Reads the exits back, without preview and candidates: they are fitted to translators. Errors name file,
+// tensor and shape.
+Result<std::vector<FittedExit>> ReadExits(const std::string& directory, const ModelSource& source);
+
+}  // namespace exeunt

@@ -1,0 +1,91 @@
+// StateCorpus: what a model says to prompts (greedy, mode off) and the hidden states it has on the way: what
+// probing and fitting exits read. Only token ids are kept; states are run again at each pass, bit-identical
+// to those of the generation, so that memory does not grow with the corpus. Layers are spread over the ranks
+// of an MPI job, one or more; rank 0 has the answers and the head, the others Serve it their layers.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "text/open_tokenizer.h"
+#include "tools/exits/state_relay.h"
+#include "tools/model_options.h"
+#include "transport/mpi/mpi_channel.h"
+
+namespace exeunt {
+
+struct CorpusOptions {
+  ModelOptions model;
+  std::string prompts;
+  size_t limit = 0;  // prompts; 0: all
+  int max_tokens = 128;
+  size_t streams = 32;
+  int threads = 1;
+  std::string split = "auto";
+
+  void AddTo(CLI::App* app);
+};
+
+// The states that gave the tokens of one answer.
+struct AnswerStates {
+  int rows = 0;
+  const StateRelay::States& at;     // by depth, [rows, d_model]
+  const int32_t* tokens = nullptr;  // [rows]: what the full model said
+  std::vector<int32_t> prompt;
+};
+
+// Answers [begin, end).
+struct AnswerRange {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+class StateCorpus {
+ public:
+  // Generates; a bar on stderr where that is a terminal. Every rank calls it. Errors name file, line, value
+  // and limit.
+  static Result<std::unique_ptr<StateCorpus>> Create(const CorpusOptions& options, const MpiSession& mpi);
+  // Lets the other ranks go.
+  ~StateCorpus();
+
+  bool leads() const { return rank_ == 0; }
+  // Ranks that do not lead: runs their layers until rank 0's corpus is gone.
+  Status Serve() { return relay_->Serve(); }
+
+  // What follows is for rank 0.
+
+  // Runs some answers through the model, and hands out their states after `depths` layers, ascending; `what`
+  // stands on the progress bar.
+  Status ForEach(AnswerRange range, const std::vector<int>& depths, const char* what,
+                 const std::function<void(const AnswerStates&)>& visit);
+
+  const ModelSource& source() const { return *source_; }
+  const std::shared_ptr<const ModelSource>& shared_source() const { return source_; }
+  StateReader& reader() { return *reader_; }
+  size_t answers() const { return answers_.size(); }
+  size_t tokens(AnswerRange range) const;  // that the model said
+  std::span<const int32_t> said(size_t answer) const;
+  size_t tokens() const { return tokens({0, answers()}); }
+
+ private:
+  struct Answer {
+    std::vector<int32_t> ids;  // prompt, then what was generated
+    int prompt_tokens = 0;
+  };
+  StateCorpus() = default;
+  Status Generate(const CorpusOptions& options, const std::vector<LayerSpan>& split);
+
+  int rank_ = 0;
+  std::shared_ptr<const ModelSource> source_;
+  std::unique_ptr<DataChannel> channel_;
+  std::unique_ptr<StateReader> reader_;
+  std::optional<StateRelay> relay_;
+  std::vector<Answer> answers_;
+};
+
+}  // namespace exeunt

@@ -1,0 +1,71 @@
+// StateRelay: a StateReader for a model whose layers are spread over the ranks of a data channel. Answers go
+// from rank to rank, several on the way at once; each rank sends the wanted states of its own layers to rank
+// 0, which hands them out in order. They are those of one process, bit by bit. One thread drives a rank.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "backend/cpu/state_reader.h"
+#include "transport/data_channel.h"
+
+namespace exeunt {
+
+class StateRelay {
+ public:
+  struct Request {
+    std::span<const int32_t> ids;  // outlives the run
+    int first = 0;                 // states of rows [first, ids.size()) are wanted
+  };
+  using States = std::map<int, std::vector<float>>;  // by depth, [ids.size() - first, d_model]
+
+  // Both outlive the relay. `reader` has this rank's layers.
+  StateRelay(StateReader* reader, DataChannel* channel, int rank, int ranks);
+
+  // Rank 0: runs the requests, and visits each with its states after `depths` (ascending in [0, n_layers], at
+  // least one).
+  // Fails where a rank sends what it should not, or nothing for ten minutes.
+  Status Run(size_t count, const std::function<Request(size_t)>& request, std::span<const int> depths,
+             const std::function<void(size_t, const States&)>& visit);
+  // Rank 0: lets the others go. Waits until the next one has been told.
+  void End();
+  // Other ranks: does its part until rank 0's End. Fails where the rank before sends what it should not.
+  Status Serve();
+
+ private:
+  struct Pending {
+    int rows = 0;  // that are wanted
+    States at;
+    size_t missing = 0;  // floats, that other ranks have yet to send
+  };
+  struct FrameHeader {
+    uint64_t request = 0;
+    int32_t rows = 0;  // 0: the end
+    int32_t first = 0;
+    int32_t depths = 0;  // so many int32 follow
+  };
+  struct StatesHeader {
+    uint64_t request = 0;
+    int32_t depth = 0;
+    int32_t row = 0;  // of the wanted ones; as many as there are floats for
+  };
+
+  void Send(uint64_t number, const Request& request, std::span<const int> depths);
+  void PassOn(const FrameHeader& header, std::span<const int> depths, std::vector<std::byte> states);
+  Status ServeFrame(DataMessage message, bool* end);
+  void SendStates(uint64_t number, int depth, const float* states, int rows);
+  Status Take(const DataMessage& message, uint64_t first_pending);
+  bool last() const { return rank_ + 1 == ranks_; }
+  size_t row_bytes() const { return static_cast<size_t>(reader_->config().d_model) * sizeof(float); }
+
+  StateReader* reader_;
+  DataChannel* channel_;
+  int rank_;
+  int ranks_;
+  std::deque<Pending> pending_;
+};
+
+}  // namespace exeunt

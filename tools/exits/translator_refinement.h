@@ -1,0 +1,17 @@
+// Refines the translators of exits on KL to the last layer (fit/kl_refinement.h), in passes over answers of a
+// corpus.
+#pragma once
+
+#include <vector>
+
+#include "tools/exits/exits_file.h"
+#include "tools/exits/state_corpus.h"
+
+namespace exeunt {
+
+// The refined map of each exit; all of them have a translator to begin with. Memory does not grow with the
+// corpus: states are taken together until they make a mini-batch.
+Result<std::vector<AffineMap>> RefineTranslators(StateCorpus* corpus, AnswerRange range,
+                                                 const std::vector<FittedExit>& exits, int passes);
+
+}  // namespace exeunt

@@ -1,0 +1,19 @@
+// DecodeFrame on arbitrary bytes: it must refuse or accept, never crash; what it accepts survives another
+// round.
+#include <cstdint>
+#include <vector>
+
+#include "base/check.h"
+#include "worker/core/frame.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const exeunt::SequenceLimits limits{4096, 1000, 30};
+  exeunt::Frame frame;
+  if (!exeunt::DecodeFrame({reinterpret_cast<const std::byte*>(data), size}, limits, &frame)) return 0;
+  std::vector<std::byte> bytes;
+  exeunt::EncodeFrame(frame, &bytes);
+  exeunt::Frame again;
+  CHECK(exeunt::DecodeFrame(bytes, limits, &again).has_value());
+  CHECK_EQ(again.rows.size(), frame.rows.size());
+  return 0;
+}

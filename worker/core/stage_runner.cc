@@ -1,0 +1,97 @@
+#include "worker/core/stage_runner.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/spare.h"
+
+namespace exeunt {
+StageRunner::StageRunner(const StageConfig& config, const ExitPolicy* policy,
+                         std::unique_ptr<Executor> executor, DataChannel* channel)
+    : limits_(config.limits), stage_(config, policy), executor_(std::move(executor)), channel_(channel) {}
+
+Status StageRunner::Receive() {
+  for (int taken = channel_->TakenByNext(); taken > 0; --taken) events_.push_back(FrameTaken{});
+  // Frames of one turn are bounded by the sender's credits.
+  for (size_t n = 0;; ++n) {
+    if (n == received_.size()) received_.emplace_back();
+    DataMessage& message = received_[n];
+    ASSIGN_OR_RETURN(const bool received, channel_->Receive(stage_.AcceptsFrames(), &message));
+    if (!received) return OkStatus();
+    bytes_received_ += message.header.size() + message.payload.size();
+    FrameArrived arrived{TakeSpare(&spare_frames_), n};
+    RETURN_IF_ERROR(DecodeFrame(message.header, limits_, &arrived.frame));
+    const size_t expected = arrived.frame.state_rows() * executor_->state_bytes();
+    if (message.payload.size() != expected) {
+      return DataLoss("frame {} has {} bytes of states, not {}", arrived.frame.number, message.payload.size(),
+                      expected);
+    }
+    events_.push_back(std::move(arrived));
+  }
+}
+
+void StageRunner::Compute() {
+  span_.begin = MonotonicNow();
+  executor_->Poll(&done_);
+  span_.end = MonotonicNow();
+  job_submitted_ = done_.empty();
+  if (!done_.empty() && trace_ != nullptr) trace_->Add(span_);
+  for (JobDone& d : done_) events_.push_back(std::move(d));
+  done_.clear();
+}
+
+bool StageRunner::Turn(std::vector<StageEvent> events, StageOutputs* out) {
+  for (StageEvent& event : events) events_.push_back(std::move(event));
+  if (job_submitted_) Compute();
+  // After the job: what arrived meanwhile may run in the next one.
+  if (const Status received = Receive(); !received.has_value()) {
+    out->failed = received.error();
+    return false;
+  }
+  stage_.Step(MonotonicNow(), events_, &actions_);
+  const bool active = !events_.empty() || !actions_.empty();
+  for (StageAction& action : actions_) Act(&action, out);
+  for (StageEvent& event : events_) {
+    if (auto* arrived = std::get_if<FrameArrived>(&event)) spare_frames_.push_back(std::move(arrived->frame));
+  }
+  events_.clear();
+  return active;
+}
+
+void StageRunner::Send(const SendFrame& send) {
+  DataMessage* message = send.link == Link::kNext ? &to_next_ : &to_first_;
+  EncodeFrame(send.frame, &message->header);
+  executor_->Gather(send.slots, &message->payload);
+  bytes_sent_ += message->header.size() + message->payload.size();
+  if (send.link == Link::kNext) {
+    channel_->SendNext(message);
+  } else {
+    channel_->SendFirst(message);
+  }
+}
+
+// What is kept of the action afterwards is its memory.
+void StageRunner::Act(StageAction* action, StageOutputs* out) {
+  if (const auto* send = std::get_if<SendFrame>(action)) {
+    Send(*send);
+  } else if (const auto* load = std::get_if<LoadStates>(action)) {
+    executor_->Scatter(load->slots, received_[load->payload].payload.data());
+  } else if (const auto* grow = std::get_if<GrowSlots>(action)) {
+    executor_->EnsureSlots(grow->count);
+  } else if (auto* submit = std::get_if<SubmitJob>(action)) {
+    span_ = SpanOf(submit->job);
+    executor_->Submit(std::move(submit->job));
+    job_submitted_ = true;
+  } else if (auto* token = std::get_if<TokenOut>(action)) {
+    out->tokens.push_back(std::move(*token));
+  } else if (const auto* score = std::get_if<PromptScoreOut>(action)) {
+    out->scores.push_back(*score);
+  } else if (const auto* finished = std::get_if<SequenceFinishedOut>(action)) {
+    out->finished.push_back(*finished);
+  } else if (const auto* closed = std::get_if<SequenceClosedOut>(action)) {
+    out->closed.push_back(closed->sequence);
+  } else if (auto* failed = std::get_if<StageFailed>(action)) {
+    out->failed = std::move(failed->error);
+  }
+}
+
+}  // namespace exeunt

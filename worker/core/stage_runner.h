@@ -1,0 +1,69 @@
+// StageRunner: joins a stage core, an executor and a data channel: carries events in and actions out. One
+// thread drives it; the worker process and the in-process pipeline both do nothing else.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "backend/executor.h"
+#include "transport/data_channel.h"
+#include "worker/core/stage.h"
+#include "worker/core/step_trace.h"
+
+namespace exeunt {
+
+// What a turn has for the coordinator.
+struct StageOutputs {
+  std::vector<TokenOut> tokens;
+  std::vector<PromptScoreOut> scores;
+  std::vector<SequenceFinishedOut> finished;
+  std::vector<uint64_t> closed;
+  std::optional<Error> failed;
+};
+
+class StageRunner {
+ public:
+  // `policy` and `channel` outlive the runner.
+  StageRunner(const StageConfig& config, const ExitPolicy* policy, std::unique_ptr<Executor> executor,
+              DataChannel* channel);
+
+  // Computes what was submitted, receives, steps the core and carries out its actions. Appends to `out`.
+  // True: something happened, so another turn is worth while at once.
+  bool Turn(std::vector<StageEvent> events, StageOutputs* out);
+
+  // Every job from here on is noted in `trace`, which outlives the runner; nullptr: none.
+  void set_trace(StepTrace* trace) { trace_ = trace; }
+
+  const Stage& stage() const { return stage_; }
+  Executor& executor() { return *executor_; }
+  bool Idle() const { return stage_.Idle() && !job_submitted_ && channel_->Idle(); }
+  uint64_t bytes_sent() const { return bytes_sent_; }
+  uint64_t bytes_received() const { return bytes_received_; }
+
+ private:
+  Status Receive();
+  void Act(StageAction* action, StageOutputs* out);
+  void Compute();
+  void Send(const SendFrame& send);
+
+  SequenceLimits limits_;
+  Stage stage_;
+  std::unique_ptr<Executor> executor_;
+  DataChannel* channel_;
+  // A turn's own, kept for their memory.
+  std::vector<StageEvent> events_;
+  std::vector<StageAction> actions_;
+  std::vector<JobDone> done_;
+  std::vector<DataMessage> received_;  // the first ones are this turn's: FrameArrived::payload
+  std::vector<Frame> spare_frames_;
+  DataMessage to_next_;
+  DataMessage to_first_;
+  bool job_submitted_ = false;
+  StepTrace* trace_ = nullptr;
+  StepSpan span_;  // of the job that is submitted
+  uint64_t bytes_sent_ = 0;
+  uint64_t bytes_received_ = 0;
+};
+
+}  // namespace exeunt

@@ -1,0 +1,233 @@
+// The stage core alone, event by event: what is stale, wrong or over a limit changes nothing, or fails by
+// name.
+#include <numeric>
+
+#include "worker/core/testing/stage_fixture.h"
+
+namespace exeunt {
+namespace {
+
+TEST_F(StageTest, AFrameOfAnOldEpochChangesNothingAndTheSameFrameOfThisEpochDoes) {
+  Stage stage(Config(1, 2), &policy_);
+  EXPECT_TRUE(Step(&stage, {FrameArrived{OpenFrame(1, 6)}}).empty());
+  EXPECT_EQ(stage.counters().stale_frames, 1U);
+  EXPECT_EQ(stage.open_sequences(), 0);
+  EXPECT_EQ(stage.pages_used(), 0);
+  Step(&stage, {FrameArrived{OpenFrame(1, 7)}});
+  EXPECT_EQ(stage.open_sequences(), 1);
+  EXPECT_EQ(stage.pages_used(), 1);
+}
+
+TEST_F(StageTest, RowsOfAnOldGenerationAndOfUnknownSequencesAreIgnored) {
+  Stage stage(Config(1, 2), &policy_);
+  Step(&stage, {FrameArrived{OpenFrame(1)}});
+  const Frame rollback{
+      7, 2, {{.sequence = 1, .generation = 2, .position = 0, .kind = RowKind::kRollback}}, {}};
+  Step(&stage, {FrameArrived{rollback}});
+  const Frame stale{7, 3, {StateRow(1, 0, RowKind::kPrompt, 1), StateRow(9, 0, RowKind::kPrompt)}, {}};
+  const auto actions = Step(&stage, {FrameArrived{stale, 4}});
+  EXPECT_EQ(stage.counters().stale_frames, 2U);
+  ASSERT_EQ(Of<LoadStates>(actions).size(), 1U);
+  EXPECT_EQ(Of<LoadStates>(actions)[0].slots, (std::vector<int32_t>{-1, -1}));
+  EXPECT_TRUE(Of<SubmitJob>(actions).empty());
+  const Frame current{7, 4, {StateRow(1, 0, RowKind::kPrompt, 2)}, {}};
+  EXPECT_EQ(Of<SubmitJob>(Step(&stage, {FrameArrived{current, 5}})).size(), 1U);
+}
+
+TEST_F(StageTest, ARollbackTruncatesHistoryAndWatermarkAndDropsQueuedRows) {
+  Stage stage(Config(1, 2), &policy_);
+  Step(&stage, {FrameArrived{OpenFrame(1)}});
+  const Frame rows{7, 2, {StateRow(1, 0, RowKind::kPrompt), StateRow(1, 1, RowKind::kPrompt)}, {}};
+  Finish(&stage, Step(&stage, {FrameArrived{rows, 1}}));
+  EXPECT_EQ(stage.Progress()[0].watermark, 2);
+  const Frame rollback{
+      7, 3, {{.sequence = 1, .generation = 1, .position = 1, .kind = RowKind::kRollback}}, {}};
+  Step(&stage, {FrameArrived{rollback}});
+  EXPECT_EQ(stage.Progress()[0].watermark, 1);
+  const Frame again{7, 4, {StateRow(1, 1, RowKind::kPrompt, 1)}, {}};
+  Finish(&stage, Step(&stage, {FrameArrived{again, 2}}));
+  EXPECT_EQ(stage.Progress()[0].watermark, 2);
+}
+
+TEST_F(StageTest, AnAbsurdPositionFailsByName) {
+  Stage stage(Config(1, 2), &policy_);
+  Step(&stage, {FrameArrived{OpenFrame(1)}});
+  const Frame gap{7, 2, {StateRow(1, 6, RowKind::kLive)}, {}};
+  const auto failed = Of<StageFailed>(Step(&stage, {FrameArrived{gap, 1}}));
+  ASSERT_EQ(failed.size(), 1U);
+  EXPECT_NE(failed[0].error.message.find("sequence 1: row at position 6 after 3 tokens"), std::string::npos);
+}
+
+TEST_F(StageTest, ASequenceOpenedTwiceOrOverThePagesFailsByName) {
+  Stage twice(Config(0, 1), &policy_);
+  EXPECT_EQ(Of<StageFailed>(Step(&twice, {AdmitSequences{{Spec(1), Spec(1)}}}))[0].error.message,
+            "sequence 1 is opened twice");
+  Stage full(Config(0, 1), &policy_);
+  const auto failed = Of<StageFailed>(Step(&full, {AdmitSequences{{Spec(1, 100, 100), Spec(2, 100, 20)}}}));
+  ASSERT_EQ(failed.size(), 1U);
+  EXPECT_NE(failed[0].error.message.find("needs 4 KV pages and 7 of 8 are used"), std::string::npos);
+}
+
+TEST_F(StageTest, TokensEndAtMaxTokensAndFreeEverything) {
+  Stage stage(Config(0, 1), &policy_);
+  const auto all = Finish(&stage, Step(&stage, {AdmitSequences{{Spec(1)}}}));
+  EXPECT_EQ(Of<TokenOut>(all).size(), 4U);
+  ASSERT_EQ(Of<SequenceFinishedOut>(all).size(), 1U);
+  EXPECT_EQ(Of<SequenceFinishedOut>(all)[0].tokens, 4);
+  EXPECT_EQ(Of<SequenceFinishedOut>(all)[0].reason, Finish::kLength);
+  EXPECT_EQ(Of<SequenceClosedOut>(all).size(), 1U);
+  EXPECT_EQ(stage.pages_used(), 0);
+  EXPECT_EQ(stage.slots_used(), 0);
+  EXPECT_TRUE(stage.Idle());
+}
+
+TEST_F(StageTest, AnEndTokenStopsTheSequence) {
+  Stage stage(Config(0, 1), &policy_);
+  SequenceSpec spec = Spec(1);
+  spec.end_tokens = {5};
+  const auto all = Finish(&stage, Step(&stage, {AdmitSequences{{spec}}}));
+  EXPECT_EQ(Of<TokenOut>(all).size(), 1U);
+  EXPECT_EQ(Of<SequenceFinishedOut>(all)[0].reason, Finish::kStop);
+}
+
+TEST_F(StageTest, ACancelWhileAJobRunsKeepsPagesUntilTheJobIsDone) {
+  Stage stage(Config(0, 1), &policy_);
+  const auto submitted = Of<SubmitJob>(Step(&stage, {AdmitSequences{{Spec(1)}}}));
+  ASSERT_EQ(submitted.size(), 1U);
+  const auto cancelled = Step(&stage, {CancelSequences{{1}}, CancelSequences{{1}}, CancelSequences{{99}}});
+  EXPECT_EQ(Of<SequenceFinishedOut>(cancelled).size(), 1U);
+  EXPECT_TRUE(Of<SequenceClosedOut>(cancelled).empty());
+  EXPECT_EQ(stage.pages_used(), 1);
+  const auto done = Step(&stage, {JobDone{submitted[0].job}});
+  EXPECT_EQ(Of<SequenceClosedOut>(done).size(), 1U);
+  EXPECT_EQ(stage.pages_used(), 0);
+  EXPECT_EQ(stage.slots_used(), 0);
+}
+
+TEST_F(StageTest, OpenAndCloseOfACancelledSequenceBothReachTheNextStage) {
+  StageConfig config = Config(0, 2);
+  config.send_credits = 0;  // nothing can be sent at first
+  Stage blocked(config, &policy_);
+  Step(&blocked, {AdmitSequences{{Spec(1)}}});
+  Step(&blocked, {CancelSequences{{1}}});
+  EXPECT_FALSE(blocked.Idle());
+
+  Stage stage(Config(0, 2), &policy_);
+  const auto actions = Step(&stage, {AdmitSequences{{Spec(1)}}, CancelSequences{{1}}});
+  const auto frames = Of<SendFrame>(actions);
+  ASSERT_EQ(frames.size(), 1U);
+  ASSERT_EQ(frames[0].frame.rows.size(), 2U);
+  EXPECT_EQ(frames[0].frame.rows[0].kind, RowKind::kOpen);
+  EXPECT_EQ(frames[0].frame.rows[1].kind, RowKind::kCancel);
+  Stage next(Config(1, 2), &policy_);
+  const auto closed = Step(&next, {FrameArrived{frames[0].frame}});
+  EXPECT_EQ(Of<SequenceClosedOut>(closed).size(), 1U);
+  EXPECT_TRUE(next.Idle());
+}
+
+size_t FillsSent(const std::vector<StageAction>& actions) {
+  size_t fills = 0;
+  for (const SendFrame& frame : Of<SendFrame>(actions)) {
+    for (const FrameRow& row : frame.frame.rows) fills += row.kind == RowKind::kFill ? 1 : 0;
+  }
+  return fills;
+}
+
+TEST_F(StageTest, FillsOfTokensThatLeftAreDroppedWithTheirSequenceUnlessTheyWereDue) {
+  SequenceSpec spec = Spec(1, 3, 6);
+  spec.exit.mode = ExitMode::kPropagate;
+  spec.exit.measure = ExitMeasure::kForced;
+  spec.exit.forced = {{2, 1.0F}};  // every token leaves in the middle of stage 0
+  Stage lazy(Config(0, 2), &policy_);
+  const auto all = Finish(&lazy, Step(&lazy, {AdmitSequences{{spec}}}));
+  EXPECT_EQ(lazy.counters().exits.at(2), 6U);
+  EXPECT_LE(FillsSent(all), 1U);  // the first may ride with the prompt's rows
+  EXPECT_EQ(lazy.counters().fills_dropped + FillsSent(all), 6U);
+  EXPECT_EQ(lazy.counters().fills_sent, FillsSent(all));
+  EXPECT_EQ(lazy.slots_used(), 0);
+
+  StageConfig config = Config(0, 2);
+  config.eager_forwarding = true;
+  Stage eager(config, &policy_);
+  EXPECT_GT(FillsSent(Finish(&eager, Step(&eager, {AdmitSequences{{spec}}}))), 0U);
+}
+
+TEST_F(StageTest, AFlushSendsFillsOnAnIdleStageAndSoDoesTime) {
+  for (const bool flush : {true, false}) {
+    Stage stage(Config(1, 3), &policy_);  // layers 2 to 5; the exit after layer 6 is not here
+    Step(&stage, {FrameArrived{{7, 1, {{.sequence = 1, .kind = RowKind::kOpen}}, {Spec(1)}}}});
+    const Frame fills{7, 2, {StateRow(1, 0, RowKind::kFill), StateRow(1, 1, RowKind::kFill)}, {}};
+    EXPECT_TRUE(Step(&stage, {FrameArrived{fills, 1}, FrameTaken{}}).size() ==
+                2U);  // slots and states, no job
+    EXPECT_EQ(stage.backlog_rows(), 2);
+    std::vector<StageEvent> events;
+    if (flush) {
+      events.push_back(FlushForwarding{});
+    } else {
+      now_.since_start += std::chrono::milliseconds(10);
+      EXPECT_LE(*stage.NextWake(), now_);
+    }
+    auto all = Finish(&stage, Step(&stage, std::move(events)));
+    EXPECT_EQ(stage.counters().fill_rows, 2U);
+    if (!flush) {
+      now_.since_start += std::chrono::milliseconds(10);
+      const auto later = Step(&stage, {});
+      all.insert(all.end(), later.begin(), later.end());
+    }
+    EXPECT_EQ(FillsSent(all), 2U);
+    EXPECT_EQ(stage.backlog_rows(), 0);
+  }
+}
+
+// The seats of tokens that left earlier are taken by rows of other sequences: frames that were thinned out by
+// exits are computed together.
+TEST_F(StageTest, RowsOfSeveralFramesFormOneBatch) {
+  Stage stage(Config(1, 2), &policy_);
+  for (uint64_t id = 1; id <= 3; ++id) Step(&stage, {FrameArrived{OpenFrame(id)}});
+  const auto frame = [](uint64_t id) {
+    return FrameArrived{{7, id, {StateRow(id, 0, RowKind::kPrompt)}, {}}, id};
+  };
+  const auto first = Of<SubmitJob>(Step(&stage, {frame(1)}));
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(std::get<SegmentJob>(first[0].job.work).run.size(), 1U);
+  Step(&stage, {frame(2)});
+  Step(&stage, {frame(3)});
+  // The first segment's rows of 2 and 3 wait while the row of 1 goes through the second segment; then they
+  // run as one.
+  auto jobs = Of<SubmitJob>(Step(&stage, {JobDone{first[0].job}}));
+  ASSERT_EQ(jobs.size(), 1U);
+  jobs = Of<SubmitJob>(Step(&stage, {JobDone{jobs[0].job}}));
+  ASSERT_EQ(jobs.size(), 1U);
+  EXPECT_EQ(std::get<SegmentJob>(jobs[0].job.work).run.size(), 2U);
+  EXPECT_EQ(stage.counters().mixed_batches, 1U);
+}
+
+TEST_F(StageTest, CreditsBoundFramesInFlight) {
+  StageConfig config = Config(0, 2);
+  config.send_credits = 1;
+  config.prefill_chunk_tokens = 1;
+  Stage stage(config, &policy_);
+  const auto all = Finish(&stage, Step(&stage, {AdmitSequences{{Spec(1, 20)}}}));
+  EXPECT_EQ(Of<SendFrame>(all).size(), 1U);
+  EXPECT_TRUE(stage.Blocked());
+  EXPECT_EQ(Of<SendFrame>(Step(&stage, {FrameTaken{}})).size(), 1U);
+  Finish(&stage, Step(&stage, {FrameTaken{}}));
+  EXPECT_FALSE(stage.Blocked()) << "every row has gone";
+}
+
+TEST_F(StageTest, StepsAreCountedByTheirRows) {
+  Stage stage(Config(0, 2), &policy_);  // one segment up to the exit after layer 2, one behind it
+  Finish(&stage, Step(&stage, {AdmitSequences{{Spec(1, 20)}}}));
+  const StageCounters& c = stage.counters();
+  StepRowsCounts expected{};
+  expected[4] = 2;                  // 16 rows, through both segments
+  expected[StepRowsBucket(4)] = 2;  // and the other 4
+  EXPECT_EQ(c.step_rows, expected);
+  EXPECT_EQ(std::accumulate(c.step_rows.begin(), c.step_rows.end(), uint64_t{0}), c.steps);
+  EXPECT_EQ(StepRowsBucket(1), 0U);
+  EXPECT_EQ(StepRowsBucket(17), 5U);
+  EXPECT_EQ(StepRowsBucket(5000), kStepRowsBounds.size());
+}
+
+}  // namespace
+}  // namespace exeunt

@@ -1,0 +1,91 @@
+// A stage core alone, driven event by event: what the tests of the stage share.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <vector>
+
+#include "base/check.h"
+#include "costs/layer_split.h"
+#include "worker/core/stage.h"
+
+namespace exeunt {
+
+inline constexpr SequenceLimits kLimits{256, 100, 8};
+
+inline StageConfig Config(int rank, int ranks) {
+  StageConfig config;
+  config.rank = rank;
+  config.split = EvenSplit(8, ranks);
+  config.epoch = 7;
+  config.limits = kLimits;
+  config.exit_layers = {2, 6};
+  config.kv_pages = 8;
+  return config;
+}
+
+inline SequenceSpec Spec(uint64_t id, int prompt = 3, int max_tokens = 4) {
+  SequenceSpec spec;
+  spec.sequence = id;
+  for (int i = 0; i < prompt; ++i) spec.prompt.push_back(10 + i);
+  spec.max_tokens = max_tokens;
+  return spec;
+}
+
+template <typename T>
+std::vector<T> Of(const std::vector<StageAction>& actions) {
+  std::vector<T> found;
+  for (const auto& a : actions) {
+    if (const T* t = std::get_if<T>(&a)) found.push_back(*t);
+  }
+  return found;
+}
+
+inline Frame OpenFrame(uint64_t id, uint64_t epoch = 7) {
+  return {epoch, 1, {{.sequence = id, .kind = RowKind::kOpen}}, {Spec(id)}};
+}
+
+inline FrameRow StateRow(uint64_t id, int position, RowKind kind, uint32_t generation = 0) {
+  return {.sequence = id, .generation = generation, .position = position, .token = 10, .kind = kind};
+}
+
+class StageTest : public testing::Test {
+ protected:
+  std::vector<StageAction> Step(Stage* stage, std::vector<StageEvent> events) {
+    now_.since_start += std::chrono::microseconds(10);
+    std::vector<StageAction> actions;
+    stage->Step(now_, events, &actions);
+    return actions;
+  }
+  // What a job takes beside the step's own 10 us: nothing, unless a test says so.
+  using JobTime = std::function<Duration(const Job& job)>;
+  // What a job's executor answers: a token of a head, a signal wherever one is looked for.
+  static JobDone Done(const Job& job) {
+    JobDone done{job};
+    if (auto* head = std::get_if<HeadJob>(&done.job.work)) {
+      head->results.assign(head->rows.size(), {.token = 5, .softmax_margin = 0.5F});
+    } else {
+      auto& segment = std::get<SegmentJob>(done.job.work);
+      segment.result.signals.assign(segment.signals.size(), 0.5F);
+    }
+    return done;
+  }
+  // Completes segment and head jobs with a token until none is left; returns everything that was done.
+  std::vector<StageAction> Finish(Stage* stage, std::vector<StageAction> actions,
+                                  const JobTime& job_time = nullptr) {
+    std::vector<StageAction> all;
+    for (;;) {
+      const auto jobs = Of<SubmitJob>(actions);
+      all.insert(all.end(), actions.begin(), actions.end());
+      if (jobs.empty()) return all;
+      CHECK_EQ(jobs.size(), 1U);
+      if (job_time) now_ = now_ + job_time(jobs[0].job);
+      actions = Step(stage, {Done(jobs[0].job)});
+    }
+  }
+  CalmExitPolicy policy_;
+  TimePoint now_{std::chrono::seconds(1)};
+};
+
+}  // namespace exeunt
