@@ -1,36 +1,40 @@
-// Executor: the compute behind a stage. The stage core (stage.h) decides what runs and never computes; it
-// submits jobs and gets their results back later as events. Hidden states live in the executor's own memory,
-// in numbered slots. Implementations: CpuExecutor; a cost model for the simulator and CUDA later. One thread
-// drives it.
+// Executor: the compute behind a stage. The stage core (worker/core/stage.h) decides what runs and never
+// computes. It submits jobs and gets their results back later as events. Hidden states live in the executor's
+// own memory, in numbered slots. Jobs and copies of states take effect in the order of the calls. One thread
+// drives an executor. Implementations: CpuExecutor (backend/cpu), and OracleExecutor (backend/oracle), which
+// takes costs and results from a model of them. All of them pass backend/conformance.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/result.h"
 #include "model/exit_setting.h"
 #include "model/sampling.h"
+#include "transport/state_payload.h"
 
 namespace exeunt {
 
-struct PromptCandidates;  // backend/cpu/candidate_head.h
-
-// A position passing through layers. `pages` outlives the job.
+// A position passing through layers. What it points to outlives the job.
 struct LayerRow {
   int32_t slot = -1;  // hidden state [d_model]: read, and for running rows written
   int32_t position = 0;
   int32_t token = -1;  // its embedding becomes the state first, where SegmentJob::embed is set
   const std::vector<int32_t>* pages = nullptr;
-  PromptCandidates* candidates = nullptr;  // outlives the job; for a signal kCandidates
+  // For a signal kCandidates: whose prompt this is. The executor may keep what it makes of it until
+  // Forget(sequence).
+  uint64_t sequence = 0;
+  const std::vector<int32_t>* prompt = nullptr;
 };
 
 struct SegmentResult {
   std::vector<float> signals;  // one per run row where SegmentJob::signals is not empty
-  // The likeliest token by the preview of the head (backend/cpu/preview_head.h) or among the candidates
-  // (backend/cpu/candidate_head.h), one per run row where any of the signals is kPreview or kCandidates; -1
-  // for the others.
+  // The likeliest token by the preview of the head (model/exit_heads_info.h) or among the candidates, one per
+  // run row where any of the signals is kPreview or kCandidates; -1 for the others.
   std::vector<int32_t> previews;
 };
 
@@ -80,22 +84,43 @@ struct Job {
 // A job comes back with its results, and its memory with it.
 struct JobDone {
   Job job;
+  // ResourceExhausted and the like: the job has no results, and the slots that it would have written have no
+  // state. Unavailable: the device is lost, and no job can follow.
+  Status status = OkStatus();
+  Duration took{0};  // as the backend measured it
 };
 
 class Executor {
  public:
   virtual ~Executor() = default;
-  // Takes a job. Jobs run in the order of submission.
+  // Jobs that may be submitted and not done; at least 1.
+  int depth() const { return depth_; }
+  // Of one row's state.
+  size_t state_bytes() const { return state_bytes_; }
+
+  // Queues a job. Jobs start in the order of submission. Rows of jobs in flight are disjoint.
   virtual void Submit(Job job) = 0;
-  // Appends what has completed. An executor without threads of its own runs one job here.
+  // Appends what has completed, in the order of submission. Never waits; an executor without a thread of its
+  // own may compute one job here.
   virtual void Poll(std::vector<JobDone>* done) = 0;
-  // Slots [0, n) exist after this.
-  virtual void EnsureSlots(int n) = 0;
-  // Copies states between slots and wire format ([slots.size(), d_model], F32, row-major).
-  virtual void Gather(const std::vector<int32_t>& slots, std::vector<std::byte>* out) = 0;
-  // A slot of -1 is passed over.
-  virtual void Scatter(const std::vector<int32_t>& slots, const std::byte* rows) = 0;
-  virtual size_t state_bytes() const = 0;  // of one row on the wire
+  // Slots [0, n) exist after this; the states of those that existed stay. ResourceExhausted where memory does
+  // not allow.
+  virtual Status Reserve(int slots) = 0;
+  // payload = states of the slots, [slots.size(), d_model] in the backend's state type.
+  virtual void Gather(const std::vector<int32_t>& slots, StatePayload* payload) = 0;
+  // The other way round; a slot of -1 is passed over.
+  virtual void Scatter(const std::vector<int32_t>& slots, StatePayload* payload) = 0;
+  // Where the payloads for Gather and Scatter come from.
+  virtual PayloadPool* payloads() = 0;
+  // Nothing that was kept for the sequence is needed any more.
+  virtual void Forget(uint64_t sequence) = 0;
+
+ protected:
+  Executor(int depth, size_t state_bytes) : depth_(depth), state_bytes_(state_bytes) {}
+
+ private:
+  int depth_;
+  size_t state_bytes_;
 };
 
 }  // namespace exeunt

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "backend/cpu/cpu_backend.h"
 #include "base/error.h"
 #include "costs/layer_split.h"
 #include "kernels/kv_layout.h"
@@ -108,7 +109,7 @@ Status Generate(const GenerateOptions& options) {
                    ChooseExitLayers(options.exit_layers, options.exits_directory, model.n_layers));
   pipeline_options.exits_directory = options.exits_directory;
   pipeline_options.threads = options.threads;
-  pipeline_options.dequantise = options.f32_weights;
+  pipeline_options.backend = MakeCpuBackend({.dequantise = options.f32_weights});
   pipeline_options.kv_pages = spec.positions() / kPageTokens + 1;
   const bool progress = !options.quiet && isatty(STDERR_FILENO) != 0;
   ASSIGN_OR_RETURN(const auto pipeline, LocalPipeline::Create(source, pipeline_options, [progress](float f) {

@@ -1,5 +1,5 @@
 // LoopbackHub: the data channels of all stages of a pipeline in one process. A frame counts as taken when it
-// is received.
+// is received; then its payload is copied into the receiver's memory.
 #pragma once
 
 #include <memory>

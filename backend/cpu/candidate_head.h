@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -34,11 +33,5 @@ CandidateHead MakeCandidateHead(const ModelSource& source, const Linear& head, s
 // The distinct tokens of a prompt that are not among `frequent`, ascending.
 std::vector<int32_t> PromptCandidateTokens(std::span<const int32_t> prompt,
                                            std::span<const int32_t> frequent);
-
-// A place for what an executor makes of one sequence's prompt, when it first needs it.
-struct PromptCandidates {
-  const std::vector<int32_t>* prompt = nullptr;  // outlives it
-  std::unique_ptr<const CandidateHead> head;
-};
 
 }  // namespace exeunt

@@ -2,21 +2,23 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/sized.h"
 
 namespace exeunt {
 namespace {
 
-constexpr int kRows = 64;  // that are looked at at once
+constexpr size_t kRows = 64;  // that are looked at at once
 constexpr size_t kMostChunks = (kMostCandidates + kMostPromptCandidates) / kVocabChunk;
 
 size_t Count(const CandidateHead& head) { return head.tokens.size(); }
 
 }  // namespace
 
-CpuCandidates::CpuCandidates(const CandidateHead& frequent, const StageWeights& weights, const cpu::Ops& ops,
-                             cpu::ThreadPool* pool, CpuLayers* layers)
+CpuCandidates::CpuCandidates(const CandidateHead& frequent, OutsideOf outside, const StageWeights& weights,
+                             const cpu::Ops& ops, cpu::ThreadPool* pool, CpuLayers* layers)
     : frequent_(frequent),
+      outside_(std::move(outside)),
       weights_(weights),
       ops_(ops),
       pool_(pool),
@@ -24,29 +26,41 @@ CpuCandidates::CpuCandidates(const CandidateHead& frequent, const StageWeights& 
       normed_(ops),
       stride_((Count(frequent) + kMostPromptCandidates + 15) / 16 * 16) {}
 
-void CpuCandidates::Run(const float* x, int rows, const OutsideEstimate& outside,
-                        PromptCandidates* const* prompts, ExitToken* out) {
-  for (int first = 0; first < rows; first += kRows) {
-    RunBlock(x + Size(first) * Size(weights_.head.k()), std::min(kRows, rows - first), outside,
-             prompts + first, out + first);
+void CpuCandidates::Run(int layer, const float* x, std::span<const CheapHeadRow> rows, ExitToken* out) {
+  const OutsideEstimate* const outside = outside_(layer);
+  CHECK(outside != nullptr);
+  for (size_t first = 0; first < rows.size(); first += kRows) {
+    RunBlock(*outside, x + first * Size(weights_.head.k()),
+             rows.subspan(first, std::min<size_t>(kRows, rows.size() - first)), out + first);
   }
 }
 
-void CpuCandidates::RunBlock(const float* x, int rows, const OutsideEstimate& outside,
-                             PromptCandidates* const* prompts, ExitToken* out) {
-  for (int r = 0; r < rows; ++r) {
-    PromptCandidates* prompt = prompts[r];
-    if (prompt->head != nullptr) continue;
-    prompt->head = std::make_unique<const CandidateHead>(MakeCandidateHead(
-        *weights_.source, weights_.head, PromptCandidateTokens(*prompt->prompt, frequent_.tokens)));
+const CandidateHead* CpuCandidates::PromptHead(uint64_t sequence) const {
+  const auto it = prompts_.find(sequence);
+  return it == prompts_.end() ? nullptr : &it->second;
+}
+
+void CpuCandidates::RunBlock(const OutsideEstimate& outside, const float* x,
+                             std::span<const CheapHeadRow> block, ExitToken* out) {
+  const int rows = static_cast<int>(block.size());
+  of_rows_.clear();
+  for (const CheapHeadRow& row : block) {
+    auto it = prompts_.find(row.sequence);
+    if (it == prompts_.end()) {
+      it = prompts_
+               .emplace(row.sequence, MakeCandidateHead(*weights_.source, weights_.head,
+                                                        PromptCandidateTokens(*row.prompt, frequent_.tokens)))
+               .first;
+    }
+    of_rows_.push_back(&it->second);
   }
   normed_.Reset(rows, frequent_.head);
   layers_->Normalise(x, weights_.head_norm, rows, &normed_);
-  Sized(&logits_, Size(kRows) * stride_);
+  Sized(&logits_, kRows * stride_);
   normed_.KeepAlone();
   layers_->Apply(frequent_.head, normed_.all(), {logits_.data(), stride_, false});
   pool_->RunRanges(rows, 1, [&](int begin, int end) {
-    for (int r = begin; r < end; ++r) out[r] = Choose(r, outside, *prompts[r]->head);
+    for (int r = begin; r < end; ++r) out[r] = Choose(r, outside, *of_rows_[Size(r)]);
   });
 }
 

@@ -1,40 +1,49 @@
-// CpuCandidates: top1 - top2 of the softmax, and the likeliest token, from the logits of a few candidates
-// (backend/cpu/candidate_head.h). Bit-identical for any batch, thread count and instruction set. Not
-// thread-safe.
+// CpuCandidates: the cheap head that looks at a few candidate tokens (backend/cpu/candidate_head.h). It makes
+// a head of each sequence's prompt when it first needs it, and keeps that until Forget.
 #pragma once
 
+#include <functional>
+#include <map>
+#include <span>
 #include <vector>
 
 #include "backend/cpu/candidate_head.h"
+#include "backend/cpu/cheap_head.h"
 #include "backend/cpu/cpu_layers.h"
-#include "backend/cpu/exit_token.h"
 
 namespace exeunt {
 
-class CpuCandidates {
+class CpuCandidates : public CheapHead {
  public:
-  // All outlive the object.
-  CpuCandidates(const CandidateHead& frequent, const StageWeights& weights, const cpu::Ops& ops,
-                cpu::ThreadPool* pool, CpuLayers* layers);
+  // The estimate that was fitted for the exit after a layer; nullptr: none was.
+  using OutsideOf = std::function<const OutsideEstimate*(int layer)>;
 
-  // x: [rows, d_model], as the shared norm takes it, at one exit; prompts: [rows], whose heads are made where
-  // they are not there yet; out: [rows].
-  void Run(const float* x, int rows, const OutsideEstimate& outside, PromptCandidates* const* prompts,
-           ExitToken* out);
+  // All outlive the object.
+  CpuCandidates(const CandidateHead& frequent, OutsideOf outside, const StageWeights& weights,
+                const cpu::Ops& ops, cpu::ThreadPool* pool, CpuLayers* layers);
+
+  bool Serves(int layer) const override { return outside_(layer) != nullptr; }
+  void Run(int layer, const float* x, std::span<const CheapHeadRow> rows, ExitToken* out) override;
+  void Forget(uint64_t sequence) override { prompts_.erase(sequence); }
+  // nullptr: none is kept.
+  const CandidateHead* PromptHead(uint64_t sequence) const;
 
  private:
-  void RunBlock(const float* x, int rows, const OutsideEstimate& outside, PromptCandidates* const* prompts,
+  void RunBlock(const OutsideEstimate& outside, const float* x, std::span<const CheapHeadRow> rows,
                 ExitToken* out);
   ExitToken Choose(int row, const OutsideEstimate& outside, const CandidateHead& prompt);
 
   const CandidateHead& frequent_;
+  OutsideOf outside_;
   const StageWeights& weights_;
   const cpu::Ops& ops_;
   cpu::ThreadPool* pool_;
   CpuLayers* layers_;
-  MatmulRows normed_;          // [rows, d_model]
-  size_t stride_ = 0;          // of logits_
-  std::vector<float> logits_;  // [rows, stride_]: the frequent ones', then the prompt's
+  std::map<uint64_t, CandidateHead> prompts_;  // by sequence
+  std::vector<const CandidateHead*> of_rows_;  // of a block
+  MatmulRows normed_;                          // [rows, d_model]
+  size_t stride_ = 0;                          // of logits_
+  std::vector<float> logits_;                  // [rows, stride_]: the frequent ones', then the prompt's
 };
 
 }  // namespace exeunt

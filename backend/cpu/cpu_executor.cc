@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <new>
 
 #include "backend/cpu/sampler.h"
 #include "base/check.h"
+#include "base/error.h"
 #include "base/sized.h"
 
 namespace exeunt {
@@ -17,7 +19,8 @@ constexpr int kVocabGroups = kVocabChunk / kGroupColumns;
 }  // namespace
 
 CpuExecutor::CpuExecutor(StageWeights weights, ExitHeads exits, KvCache cache, CpuExecutorOptions options)
-    : weights_(std::move(weights)),
+    : Executor(/*depth=*/1, Size(weights.source->config().d_model) * sizeof(float)),
+      weights_(std::move(weights)),
       exits_(std::move(exits)),
       cache_(std::move(cache)),
       options_(std::move(options)),
@@ -27,44 +30,65 @@ CpuExecutor::CpuExecutor(StageWeights weights, ExitHeads exits, KvCache cache, C
       layers_(weights_, cache_, ops_, &pool_),
       head_rows_(ops_),
       translator_rows_(ops_) {
-  if (exits_.preview() != nullptr) preview_.emplace(*exits_.preview(), weights_, ops_, &pool_, &layers_);
-  if (exits_.candidates() != nullptr)
-    candidates_.emplace(*exits_.candidates(), weights_, ops_, &pool_, &layers_);
+  if (exits_.preview() != nullptr) {
+    cheap_heads_[ExitMeasure::kPreview] =
+        std::make_unique<CpuPreview>(*exits_.preview(), weights_, ops_, &pool_, &layers_);
+  }
+  if (exits_.candidates() != nullptr) {
+    const auto outside = [this](int layer) -> const OutsideEstimate* {
+      const ExitHead* exit = exits_.Find(layer);
+      return exit == nullptr || exit->outside.weight.empty() ? nullptr : &exit->outside;
+    };
+    cheap_heads_[ExitMeasure::kCandidates] =
+        std::make_unique<CpuCandidates>(*exits_.candidates(), outside, weights_, ops_, &pool_, &layers_);
+  }
 }
 
 size_t CpuExecutor::ChunkOffset(int32_t s) const {
   return static_cast<size_t>(s) % kSlotChunk * Size(config_.d_model);
 }
-size_t CpuExecutor::state_bytes() const { return Size(config_.d_model) * sizeof(float); }
 
-void CpuExecutor::EnsureSlots(int n) {
-  while (slots_.size() * kSlotChunk < Size(n)) {
-    slots_.push_back(std::make_unique<float[]>(kSlotChunk * Size(config_.d_model)));
+Status CpuExecutor::Reserve(int slots) {
+  while (slots_.size() * kSlotChunk < Size(slots)) {
+    auto chunk = std::unique_ptr<float[]>(new (std::nothrow) float[kSlotChunk * Size(config_.d_model)]());
+    if (chunk == nullptr) {
+      return ResourceExhausted("no memory for the hidden states of {} rows of {} bytes", slots,
+                               state_bytes());
+    }
+    slots_.push_back(std::move(chunk));
+  }
+  return OkStatus();
+}
+
+// States are copied at once: a queued job has other slots.
+void CpuExecutor::Gather(const std::vector<int32_t>& slots, StatePayload* payload) {
+  payload->Resize(slots.size() * state_bytes());
+  for (size_t i = 0; i < slots.size(); ++i) {
+    std::memcpy(payload->data() + i * state_bytes(), slot(slots[i]), state_bytes());
   }
 }
 
-void CpuExecutor::Gather(const std::vector<int32_t>& slots, std::vector<std::byte>* out) {
-  out->resize(slots.size() * state_bytes());
+void CpuExecutor::Scatter(const std::vector<int32_t>& slots, StatePayload* payload) {
+  CHECK_EQ(payload->size(), slots.size() * state_bytes());
   for (size_t i = 0; i < slots.size(); ++i) {
-    std::memcpy(out->data() + i * state_bytes(), slot(slots[i]), state_bytes());
+    if (slots[i] >= 0) std::memcpy(slot(slots[i]), payload->data() + i * state_bytes(), state_bytes());
   }
 }
 
-void CpuExecutor::Scatter(const std::vector<int32_t>& slots, const std::byte* rows) {
-  for (size_t i = 0; i < slots.size(); ++i) {
-    if (slots[i] >= 0) std::memcpy(slot(slots[i]), rows + i * state_bytes(), state_bytes());
-  }
+void CpuExecutor::Forget(uint64_t sequence) {
+  for (auto& [measure, head] : cheap_heads_) head->Forget(sequence);
 }
 
 void CpuExecutor::Poll(std::vector<JobDone>* done) {
   if (jobs_.empty()) return;
+  const TimePoint begin = MonotonicNow();
   Job job = jobs_.Take();
   if (auto* segment = std::get_if<SegmentJob>(&job.work)) {
     RunSegment(segment);
   } else {
     RunHead(&std::get<HeadJob>(job.work));
   }
-  done->push_back({std::move(job)});
+  done->push_back({std::move(job), OkStatus(), MonotonicNow() - begin});
 }
 
 // The rows' states, side by side: embeddings at the first layer, else from their slots.
@@ -103,8 +127,7 @@ void CpuExecutor::RunSegment(SegmentJob* job) {
   }
   Measure(*job, batch.x, &job->result);
   job->result.previews.clear();
-  MeasureTokens(*job, ExitMeasure::kPreview, &job->result);
-  MeasureTokens(*job, ExitMeasure::kCandidates, &job->result);
+  for (const auto& [measure, head] : cheap_heads_) MeasureTokens(*job, measure, head.get(), &job->result);
 }
 
 // x: [run, d_model], after the segment.
@@ -123,20 +146,16 @@ void CpuExecutor::Measure(const SegmentJob& job, const float* x, SegmentResult* 
   }
 }
 
-void CpuExecutor::MeasureTokens(const SegmentJob& job, ExitMeasure measure, SegmentResult* result) {
+void CpuExecutor::MeasureTokens(const SegmentJob& job, ExitMeasure measure, CheapHead* head,
+                                SegmentResult* result) {
   asked_.clear();
-  prompts_.clear();
+  askers_.clear();
   for (size_t r = 0; r < job.signals.size(); ++r) {
     if (job.signals[r] != measure) continue;
     asked_.push_back(r);
-    prompts_.push_back(job.run[r].candidates);
+    askers_.push_back({job.run[r].sequence, job.run[r].prompt});
   }
-  if (asked_.empty()) return;
-  const ExitHead* exit = exits_.Find(job.layer_end);
-  if (measure == ExitMeasure::kPreview && !preview_) return;
-  if (measure == ExitMeasure::kCandidates &&
-      (!candidates_ || exit == nullptr || exit->outside.weight.empty()))
-    return;
+  if (asked_.empty() || !head->Serves(job.layer_end)) return;
   const size_t d = Size(config_.d_model);
   const int rows = static_cast<int>(asked_.size());
   CpuOpTimer timer(layers_.op_seconds());
@@ -144,11 +163,7 @@ void CpuExecutor::MeasureTokens(const SegmentJob& job, ExitMeasure measure, Segm
   for (size_t i = 0; i < asked_.size(); ++i) std::memcpy(x + i * d, &x_[asked_[i] * d], d * sizeof(float));
   Translate(job.layer_end, rows, x);
   ExitToken* tokens = Sized(&exit_tokens_, asked_.size());
-  if (measure == ExitMeasure::kPreview) {
-    preview_->Run(x, rows, tokens);
-  } else {
-    candidates_->Run(x, rows, exit->outside, prompts_.data(), tokens);
-  }
+  head->Run(job.layer_end, x, askers_, tokens);
   if (result->previews.empty()) result->previews.assign(job.signals.size(), -1);
   for (size_t i = 0; i < asked_.size(); ++i) {
     result->signals[asked_[i]] = tokens[i].margin;

@@ -4,10 +4,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
-#include <optional>
 #include <vector>
 
+#include "backend/cpu/cheap_head.h"
 #include "backend/cpu/cpu_candidates.h"
 #include "backend/cpu/cpu_layers.h"
 #include "backend/cpu/cpu_preview.h"
@@ -35,10 +36,11 @@ class CpuExecutor : public Executor {
 
   void Submit(Job job) override { jobs_.push_back(std::move(job)); }
   void Poll(std::vector<JobDone>* done) override;
-  void EnsureSlots(int n) override;
-  void Gather(const std::vector<int32_t>& slots, std::vector<std::byte>* out) override;
-  void Scatter(const std::vector<int32_t>& slots, const std::byte* rows) override;
-  size_t state_bytes() const override;
+  Status Reserve(int slots) override;
+  void Gather(const std::vector<int32_t>& slots, StatePayload* payload) override;
+  void Scatter(const std::vector<int32_t>& slots, StatePayload* payload) override;
+  PayloadPool* payloads() override { return &payloads_; }
+  void Forget(uint64_t sequence) override;
 
   const StageWeights& weights() const { return weights_; }
   const KvCache& cache() const { return cache_; }
@@ -49,8 +51,8 @@ class CpuExecutor : public Executor {
  private:
   void RunSegment(SegmentJob* job);
   void Measure(const SegmentJob& job, const float* x, SegmentResult* result);
-  // Of the rows that ask for `measure`, by the preview or by the candidates.
-  void MeasureTokens(const SegmentJob& job, ExitMeasure measure, SegmentResult* result);
+  // Of the rows that ask for `measure`.
+  void MeasureTokens(const SegmentJob& job, ExitMeasure measure, CheapHead* head, SegmentResult* result);
   void RunHead(HeadJob* job);
   void RunHeadBlock(HeadJob* job, size_t first, size_t count);
   void Translate(const HeadRow* rows, int count);
@@ -70,6 +72,7 @@ class CpuExecutor : public Executor {
   cpu::ThreadPool pool_;
   CpuLayers layers_;
   Fifo<Job> jobs_;
+  HostPayloadPool payloads_;
   std::vector<std::unique_ptr<float[]>> slots_;
   // Buffers that grow to the largest batch and are kept.
   std::vector<LayerRow> rows_;
@@ -79,11 +82,10 @@ class CpuExecutor : public Executor {
   std::vector<VocabStats> stats_;
   MatmulRows head_rows_;
   MatmulRows translator_rows_;
-  std::optional<CpuPreview> preview_;
-  std::optional<CpuCandidates> candidates_;
-  std::vector<size_t> asked_;               // rows of a job
-  std::vector<float> measured_;             // [asked_, d_model]: their states
-  std::vector<PromptCandidates*> prompts_;  // of asked_
+  std::map<ExitMeasure, std::unique_ptr<CheapHead>> cheap_heads_;  // of those that were fitted
+  std::vector<size_t> asked_;                                      // rows of a job
+  std::vector<CheapHeadRow> askers_;                               // whose they are
+  std::vector<float> measured_;                                    // [asked_, d_model]: their states
   std::vector<ExitToken> exit_tokens_;
 };
 

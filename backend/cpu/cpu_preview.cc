@@ -29,10 +29,11 @@ CpuPreview::CpuPreview(const PreviewHead& preview, const StageWeights& weights, 
       normed_(ops),
       projected_(ops) {}
 
-void CpuPreview::Run(const float* x, int rows, ExitToken* out) {
+void CpuPreview::Run(int, const float* x, std::span<const CheapHeadRow> rows, ExitToken* out) {
   const size_t d = Size(weights_.head.k());
-  for (int first = 0; first < rows; first += kRows) {
-    RunBlock(x + Size(first) * d, std::min(kRows, rows - first), out + first);
+  const int count = static_cast<int>(rows.size());
+  for (int first = 0; first < count; first += kRows) {
+    RunBlock(x + Size(first) * d, std::min(kRows, count - first), out + first);
   }
 }
 

@@ -1,25 +1,24 @@
-// CpuPreview: top1 - top2 of the softmax, and the likeliest token, by a preview of the vocabulary head
-// (backend/cpu/preview_head.h). Bit-identical for any batch, thread count and instruction set. Not
-// thread-safe.
+// CpuPreview: the cheap head that previews the vocabulary head (backend/cpu/preview_head.h).
 #pragma once
 
 #include <span>
 #include <vector>
 
+#include "backend/cpu/cheap_head.h"
 #include "backend/cpu/cpu_layers.h"
-#include "backend/cpu/exit_token.h"
 #include "backend/cpu/preview_head.h"
 
 namespace exeunt {
 
-class CpuPreview {
+class CpuPreview : public CheapHead {
  public:
   // All outlive the object.
   CpuPreview(const PreviewHead& preview, const StageWeights& weights, const cpu::Ops& ops,
              cpu::ThreadPool* pool, CpuLayers* layers);
 
-  // x: [rows, d_model], as the shared norm takes it; out: [rows].
-  void Run(const float* x, int rows, ExitToken* out);
+  bool Serves(int) const override { return true; }
+  void Run(int layer, const float* x, std::span<const CheapHeadRow> rows, ExitToken* out) override;
+  void Forget(uint64_t) override {}
 
  private:
   void RunBlock(const float* x, int rows, ExitToken* out);

@@ -62,15 +62,17 @@ void StateReader::HeadNorm(const float* x, float* y) const {
 }
 
 void StateReader::Previews(const PreviewHead& preview, const float* states, int rows, ExitToken* out) {
-  CpuPreview(preview, weights_, ops_, &pool_, &layers_).Run(states, rows, out);
+  const std::vector<CheapHeadRow> anyones(Size(rows));
+  CpuPreview(preview, weights_, ops_, &pool_, &layers_).Run(0, states, anyones, out);
 }
 
 void StateReader::Candidates(const CandidateHead& frequent, const OutsideEstimate& outside,
                              const std::vector<int32_t>& prompt, const float* states, int rows,
                              ExitToken* out) {
-  PromptCandidates of_prompt{&prompt, nullptr};
-  const std::vector<PromptCandidates*> prompts(Size(rows), &of_prompt);
-  CpuCandidates(frequent, weights_, ops_, &pool_, &layers_).Run(states, rows, outside, prompts.data(), out);
+  const std::vector<CheapHeadRow> of_prompt(Size(rows), {1, &prompt});
+  CpuCandidates(
+      frequent, [&outside](int) { return &outside; }, weights_, ops_, &pool_, &layers_)
+      .Run(0, states, of_prompt, out);
 }
 
 void StateReader::Logits(const float* states, int rows, float* logits) {

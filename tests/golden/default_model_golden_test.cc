@@ -75,7 +75,7 @@ std::map<uint64_t, std::vector<int32_t>> Generate(const Golden& golden, size_t c
   const auto source = DefaultModel(golden.model);
   LocalPipelineOptions options;
   options.split = EvenSplit(source->config().n_layers, 1);
-  options.dequantise = weights == Weights::kF32;
+  options.backend = MakeCpuBackend({.dequantise = weights == Weights::kF32});
   auto pipeline = LocalPipeline::Create(source, options, [](float) {});
   CHECK_MSG(pipeline.has_value(), "{}", pipeline.error().message);
   AdmitSequences admit;

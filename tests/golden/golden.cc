@@ -7,6 +7,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "backend/cpu/cpu_backend.h"
 #include "base/check.h"
 #include "kernels/cpu/ops.h"
 #include "worker/process/local_pipeline.h"
@@ -81,8 +82,7 @@ Engine::Engine(std::shared_ptr<const ModelSource> source, Weights weights) {
   build.layers = {0, n_layers_};
   build.source = std::move(source);
   build.kv_pages = kMaxTokens / kPageTokens;
-  build.dequantise = weights == Weights::kF32;
-  auto stage = BuildCpuStage(build);
+  auto stage = MakeCpuBackend({.dequantise = weights == Weights::kF32})->Build(build);
   CHECK_MSG(stage.has_value(), "{}", stage.error().message);
   executor_ = std::move(stage->executor);
   pages_.resize(static_cast<size_t>(build.kv_pages));
@@ -92,7 +92,7 @@ Engine::Engine(std::shared_ptr<const ModelSource> source, Weights weights) {
 JobDone Engine::Run(Job job) {
   executor_->Submit(std::move(job));
   std::vector<JobDone> done;
-  executor_->Poll(&done);
+  while (done.empty()) executor_->Poll(&done);
   CHECK_EQ(done.size(), size_t{1});
   return std::move(done[0]);
 }
@@ -101,7 +101,7 @@ std::vector<std::vector<float>> Engine::Logits(const std::vector<int32_t>& token
                                                const std::vector<int>& positions) {
   const int n = static_cast<int>(tokens.size());
   CHECK_LE(n, kMaxTokens);
-  executor_->EnsureSlots(n);
+  CHECK(executor_->Reserve(n).has_value());
   for (int begin = 0; begin < n; begin += kJobRows) {
     SegmentJob segment{0, n_layers_, true, {}, {}, {}};
     for (int p = begin; p < std::min(n, begin + kJobRows); ++p) {

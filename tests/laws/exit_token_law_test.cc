@@ -102,7 +102,7 @@ TEST_P(ExitTokenLaw, AnySplitThreadCountBatchAndInstructionSetGiveTheSameTokens)
     options.max_batch_rows = 1;
     EXPECT_EQ(RunLaw(model_, options, requests).generated, want.generated);
     for (const cpu::Isa isa : cpu::SupportedIsas()) {
-      options.isa = isa;
+      options.backend = MakeCpuBackend({.isa = isa});
       EXPECT_EQ(RunLaw(model_, options, requests).generated, want.generated) << cpu::IsaName(isa);
     }
   }

@@ -60,7 +60,7 @@ Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& s
   build.kv_pages = scenario.options.kv_pages;
   build.threads = scenario.options.threads;
   build.progress = [&] { channel->Progress(); };
-  auto stage = BuildCpuStage(build);
+  auto stage = scenario.options.backend->Build(build);
   CHECK_MSG(stage.has_value(), "{}", stage.error().message);
   StageConfig config = MakeStageConfig(build, scenario.options.split, rank, 1);
   config.least_prefill_chunk_tokens = config.prefill_chunk_tokens = scenario.options.prefill_chunk_tokens;
@@ -193,7 +193,7 @@ int Main(int argc, char** argv) {
     if (mpi.rank() != 0) continue;
     LocalPipelineOptions one = scenario.options;
     one.split = EvenSplit(30, 1);
-    one.isa = cpu::SupportedIsas().back();  // EXEUNT_ISA is for the stages
+    one.backend = MakeCpuBackend({.isa = cpu::SupportedIsas().back()});  // EXEUNT_ISA is for the stages
     const Generated want = RunLaw(source, one, scenario.requests).generated;
     const auto cancelled = std::count_if(finished.begin(), finished.end(),
                                          [](const auto& f) { return f.second == Finish::kCancelled; });

@@ -15,17 +15,19 @@ namespace {
 // Passes everything on; a fault overrides what it spoils.
 class PassThrough : public Executor {
  public:
-  explicit PassThrough(std::unique_ptr<Executor> inner) : inner_(std::move(inner)) {}
+  explicit PassThrough(std::unique_ptr<Executor> inner)
+      : Executor(inner->depth(), inner->state_bytes()), inner_(std::move(inner)) {}
   void Submit(Job job) override { inner_->Submit(std::move(job)); }
   void Poll(std::vector<JobDone>* done) override { inner_->Poll(done); }
-  void EnsureSlots(int n) override { inner_->EnsureSlots(n); }
-  void Gather(const std::vector<int32_t>& slots, std::vector<std::byte>* out) override {
-    inner_->Gather(slots, out);
+  Status Reserve(int slots) override { return inner_->Reserve(slots); }
+  void Gather(const std::vector<int32_t>& slots, StatePayload* payload) override {
+    inner_->Gather(slots, payload);
   }
-  void Scatter(const std::vector<int32_t>& slots, const std::byte* rows) override {
-    inner_->Scatter(slots, rows);
+  void Scatter(const std::vector<int32_t>& slots, StatePayload* payload) override {
+    inner_->Scatter(slots, payload);
   }
-  size_t state_bytes() const override { return inner_->state_bytes(); }
+  PayloadPool* payloads() override { return inner_->payloads(); }
+  void Forget(uint64_t sequence) override { inner_->Forget(sequence); }
 
  protected:
   std::unique_ptr<Executor> inner_;
@@ -57,11 +59,11 @@ class BatchDependent : public PassThrough {
   void Poll(std::vector<JobDone>* done) override {
     inner_->Poll(done);
     if (slots_.empty()) return;
-    std::vector<std::byte> states;
+    HostPayload states;
     inner_->Gather(slots_, &states);
     auto* x = reinterpret_cast<float*>(states.data());
     for (size_t i = 0; i < states.size() / 4; ++i) x[i] *= 1.0F + 1e-6F * static_cast<float>(slots_.size());
-    inner_->Scatter(slots_, states.data());
+    inner_->Scatter(slots_, &states);
     slots_.clear();
   }
 

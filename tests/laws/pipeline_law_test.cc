@@ -63,7 +63,7 @@ TEST(PipelineLaw, BatchNeighboursChunksThreadsAndInstructionSetsDoNotMatter) {
   const auto model = Tiny();
   const auto requests = MakeRequests({.count = 32, .seed = 9, .sampled = true, .exit = kForcedMix}, 300);
   LocalPipelineOptions reference = Stages(2);
-  reference.isa = cpu::Isa::kScalar;
+  reference.backend = MakeCpuBackend({.isa = cpu::Isa::kScalar});
   const LawRun want = RunLaw(model, reference, requests);
   for (const auto& request : requests) {  // alone
     const LawRun alone = RunLaw(model, Stages(1), {request});
@@ -75,7 +75,7 @@ TEST(PipelineLaw, BatchNeighboursChunksThreadsAndInstructionSetsDoNotMatter) {
         if (isa == cpu::Isa::kScalar && threads == 2 && chunk == 1)
           continue;  // slow, and covered by the others
         LocalPipelineOptions options = Stages(3);
-        options.isa = isa;
+        options.backend = MakeCpuBackend({.isa = isa});
         options.threads = threads;
         options.prefill_chunk_tokens = chunk;
         options.max_batch_rows = chunk == 7 ? 9 : 512;

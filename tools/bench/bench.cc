@@ -9,7 +9,9 @@
 #include <memory>
 #include <thread>
 
+#include "backend/cpu/cpu_backend.h"
 #include "base/error.h"
+#include "costs/layer_costs.h"
 #include "costs/layer_split.h"
 #include "kernels/cpu/machine_peak.h"
 #include "text/open_tokenizer.h"
@@ -24,7 +26,6 @@
 #include "tools/verbs.h"
 #include "transport/mpi/mpi_channel.h"
 #include "transport/mpi/mpi_collective.h"
-#include "worker/process/layer_costs.h"
 #include "worker/process/local_pipeline.h"
 
 namespace exeunt {
@@ -65,7 +66,7 @@ class Bench {
   Result<int64_t> RunOnce(const BenchWorkload& workload);
   Result<BenchFigures> Measure(const BenchWorkload& workload);
   void Print(const BenchWorkload& workload, const BenchFigures& figures) const;
-  void PrintOperations(const CpuOpSeconds& before) const;
+  void PrintOperations(const OpSeconds& before) const;
   Status WriteTrace() const;
 
   const BenchOptions& options_;
@@ -76,8 +77,9 @@ class Bench {
   std::vector<LayerSpan> split_;
   int vocab_size_ = 0;
   CalmExitPolicy policy_;
+  std::shared_ptr<const Backend> backend_ = MakeCpuBackend();
   std::unique_ptr<DataChannel> channel_;
-  CpuExecutor* executor_ = nullptr;  // the runner's
+  std::function<OpSeconds()> op_seconds_;  // of the runner's executor
   std::unique_ptr<StageRunner> runner_;
   StepTrace trace_;
   Duration clock_offset_{0};
@@ -143,13 +145,13 @@ Status Bench::Load() {
     }
   }
   build.progress = [this] { channel_->Progress(); };
-  ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
+  ASSIGN_OR_RETURN(StageExecutor stage, backend_->Build(build));
   StageConfig config = MakeStageConfig(build, split_, mpi_.rank(), 1);
   config.prefill_chunk_tokens = options_.prefill_chunk;
   config.prefill_first = true;
   own_.work = stage.work;
   MeasurePeaks(stage.weight_bytes);
-  executor_ = stage.executor.get();
+  op_seconds_ = std::move(stage.op_seconds);
   runner_ = std::make_unique<StageRunner>(config, &policy_, std::move(stage.executor), channel_.get());
   runner_->set_trace(&trace_);
   return OkStatus();
@@ -179,7 +181,7 @@ Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const Mo
   MpiBarrier();
   const auto cores = static_cast<int>(std::thread::hardware_concurrency());
   if (const int local = MpiLocal().rank; local == 0 || (local + 1) * options_.threads <= cores) {
-    ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options_.threads, look));
+    ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(*backend_, source, options_.threads, look));
   }
   if (mpi_.rank() == 0) split = PlanSplit(request, Heaviest(workloads_), options_.prefill_chunk);
   for (size_t i = 1; i < split.size(); ++i) {
@@ -263,7 +265,7 @@ void Bench::Print(const BenchWorkload& workload, const BenchFigures& f) const {
     json["threads"] = options_.threads;
     json["stages"] = mpi_.ranks();
     json["split"] = SplitText(split_);
-    json["isa"] = std::string(cpu::IsaName(cpu::DefaultIsa()));
+    json["isa"] = backend_->info().device;
     json["repeat"] = options_.repeat;
     std::puts(boost::json::serialize(json).c_str());
     std::fflush(stdout);
@@ -274,13 +276,13 @@ void Bench::Print(const BenchWorkload& workload, const BenchFigures& f) const {
 }
 
 // Of rank 0's stage, over all runs of the workload, prompts included.
-void Bench::PrintOperations(const CpuOpSeconds& before) const {
-  const CpuOpSeconds& after = executor_->op_seconds();
+void Bench::PrintOperations(const OpSeconds& before) const {
+  const OpSeconds after = op_seconds_();
   double all = 0;
-  for (size_t i = 0; i < after.size(); ++i) all += after[i] - before[i];
+  for (size_t i = 0; i < after.size(); ++i) all += after[i].second - before[i].second;
   fmt::print("    stage 0 spends");
   for (size_t i = 0; i < after.size(); ++i) {
-    fmt::print(" {} {:.1f} %{}", CpuOpName(static_cast<CpuOp>(i)), 100 * (after[i] - before[i]) / all,
+    fmt::print(" {} {:.1f} %{}", after[i].first, 100 * (after[i].second - before[i].second) / all,
                i + 1 < after.size() ? "," : "\n");
   }
 }
@@ -302,12 +304,12 @@ Status Bench::Run() {
     for (size_t i = 0; i < peaks.size(); ++i) {
       fmt::print(
           "stage {}: layers {}-{}, {} thread(s), {}; reads {:.1f} GB/s, {:.0f} G integer multiply-adds/s\n",
-          i, split_[i].begin, split_[i].end, options_.threads, cpu::IsaName(cpu::DefaultIsa()),
+          i, split_[i].begin, split_[i].end, options_.threads, backend_->info().device,
           peaks[i].read_bandwidth * 1e-9, peaks[i].int_dot_peak * 1e-9);
     }
   }
   for (const BenchWorkload& workload : workloads_) {
-    const CpuOpSeconds before = executor_->op_seconds();
+    const OpSeconds before = op_seconds_();
     ASSIGN_OR_RETURN(const BenchFigures figures, Measure(workload));
     if (mpi_.rank() == 0) Print(workload, figures);
     if (mpi_.rank() == 0 && options_.operations) PrintOperations(before);

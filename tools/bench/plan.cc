@@ -8,15 +8,16 @@
 #include <memory>
 #include <string>
 
+#include "backend/cpu/cpu_backend.h"
 #include "base/error.h"
 #include "base/mmap.h"
 #include "certify/certificate.h"
+#include "costs/layer_costs.h"
 #include "costs/layer_split.h"
 #include "tools/bench/simulation.h"
 #include "tools/exit_options.h"
 #include "tools/model_options.h"
 #include "tools/verbs.h"
-#include "worker/process/layer_costs.h"
 
 namespace exeunt {
 namespace {
@@ -56,7 +57,7 @@ Status Plan(const PlanOptions& options) {
     look.measure = certificate->setting.measure;
   }
   RETURN_IF_ERROR(ParseSplit("even", request));  // checks the number of stages before anything is measured
-  ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(source, options.threads, look));
+  ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(*MakeCpuBackend(), source, options.threads, look));
   const BenchWorkload workload{.name = fmt::format("decode:{}", options.streams), .streams = options.streams};
   const auto split = PlanSplit(request, workload, StageConfig{}.prefill_chunk_tokens);
   if (options.quiet) {

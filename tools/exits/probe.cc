@@ -4,15 +4,16 @@
 #include <cstdio>
 #include <memory>
 
+#include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/exit_heads.h"
 #include "base/error.h"
 #include "base/write_file.h"
+#include "costs/layer_costs.h"
 #include "tools/exits/exits_file.h"
 #include "tools/exits/probe_result.h"
 #include "tools/exits/state_corpus.h"
 #include "tools/rank_verb.h"
 #include "tools/verbs.h"
-#include "worker/process/layer_costs.h"
 
 namespace exeunt {
 namespace {
@@ -45,7 +46,7 @@ class Probe {
 // Of a row in a batch: what a layer, a fill and the head cost on this machine.
 Status Probe::Measure() {
   ASSIGN_OR_RETURN(const LayerCosts costs,
-                   MeasureLayerCosts(corpus_->shared_source(), options_.corpus.threads));
+                   MeasureLayerCosts(*MakeCpuBackend(), corpus_->shared_source(), options_.corpus.threads));
   const int rows = options_.batch_rows;
   const double layer = costs.layer.At(rows);
   result_.costs = {rows, 1e6 * layer / rows, costs.fill.At(rows) / layer, costs.head.At(rows) / layer};

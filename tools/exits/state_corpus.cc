@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/cpu/cpu_backend.h"
 #include "base/error.h"
 #include "costs/layer_split.h"
 #include "tools/batch_generation.h"
@@ -81,7 +82,7 @@ Status StateCorpus::Generate(const CorpusOptions& options, const std::vector<Lay
   build.kv_pages = PagesFor(options.streams, positions);
   build.threads = options.threads;
   build.progress = [this] { channel_->Progress(); };
-  ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
+  ASSIGN_OR_RETURN(StageExecutor stage, MakeCpuBackend()->Build(build));
   const CalmExitPolicy policy;
   StageRunner runner(MakeStageConfig(build, split, rank_, 1), &policy, std::move(stage.executor),
                      channel_.get());

@@ -42,7 +42,7 @@ Status StateRelay::Run(size_t count, const std::function<Request(size_t)>& reque
       worked = true;
     }
     for (DataMessage message;;) {
-      ASSIGN_OR_RETURN(const bool received, channel_->Receive(false, &message));
+      ASSIGN_OR_RETURN(const bool received, channel_->Receive(false, &payloads_, &message));
       if (!received) break;
       RETURN_IF_ERROR(Take(message, done));
       worked = true;
@@ -66,8 +66,8 @@ void StateRelay::Send(uint64_t number, const Request& request, std::span<const i
   Pending& pending = pending_.emplace_back();
   pending.rows = rows - request.first;
   const size_t floats = Size(pending.rows) * Size(reader_->config().d_model);
-  std::vector<std::byte> states(Size(rows) * row_bytes());
-  auto* x = reinterpret_cast<float*>(states.data());
+  std::unique_ptr<StatePayload> states = payloads_.Take(Size(rows) * row_bytes());
+  auto* x = reinterpret_cast<float*>(states->data());
   reader_->Embed(request.ids, x);
   reader_->Run(
       x, rows, request.first, depths,
@@ -83,7 +83,7 @@ void StateRelay::Send(uint64_t number, const Request& request, std::span<const i
 }
 
 void StateRelay::PassOn(const FrameHeader& header, std::span<const int> depths,
-                        std::vector<std::byte> states) {
+                        std::unique_ptr<StatePayload> states) {
   if (last()) return;
   DataMessage message;
   Append(&message.header, &header, 1);
@@ -114,7 +114,7 @@ Status StateRelay::Take(const DataMessage& message, uint64_t first_pending) {
 }
 
 void StateRelay::End() {
-  PassOn({}, {}, {});
+  PassOn({}, {}, nullptr);
   const TimePoint end = MonotonicNow() + kDeadline;
   while (!channel_->Idle() && MonotonicNow() < end) {
     channel_->Progress();
@@ -126,7 +126,7 @@ void StateRelay::End() {
 Status StateRelay::Serve() {
   for (bool end = false; !end;) {
     DataMessage message;
-    ASSIGN_OR_RETURN(const bool received, channel_->Receive(true, &message));
+    ASSIGN_OR_RETURN(const bool received, channel_->Receive(true, &payloads_, &message));
     channel_->TakenByNext();
     if (received) {
       RETURN_IF_ERROR(ServeFrame(std::move(message), &end));
@@ -155,12 +155,12 @@ Status StateRelay::ServeFrame(DataMessage message, bool* end) {
   if (header.rows < 0 || header.rows > reader_->max_tokens() || header.first < 0 ||
       header.first >= header.rows || depths.empty() || Size(header.depths) != depths.size() ||
       !std::is_sorted(depths.begin(), depths.end()) ||
-      message.payload.size() != Size(header.rows) * row_bytes()) {
+      message.payload_bytes() != Size(header.rows) * row_bytes()) {
     return DataLoss("frame of {} bytes: {} rows of {} at most, the first of interest {}, {} depths",
-                    message.payload.size(), header.rows, reader_->max_tokens(), header.first, header.depths);
+                    message.payload_bytes(), header.rows, reader_->max_tokens(), header.first, header.depths);
   }
   reader_->Run(
-      reinterpret_cast<float*>(message.payload.data()), header.rows, header.first, depths,
+      reinterpret_cast<float*>(message.payload->data()), header.rows, header.first, depths,
       [&](int depth, const float* states) {
         SendStates(header.request, depth, states, header.rows - header.first);
       },

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -54,7 +55,7 @@ class StateRelay {
   };
 
   void Send(uint64_t number, const Request& request, std::span<const int> depths);
-  void PassOn(const FrameHeader& header, std::span<const int> depths, std::vector<std::byte> states);
+  void PassOn(const FrameHeader& header, std::span<const int> depths, std::unique_ptr<StatePayload> states);
   Status ServeFrame(DataMessage message, bool* end);
   void SendStates(uint64_t number, int depth, const float* states, int rows);
   Status Take(const DataMessage& message, uint64_t first_pending);
@@ -63,6 +64,7 @@ class StateRelay {
 
   StateReader* reader_;
   DataChannel* channel_;
+  HostPayloadPool payloads_;
   int rank_;
   int ranks_;
   std::deque<Pending> pending_;

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/spare.h"
 #include "transport/mpi/mpi_check.h"
 
 namespace exeunt {
@@ -44,14 +45,11 @@ class MpiChannel : public DataChannel {
     Outgoing& out = Queue(message, true);
     EXEUNT_MPI(MPI_Issend(out.header.data(), static_cast<int>(out.header.size()), MPI_BYTE, rank_ + 1,
                           kHeaderTag, comm_, &out.requests[0]));
-    if (!out.payload.empty()) {
-      EXEUNT_MPI(MPI_Isend(out.payload.data(), static_cast<int>(out.payload.size()), MPI_BYTE, rank_ + 1,
-                           kPayloadTag, comm_, &out.requests[1]));
-    }
+    SendPayloads();
   }
 
   void SendFirst(DataMessage* message) override {
-    CHECK(message->payload.empty());
+    CHECK_EQ(message->payload_bytes(), size_t{0});
     Outgoing& out = Queue(message, false);
     EXEUNT_MPI(MPI_Isend(out.header.data(), static_cast<int>(out.header.size()), MPI_BYTE, 0, kTokenTag,
                          comm_, &out.requests[0]));
@@ -62,18 +60,18 @@ class MpiChannel : public DataChannel {
     return std::exchange(taken_, 0);
   }
 
-  Result<bool> Receive(bool accept_frames, DataMessage* message) override {
+  Result<bool> Receive(bool accept_frames, PayloadPool* pool, DataMessage* message) override {
     if (rank_ == 0) {
-      ASSIGN_OR_RETURN(const bool token, TakeHeader(MPI_ANY_SOURCE, kTokenTag, message));
+      ASSIGN_OR_RETURN(const bool token, TakeHeader(MPI_ANY_SOURCE, kTokenTag, pool, message));
       return token;
     }
     if (!receiving_) {
       if (!accept_frames) return false;
-      ASSIGN_OR_RETURN(const bool frame, TakeHeader(rank_ - 1, kHeaderTag, &incoming_));
+      ASSIGN_OR_RETURN(const bool frame, TakeHeader(rank_ - 1, kHeaderTag, pool, &incoming_));
       if (!frame) return false;
       receiving_ = true;
-      if (!incoming_.payload.empty()) {
-        EXEUNT_MPI(MPI_Irecv(incoming_.payload.data(), static_cast<int>(incoming_.payload.size()), MPI_BYTE,
+      if (incoming_.payload != nullptr) {
+        EXEUNT_MPI(MPI_Irecv(incoming_.payload->data(), static_cast<int>(incoming_.payload->size()), MPI_BYTE,
                              rank_ - 1, kPayloadTag, comm_, &payload_request_));
       }
     }
@@ -82,19 +80,26 @@ class MpiChannel : public DataChannel {
       EXEUNT_MPI(MPI_Test(&payload_request_, &done, MPI_STATUS_IGNORE));
     if (done == 0) return false;
     receiving_ = false;
+    pool->GiveBack(std::move(message->payload));
     *message = std::exchange(incoming_, {});
     return true;
   }
 
   void Progress() override {
+    SendPayloads();
     for (auto out = outgoing_.begin(); out != outgoing_.end();) {
       int done = 0;
+      if (out->payload_waits) {
+        ++out;
+        continue;
+      }
       EXEUNT_MPI(MPI_Testall(2, out->requests, &done, MPI_STATUSES_IGNORE));
       if (done == 0) {
         ++out;
         continue;
       }
       taken_ += out->is_frame ? 1 : 0;
+      if (out->payload != nullptr) spare_payloads_.push_back(std::move(out->payload));
       out = outgoing_.erase(out);
     }
     if (outgoing_.empty()) {  // receives advance only inside MPI calls
@@ -108,7 +113,8 @@ class MpiChannel : public DataChannel {
  private:
   struct Outgoing {
     std::vector<std::byte> header;
-    std::vector<std::byte> payload;
+    std::unique_ptr<StatePayload> payload;
+    bool payload_waits = false;  // it is not complete, or one before it is not
     MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
     bool is_frame = false;
   };
@@ -116,19 +122,31 @@ class MpiChannel : public DataChannel {
   // The buffers stay where they are until the requests are complete.
   Outgoing& Queue(DataMessage* message, bool is_frame) {
     CHECK_LE(message->header.size(), kMaxHeaderBytes);
-    CHECK_LE(message->payload.size(), kMaxPayloadBytes);
+    CHECK_LE(message->payload_bytes(), kMaxPayloadBytes);
     Outgoing& out = outgoing_.emplace_back();
-    const uint64_t payload_bytes = message->payload.size();
+    const uint64_t payload_bytes = message->payload_bytes();
     out.header.resize(sizeof payload_bytes + message->header.size());
     std::memcpy(out.header.data(), &payload_bytes, sizeof payload_bytes);
     std::memcpy(out.header.data() + sizeof payload_bytes, message->header.data(), message->header.size());
-    out.payload = std::exchange(message->payload, {});
+    out.payload = std::exchange(message->payload, TakeSpare(&spare_payloads_));
+    out.payload_waits = payload_bytes > 0;
     out.is_frame = is_frame;
     return out;
   }
 
-  // Takes a header message, if one has arrived, and sizes message->payload as it announces.
-  Result<bool> TakeHeader(int source, int tag, DataMessage* message) {
+  // Payloads leave in the order of their headers, each once it is complete.
+  void SendPayloads() {
+    for (Outgoing& out : outgoing_) {
+      if (!out.payload_waits) continue;
+      if (!out.payload->Ready()) return;
+      EXEUNT_MPI(MPI_Isend(out.payload->data(), static_cast<int>(out.payload->size()), MPI_BYTE, rank_ + 1,
+                           kPayloadTag, comm_, &out.requests[1]));
+      out.payload_waits = false;
+    }
+  }
+
+  // Takes a header message, if one has arrived, and memory for the payload that it announces.
+  Result<bool> TakeHeader(int source, int tag, PayloadPool* pool, DataMessage* message) {
     int flag = 0;
     MPI_Message handle = MPI_MESSAGE_NULL;
     MPI_Status status;
@@ -149,7 +167,8 @@ class MpiChannel : public DataChannel {
                       status.MPI_SOURCE, kMaxPayloadBytes);
     }
     message->header.assign(wire.begin() + sizeof payload_bytes, wire.end());
-    message->payload.resize(payload_bytes);
+    pool->GiveBack(std::exchange(message->payload, nullptr));
+    if (payload_bytes > 0) message->payload = pool->Take(payload_bytes);
     return true;
   }
 
@@ -157,6 +176,7 @@ class MpiChannel : public DataChannel {
   int rank_ = 0;
   int ranks_ = 1;
   std::list<Outgoing> outgoing_;
+  std::vector<std::unique_ptr<StatePayload>> spare_payloads_;  // that were sent
   int taken_ = 0;
   DataMessage incoming_;  // header is here, payload under way
   bool receiving_ = false;

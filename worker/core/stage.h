@@ -17,7 +17,6 @@
 #include <variant>
 #include <vector>
 
-#include "backend/cpu/candidate_head.h"
 #include "backend/executor.h"
 #include "base/clock.h"
 #include "base/fifo.h"
@@ -187,7 +186,6 @@ class Stage {
     std::shared_ptr<const SequenceSpec> spec;
     uint32_t generation = 0;
     std::vector<int32_t> pages;
-    PromptCandidates candidates;
     std::vector<int32_t> tokens;  // prompt and what was generated, as far as seen here
     std::vector<int> watermark;   // per segment
     int rows_in_jobs = 0;

@@ -1,5 +1,7 @@
 #include "worker/core/stage_runner.h"
 
+#include <spdlog/spdlog.h>
+
 #include "base/check.h"
 #include "base/error.h"
 #include "base/spare.h"
@@ -15,15 +17,16 @@ Status StageRunner::Receive() {
   for (size_t n = 0;; ++n) {
     if (n == received_.size()) received_.emplace_back();
     DataMessage& message = received_[n];
-    ASSIGN_OR_RETURN(const bool received, channel_->Receive(stage_.AcceptsFrames(), &message));
+    ASSIGN_OR_RETURN(const bool received,
+                     channel_->Receive(stage_.AcceptsFrames(), executor_->payloads(), &message));
     if (!received) return OkStatus();
-    bytes_received_ += message.header.size() + message.payload.size();
+    bytes_received_ += message.header.size() + message.payload_bytes();
     FrameArrived arrived{TakeSpare(&spare_frames_), n};
     RETURN_IF_ERROR(DecodeFrame(message.header, limits_, &arrived.frame));
     const size_t expected = arrived.frame.state_rows() * executor_->state_bytes();
-    if (message.payload.size() != expected) {
-      return DataLoss("frame {} has {} bytes of states, not {}", arrived.frame.number, message.payload.size(),
-                      expected);
+    if (message.payload_bytes() != expected) {
+      return DataLoss("frame {} has {} bytes of states, not {}", arrived.frame.number,
+                      message.payload_bytes(), expected);
     }
     events_.push_back(std::move(arrived));
   }
@@ -41,6 +44,8 @@ void StageRunner::Compute() {
 
 bool StageRunner::Turn(std::vector<StageEvent> events, StageOutputs* out) {
   for (StageEvent& event : events) events_.push_back(std::move(event));
+  while (!scattered_.empty() && scattered_.front()->Ready())
+    executor_->payloads()->GiveBack(scattered_.Take());
   if (job_submitted_) Compute();
   // After the job: what arrived meanwhile may run in the next one.
   if (const Status received = Receive(); !received.has_value()) {
@@ -60,8 +65,13 @@ bool StageRunner::Turn(std::vector<StageEvent> events, StageOutputs* out) {
 void StageRunner::Send(const SendFrame& send) {
   DataMessage* message = send.link == Link::kNext ? &to_next_ : &to_first_;
   EncodeFrame(send.frame, &message->header);
-  executor_->Gather(send.slots, &message->payload);
-  bytes_sent_ += message->header.size() + message->payload.size();
+  if (send.slots.empty()) {
+    executor_->payloads()->GiveBack(std::move(message->payload));
+  } else {
+    if (message->payload == nullptr) message->payload = executor_->payloads()->Take(0);
+    executor_->Gather(send.slots, message->payload.get());
+  }
+  bytes_sent_ += message->header.size() + message->payload_bytes();
   if (send.link == Link::kNext) {
     channel_->SendNext(message);
   } else {
@@ -74,9 +84,13 @@ void StageRunner::Act(StageAction* action, StageOutputs* out) {
   if (const auto* send = std::get_if<SendFrame>(action)) {
     Send(*send);
   } else if (const auto* load = std::get_if<LoadStates>(action)) {
-    executor_->Scatter(load->slots, received_[load->payload].payload.data());
+    DataMessage& message = received_[load->payload];
+    executor_->Scatter(load->slots, message.payload.get());
+    scattered_.push_back(std::move(message.payload));
   } else if (const auto* grow = std::get_if<GrowSlots>(action)) {
-    executor_->EnsureSlots(grow->count);
+    // A job with rows for which there is no memory fails, and says why.
+    if (const Status reserved = executor_->Reserve(grow->count); !reserved.has_value())
+      spdlog::warn("reserving states of {} rows: {}", grow->count, reserved.error().message);
   } else if (auto* submit = std::get_if<SubmitJob>(action)) {
     span_ = SpanOf(submit->job);
     executor_->Submit(std::move(submit->job));

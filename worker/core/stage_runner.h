@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/executor.h"
+#include "base/fifo.h"
 #include "transport/data_channel.h"
 #include "worker/core/stage.h"
 #include "worker/core/step_trace.h"
@@ -57,6 +58,7 @@ class StageRunner {
   std::vector<JobDone> done_;
   std::vector<DataMessage> received_;  // the first ones are this turn's: FrameArrived::payload
   std::vector<Frame> spare_frames_;
+  Fifo<std::unique_ptr<StatePayload>> scattered_;  // the executor may still be reading them
   DataMessage to_next_;
   DataMessage to_first_;
   bool job_submitted_ = false;

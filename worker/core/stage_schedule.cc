@@ -239,7 +239,8 @@ void Stage::SubmitBatch(size_t index) {
     CHECK(s != nullptr);
     ++s->rows_in_jobs;
     mixed |= row.sequence != rows.front().row.sequence;
-    const LayerRow layer_row{rows.back().slot, row.position, row.token, &s->pages, &s->candidates};
+    const LayerRow layer_row{rows.back().slot, row.position, row.token,
+                             &s->pages,        row.sequence, &s->spec->prompt};
     if (row.kind == RowKind::kFill) {
       ++counters_.fill_rows;
       work.fill.push_back(layer_row);

@@ -61,7 +61,6 @@ bool Stage::Open(SequenceSpec spec) {
   sequence->watermark.assign(segments_.size(), spec.prefix_tokens);
   sequence->prompt_issued = spec.prefix_tokens;
   sequence->spec = std::make_shared<const SequenceSpec>(std::move(spec));
-  sequence->candidates.prompt = &sequence->spec->prompt;
   ++opened_;
   if (!last()) outbox_.push_back({{.sequence = id, .kind = RowKind::kOpen}, -1, now_, sequence->spec});
   if (first()) prefill_.push_back(id);

@@ -7,58 +7,6 @@
 
 namespace exeunt {
 
-bool StageHasHead(LayerSpan layers, const std::vector<int>& exit_layers, int n_layers) {
-  return layers.end == n_layers || std::any_of(exit_layers.begin(), exit_layers.end(), [&](int exit) {
-           return exit > layers.begin && exit <= layers.end;
-         });
-}
-
-namespace {
-
-StageWork WorkOf(const StageWeights& weights) {
-  const auto macs = [](const Linear& l) { return static_cast<double>(l.n()) * l.k(); };
-  const auto layers = static_cast<double>(weights.layers.size());
-  StageWork work;
-  for (const LayerWeights& w : weights.layers) {
-    for (const Linear* l : {&w.q, &w.kv, &w.o, &w.gate_up, &w.down}) {
-      work.layer_bytes += static_cast<double>(l->bytes()) / layers;
-      work.layer_macs += macs(*l) / layers;
-    }
-    work.fill_bytes += static_cast<double>(w.kv.bytes()) / layers;
-    work.fill_macs += macs(w.kv) / layers;
-  }
-  work.head_bytes = static_cast<double>(weights.head.bytes());
-  work.head_macs = macs(weights.head);
-  return work;
-}
-
-}  // namespace
-
-Result<CpuStage> BuildCpuStage(const StageBuild& build) {
-  const ModelConfig& config = build.source->config();
-  const int n_layers = build.layers.end - build.layers.begin;
-  ASSIGN_OR_RETURN(
-      StageWeights weights,
-      LoadStageWeights(build.source,
-                       {build.layers.begin, build.layers.end,
-                        StageHasHead(build.layers, build.exit_layers, config.n_layers), build.dequantise},
-                       build.load_progress));
-  ExitHeads exits;
-  if (!build.exits_directory.empty()) {
-    const Linear* head = weights.head_norm.empty() ? nullptr : &weights.head;
-    ASSIGN_OR_RETURN(exits, ExitHeads::Load(build.exits_directory, *build.source, build.layers, head));
-  }
-  ASSIGN_OR_RETURN(KvCache cache, KvCache::Create(config, n_layers, build.kv_pages));
-  CpuStage stage;
-  stage.weight_bytes = weights.bytes();
-  stage.head_bytes = weights.head.bytes();
-  stage.work = WorkOf(weights);
-  stage.executor =
-      std::make_unique<CpuExecutor>(std::move(weights), std::move(exits), std::move(cache),
-                                    CpuExecutorOptions{build.isa, build.threads, build.cpus, build.progress});
-  return stage;
-}
-
 StageConfig MakeStageConfig(const StageBuild& build, const std::vector<LayerSpan>& split, int rank,
                             uint64_t epoch) {
   const ModelConfig& model = build.source->config();
@@ -81,13 +29,16 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
   pipeline->hub_ = std::make_unique<LoopbackHub>(stages);
   for (int rank = 0; rank < stages; ++rank) {
     const LayerSpan layers = options.split[static_cast<size_t>(rank)];
-    StageBuild build{
-        source,          layers, options.exit_layers, options.exits_directory, options.kv_pages, options.isa,
-        options.threads, {},     options.dequantise};
+    StageBuild build{.source = source,
+                     .layers = layers,
+                     .exit_layers = options.exit_layers,
+                     .exits_directory = options.exits_directory,
+                     .kv_pages = options.kv_pages,
+                     .threads = options.threads};
     build.load_progress = [&](float f) {
       progress((static_cast<float>(rank) + f) / static_cast<float>(stages));
     };
-    ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
+    ASSIGN_OR_RETURN(StageExecutor stage, options.backend->Build(build));
     std::unique_ptr<Executor> executor = std::move(stage.executor);
     if (options.wrap_executor) executor = options.wrap_executor(std::move(executor));
     StageConfig config = MakeStageConfig(build, options.split, rank, options.epoch);

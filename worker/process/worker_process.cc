@@ -74,8 +74,8 @@ Status CheckPlan(const proto::Plan& plan, const WorkerIdentity& identity, const 
 }
 
 // Pages of the whole pipeline: every stage holds as many, for its own layers.
-Result<int> PlanPages(const proto::Plan& plan, const ModelConfig& model) {
-  const uint64_t page_bytes = KvCache::PageBytes(model, model.n_layers);
+Result<int> PlanPages(const proto::Plan& plan, const Backend& backend, const ModelConfig& model) {
+  const uint64_t page_bytes = backend.PageBytes(model, model.n_layers);
   const uint64_t pages = std::min<uint64_t>(plan.kv_budget_bytes() / page_bytes, 1U << 24);
   if (pages == 0) {
     return ResourceExhausted("KV budget of {} bytes holds no page of {} bytes", plan.kv_budget_bytes(),
@@ -128,7 +128,7 @@ Status WorkerProcess::Load(const proto::Plan& plan) {
                                      {plan.rope_scaling(), plan.context_length()}));
   const ModelConfig& model = source->config();
   RETURN_IF_ERROR(CheckPlan(plan, identity_, model));
-  ASSIGN_OR_RETURN(const int pages, PlanPages(plan, model));
+  ASSIGN_OR_RETURN(const int pages, PlanPages(plan, *backend_, model));
   limits_ = {model.context_length, model.vocab_size, model.n_layers};
   std::vector<LayerSpan> split;
   for (const auto& stage : plan.stages()) split.push_back({stage.begin(), stage.end()});
@@ -159,7 +159,7 @@ Status WorkerProcess::Load(const proto::Plan& plan) {
     message.mutable_load_progress()->set_what(fmt::format("layers [{}, {})", own.begin, own.end));
     control_->Send(std::move(message));
   };
-  ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
+  ASSIGN_OR_RETURN(StageExecutor stage, backend_->Build(build));
 
   StageConfig config = MakeStageConfig(build, split, identity_.rank, identity_.epoch);
   config.prefill_chunk_tokens = plan.prefill_chunk_tokens();
@@ -170,14 +170,14 @@ Status WorkerProcess::Load(const proto::Plan& plan) {
   proto::ToCoordinator message;
   auto* ready = message.mutable_ready();
   ready->set_kv_pages(static_cast<uint64_t>(pages));
-  ready->set_page_tokens(kPageTokens);
+  ready->set_page_tokens(static_cast<uint32_t>(backend_->info().page_tokens));
   ready->set_weight_bytes(stage.weight_bytes);
   ready->set_head_bytes(stage.head_bytes);
-  ready->set_isa(std::string(cpu::IsaName(build.isa)));
-  ready->set_invariance("bit-exact");
+  ready->set_isa(backend_->info().device);
+  ready->set_invariance(backend_->info().bit_exact ? "bit-exact" : "approximate");
   control_->Send(std::move(message));
   spdlog::info("ready layers={}-{} kv_pages={} weight_bytes={} head_bytes={} isa={} threads={}", own.begin,
-               own.end, pages, stage.weight_bytes, stage.head_bytes, cpu::IsaName(build.isa), plan.threads());
+               own.end, pages, stage.weight_bytes, stage.head_bytes, backend_->info().device, plan.threads());
   return OkStatus();
 }
 

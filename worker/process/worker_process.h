@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "backend/cpu/cpu_backend.h"
 #include "base/result.h"
 #include "transport/control_channel.h"
 #include "transport/data_channel.h"
@@ -53,6 +54,7 @@ class WorkerProcess {
   bool MayBlock() const;
 
   WorkerIdentity identity_;
+  std::shared_ptr<const Backend> backend_ = MakeCpuBackend();
   ControlChannel* control_;
   DataChannel* data_;
   WorkerProgress* progress_;

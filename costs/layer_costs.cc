@@ -1,4 +1,4 @@
-#include "worker/process/layer_costs.h"
+#include "costs/layer_costs.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,9 +8,7 @@
 
 #include "base/error.h"
 #include "costs/layer_split.h"
-#include "kernels/kv_layout.h"
 #include "model/exit_heads_info.h"
-#include "worker/process/local_pipeline.h"
 
 namespace exeunt {
 namespace {
@@ -26,7 +24,7 @@ double Time(Executor* executor, const Work& work) {
   executor->Submit({1, work});
   std::vector<JobDone> done;
   const TimePoint begin = MonotonicNow();
-  executor->Poll(&done);
+  while (done.empty()) executor->Poll(&done);
   return Seconds(MonotonicNow() - begin);
 }
 
@@ -70,27 +68,25 @@ struct SampleRows {
 
   std::vector<int32_t> prompt;
   std::vector<std::vector<int32_t>> pages;
-  std::vector<PromptCandidates> candidates;
   SamplingParams greedy{.temperature = 0.0F};
   std::vector<LayerRow> layer;
   std::vector<HeadRow> head;
 };
 
-SampleRows::SampleRows(const ModelConfig& model, int pages_of_row) : pages(kRows), candidates(kRows) {
+SampleRows::SampleRows(const ModelConfig& model, int pages_of_row) : pages(kRows) {
   for (int p = 0; p < kPosition; ++p) prompt.push_back(p * (model.vocab_size / kPosition));
   for (int32_t r = 0; r < kRows; ++r) {
     auto& own = pages[static_cast<size_t>(r)];
     for (int32_t p = 0; p < pages_of_row; ++p) own.push_back(r * pages_of_row + p);
-    candidates[static_cast<size_t>(r)].prompt = &prompt;
-    layer.push_back({r, kPosition, 0, &own, &candidates[static_cast<size_t>(r)]});
+    layer.push_back({r, kPosition, 0, &own, static_cast<uint64_t>(r) + 1, &prompt});
     head.push_back({r, model.n_layers, kPosition + 1, &greedy, false});
   }
 }
 
 }  // namespace
 
-Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source, int threads,
-                                     const ExitLook& look) {
+Result<LayerCosts> MeasureLayerCosts(const Backend& backend, std::shared_ptr<const ModelSource> source,
+                                     int threads, const ExitLook& look) {
   const ModelConfig& model = source->config();
   const double layer_bytes =
       EstimateLayerCosts(model).layer.At(1) / 2;  // about four bits a weight: fewest layers
@@ -103,13 +99,13 @@ Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source, 
     build.layers.begin = std::min(build.layers.begin, exit - 1);
     build.exits_directory = look.exits_directory;
   }
-  const int pages_of_row = kPosition / kPageTokens + 1;
+  const int pages_of_row = kPosition / backend.info().page_tokens + 1;
   const SampleRows rows(model, pages_of_row);
   build.source = std::move(source);
   build.kv_pages = kRows * pages_of_row;
   build.threads = threads;
-  ASSIGN_OR_RETURN(CpuStage stage, BuildCpuStage(build));
-  stage.executor->EnsureSlots(kRows);
+  ASSIGN_OR_RETURN(StageExecutor stage, backend.Build(build));
+  RETURN_IF_ERROR(stage.executor->Reserve(kRows));
 
   // All sizes in turns, many times: a slow moment of the machine meets all of them.
   std::map<int, JobTimes> times;

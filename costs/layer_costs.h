@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "backend/backend.h"
 #include "base/result.h"
 #include "costs/cost_curve.h"
 #include "model/exit_setting.h"
@@ -19,7 +20,7 @@ struct ExitLook {
 
 // Seconds, of jobs of 1, 2, 4, ... 32 rows. Loads some layers and the head, runs them some times; medians.
 // What an exit costs is measured at the last one of the directory, which must have what the measure needs.
-Result<LayerCosts> MeasureLayerCosts(std::shared_ptr<const ModelSource> source, int threads,
-                                     const ExitLook& look = {});
+Result<LayerCosts> MeasureLayerCosts(const Backend& backend, std::shared_ptr<const ModelSource> source,
+                                     int threads, const ExitLook& look = {});
 
 }  // namespace exeunt

@@ -1,0 +1,70 @@
+// StatePayload: the hidden states of a frame on their way between an executor and a data channel. They lie in
+// memory that a backend chooses, and whoever moves them looks at its kind. PayloadPool makes payloads and
+// keeps those that are free. One thread uses a payload at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/spare.h"
+
+namespace exeunt {
+
+enum class MemoryKind : uint8_t { kHost, kPinned, kDevice };
+
+class StatePayload {
+ public:
+  virtual ~StatePayload() = default;
+  virtual MemoryKind memory() const = 0;
+  // Makes room for `bytes`. The old content is lost.
+  virtual void Resize(size_t bytes) = 0;
+  virtual std::byte* data() = 0;
+  virtual size_t size() const = 0;  // bytes
+  // The backend has done what it was asked to do with this payload last. After Gather the bytes are there,
+  // after Scatter they have been read. Never waits.
+  virtual bool Ready() = 0;
+};
+
+class PayloadPool {
+ public:
+  virtual ~PayloadPool() = default;
+  std::unique_ptr<StatePayload> Take(size_t bytes) {
+    std::unique_ptr<StatePayload> payload = TakeSpare(&spares_);
+    if (payload == nullptr) payload = Make();
+    payload->Resize(bytes);
+    return payload;
+  }
+  // Keeps a payload that is Ready, or none.
+  void GiveBack(std::unique_ptr<StatePayload> payload) {
+    if (payload != nullptr) spares_.push_back(std::move(payload));
+  }
+
+ protected:
+  virtual std::unique_ptr<StatePayload> Make() = 0;
+
+ private:
+  std::vector<std::unique_ptr<StatePayload>> spares_;
+};
+
+// In host memory, and complete at once.
+class HostPayload : public StatePayload {
+ public:
+  MemoryKind memory() const override { return MemoryKind::kHost; }
+  void Resize(size_t bytes) override { bytes_.resize(bytes); }
+  std::byte* data() override { return bytes_.data(); }
+  size_t size() const override { return bytes_.size(); }
+  bool Ready() override { return true; }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+class HostPayloadPool : public PayloadPool {
+ protected:
+  std::unique_ptr<StatePayload> Make() override { return std::make_unique<HostPayload>(); }
+};
+
+}  // namespace exeunt
