@@ -47,7 +47,7 @@ def check_worst() -> None:
     _, text = run(GOOD * 3 + LONG, "--worst", "2")
     shown = [line.strip() for line in text.splitlines()[1:]]
     assert len(shown) == 2 and shown[0] == f"35: {LONG.strip()}", shown
-    assert shown[1].startswith("7: It sends"), shown
+    assert shown[1].startswith("8: It sends"), shown
 
 
 def check_what_is_left_out() -> None:
