@@ -65,7 +65,7 @@ def blocks(markdown: str) -> list[str]:
         if item:
             found.append([])
             text = text[item.end():]
-        found[-1].append(text)
+        found[-1].append(text.strip())
     return [" ".join(lines) for lines in found if lines]
 
 
