@@ -32,6 +32,7 @@ struct StageBuild {
   std::vector<int> exit_layers;  // of the whole pipeline
   std::string exits_directory;   // "": none
   int kv_pages = 0;
+  int max_slots = 0;  // hidden states at once; 0: as many as memory has room for
   int threads = 1;
   std::vector<int> cpus;                   // to pin the threads to, or empty
   std::function<void()> progress = [] {};  // between layers, while running

@@ -1,9 +1,11 @@
 // How a block of 16 columns of a PackedMatrix lies in memory, and the way to it and back. A block is
 //   kF32, kF16, kBF16   1 k: [16] elements
 //   32 or 256 k:             d[16] half; with a minimum dmin[16] half; scales; low bits; high bits
-//   scales                   of blocks of 256 only: kQ4_K, kQ5_K [8][16] u8, then mins the same;
-//                            kQ3_K, kQ6_K [16][16] s8; kIQ4_XS [8][16] s8; kQ2_K [16][16] u8: scale | min <<
-//                            4
+//   scales                   of blocks of 256 only:
+//                            kQ4_K, kQ5_K      [8][16] u8, then mins the same
+//                            kQ3_K, kQ6_K      [16][16] s8
+//                            kIQ4_XS           [8][16] s8
+//                            kQ2_K             [16][16] u8: scale | min << 4
 // and, for each 32 k (j < 4, i < 4; byte 4c + i belongs to column c):
 //   low bits                 8-bit codes:      [8][64]: k = 4j + i of plane j (j < 8)
 //                            4 to 6 bits:      [4][64]: low nibble k = 4j + i, high nibble k = 16 + 4j + i

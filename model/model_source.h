@@ -3,12 +3,17 @@
 // own layers only. Immutable after Open; thread-safe. Views live as long as the source.
 //
 // Names are GGUF's for both kinds of file:
-//   token_embd.weight [vocab, d_model]     output_norm.weight [d_model]     output.weight [vocab, d_model]
-//   (absent when tied) blk.N.attn_norm.weight [d_model]       blk.N.ffn_norm.weight [d_model]
-//   blk.N.attn_{q,k,v}.weight [d_q | d_kv, d_model], .bias (Qwen2) [d_q | d_kv]
-//   blk.N.attn_output.weight [d_model, d_q]
-//   blk.N.attn_{q,k}_norm.weight [head_dim] (Qwen3)
-//   blk.N.ffn_{gate,up}.weight [d_ff, d_model]     blk.N.ffn_down.weight [d_model, d_ff]
+//   token_embd.weight               [vocab, d_model]
+//   blk.N.attn_norm.weight          [d_model]
+//   blk.N.attn_{q,k,v}.weight       [d_q | d_kv, d_model]
+//   blk.N.attn_{q,k,v}.bias         [d_q | d_kv]             Qwen2
+//   blk.N.attn_{q,k}_norm.weight    [head_dim]               Qwen3
+//   blk.N.attn_output.weight        [d_model, d_q]
+//   blk.N.ffn_norm.weight           [d_model]
+//   blk.N.ffn_{gate,up}.weight      [d_ff, d_model]
+//   blk.N.ffn_down.weight           [d_model, d_ff]
+//   output_norm.weight              [d_model]
+//   output.weight                   [vocab, d_model]         absent where it is tied to token_embd.weight
 #pragma once
 
 #include <memory>

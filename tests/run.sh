@@ -67,9 +67,11 @@ grep -m1 '^model name' /proc/cpuinfo
 mapfile -t sources < <(git ls-files '*.cc' '*.h')
 clang-format-14 --dry-run --Werror "${sources[@]}"
 report "formatting" $?
-long=$(wc -l "${sources[@]}" | awk '$2 != "total" && $1 > 1000')
+long=$(wc -l "${sources[@]}" | awk '$2 != "total" && $1 > 400')
 [ -z "$long" ]
-report "no file over 1000 lines $long" $?
+report "no file over 400 lines $long" $?
+python3 tests/rooms.py
+report "includes between folders" $?
 
 export CC=gcc CXX=g++
 build build all && run_tests build -j2

@@ -62,9 +62,12 @@ class CpuBackend : public Backend {
     stage.weight_bytes = weights.bytes();
     stage.head_bytes = weights.head.bytes();
     stage.work = WorkOf(weights);
-    auto executor = std::make_unique<CpuExecutor>(
-        std::move(weights), std::move(exits), std::move(cache),
-        CpuExecutorOptions{options_.isa, build.threads, build.cpus, build.progress});
+    auto executor = std::make_unique<CpuExecutor>(std::move(weights), std::move(exits), std::move(cache),
+                                                  CpuExecutorOptions{.isa = options_.isa,
+                                                                     .threads = build.threads,
+                                                                     .cpus = build.cpus,
+                                                                     .max_slots = build.max_slots,
+                                                                     .progress = build.progress});
     stage.op_seconds = [cpu = executor.get()] { return Named(cpu->op_seconds()); };
     stage.executor = std::move(executor);
     return stage;

@@ -49,6 +49,10 @@ size_t CpuExecutor::ChunkOffset(int32_t s) const {
 }
 
 Status CpuExecutor::Reserve(int slots) {
+  if (options_.max_slots > 0 && slots > options_.max_slots) {
+    return ResourceExhausted("no memory for the hidden states of {} rows, at most {}", slots,
+                             options_.max_slots);
+  }
   while (slots_.size() * kSlotChunk < Size(slots)) {
     auto chunk = std::unique_ptr<float[]>(new (std::nothrow) float[kSlotChunk * Size(config_.d_model)]());
     if (chunk == nullptr) {
@@ -83,12 +87,9 @@ void CpuExecutor::Poll(std::vector<JobDone>* done) {
   if (jobs_.empty()) return;
   const TimePoint begin = MonotonicNow();
   Job job = jobs_.Take();
-  if (auto* segment = std::get_if<SegmentJob>(&job.work)) {
-    RunSegment(segment);
-  } else {
-    RunHead(&std::get<HeadJob>(job.work));
-  }
-  done->push_back({std::move(job), OkStatus(), MonotonicNow() - begin});
+  auto* const segment = std::get_if<SegmentJob>(&job.work);
+  Status status = segment != nullptr ? RunSegment(segment) : RunHead(&std::get<HeadJob>(job.work));
+  done->push_back({std::move(job), std::move(status), MonotonicNow() - begin});
 }
 
 // The rows' states, side by side: embeddings at the first layer, else from their slots.
@@ -103,7 +104,17 @@ void CpuExecutor::Gather(const SegmentJob& job, const CpuBatch& batch) {
   }
 }
 
-void CpuExecutor::RunSegment(SegmentJob* job) {
+Status CpuExecutor::CheckSlot(int32_t slot) const {
+  const size_t slots = slots_.size() * kSlotChunk;
+  if (slot >= 0 && Size(slot) < slots) return OkStatus();
+  return ResourceExhausted("there is no memory for the hidden state of slot {}, {} are reserved", slot,
+                           slots);
+}
+
+Status CpuExecutor::RunSegment(SegmentJob* job) {
+  for (const auto* rows : {&job->run, &job->fill}) {
+    for (const LayerRow& row : *rows) RETURN_IF_ERROR(CheckSlot(row.slot));
+  }
   const size_t d = Size(config_.d_model);
   CpuOpTimer timer(layers_.op_seconds());
   rows_ = job->run;
@@ -128,6 +139,7 @@ void CpuExecutor::RunSegment(SegmentJob* job) {
   Measure(*job, batch.x, &job->result);
   job->result.previews.clear();
   for (const auto& [measure, head] : cheap_heads_) MeasureTokens(*job, measure, head.get(), &job->result);
+  return OkStatus();
 }
 
 // x: [run, d_model], after the segment.
@@ -172,7 +184,8 @@ void CpuExecutor::MeasureTokens(const SegmentJob& job, ExitMeasure measure, Chea
   timer.Lap(CpuOp::kPreview);
 }
 
-void CpuExecutor::RunHead(HeadJob* job) {
+Status CpuExecutor::RunHead(HeadJob* job) {
+  for (const HeadRow& row : job->rows) RETURN_IF_ERROR(CheckSlot(row.slot));
   CHECK_MSG(!weights_.head_norm.empty(), "no vocabulary head at the stage that begins at layer {}",
             weights_.layer_begin);
   job->results.resize(job->rows.size());
@@ -180,6 +193,7 @@ void CpuExecutor::RunHead(HeadJob* job) {
     RunHeadBlock(job, first, std::min<size_t>(kHeadRows, job->rows.size() - first));
     options_.progress();
   }
+  return OkStatus();
 }
 
 // Vocabulary chunks in parallel: a chunk's logits of all rows, and their statistics while they are in the

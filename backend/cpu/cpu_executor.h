@@ -26,6 +26,7 @@ struct CpuExecutorOptions {
   cpu::Isa isa = cpu::DefaultIsa();
   int threads = 1;
   std::vector<int> cpus;  // one per thread to pin them to, or empty
+  int max_slots = 0;      // 0: no limit
   // Called between layers: transports need it to make progress, watchdogs to see some.
   std::function<void()> progress = [] {};
 };
@@ -49,11 +50,12 @@ class CpuExecutor : public Executor {
   const CpuOpSeconds& op_seconds() { return *layers_.op_seconds(); }
 
  private:
-  void RunSegment(SegmentJob* job);
+  Status CheckSlot(int32_t slot) const;
+  Status RunSegment(SegmentJob* job);
   void Measure(const SegmentJob& job, const float* x, SegmentResult* result);
   // Of the rows that ask for `measure`.
   void MeasureTokens(const SegmentJob& job, ExitMeasure measure, CheapHead* head, SegmentResult* result);
-  void RunHead(HeadJob* job);
+  Status RunHead(HeadJob* job);
   void RunHeadBlock(HeadJob* job, size_t first, size_t count);
   void Translate(const HeadRow* rows, int count);
   // x: [count, d_model], of tokens at one exit.

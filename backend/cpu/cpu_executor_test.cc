@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "backend/conformance/executor_conformance.h"
 #include "backend/cpu/candidate_head.h"
 #include "backend/cpu/cpu_backend.h"
 #include "base/check.h"
@@ -217,6 +218,28 @@ TEST_F(ExitHeadsTest, TranslatorAndClassifierAreApplied) {
   const auto a = Run(fitted.get(), HeadJob{{{0, 2, 1, &greedy, true}}});
   const auto b = Run(plain.get(), HeadJob{{{1, 2, 1, &greedy, true}}});
   for (size_t i = 0; i < 300; ++i) ASSERT_NEAR(a[0].logits[i], b[0].logits[i], 1e-4);
+}
+
+TEST_F(ExitHeadsTest, KeepsTheContractOfExecutors) {
+  WriteExits(source_->ContentHash(),
+             R"(, "preview": {"rank": 64, "groups": 4}, "candidates": {"tokens": [2, 40, 41, 250]})");
+  ConformanceSubject subject;
+  subject.make = [&](int max_slots) {
+    StageBuild build;
+    build.source = source_;
+    build.layers = {0, 6};
+    build.exit_layers = {2};
+    build.exits_directory = directory_.string();
+    build.kv_pages = 4;
+    build.max_slots = max_slots;
+    return std::move(MakeCpuBackend()->Build(build).value().executor);
+  };
+  subject.n_layers = 6;
+  subject.vocab_size = 300;
+  subject.exit_layer = 2;
+  subject.measures = {ExitMeasure::kState, ExitMeasure::kClassifier, ExitMeasure::kPreview,
+                      ExitMeasure::kCandidates};
+  RunExecutorConformance(subject);
 }
 
 // A preview whose groups hold the whole vocabulary is the head behind the translator.

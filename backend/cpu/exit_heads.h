@@ -1,13 +1,16 @@
 // ExitHeads: what lies beside a model to make it exit well: per exit layer an affine translator before the
 // shared norm and head, and a linear classifier; for all of them a head of few directions. Directory:
-//   exits.json         {"format": 1, "model": "<ContentHash>", "exits": [{"layer": 12, "translator": true,
-//   "classifier": true, "outside": true}],
-//                      "preview": {"rank": 64, "groups": 16}, "candidates": {"tokens": [2, 28, ...]}}
-//   exits.safetensors   exit.12.translator.weight [d_model, d_model],
-//   exit.12.translator.bias [d_model],
-//                      exit.12.classifier.weight [d_model], exit.12.classifier.bias [1]
-//                      exit.12.outside.weight [d_model], exit.12.outside.bias [1]
-//                      preview.down [rank, d_model], preview.basis [d_model, rank]
+//   exits.json          {"format": 1, "model": "<ContentHash>",
+//                        "exits": [{"layer": 12, "translator": true, "classifier": true, "outside": true}],
+//                        "preview": {"rank": 64, "groups": 16}, "candidates": {"tokens": [2, 28, ...]}}
+//   exits.safetensors   exit.12.translator.weight   [d_model, d_model]
+//                       exit.12.translator.bias     [d_model]
+//                       exit.12.classifier.weight   [d_model]
+//                       exit.12.classifier.bias     [1]
+//                       exit.12.outside.weight      [d_model]
+//                       exit.12.outside.bias        [1]
+//                       preview.down                [rank, d_model]
+//                       preview.basis               [d_model, rank]
 // Immutable after Load; thread-safe.
 #pragma once
 

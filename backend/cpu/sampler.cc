@@ -14,6 +14,10 @@ namespace exeunt {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr double kFixedOne = 0x1p32;  // a weight of 1 in fixed point
+
+// A weight in [0, 1] as the nearest whole number of 2^-32, in a double: adding 2^52 rounds.
+double Whole(float weight) { return (double{weight} * kFixedOne + 0x1p52) - 0x1p52; }
 
 // One row and how it is weighed: a token's weight is exp((logit - top1) * scale), the likeliest has 1.
 struct Row {
@@ -29,6 +33,7 @@ struct Row {
   // A logit that every token of at least `weight` reaches. The margin covers the rounding of exp_scaled's
   // argument, which is below 2e-5 where the weight is not flushed, and of this function.
   float LogitOf(double weight) const {
+    if (weight <= 0) return -kInfinity;
     const double logit = double{stats.top1} + (std::log(weight) - 1e-4) / double{scale};
     const double in_range = std::max(logit, double{std::numeric_limits<float>::lowest()});
     return std::min(stats.top1, std::nextafter(static_cast<float>(in_range), -kInfinity));
@@ -59,7 +64,7 @@ struct Candidates {
 struct Scratch {
   Candidates candidates;
   std::vector<float> order;        // what nth_element may disorder
-  std::vector<double> chunk_sums;  // [ceil(n / kVocabChunk)]
+  std::vector<double> chunk_sums;  // [ceil(n / kVocabChunk)]: whole numbers
   std::vector<float> adjusted;     // [n]
 };
 Scratch& ThreadScratch() {
@@ -120,19 +125,19 @@ void KeepTopK(int k, Candidates* c, std::vector<float>* order) {
 
 // Of weights, the fewest likeliest whose sum reaches `mass`; the lower token first where they are equal. The
 // least weight to keep is found digit by digit: as integers, the bits of positive floats have the same order.
-void KeepMass(double mass, Candidates* c) {
+void KeepMass(uint64_t mass, Candidates* c) {
   struct Digit {
     int shift, bits;
   };
   uint32_t least = 0;  // its digits so far
-  double above = 0;    // sum of the weights with larger ones
+  uint64_t above = 0;  // sum of the weights with larger ones
   for (const auto [shift, bits] : {Digit{20, 11}, Digit{10, 10}, Digit{0, 10}}) {
-    std::array<double, 2048> sums;
-    std::fill_n(sums.begin(), size_t{1} << bits, 0.0);
+    std::array<uint64_t, 2048> sums;
+    std::fill_n(sums.begin(), size_t{1} << bits, uint64_t{0});
     for (int i = 0; i < c->count; ++i) {
       const float x = c->x[Candidates::Index(i)];
       const uint32_t digits = std::bit_cast<uint32_t>(x) >> shift;
-      if (digits >> bits == least) sums[digits & ((1U << bits) - 1)] += double{x};
+      if (digits >> bits == least) sums[digits & ((1U << bits) - 1)] += FixedWeight(x);
     }
     uint32_t digit = (1U << bits) - 1;
     for (; digit > 0 && above + sums[digit] < mass; --digit) above += sums[digit];
@@ -142,20 +147,21 @@ void KeepMass(double mass, Candidates* c) {
   c->Keep([&](int32_t, float x) {
     if (x != least_weight) return x > least_weight;
     const bool keep = above < mass;
-    above += double{x};
+    above += FixedWeight(x);
     return keep;
   });
 }
 
-// In this order on every machine, in lanes that a compiler can put in vectors.
+// Sum of FixedWeight over x. It is exact: doubles hold every whole number below 2^53, and a row has at most
+// kMaxVocabulary weights of at most 2^32. A NaN where a weight is one.
 double SumOf(const float* x, int n) {
-  constexpr int kLanes = 8;
+  constexpr int kLanes = 8;  // that a compiler can put in vectors
   double lanes[kLanes] = {};
   int i = 0;
   for (; i + kLanes <= n; i += kLanes) {
-    for (int j = 0; j < kLanes; ++j) lanes[j] += double{x[i + j]};
+    for (int j = 0; j < kLanes; ++j) lanes[j] += Whole(x[i + j]);
   }
-  for (int j = 0; i < n; ++i, ++j) lanes[j] += double{x[i]};
+  for (int j = 0; i < n; ++i, ++j) lanes[j] += Whole(x[i]);
   double sum = 0;
   for (const double lane : lanes) sum += lane;
   return sum;
@@ -175,34 +181,42 @@ double SumChunks(const Row& row, std::vector<double>* sums) {
   return total;
 }
 
-// The first that takes the running sum `mass`, left at what is before it, over the target. Where rounding
-// lets none do so, the last that had a part in the sum.
+uint64_t Fixed(double sum) { return static_cast<uint64_t>(sum); }
+uint64_t Fixed(float weight) { return FixedWeight(weight); }
+
+// The first that takes the running sum `mass`, left at what is before it, over the target, which is below the
+// sum of all.
 template <typename T>
-int Pick(const T* weights, int n, double target, double* mass) {
-  int last = 0;
+int Pick(const T* weights, int n, uint64_t target, uint64_t* mass) {
   for (int i = 0; i < n; ++i) {
-    const double next = *mass + static_cast<double>(weights[i]);
+    const uint64_t next = *mass + Fixed(weights[i]);
     if (next > target) return i;
-    if (next > *mass) last = i;
     *mass = next;
   }
-  return last;
+  return 0;
 }
 
-int32_t DrawFromAll(const Row& row, double u, Scratch* scratch) {
+// A draw as a whole number of 2^-25: the middle of what UniformAt rounds to a multiple of 2^-24.
+uint64_t TargetOf(uint32_t draw, double total) {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<uint64_t>(Wide{Fixed(total)} * draw >> 25);
+}
+
+int32_t DrawFromAll(const Row& row, uint32_t draw, Scratch* scratch) {
   const std::vector<double>& sums = scratch->chunk_sums;
   const double total = SumChunks(row, &scratch->chunk_sums);
-  if (!std::isfinite(total)) return row.stats.argmax;  // a NaN among the logits
-  double mass = 0;
-  const int begin = Pick(sums.data(), static_cast<int>(sums.size()), u * total, &mass) * kVocabChunk;
+  if (!(total > 0)) return row.stats.argmax;  // a NaN among the logits
+  const uint64_t target = TargetOf(draw, total);
+  uint64_t mass = 0;
+  const int begin = Pick(sums.data(), static_cast<int>(sums.size()), target, &mass) * kVocabChunk;
   const int count = std::min(row.n - begin, kVocabChunk);
   float weights[kVocabChunk];
   row.Weigh(row.logits + begin, count, weights);
-  return begin + Pick(weights, count, u * total, &mass);
+  return begin + Pick(weights, count, target, &mass);
 }
 
 // Collects no more of the row than what a cut can keep, then cuts in order.
-int32_t DrawFromBest(const Row& row, const SamplingParams& params, double u, Scratch* scratch) {
+int32_t DrawFromBest(const Row& row, const SamplingParams& params, uint32_t draw, Scratch* scratch) {
   const bool top_k = params.top_k > 0 && params.top_k < row.n;
   const bool top_p = params.top_p < 1.0F;
   const double p = double{params.top_p};
@@ -212,9 +226,10 @@ int32_t DrawFromBest(const Row& row, const SamplingParams& params, double u, Scr
     bound = BoundOfTopK(row.logits, row.n, params.top_k, &scratch->order);
   } else if (top_p) {
     total = SumChunks(row, &scratch->chunk_sums);
+    if (!(total > 0)) return row.stats.argmax;  // a NaN among the logits
     // Those below (1 - top_p) / n of the mass hold less than 1 - top_p together: the nucleus is complete
-    // without them.
-    bound = row.LogitOf((1.0 - p) * total / row.n);
+    // without them. A unit less covers what rounding to fixed point adds.
+    bound = row.LogitOf(((1.0 - p) * total / row.n - 1) / kFixedOne);
   }
   // top_p after top_k is a share of all k, those below min_p too.
   if (params.min_p > 0.0F && !(top_k && top_p)) bound = std::max(bound, row.LogitOf(double{params.min_p}));
@@ -222,13 +237,15 @@ int32_t DrawFromBest(const Row& row, const SamplingParams& params, double u, Scr
   Collect(row.logits, row.n, bound, c);
   if (top_k) KeepTopK(params.top_k, c, &scratch->order);
   row.Weigh(c->x.data(), c->count, c->x.data());
-  if (top_p) KeepMass(p * (top_k ? SumOf(c->x.data(), c->count) : total), c);
+  if (top_k && top_p) total = SumOf(c->x.data(), c->count);
+  if (top_p && total > 0) KeepMass(static_cast<uint64_t>(std::ceil(p * total)), c);
   if (params.min_p > 0.0F) {
     c->Keep([&](int32_t token, float w) { return w >= params.min_p || token == row.stats.argmax; });
   }
-  if (c->count == 0) return row.stats.argmax;  // a top_p of 0, a NaN among the logits
-  double mass = 0;
-  const int i = Pick(c->x.data(), c->count, u * SumOf(c->x.data(), c->count), &mass);
+  const double kept = SumOf(c->x.data(), c->count);
+  if (!(kept > 0)) return row.stats.argmax;  // a top_p of 0, a NaN among the logits
+  uint64_t mass = 0;
+  const int i = Pick(c->x.data(), c->count, TargetOf(draw, kept), &mass);
   return c->tokens[Candidates::Index(i)];
 }
 
@@ -237,10 +254,10 @@ int32_t SampleToken(const cpu::Ops& ops, const float* logits, int n, const Vocab
   if (params.temperature <= 0.0F || params.top_k == 1 || !std::isfinite(stats.top1)) return stats.argmax;
   const float scale = std::min(1.0F / params.temperature, std::numeric_limits<float>::max());
   const Row row{ops, logits, n, stats, scale};
-  // The middle of what rounds to the draw: 0 would choose token 0, however unlikely.
-  const double u = double{UniformAt(params.seed, params.choice, position, RngPurpose::kSample)} + 0x1p-25;
+  const auto draw = static_cast<uint32_t>(
+      UniformAt(params.seed, params.choice, position, RngPurpose::kSample) * 0x1p25F + 1.0F);
   const bool cut = (params.top_k > 0 && params.top_k < n) || params.top_p < 1.0F || params.min_p > 0.0F;
-  return cut ? DrawFromBest(row, params, u, &ThreadScratch()) : DrawFromAll(row, u, &ThreadScratch());
+  return cut ? DrawFromBest(row, params, draw, &ThreadScratch()) : DrawFromAll(row, draw, &ThreadScratch());
 }
 
 VocabStats StatsOf(const cpu::Ops& ops, const float* logits, int n) {
@@ -252,6 +269,8 @@ VocabStats StatsOf(const cpu::Ops& ops, const float* logits, int n) {
 }
 
 }  // namespace
+
+uint64_t FixedWeight(float weight) { return weight > 0.0F ? static_cast<uint64_t>(Whole(weight)) : 0; }
 
 float Logprob(float logit, const VocabStats& stats) {
   return static_cast<float>(double{logit} - double{stats.top1} - std::log(double{stats.sum_exp}));

@@ -16,6 +16,10 @@ struct SampledToken {
   std::vector<std::pair<int32_t, float>> top;  // params.n_logprobs largest, with their log-probabilities
 };
 
+// A weight exp((logit - largest) / temperature), in [0, 1], as the nearest whole number of 2^-32. Weights are added up in
+// this form, so that sums, and with them draws, are the same in any order and on any device. A NaN counts as 0.
+uint64_t FixedWeight(float weight);
+
 // Of a token with this logit, in the model's own distribution.
 float Logprob(float logit, const VocabStats& stats);
 // The `count` largest of a row, likeliest first, with their log-probabilities.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <random>
 #include <set>
 #include <string>
@@ -62,6 +63,53 @@ TEST(SamplerTest, SharesFollowTheDistributionAtAnyTemperature) {
   shares = Shares({.temperature = 0.5F, .seed = 1});  // squares: 16 : 9 : 4 : 1
   EXPECT_NEAR(shares[2], 16.0 / 30, kTolerance);
   EXPECT_NEAR(shares[1], 1.0 / 30, kTolerance);
+}
+
+// A draw written down once more, with sums in whatever order `order` has the tokens.
+int32_t DrawInOrder(const std::vector<float>& logits, const SamplingParams& params, uint32_t position,
+                    const std::vector<size_t>& order) {
+  const VocabStats stats = StatsOf(ops(), logits);
+  std::vector<float> weights(logits.size());
+  ops().exp_scaled(logits.data(), static_cast<int>(logits.size()), stats.top1, 1.0F / params.temperature,
+                   weights.data());
+  uint64_t total = 0;
+  for (const size_t i : order) total += FixedWeight(weights[i]);
+  const double u = double{UniformAt(params.seed, params.choice, position, RngPurpose::kSample)} + 0x1p-25;
+  const auto target = static_cast<uint64_t>(static_cast<long double>(total) * static_cast<long double>(u));
+  for (size_t token = 0; token < logits.size(); ++token) {
+    uint64_t up_to = 0;
+    for (const size_t i : order) up_to += i <= token ? FixedWeight(weights[i]) : 0;
+    if (up_to > target) return static_cast<int32_t>(token);
+  }
+  return -1;
+}
+
+TEST(SamplerTest, ADrawIsTheSameForAnyOrderOfSummation) {
+  std::mt19937_64 rng(5);
+  std::normal_distribution<float> normal(0.0F, 4.0F);
+  std::vector<float> logits(1300);  // of three chunks, the last one in part
+  std::set<int32_t> seen;
+  for (uint32_t position = 0; position < 40; ++position) {
+    for (float& x : logits) x = normal(rng);
+    const SamplingParams params{.temperature = 1.7F, .seed = 21};
+    const int32_t drawn = Draw(logits, params, position).token;
+    seen.insert(drawn);
+    std::vector<size_t> order(logits.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    for (int shuffles = 0; shuffles < 3; ++shuffles) {
+      EXPECT_EQ(DrawInOrder(logits, params, position, order), drawn) << position;
+      std::shuffle(order.begin(), order.end(), rng);
+    }
+  }
+  EXPECT_GT(seen.size(), 20U);  // the draws vary
+}
+
+TEST(SamplerTest, WeightsRoundToTheNearestUnit) {
+  EXPECT_EQ(FixedWeight(1.0F), uint64_t{1} << 32);
+  EXPECT_EQ(FixedWeight(0x1p-32F), 1U);
+  EXPECT_EQ(FixedWeight(0x1.8p-33F), 1U);
+  EXPECT_EQ(FixedWeight(0x1p-34F), 0U);
+  EXPECT_EQ(FixedWeight(std::numeric_limits<float>::quiet_NaN()), 0U);
 }
 
 TEST(SamplerTest, CutsKeepTheLikeliest) {

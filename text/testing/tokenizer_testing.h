@@ -14,7 +14,7 @@
 
 namespace exeunt {
 
-// model/testdata/tokenizer/`name`.
+// text/testdata/tokenizer/`name`.
 std::string TokenizerTestdata(const std::string& name);
 std::string ReadGzip(const std::string& path);
 

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "kernels/kv_layout.h"
 #include "model/model_source.h"
 #include "worker/process/local_pipeline.h"
 #include "worker/process/logits_digest.h"

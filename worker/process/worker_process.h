@@ -9,6 +9,7 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "base/result.h"
+#include "kernels/cpu/thread_pool.h"
 #include "transport/control_channel.h"
 #include "transport/data_channel.h"
 #include "worker/core/stage_runner.h"
