@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "base/check.h"
@@ -42,11 +43,30 @@ std::vector<T> Of(const std::vector<StageAction>& actions) {
 }
 
 inline Frame OpenFrame(uint64_t id, uint64_t epoch = 7) {
-  return {epoch, 1, {{.sequence = id, .kind = RowKind::kOpen}}, {Spec(id)}};
+  return {epoch, 1, {ControlRow{ControlKind::kOpen, id}}, {Spec(id)}};
 }
 
-inline FrameRow StateRow(uint64_t id, int position, RowKind kind, uint32_t generation = 0) {
-  return {.sequence = id, .generation = generation, .position = position, .token = 10, .kind = kind};
+inline constexpr RowPlan kPrompt = RowPlan::Prompt(kLimits.n_layers);
+inline constexpr RowPlan kLive = RowPlan::Live(kLimits.n_layers);
+inline constexpr RowPlan kFill = RowPlan::Left(ExitMode::kPropagate, 2, kLimits.n_layers);
+
+inline StateRow RowAt(uint64_t id, int position, const RowPlan& plan, uint32_t generation = 0) {
+  return {.sequence = id, .generation = generation, .position = position, .token = 10, .plan = plan};
+}
+
+// The row's ControlKind; none of a state row.
+inline std::optional<ControlKind> KindOf(const Row& row) {
+  const auto* control = std::get_if<ControlRow>(&row);
+  return control != nullptr ? std::optional(control->kind) : std::nullopt;
+}
+
+// The state rows among them.
+inline std::vector<StateRow> StateRows(const std::vector<Row>& rows) {
+  std::vector<StateRow> found;
+  for (const Row& row : rows) {
+    if (const auto* state = std::get_if<StateRow>(&row)) found.push_back(*state);
+  }
+  return found;
 }
 
 class StageTest : public testing::Test {
