@@ -14,7 +14,7 @@ static_assert(std::endian::native == std::endian::little,
               "frames are little-endian and are copied as they are");
 
 constexpr uint32_t kMagic = 0x4E555845;  // "EXUN"
-constexpr uint16_t kVersion = 1;
+constexpr uint16_t kVersion = 2;
 
 struct WireHeader {
   uint32_t magic;
@@ -27,16 +27,29 @@ struct WireHeader {
 };
 static_assert(sizeof(WireHeader) == 32);
 
+// WireRow::kind of a state row; a control row has its ControlKind there.
+constexpr uint8_t kStateKind = 0;
+
+// WireRow::flags; the lowest two bits are the HeadUse.
+constexpr uint8_t kHeadMask = 3;
+constexpr uint8_t kMayExit = 4;
+constexpr uint8_t kWantLogits = 8;
+constexpr uint8_t kAllFlags = kHeadMask | kMayExit | kWantLogits;
+
+// A field that a row has no use for is 0, or -1 where it is a token.
 struct WireRow {
   uint64_t sequence;
   uint32_t generation;
   int32_t position;
   int32_t token;
+  int32_t draft;
+  int16_t run_to;
+  int16_t fill_to;
   int16_t exit_layer;
   uint8_t kind;
   uint8_t flags;
 };
-static_assert(sizeof(WireRow) == 24);
+static_assert(sizeof(WireRow) == 32);
 
 void AppendBytes(const void* data, size_t size, std::vector<std::byte>* out) {
   const size_t at = out->size();
@@ -58,19 +71,77 @@ bool Take(std::span<const std::byte>* bytes, T* value) {
   return true;
 }
 
-Result<FrameRow> CheckRow(const WireRow& w, const SequenceLimits& limits) {
-  if (w.kind > static_cast<uint8_t>(RowKind::kEvict)) return DataLoss("frame row kind {} is unknown", w.kind);
-  if (w.position < 0 || w.position > limits.context_length) {
-    return DataLoss("frame row position {} is outside [0, {}]", w.position, limits.context_length);
+WireRow ToWire(const StateRow& row) {
+  const RowPlan& plan = row.plan;
+  const auto flags = static_cast<uint8_t>(static_cast<uint8_t>(plan.head) | (plan.may_exit ? kMayExit : 0) |
+                                          (row.want_logits ? kWantLogits : 0));
+  return {row.sequence, row.generation, row.position, row.token, row.draft, plan.run_to, plan.fill_to, 0,
+          kStateKind,   flags};
+}
+
+WireRow ToWire(const ControlRow& row) {
+  return {row.sequence,
+          row.generation,
+          row.position,
+          row.token,
+          -1,
+          0,
+          0,
+          row.exit_layer,
+          static_cast<uint8_t>(row.kind),
+          0};
+}
+
+Status CheckRange(const char* field, int64_t value, int64_t least, int64_t most) {
+  if (value >= least && value <= most) return OkStatus();
+  return DataLoss("frame row {} {} is outside [{}, {}]", field, value, least, most);
+}
+
+// In the vocabulary, or -1 where there need not be one.
+Status CheckToken(const char* field, int32_t token, bool optional, const SequenceLimits& limits) {
+  if (token >= 0 && token < limits.vocab_size) return OkStatus();
+  if (optional && token == -1) return OkStatus();
+  return DataLoss("frame row {} {} is outside [0, {})", field, token, limits.vocab_size);
+}
+
+Result<Row> TakeState(const WireRow& w, const SequenceLimits& limits) {
+  RETURN_IF_ERROR(CheckToken("token", w.token, false, limits));
+  if ((w.flags & ~kAllFlags) != 0)
+    return DataLoss("frame row flags {:#x} are not in {:#x}", w.flags, kAllFlags);
+  const RowPlan plan{w.run_to, w.fill_to, static_cast<HeadUse>(w.flags & kHeadMask),
+                     (w.flags & kMayExit) != 0};
+  RETURN_IF_ERROR(CheckPlan(plan, limits.n_layers));
+  if (plan.head == HeadUse::kCompare) {
+    RETURN_IF_ERROR(CheckToken("draft", w.draft, false, limits));
+  } else {
+    RETURN_IF_ERROR(CheckRange("draft", w.draft, -1, -1));
   }
-  if (w.exit_layer < 0 || w.exit_layer > limits.n_layers) {
-    return DataLoss("frame row exit layer {} is outside [0, {}]", w.exit_layer, limits.n_layers);
+  RETURN_IF_ERROR(CheckRange("exit layer", w.exit_layer, 0, 0));
+  return StateRow{w.sequence, w.generation, w.position, w.token, w.draft, plan, (w.flags & kWantLogits) != 0};
+}
+
+Result<Row> TakeControl(const WireRow& w, const SequenceLimits& limits) {
+  if (w.kind > static_cast<uint8_t>(ControlKind::kEvict)) {
+    return DataLoss("frame row kind {} is unknown", w.kind);
   }
-  const auto kind = static_cast<RowKind>(w.kind);
-  if ((HasState(kind) || kind == RowKind::kToken) && (w.token < 0 || w.token >= limits.vocab_size)) {
-    return DataLoss("frame row token {} is outside [0, {})", w.token, limits.vocab_size);
+  const auto kind = static_cast<ControlKind>(w.kind);
+  const bool corrects = kind == ControlKind::kRollback;
+  if (kind == ControlKind::kToken || corrects) {
+    RETURN_IF_ERROR(CheckToken("token", w.token, corrects, limits));
+  } else {
+    RETURN_IF_ERROR(CheckRange("token", w.token, -1, -1));
   }
-  return FrameRow{w.sequence, w.generation, w.position, w.token, w.exit_layer, kind, w.flags};
+  RETURN_IF_ERROR(CheckRange("exit layer", w.exit_layer, 0, w.token < 0 ? 0 : limits.n_layers));
+  RETURN_IF_ERROR(CheckRange("draft", w.draft, -1, -1));
+  RETURN_IF_ERROR(CheckRange("run_to", w.run_to, 0, 0));
+  RETURN_IF_ERROR(CheckRange("fill_to", w.fill_to, 0, 0));
+  RETURN_IF_ERROR(CheckRange("flags", w.flags, 0, 0));
+  return ControlRow{kind, w.sequence, w.generation, w.position, w.token, w.exit_layer};
+}
+
+Result<Row> TakeRow(const WireRow& w, const SequenceLimits& limits) {
+  RETURN_IF_ERROR(CheckRange("position", w.position, 0, limits.context_length));
+  return w.kind == kStateKind ? TakeState(w, limits) : TakeControl(w, limits);
 }
 
 Result<SequenceSpec> TakeOpen(std::span<const std::byte>* bytes, const SequenceLimits& limits) {
@@ -87,8 +158,8 @@ Result<SequenceSpec> TakeOpen(std::span<const std::byte>* bytes, const SequenceL
 }  // namespace
 
 size_t Frame::state_rows() const {
-  return static_cast<size_t>(
-      std::count_if(rows.begin(), rows.end(), [](const FrameRow& row) { return HasState(row.kind); }));
+  return static_cast<size_t>(std::count_if(
+      rows.begin(), rows.end(), [](const Row& row) { return std::holds_alternative<StateRow>(row); }));
 }
 
 void EncodeFrame(const Frame& frame, std::vector<std::byte>* out) {
@@ -104,10 +175,8 @@ void EncodeFrame(const Frame& frame, std::vector<std::byte>* out) {
   Append(WireHeader{kMagic, kVersion, 0, frame.epoch, frame.number, static_cast<uint32_t>(frame.rows.size()),
                     static_cast<uint32_t>(opens.size())},
          out);
-  for (const FrameRow& r : frame.rows) {
-    Append(WireRow{r.sequence, r.generation, r.position, r.token, r.exit_layer, static_cast<uint8_t>(r.kind),
-                   r.flags},
-           out);
+  for (const Row& row : frame.rows) {
+    Append(std::visit([](const auto& r) { return ToWire(r); }, row), out);
   }
   AppendBytes(opens.data(), opens.size(), out);
 }
@@ -117,6 +186,7 @@ Status DecodeFrame(std::span<const std::byte> bytes, const SequenceLimits& limit
   if (!Take(&bytes, &header)) return DataLoss("frame of {} bytes is shorter than its header", bytes.size());
   if (header.magic != kMagic) return DataLoss("frame magic {:#x} is not {:#x}", header.magic, kMagic);
   if (header.version != kVersion) return DataLoss("frame version {} is not {}", header.version, kVersion);
+  if (header.reserved != 0) return DataLoss("frame reserved field {} is not 0", header.reserved);
   if (header.rows > kMaxFrameRows)
     return DataLoss("frame of {} rows is over the limit of {}", header.rows, kMaxFrameRows);
   if (bytes.size() != header.rows * sizeof(WireRow) + header.opens_bytes) {
@@ -131,8 +201,8 @@ Status DecodeFrame(std::span<const std::byte> bytes, const SequenceLimits& limit
   for (uint32_t i = 0; i < header.rows; ++i) {
     WireRow wire{};
     CHECK(Take(&bytes, &wire));
-    ASSIGN_OR_RETURN(const FrameRow row, CheckRow(wire, limits));
-    opens += row.kind == RowKind::kOpen ? 1 : 0;
+    ASSIGN_OR_RETURN(const Row row, TakeRow(wire, limits));
+    opens += wire.kind == static_cast<uint8_t>(ControlKind::kOpen) ? 1 : 0;
     frame->rows.push_back(row);
   }
   for (size_t i = 0; i < opens; ++i) {

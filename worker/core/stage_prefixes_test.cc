@@ -14,13 +14,20 @@ class PrefixTest : public StageTest {
     spec.prefix_tokens = 64;
     return spec;
   }
+  static bool Ends(const Row& row) {
+    return KindOf(row) == ControlKind::kClose || KindOf(row) == ControlKind::kCancel;
+  }
   static std::vector<int32_t> PositionsSent(const std::vector<StageAction>& actions, uint64_t sequence) {
     std::vector<int32_t> positions;  // of its prompt rows; -1: its end
     for (const SendFrame& send : Of<SendFrame>(actions)) {
-      for (const FrameRow& row : send.frame.rows) {
-        if (row.sequence != sequence) continue;
-        if (row.kind == RowKind::kPrompt) positions.push_back(row.position);
-        if (row.kind == RowKind::kClose || row.kind == RowKind::kCancel) positions.push_back(-1);
+      for (const Row& row : send.frame.rows) {
+        const auto* state = std::get_if<StateRow>(&row);
+        if (state != nullptr && state->sequence == sequence && state->plan == kPrompt) {
+          positions.push_back(state->position);
+        }
+        if (state == nullptr && std::get<ControlRow>(row).sequence == sequence && Ends(row)) {
+          positions.push_back(-1);
+        }
       }
     }
     return positions;
@@ -80,9 +87,8 @@ TEST_F(PrefixTest, AnotherPromptOrAnUnknownSourceDownstreamFailsByName) {
             "sequence 2 shares 64 tokens with 1, whose prompt of 100 does not begin with them");
   EXPECT_EQ(failure(Config(0, 1), AdmitSequences{{Spec(1, 64), Sharing(2, 1)}}),
             "sequence 2 shares 64 tokens with 1, whose prompt of 64 does not begin with them");
-  EXPECT_EQ(
-      failure(Config(1, 2), FrameArrived{{7, 1, {{.sequence = 2, .kind = RowKind::kOpen}}, {Sharing(2, 1)}}}),
-      "sequence 2 shares a prefix with 1, which is not open");
+  EXPECT_EQ(failure(Config(1, 2), FrameArrived{{7, 1, {ControlRow{ControlKind::kOpen, 2}}, {Sharing(2, 1)}}}),
+            "sequence 2 shares a prefix with 1, which is not open");
 }
 
 SequenceSpec Retaining(SequenceSpec spec, int tokens = 64) {
@@ -124,7 +130,9 @@ TEST_F(PrefixTest, ACancelLeavesBehindWhatWasBegunWhole) {
     EXPECT_EQ(PositionsSent(actions, 1).size(), static_cast<size_t>(left) + 1);
     int32_t told = -1;
     for (const SendFrame& send : Of<SendFrame>(actions)) {
-      for (const FrameRow& row : send.frame.rows) told = row.kind == RowKind::kCancel ? row.position : told;
+      for (const Row& row : send.frame.rows) {
+        if (KindOf(row) == ControlKind::kCancel) told = std::get<ControlRow>(row).position;
+      }
     }
     EXPECT_EQ(told, left);
     EXPECT_EQ(stage.pages_used(), left / 32);
@@ -139,13 +147,13 @@ TEST_F(PrefixTest, TheNextStageKeepsAndEvictsAsItIsTold) {
   EXPECT_EQ(first.pages_used(), 2);
   const auto evict = Of<SendFrame>(Step(&first, {FrameTaken{}, EvictPrefixes{{1}}}));
   ASSERT_EQ(evict.size(), 1U);
-  EXPECT_EQ(evict[0].frame.rows.at(0).kind, RowKind::kEvict);
+  EXPECT_EQ(KindOf(evict[0].frame.rows.at(0)), ControlKind::kEvict);
 
   Stage next(Config(1, 2), &policy_);
-  Step(&next, {FrameArrived{{7, 1, {{.sequence = 1, .kind = RowKind::kOpen}}, {Retaining(Spec(1, 100))}}}});
+  Step(&next, {FrameArrived{{7, 1, {ControlRow{ControlKind::kOpen, 1}}, {Retaining(Spec(1, 100))}}}});
   Frame rows{7, 2, {}, {}};
-  for (int i = 0; i < 64; ++i) rows.rows.push_back(StateRow(1, i, RowKind::kPrompt));
-  rows.rows.push_back({.sequence = 1, .position = 64, .kind = RowKind::kCancel});
+  for (int i = 0; i < 64; ++i) rows.rows.push_back(RowAt(1, i, kPrompt));
+  rows.rows.push_back(ControlRow{ControlKind::kCancel, 1, 0, 64});
   auto actions = Step(&next, {FrameArrived{rows, 1}});
   EXPECT_EQ(next.open_sequences(), 1) << "its rows have yet to run";
   Finish(&next, std::move(actions));
@@ -155,9 +163,9 @@ TEST_F(PrefixTest, TheNextStageKeepsAndEvictsAsItIsTold) {
   EXPECT_EQ(next.pages_used(), 0);
 
   Stage lied(Config(1, 2), &policy_);
-  Step(&lied, {FrameArrived{{7, 1, {{.sequence = 1, .kind = RowKind::kOpen}}, {Retaining(Spec(1, 100))}}}});
-  const auto failed = Of<StageFailed>(
-      Step(&lied, {FrameArrived{{7, 2, {{.sequence = 1, .position = 32, .kind = RowKind::kClose}}, {}}}}));
+  Step(&lied, {FrameArrived{{7, 1, {ControlRow{ControlKind::kOpen, 1}}, {Retaining(Spec(1, 100))}}}});
+  const auto failed =
+      Of<StageFailed>(Step(&lied, {FrameArrived{{7, 2, {ControlRow{ControlKind::kClose, 1, 0, 32}}, {}}}}));
   EXPECT_EQ(failed.at(0).error.message, "sequence 1 is to leave 64 tokens behind, not 32");
 }
 

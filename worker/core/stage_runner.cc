@@ -7,9 +7,22 @@
 #include "base/spare.h"
 
 namespace exeunt {
+namespace {
+
+StageConfig WithDepth(StageConfig config, int depth) {
+  config.depth = depth;
+  return config;
+}
+
+}  // namespace
+
 StageRunner::StageRunner(const StageConfig& config, const ExitPolicy* policy,
-                         std::unique_ptr<Executor> executor, DataChannel* channel)
-    : limits_(config.limits), stage_(config, policy), executor_(std::move(executor)), channel_(channel) {}
+                         std::unique_ptr<Executor> executor, DataChannel* channel, Clock now)
+    : limits_(config.limits),
+      stage_(WithDepth(config, executor->depth()), policy),
+      executor_(std::move(executor)),
+      channel_(channel),
+      now_(std::move(now)) {}
 
 Status StageRunner::Receive() {
   for (int taken = channel_->TakenByNext(); taken > 0; --taken) events_.push_back(FrameTaken{});
@@ -32,13 +45,18 @@ Status StageRunner::Receive() {
   }
 }
 
-void StageRunner::Compute() {
-  span_.begin = MonotonicNow();
+void StageRunner::Poll() {
   executor_->Poll(&done_);
-  span_.end = MonotonicNow();
-  job_submitted_ = done_.empty();
-  if (!done_.empty() && trace_ != nullptr) trace_->Add(span_);
-  for (JobDone& d : done_) events_.push_back(std::move(d));
+  for (JobDone& done : done_) {
+    --jobs_in_flight_;
+    if (trace_ != nullptr) {
+      StepSpan span = SpanOf(done.job);
+      span.end = now_();
+      span.begin = span.end + -done.took;
+      trace_->Add(span);
+    }
+    events_.push_back(std::move(done));
+  }
   done_.clear();
 }
 
@@ -46,13 +64,13 @@ bool StageRunner::Turn(std::vector<StageEvent> events, StageOutputs* out) {
   for (StageEvent& event : events) events_.push_back(std::move(event));
   while (!scattered_.empty() && scattered_.front()->Ready())
     executor_->payloads()->GiveBack(scattered_.Take());
-  if (job_submitted_) Compute();
+  if (jobs_in_flight_ > 0) Poll();
   // After the job: what arrived meanwhile may run in the next one.
   if (const Status received = Receive(); !received.has_value()) {
     out->failed = received.error();
     return false;
   }
-  stage_.Step(MonotonicNow(), events_, &actions_);
+  stage_.Step(now_(), events_, &actions_);
   const bool active = !events_.empty() || !actions_.empty();
   for (StageAction& action : actions_) Act(&action, out);
   for (StageEvent& event : events_) {
@@ -92,9 +110,10 @@ void StageRunner::Act(StageAction* action, StageOutputs* out) {
     if (const Status reserved = executor_->Reserve(grow->count); !reserved.has_value())
       spdlog::warn("reserving states of {} rows: {}", grow->count, reserved.error().message);
   } else if (auto* submit = std::get_if<SubmitJob>(action)) {
-    span_ = SpanOf(submit->job);
     executor_->Submit(std::move(submit->job));
-    job_submitted_ = true;
+    ++jobs_in_flight_;
+  } else if (const auto* forget = std::get_if<ForgetSequence>(action)) {
+    executor_->Forget(forget->sequence);
   } else if (auto* token = std::get_if<TokenOut>(action)) {
     out->tokens.push_back(std::move(*token));
   } else if (const auto* score = std::get_if<PromptScoreOut>(action)) {
@@ -103,6 +122,8 @@ void StageRunner::Act(StageAction* action, StageOutputs* out) {
     out->finished.push_back(*finished);
   } else if (const auto* closed = std::get_if<SequenceClosedOut>(action)) {
     out->closed.push_back(closed->sequence);
+  } else if (auto* sequence = std::get_if<SequenceFailedOut>(action)) {
+    out->failed_sequences.push_back(std::move(*sequence));
   } else if (auto* failed = std::get_if<StageFailed>(action)) {
     out->failed = std::move(failed->error);
   }

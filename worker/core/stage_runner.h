@@ -2,6 +2,7 @@
 // thread drives it; the worker process and the in-process pipeline both do nothing else.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -20,14 +21,16 @@ struct StageOutputs {
   std::vector<PromptScoreOut> scores;
   std::vector<SequenceFinishedOut> finished;
   std::vector<uint64_t> closed;
+  std::vector<SequenceFailedOut> failed_sequences;
   std::optional<Error> failed;
 };
 
 class StageRunner {
  public:
-  // `policy` and `channel` outlive the runner.
+  using Clock = std::function<TimePoint()>;
+  // `policy` and `channel` outlive the runner. The executor's depth replaces the configured one.
   StageRunner(const StageConfig& config, const ExitPolicy* policy, std::unique_ptr<Executor> executor,
-              DataChannel* channel);
+              DataChannel* channel, Clock now = MonotonicNow);
 
   // Computes what was submitted, receives, steps the core and carries out its actions. Appends to `out`.
   // True: something happened, so another turn is worth while at once.
@@ -38,14 +41,14 @@ class StageRunner {
 
   const Stage& stage() const { return stage_; }
   Executor& executor() { return *executor_; }
-  bool Idle() const { return stage_.Idle() && !job_submitted_ && channel_->Idle(); }
+  bool Idle() const { return stage_.Idle() && jobs_in_flight_ == 0 && channel_->Idle(); }
   uint64_t bytes_sent() const { return bytes_sent_; }
   uint64_t bytes_received() const { return bytes_received_; }
 
  private:
   Status Receive();
   void Act(StageAction* action, StageOutputs* out);
-  void Compute();
+  void Poll();
   void Send(const SendFrame& send);
 
   SequenceLimits limits_;
@@ -61,9 +64,9 @@ class StageRunner {
   Fifo<std::unique_ptr<StatePayload>> scattered_;  // the executor may still be reading them
   DataMessage to_next_;
   DataMessage to_first_;
-  bool job_submitted_ = false;
+  Clock now_;
+  int jobs_in_flight_ = 0;
   StepTrace* trace_ = nullptr;
-  StepSpan span_;  // of the job that is submitted
   uint64_t bytes_sent_ = 0;
   uint64_t bytes_received_ = 0;
 };

@@ -32,7 +32,7 @@ class HeadQueueTest : public StageTest {
     return nullptr;
   }
   std::vector<StageAction> Complete(Stage* stage, const std::vector<StageAction>& actions) {
-    return Step(stage, {JobDone{Of<SubmitJob>(actions).at(0).job}});
+    return Step(stage, {JobDone{.job = Of<SubmitJob>(actions).at(0).job, .took = kStep}});
   }
 };
 
@@ -150,7 +150,7 @@ class PickSegmentTest : public StageTest {
     Stage stage(config, &policy_);
     Frame open{7, 1, {}, {}};
     for (uint64_t id = 1; id <= 1 + 2 * static_cast<uint64_t>(arrivals); ++id) {
-      open.rows.push_back({.sequence = id, .kind = RowKind::kOpen});
+      open.rows.push_back(ControlRow{ControlKind::kOpen, id});
       open.opens.push_back(Spec(id, 1));
       if (id == 1 || !others_leave) continue;
       open.opens.back().exit.mode = ExitMode::kPropagate;
@@ -158,14 +158,10 @@ class PickSegmentTest : public StageTest {
       open.opens.back().exit.forced = {{6, 1.0F}};
     }
     Step(&stage, {FrameArrived{open}});
-    auto actions = Step(&stage, {FrameArrived{{7, 2, {StateRow(1, 0, RowKind::kLive)}, {}}, 1}});
+    auto actions = Step(&stage, {FrameArrived{{7, 2, {RowAt(1, 0, kLive)}, {}}, 1}});
     Jobs jobs;
     for (uint64_t frame = 0; frame < static_cast<uint64_t>(arrivals); ++frame) {
-      const Frame two{
-          7,
-          3 + frame,
-          {StateRow(2 + 2 * frame, 0, RowKind::kLive), StateRow(3 + 2 * frame, 0, RowKind::kLive)},
-          {}};
+      const Frame two{7, 3 + frame, {RowAt(2 + 2 * frame, 0, kLive), RowAt(3 + 2 * frame, 0, kLive)}, {}};
       EXPECT_TRUE(Of<SubmitJob>(Step(&stage, {FrameArrived{two, 2 * frame + 2}})).empty());
       const Job job = Of<SubmitJob>(actions).at(0).job;
       Note(job, &jobs);
@@ -219,13 +215,13 @@ TEST_F(ScheduleTest, ADecodeStepTakesAShareForEveryStageThatTokensUse) {
       for (const SendFrame& send :
            Of<SendFrame>(all)) {  // the second stage's part: its tokens come back at once
         events.push_back(FrameTaken{});
-        for (const FrameRow& row : send.frame.rows) {
-          if (row.kind != RowKind::kLive) continue;
-          tokens.rows.push_back({.sequence = row.sequence,
-                                 .position = row.position + 1,
-                                 .token = 5,
-                                 .exit_layer = 8,
-                                 .kind = RowKind::kToken});
+        for (const StateRow& row : StateRows(send.frame.rows)) {
+          if (!row.plan.Answers()) continue;
+          tokens.rows.push_back(ControlRow{.kind = ControlKind::kToken,
+                                           .sequence = row.sequence,
+                                           .position = row.position + 1,
+                                           .token = 5,
+                                           .exit_layer = 8});
         }
       }
       if (!tokens.rows.empty()) events.push_back(FrameArrived{tokens, 0});

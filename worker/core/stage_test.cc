@@ -21,30 +21,28 @@ TEST_F(StageTest, AFrameOfAnOldEpochChangesNothingAndTheSameFrameOfThisEpochDoes
 TEST_F(StageTest, RowsOfAnOldGenerationAndOfUnknownSequencesAreIgnored) {
   Stage stage(Config(1, 2), &policy_);
   Step(&stage, {FrameArrived{OpenFrame(1)}});
-  const Frame rollback{
-      7, 2, {{.sequence = 1, .generation = 2, .position = 0, .kind = RowKind::kRollback}}, {}};
+  const Frame rollback{7, 2, {ControlRow{ControlKind::kRollback, 1, 2, 0}}, {}};
   Step(&stage, {FrameArrived{rollback}});
-  const Frame stale{7, 3, {StateRow(1, 0, RowKind::kPrompt, 1), StateRow(9, 0, RowKind::kPrompt)}, {}};
+  const Frame stale{7, 3, {RowAt(1, 0, kPrompt, 1), RowAt(9, 0, kPrompt)}, {}};
   const auto actions = Step(&stage, {FrameArrived{stale, 4}});
   EXPECT_EQ(stage.counters().stale_frames, 2U);
   ASSERT_EQ(Of<LoadStates>(actions).size(), 1U);
   EXPECT_EQ(Of<LoadStates>(actions)[0].slots, (std::vector<int32_t>{-1, -1}));
   EXPECT_TRUE(Of<SubmitJob>(actions).empty());
-  const Frame current{7, 4, {StateRow(1, 0, RowKind::kPrompt, 2)}, {}};
+  const Frame current{7, 4, {RowAt(1, 0, kPrompt, 2)}, {}};
   EXPECT_EQ(Of<SubmitJob>(Step(&stage, {FrameArrived{current, 5}})).size(), 1U);
 }
 
 TEST_F(StageTest, ARollbackTruncatesHistoryAndWatermarkAndDropsQueuedRows) {
   Stage stage(Config(1, 2), &policy_);
   Step(&stage, {FrameArrived{OpenFrame(1)}});
-  const Frame rows{7, 2, {StateRow(1, 0, RowKind::kPrompt), StateRow(1, 1, RowKind::kPrompt)}, {}};
+  const Frame rows{7, 2, {RowAt(1, 0, kPrompt), RowAt(1, 1, kPrompt)}, {}};
   Finish(&stage, Step(&stage, {FrameArrived{rows, 1}}));
   EXPECT_EQ(stage.Progress()[0].watermark, 2);
-  const Frame rollback{
-      7, 3, {{.sequence = 1, .generation = 1, .position = 1, .kind = RowKind::kRollback}}, {}};
+  const Frame rollback{7, 3, {ControlRow{ControlKind::kRollback, 1, 1, 1}}, {}};
   Step(&stage, {FrameArrived{rollback}});
   EXPECT_EQ(stage.Progress()[0].watermark, 1);
-  const Frame again{7, 4, {StateRow(1, 1, RowKind::kPrompt, 1)}, {}};
+  const Frame again{7, 4, {RowAt(1, 1, kPrompt, 1)}, {}};
   Finish(&stage, Step(&stage, {FrameArrived{again, 2}}));
   EXPECT_EQ(stage.Progress()[0].watermark, 2);
 }
@@ -52,7 +50,7 @@ TEST_F(StageTest, ARollbackTruncatesHistoryAndWatermarkAndDropsQueuedRows) {
 TEST_F(StageTest, AnAbsurdPositionFailsByName) {
   Stage stage(Config(1, 2), &policy_);
   Step(&stage, {FrameArrived{OpenFrame(1)}});
-  const Frame gap{7, 2, {StateRow(1, 6, RowKind::kLive)}, {}};
+  const Frame gap{7, 2, {RowAt(1, 6, kLive)}, {}};
   const auto failed = Of<StageFailed>(Step(&stage, {FrameArrived{gap, 1}}));
   ASSERT_EQ(failed.size(), 1U);
   EXPECT_NE(failed[0].error.message.find("sequence 1: row at position 6 after 3 tokens"), std::string::npos);
@@ -117,8 +115,8 @@ TEST_F(StageTest, OpenAndCloseOfACancelledSequenceBothReachTheNextStage) {
   const auto frames = Of<SendFrame>(actions);
   ASSERT_EQ(frames.size(), 1U);
   ASSERT_EQ(frames[0].frame.rows.size(), 2U);
-  EXPECT_EQ(frames[0].frame.rows[0].kind, RowKind::kOpen);
-  EXPECT_EQ(frames[0].frame.rows[1].kind, RowKind::kCancel);
+  EXPECT_EQ(KindOf(frames[0].frame.rows[0]), ControlKind::kOpen);
+  EXPECT_EQ(KindOf(frames[0].frame.rows[1]), ControlKind::kCancel);
   Stage next(Config(1, 2), &policy_);
   const auto closed = Step(&next, {FrameArrived{frames[0].frame}});
   EXPECT_EQ(Of<SequenceClosedOut>(closed).size(), 1U);
@@ -128,7 +126,7 @@ TEST_F(StageTest, OpenAndCloseOfACancelledSequenceBothReachTheNextStage) {
 size_t FillsSent(const std::vector<StageAction>& actions) {
   size_t fills = 0;
   for (const SendFrame& frame : Of<SendFrame>(actions)) {
-    for (const FrameRow& row : frame.frame.rows) fills += row.kind == RowKind::kFill ? 1 : 0;
+    for (const StateRow& row : StateRows(frame.frame.rows)) fills += row.plan == kFill ? 1 : 0;
   }
   return fills;
 }
@@ -155,8 +153,8 @@ TEST_F(StageTest, FillsOfTokensThatLeftAreDroppedWithTheirSequenceUnlessTheyWere
 TEST_F(StageTest, AFlushSendsFillsOnAnIdleStageAndSoDoesTime) {
   for (const bool flush : {true, false}) {
     Stage stage(Config(1, 3), &policy_);  // layers 2 to 5; the exit after layer 6 is not here
-    Step(&stage, {FrameArrived{{7, 1, {{.sequence = 1, .kind = RowKind::kOpen}}, {Spec(1)}}}});
-    const Frame fills{7, 2, {StateRow(1, 0, RowKind::kFill), StateRow(1, 1, RowKind::kFill)}, {}};
+    Step(&stage, {FrameArrived{{7, 1, {ControlRow{ControlKind::kOpen, 1}}, {Spec(1)}}}});
+    const Frame fills{7, 2, {RowAt(1, 0, kFill), RowAt(1, 1, kFill)}, {}};
     EXPECT_TRUE(Step(&stage, {FrameArrived{fills, 1}, FrameTaken{}}).size() ==
                 2U);  // slots and states, no job
     EXPECT_EQ(stage.backlog_rows(), 2);
@@ -184,9 +182,7 @@ TEST_F(StageTest, AFlushSendsFillsOnAnIdleStageAndSoDoesTime) {
 TEST_F(StageTest, RowsOfSeveralFramesFormOneBatch) {
   Stage stage(Config(1, 2), &policy_);
   for (uint64_t id = 1; id <= 3; ++id) Step(&stage, {FrameArrived{OpenFrame(id)}});
-  const auto frame = [](uint64_t id) {
-    return FrameArrived{{7, id, {StateRow(id, 0, RowKind::kPrompt)}, {}}, id};
-  };
+  const auto frame = [](uint64_t id) { return FrameArrived{{7, id, {RowAt(id, 0, kPrompt)}, {}}, id}; };
   const auto first = Of<SubmitJob>(Step(&stage, {frame(1)}));
   ASSERT_EQ(first.size(), 1U);
   EXPECT_EQ(std::get<SegmentJob>(first[0].job.work).run.size(), 1U);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "base/check.h"
@@ -43,17 +44,37 @@ std::vector<T> Of(const std::vector<StageAction>& actions) {
 }
 
 inline Frame OpenFrame(uint64_t id, uint64_t epoch = 7) {
-  return {epoch, 1, {{.sequence = id, .kind = RowKind::kOpen}}, {Spec(id)}};
+  return {epoch, 1, {ControlRow{ControlKind::kOpen, id}}, {Spec(id)}};
 }
 
-inline FrameRow StateRow(uint64_t id, int position, RowKind kind, uint32_t generation = 0) {
-  return {.sequence = id, .generation = generation, .position = position, .token = 10, .kind = kind};
+inline constexpr RowPlan kPrompt = RowPlan::Prompt(kLimits.n_layers);
+inline constexpr RowPlan kLive = RowPlan::Live(kLimits.n_layers);
+inline constexpr RowPlan kFill = RowPlan::Left(ExitMode::kPropagate, 2, kLimits.n_layers);
+
+inline StateRow RowAt(uint64_t id, int position, const RowPlan& plan, uint32_t generation = 0) {
+  return {.sequence = id, .generation = generation, .position = position, .token = 10, .plan = plan};
+}
+
+// The row's ControlKind; none of a state row.
+inline std::optional<ControlKind> KindOf(const Row& row) {
+  const auto* control = std::get_if<ControlRow>(&row);
+  return control != nullptr ? std::optional(control->kind) : std::nullopt;
+}
+
+// The state rows among them.
+inline std::vector<StateRow> StateRows(const std::vector<Row>& rows) {
+  std::vector<StateRow> found;
+  for (const Row& row : rows) {
+    if (const auto* state = std::get_if<StateRow>(&row)) found.push_back(*state);
+  }
+  return found;
 }
 
 class StageTest : public testing::Test {
  protected:
+  static constexpr Duration kStep = std::chrono::microseconds(10);
   std::vector<StageAction> Step(Stage* stage, std::vector<StageEvent> events) {
-    now_.since_start += std::chrono::microseconds(10);
+    now_ = now_ + kStep;
     std::vector<StageAction> actions;
     stage->Step(now_, events, &actions);
     return actions;
@@ -61,8 +82,8 @@ class StageTest : public testing::Test {
   // What a job takes beside the step's own 10 us: nothing, unless a test says so.
   using JobTime = std::function<Duration(const Job& job)>;
   // What a job's executor answers: a token of a head, a signal wherever one is looked for.
-  static JobDone Done(const Job& job) {
-    JobDone done{job};
+  static JobDone Done(const Job& job, Duration took = kStep) {
+    JobDone done{.job = job, .took = took};
     if (auto* head = std::get_if<HeadJob>(&done.job.work)) {
       head->results.assign(head->rows.size(), {.token = 5, .softmax_margin = 0.5F});
     } else {
@@ -80,8 +101,9 @@ class StageTest : public testing::Test {
       all.insert(all.end(), actions.begin(), actions.end());
       if (jobs.empty()) return all;
       CHECK_EQ(jobs.size(), 1U);
-      if (job_time) now_ = now_ + job_time(jobs[0].job);
-      actions = Step(stage, {Done(jobs[0].job)});
+      const Duration took = job_time ? job_time(jobs[0].job) : Duration{0};
+      now_ = now_ + took;
+      actions = Step(stage, {Done(jobs[0].job, took + kStep)});
     }
   }
   CalmExitPolicy policy_;

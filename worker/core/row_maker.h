@@ -1,0 +1,50 @@
+// RowMaker: which rows stage 0 makes for its next step. It knows the prompts that are still to be read and
+// the sequences whose next token can be computed, and it learns what a layer costs and how many stages tokens
+// use. Pure; owned by stage 0, and not thread-safe.
+#pragma once
+
+#include <cstdint>
+
+#include "base/clock.h"
+#include "base/fifo.h"
+#include "costs/learnt_cost.h"
+#include "worker/core/batcher.h"
+#include "worker/core/sequence_table.h"
+#include "worker/core/slot_pool.h"
+#include "worker/core/stage_config.h"
+
+namespace exeunt {
+
+class RowMaker {
+ public:
+  // All of these outlive the row maker. Rows are made for the batcher's first segment.
+  RowMaker(const StageConfig* config, SequenceTable* sequences, SlotPool* slots, Batcher* batcher);
+
+  void AddPrompt(uint64_t sequence) { prefill_.push_back(sequence); }
+  // The sequence's last token is known, so its next one can be computed.
+  void AddReady(uint64_t sequence) { ready_.push_back(sequence); }
+  // The sequence is over. Prompt rows that outlive it are still made.
+  void Closed(const Sequence& sequence);
+  void Make(TimePoint now);
+
+  // A token left after so many layers.
+  void LearnExit(int exit_layer);
+  // What so many rows have taken, a layer.
+  void LearnLayer(int rows, double seconds) { layer_cost_.Observe(rows, seconds); }
+
+ private:
+  void MakeRow(const Sequence& sequence, int position, const RowPlan& plan, TimePoint now);
+  void MakeDecodeRows(int limit, TimePoint now);
+  void MakePromptRows(int budget, TimePoint now);
+
+  const StageConfig* config_;
+  SequenceTable* sequences_;
+  SlotPool* slots_;
+  Batcher* batcher_;
+  Fifo<uint64_t> prefill_;  // sequences with prompt rows to make
+  Fifo<uint64_t> ready_;    // sequences whose next decode row can be made
+  double stages_used_;      // by a token, on average of late
+  LearntCost layer_cost_;   // of running rows, a layer
+};
+
+}  // namespace exeunt

@@ -1,0 +1,43 @@
+// SlotPool: which of the executor's slots for hidden states are free. It grows as far as it is used and tells
+// the executor so by an action. Not thread-safe; owned by the stage.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "worker/core/stage_io.h"
+
+namespace exeunt {
+
+class SlotPool {
+ public:
+  // GrowSlots is appended to `actions`, which outlives the pool.
+  explicit SlotPool(std::vector<StageAction>* actions) : actions_(actions) {}
+
+  int32_t Take() {
+    if (free_.empty()) Grow();
+    const int32_t slot = free_.back();
+    free_.pop_back();
+    return slot;
+  }
+  // The row has no slot afterwards. A row without a slot is left as it is.
+  void Free(int32_t* slot) {
+    if (*slot >= 0) free_.push_back(*slot);
+    *slot = -1;
+  }
+  int used() const { return count_ - static_cast<int>(free_.size()); }
+
+ private:
+  void Grow() {
+    constexpr int kGrowth = 256;
+    for (int s = count_ + kGrowth - 1; s >= count_; --s) free_.push_back(s);
+    count_ += kGrowth;
+    actions_->push_back(GrowSlots{count_});
+  }
+
+  std::vector<StageAction>* actions_;
+  std::vector<int32_t> free_;
+  int count_ = 0;
+};
+
+}  // namespace exeunt

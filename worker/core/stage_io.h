@@ -1,0 +1,100 @@
+// What goes into a stage and what comes out of it: events and actions, as plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "backend/executor.h"
+#include "base/result.h"
+#include "worker/core/frame.h"
+#include "worker/core/sequence_spec.h"
+
+namespace exeunt {
+
+// ---- events
+struct FrameArrived {
+  Frame frame;
+  size_t payload = 0;  // the driver's name for the frame's states
+};
+struct FrameTaken {};  // the next stage took one frame: a credit is back
+struct AdmitSequences {
+  std::vector<SequenceSpec> specs;
+};
+struct CancelSequences {
+  std::vector<uint64_t> sequences;
+};
+struct EvictPrefixes {  // of sequences that are closed on every stage
+  std::vector<uint64_t> sequences;
+};
+struct FlushForwarding {
+  std::vector<uint64_t> sequences;  // empty: all
+};
+using StageEvent = std::variant<FrameArrived, FrameTaken, JobDone, AdmitSequences, CancelSequences,
+                                EvictPrefixes, FlushForwarding>;
+
+// ---- actions, to be carried out in order
+enum class Link { kNext, kFirst };
+struct SendFrame {
+  Link link = Link::kNext;
+  Frame frame;
+  std::vector<int32_t> slots;  // states of the frame's rows, free once gathered
+};
+struct LoadStates {  // the payload's row i goes to slots[i]; -1: the row is dropped
+  size_t payload = 0;
+  std::vector<int32_t> slots;
+};
+struct GrowSlots {
+  int count = 0;
+};
+struct SubmitJob {
+  Job job;
+};
+struct ForgetSequence {  // the executor need keep nothing of it
+  uint64_t sequence = 0;
+};
+struct TokenOut {
+  uint64_t sequence = 0;
+  uint32_t generation = 0;
+  int32_t position = 0;
+  int32_t token = -1;
+  int exit_layer = 0;
+  float confidence = 0.0F;
+  float logprob = 0.0F;
+  std::vector<std::pair<int32_t, float>> top;
+  std::vector<float> logits;
+};
+struct PromptScoreOut {  // of a token of the prompt, by the full model
+  uint64_t sequence = 0;
+  uint32_t generation = 0;
+  int32_t position = 0;
+  int32_t token = -1;  // the likeliest one there
+  float logprob = 0.0F;
+  std::vector<std::pair<int32_t, float>> top;  // where log-probabilities of others are asked for
+};
+enum class Finish { kStop, kLength, kCancelled };
+struct SequenceFinishedOut {
+  uint64_t sequence = 0;
+  uint32_t generation = 0;
+  int tokens = 0;
+  Finish reason = Finish::kStop;
+  bool retained = false;  // the K/V of SequenceSpec::retain_tokens stays until it is evicted
+};
+struct SequenceClosedOut {
+  uint64_t sequence = 0;
+};
+// A job of the sequence failed here. No token of it follows from this stage or a later one, and it must be cancelled.
+struct SequenceFailedOut {
+  uint64_t sequence = 0;
+  std::string reason;
+};
+struct StageFailed {  // a peer broke the protocol or the device is lost: the pipeline must be ended
+  Error error;
+};
+using StageAction =
+    std::variant<SendFrame, LoadStates, GrowSlots, SubmitJob, ForgetSequence, TokenOut, PromptScoreOut,
+                 SequenceFinishedOut, SequenceClosedOut, SequenceFailedOut, StageFailed>;
+
+}  // namespace exeunt
