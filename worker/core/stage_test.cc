@@ -56,6 +56,37 @@ TEST_F(StageTest, AnAbsurdPositionFailsByName) {
   EXPECT_NE(failed[0].error.message.find("sequence 1: row at position 6 after 3 tokens"), std::string::npos);
 }
 
+// Modes `exact` and `verify` have their plans and are not built: a row that needs them is not run as another.
+TEST_F(StageTest, ARowThatNeedsWhatIsNotBuiltFailsByName) {
+  const auto failure = [&](const Row& row) {
+    Stage stage(Config(1, 2), &policy_);
+    Step(&stage, {FrameArrived{OpenFrame(1)}});
+    const auto actions = Step(&stage, {FrameArrived{{7, 2, {row}, {}}, 1}});
+    EXPECT_TRUE(Of<SubmitJob>(actions).empty());
+    return Of<StageFailed>(actions).at(0).error.message;
+  };
+  EXPECT_EQ(failure(RowAt(1, 0, RowPlan::Left(ExitMode::kVerify, 2, 8))),
+            "rows that compare a draft are not built yet");
+  EXPECT_EQ(failure(RowAt(1, 0, {5, 8, HeadUse::kNone, false})),
+            "row plan run_to 5 is inside layers 4 to 6, which run together");
+  EXPECT_EQ(failure(ControlRow{ControlKind::kRollback, 1, 1, 2, /*token=*/5, /*exit_layer=*/8}),
+            "sequence 1: a rollback with a corrected token is not built yet");
+}
+
+// A replayed position is a value: it runs as far as it ran before, and is a fill from there on.
+TEST_F(StageTest, AReplayedRowRunsToTheLayerWhereItHadLeft) {
+  Stage stage(Config(1, 2), &policy_);  // layers 4 to 6, and 6 to 8
+  Step(&stage, {FrameArrived{OpenFrame(1)}});
+  const Frame frame{7, 2, {RowAt(1, 0, RowPlan::Replayed(6, 8)), RowAt(1, 1, kPrompt)}, {}};
+  const auto jobs = Of<SubmitJob>(Finish(&stage, Step(&stage, {FrameArrived{frame, 1}})));
+  ASSERT_EQ(jobs.size(), 2U);
+  EXPECT_EQ(std::get<SegmentJob>(jobs[0].job.work).run.size(), 2U);
+  EXPECT_EQ(std::get<SegmentJob>(jobs[1].job.work).run.size(), 1U);
+  EXPECT_EQ(std::get<SegmentJob>(jobs[1].job.work).fill.size(), 1U);
+  EXPECT_EQ(stage.Progress()[0].watermark, 2);
+  EXPECT_EQ(stage.slots_used(), 0);
+}
+
 TEST_F(StageTest, ASequenceOpenedTwiceOrOverThePagesFailsByName) {
   Stage twice(Config(0, 1), &policy_);
   EXPECT_EQ(Of<StageFailed>(Step(&twice, {AdmitSequences{{Spec(1), Spec(1)}}}))[0].error.message,
