@@ -39,7 +39,8 @@ struct SegmentResult {
 };
 
 // Runs `run` through layers [layer_begin, layer_end) and stores K/V of `fill` in them, projected from each
-// fill's own state. At each layer the K/V of all rows are written before any attention.
+// fill's own state. At each layer the K/V of all rows are written before any attention. A job without rows is done as any
+// other.
 struct SegmentJob {
   int layer_begin = 0;
   int layer_end = 0;
@@ -106,7 +107,8 @@ class Executor {
   // Slots [0, n) exist after this; the states of those that existed stay. ResourceExhausted where memory does
   // not allow.
   virtual Status Reserve(int slots) = 0;
-  // payload = states of the slots, [slots.size(), d_model] in the backend's state type.
+  // payload = states of the slots, [slots.size(), d_model] in the backend's state type. The state of a slot that does not
+  // exist is 0, and Scatter passes it over.
   virtual void Gather(const std::vector<int32_t>& slots, StatePayload* payload) = 0;
   // The other way round; a slot of -1 is passed over.
   virtual void Scatter(const std::vector<int32_t>& slots, StatePayload* payload) = 0;

@@ -99,6 +99,9 @@ class Conformance {
     ASSERT_GE(executor->depth(), 1);
     std::vector<SegmentJob> jobs;
     for (int p = 0; p < 9; ++p) jobs.push_back(Prompt(p, p + 1, 1, pages_));
+    const auto empty = RunJobs(executor.get(), std::vector{Segment(0, subject_.n_layers)});
+    ASSERT_EQ(empty.size(), 1U);
+    EXPECT_TRUE(empty[0].status.has_value()) << "a job without rows";
     const auto done = RunJobs(executor.get(), std::move(jobs));
     for (size_t i = 0; i < done.size(); ++i) {
       EXPECT_EQ(done[i].job.id, i + 1);

@@ -119,6 +119,10 @@ Status CpuExecutor::RunSegment(SegmentJob* job) {
   CpuOpTimer timer(layers_.op_seconds());
   rows_ = job->run;
   rows_.insert(rows_.end(), job->fill.begin(), job->fill.end());
+  if (rows_.empty()) {
+    job->result = {};
+    return OkStatus();
+  }
   const CpuBatch batch{static_cast<int>(job->run.size()), static_cast<int>(rows_.size()), rows_.data(),
                        Sized(&x_, rows_.size() * d)};
   Gather(*job, batch);

@@ -74,8 +74,8 @@ Status OracleExecutor::Reserve(int slots) {
 void OracleExecutor::Gather(const std::vector<int32_t>& slots, StatePayload* payload) {
   payload->Resize(slots.size() * state_bytes());
   for (size_t i = 0; keeps_states() && i < slots.size(); ++i) {
-    std::memcpy(payload->data() + i * sizeof(uint64_t), &states_.at(static_cast<size_t>(slots[i])),
-                sizeof(uint64_t));
+    const uint64_t state = slots[i] < reserved_ ? states_[static_cast<size_t>(slots[i])] : 0;
+    std::memcpy(payload->data() + i * sizeof state, &state, sizeof state);
   }
   static_cast<Payload*>(payload)->Begin();
 }

@@ -3,9 +3,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstdlib>
 #include <filesystem>
 #include <random>
+#include <string_view>
 
+#include "backend/testing/late_executor.h"
 #include "base/check.h"
 #include "worker/process/logits_digest.h"
 
@@ -116,11 +120,26 @@ void CheckNothingLeaked(LocalPipeline* pipeline) {
 
 }  // namespace
 
-LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOptions& options,
-              std::vector<SequenceSpec> requests, const Schedule& schedule) {
+std::unique_ptr<Executor> LawExecutor(std::unique_ptr<Executor> executor) {
+  const char* const asked = std::getenv("EXEUNT_LAW_EXECUTOR");
+  if (asked == nullptr) return executor;
+  CHECK_MSG(std::string_view(asked) == "late", "EXEUNT_LAW_EXECUTOR is '{}', known is 'late'", asked);
+  static std::atomic<uint64_t> seed{1};
+  return std::make_unique<LateExecutor>(std::move(executor), seed++);
+}
+
+std::unique_ptr<LocalPipeline> LawPipeline(std::shared_ptr<const ModelSource> source,
+                                           LocalPipelineOptions options) {
+  if (!options.wrap_executor) options.wrap_executor = LawExecutor;
   auto created = LocalPipeline::Create(std::move(source), options, [](float) {});
   CHECK_MSG(created.has_value(), "{}", created.error().message);
-  LocalPipeline& pipeline = **created;
+  return std::move(created).value();
+}
+
+LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOptions& options,
+              std::vector<SequenceSpec> requests, const Schedule& schedule) {
+  const auto owned = LawPipeline(std::move(source), options);
+  LocalPipeline& pipeline = *owned;
   std::mt19937_64 rng(schedule.seed);
   std::uniform_real_distribution<double> uniform(0.0, 1.0);
   LawRun run;

@@ -55,6 +55,12 @@ struct Schedule {
   double arrival_share = 0.3;  // of turns at which the next request arrives, where they are staggered
 };
 
+// The executor itself, or, where EXEUNT_LAW_EXECUTOR is "late", a LateExecutor of it.
+std::unique_ptr<Executor> LawExecutor(std::unique_ptr<Executor> executor);
+// A pipeline of such executors, unless the options wrap them otherwise.
+std::unique_ptr<LocalPipeline> LawPipeline(std::shared_ptr<const ModelSource> source,
+                                           LocalPipelineOptions options);
+
 // Runs the requests to their end. Aborts the test (ADD_FAILURE) on a stage failure, an unfinished request, a
 // leaked page or a leaked slot.
 LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOptions& options,

@@ -65,7 +65,7 @@ Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& s
   StageConfig config = MakeStageConfig(build, scenario.options.split, rank, 1);
   config.least_prefill_chunk_tokens = config.prefill_chunk_tokens = scenario.options.prefill_chunk_tokens;
   const CalmExitPolicy policy;
-  StageRunner runner(config, &policy, std::move(stage->executor), channel.get());
+  StageRunner runner(config, &policy, LawExecutor(std::move(stage->executor)), channel.get());
   Flat flat;
   StageOutputs out;
   const TimePoint end = MonotonicNow() + kDeadline;
@@ -193,6 +193,7 @@ int Main(int argc, char** argv) {
     if (mpi.rank() != 0) continue;
     LocalPipelineOptions one = scenario.options;
     one.split = EvenSplit(30, 1);
+    one.wrap_executor = [](std::unique_ptr<Executor> e) { return e; };   // EXEUNT_LAW_EXECUTOR, too
     one.backend = MakeCpuBackend({.isa = cpu::SupportedIsas().back()});  // EXEUNT_ISA is for the stages
     const Generated want = RunLaw(source, one, scenario.requests).generated;
     const auto cancelled = std::count_if(finished.begin(), finished.end(),

@@ -19,15 +19,14 @@ StageOutputs Outputs(int stages, int chunk, const std::vector<SequenceSpec>& req
   options.split = EvenSplit(30, stages);
   options.exit_layers = {6, 15, 20};
   options.prefill_chunk_tokens = chunk;
-  auto created = LocalPipeline::Create(RandomModel(TinyThirty(DType::kQ4_1)), options, [](float) {});
-  CHECK(created.has_value());
+  const auto pipeline = LawPipeline(RandomModel(TinyThirty(DType::kQ4_1)), options);
   StageOutputs out;
-  (*created)->Turn({AdmitSequences{requests}}, &out);
-  (*created)->RunUntilIdle(&out);
+  pipeline->Turn({AdmitSequences{requests}}, &out);
+  pipeline->RunUntilIdle(&out);
   CHECK(!out.failed);
   for (int rank = 0; rank < stages; ++rank) {
-    EXPECT_EQ((*created)->runner(rank).stage().pages_used(), 0);
-    EXPECT_EQ((*created)->runner(rank).stage().slots_used(), 0);
+    EXPECT_EQ(pipeline->runner(rank).stage().pages_used(), 0);
+    EXPECT_EQ(pipeline->runner(rank).stage().slots_used(), 0);
   }
   std::sort(out.tokens.begin(), out.tokens.end(), [](const TokenOut& a, const TokenOut& b) {
     return std::pair(a.sequence, a.position) < std::pair(b.sequence, b.position);

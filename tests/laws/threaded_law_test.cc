@@ -18,9 +18,8 @@ constexpr auto kDeadline = std::chrono::minutes(4);
 
 Generated RunThreaded(const std::shared_ptr<const ModelSource>& source, const LocalPipelineOptions& options,
                       const std::vector<SequenceSpec>& requests) {
-  auto created = LocalPipeline::Create(source, options, [](float) {});
-  CHECK_MSG(created.has_value(), "{}", created.error().message);
-  LocalPipeline& pipeline = **created;
+  const auto owned = LawPipeline(source, options);
+  LocalPipeline& pipeline = *owned;
   std::mutex mutex;
   StageOutputs all;
   std::vector<std::thread> threads;

@@ -108,6 +108,8 @@ void Batcher::Take(size_t index, SequenceTable* sequences, Batch* batch, Segment
     Sequence* s = sequences->Find(row.sequence);
     CHECK(s != nullptr);
     ++s->rows_in_jobs;
+    batch->rows.back().skipped = s->failed;
+    if (s->failed) continue;
     const LayerRow layer_row{batch->rows.back().slot, row.position, row.token, &s->pages, row.sequence,
                              &s->spec->prompt};
     if (row.plan.FillsIn(segment.layers)) {

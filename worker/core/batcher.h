@@ -47,7 +47,8 @@ class Batcher {
   bool HasRunnable(size_t first_segment) const;
   // The segment to run next; none: nothing runs now. Counts the steps in turn that passed a segment over.
   std::optional<size_t> Pick(const FillPolicy& fills, TimePoint now);
-  // Takes the rows of the segment's next batch, and makes the job for them. Both keep their memory.
+  // Takes the rows of the segment's next batch, and makes the job for them. Both keep their memory. Rows of sequences
+  // that have failed are in the batch, in order, and not in the job.
   void Take(size_t segment, SequenceTable* sequences, Batch* batch, SegmentJob* job);
 
   // Removes the rows for which predicate(row, is_fill) is true.

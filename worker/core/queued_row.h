@@ -13,7 +13,8 @@ namespace exeunt {
 struct QueuedRow {
   StateRow row;
   int32_t slot = -1;
-  TimePoint since;  // when it arrived, or became a fill
+  TimePoint since;       // when it arrived, or became a fill
+  bool skipped = false;  // it is in a batch, and nothing is computed for it: its sequence has failed
 };
 
 struct WaitingFills {

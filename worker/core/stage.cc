@@ -133,9 +133,8 @@ void Stage::On(JobDone& event) {
     spare_head_jobs_.push_back(std::move(*head));
   } else {
     auto& work = std::get<SegmentJob>(event.job.work);
-    if (config_.first() && work.fill.empty()) {
-      row_maker_.LearnLayer(static_cast<int>(job.batch.rows.size()),
-                            seconds / (work.layer_end - work.layer_begin));
+    if (config_.first() && work.fill.empty() && !work.run.empty()) {
+      row_maker_.LearnLayer(static_cast<int>(work.run.size()), seconds / (work.layer_end - work.layer_begin));
     }
     SegmentDone(job.batch, work.result);
     job.batch.rows.clear();

@@ -36,7 +36,7 @@ void Stage::SegmentDone(const Batch& batch, const SegmentResult& result) {
   for (const QueuedRow& row : batch.rows) {  // by position within each sequence
     const RowPlan& plan = row.row.plan;
     const size_t place = run;
-    run += plan.RunsIn(layers) ? 1 : 0;
+    run += plan.RunsIn(layers) && !row.skipped ? 1 : 0;
     Sequence* sequence = Current(row);
     if (sequence == nullptr) continue;
     sequence->Advance(index, row.row.position);
