@@ -208,6 +208,8 @@ class Conformance {
     EXPECT_NE(done[0].status.error().message.find("slot 100000"), std::string::npos)
         << done[0].status.error().message;
     EXPECT_TRUE(done[1].status.has_value()) << "the next job is not concerned";
+    const Bytes nowhere = States(executor.get(), {100000});
+    EXPECT_EQ(nowhere, Bytes(nowhere.size()));
     const auto good = Make();
     Run(good.get(), Prompt(0, 5, 8, pages_));
     EXPECT_EQ(States(executor.get(), {4}), States(good.get(), {4}));

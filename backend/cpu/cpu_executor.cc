@@ -68,14 +68,19 @@ Status CpuExecutor::Reserve(int slots) {
 void CpuExecutor::Gather(const std::vector<int32_t>& slots, StatePayload* payload) {
   payload->Resize(slots.size() * state_bytes());
   for (size_t i = 0; i < slots.size(); ++i) {
-    std::memcpy(payload->data() + i * state_bytes(), slot(slots[i]), state_bytes());
+    std::byte* const to = payload->data() + i * state_bytes();
+    if (HasSlot(slots[i])) {
+      std::memcpy(to, slot(slots[i]), state_bytes());
+    } else {
+      std::memset(to, 0, state_bytes());
+    }
   }
 }
 
 void CpuExecutor::Scatter(const std::vector<int32_t>& slots, StatePayload* payload) {
   CHECK_EQ(payload->size(), slots.size() * state_bytes());
   for (size_t i = 0; i < slots.size(); ++i) {
-    if (slots[i] >= 0) std::memcpy(slot(slots[i]), payload->data() + i * state_bytes(), state_bytes());
+    if (HasSlot(slots[i])) std::memcpy(slot(slots[i]), payload->data() + i * state_bytes(), state_bytes());
   }
 }
 
@@ -105,10 +110,9 @@ void CpuExecutor::Gather(const SegmentJob& job, const CpuBatch& batch) {
 }
 
 Status CpuExecutor::CheckSlot(int32_t slot) const {
-  const size_t slots = slots_.size() * kSlotChunk;
-  if (slot >= 0 && Size(slot) < slots) return OkStatus();
+  if (HasSlot(slot)) return OkStatus();
   return ResourceExhausted("there is no memory for the hidden state of slot {}, {} are reserved", slot,
-                           slots);
+                           slots_.size() * kSlotChunk);
 }
 
 Status CpuExecutor::RunSegment(SegmentJob* job) {

@@ -50,6 +50,9 @@ class CpuExecutor : public Executor {
   const CpuOpSeconds& op_seconds() { return *layers_.op_seconds(); }
 
  private:
+  bool HasSlot(int32_t slot) const {
+    return slot >= 0 && static_cast<size_t>(slot) < slots_.size() * kSlotChunk;
+  }
   Status CheckSlot(int32_t slot) const;
   Status RunSegment(SegmentJob* job);
   void Measure(const SegmentJob& job, const float* x, SegmentResult* result);
