@@ -147,7 +147,7 @@ Status OracleExecutor::RunSegment(SegmentJob* job) {
   }
   SegmentResult& result = job->result;
   result.signals.assign(job->signals.size(), 0.0F);
-  result.previews.clear();
+  result.previews.assign(options_.gives_tokens(*job) ? job->run.size() : 0, 0);
   for (size_t i = 0; i < job->signals.size(); ++i) {
     const ExitMeasure measure = job->signals[i];
     const uint64_t digest = keeps_states() ? state(job->run[i]) : 0;

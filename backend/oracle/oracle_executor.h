@@ -27,6 +27,8 @@ struct OracleOptions {
   std::function<TimePoint()> now = MonotonicNow;
   std::function<Duration(const Job&)> cost = [](const Job&) { return Duration{0}; };
   Duration copy{0};  // until a payload is ready
+  // Jobs behind which an exit gives the token of every row, whatever its measure.
+  std::function<bool(const SegmentJob&)> gives_tokens = [](const SegmentJob&) { return false; };
   // What fails a job, asked when it is submitted; an error becomes its status.
   std::function<Status(const Job&)> fault = [](const Job&) { return OkStatus(); };
 };

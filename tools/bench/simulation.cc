@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
+#include "backend/oracle/oracle_executor.h"
 #include "base/check.h"
-#include "worker/core/stage.h"
+#include "tools/bench/virtual_network.h"
+#include "worker/core/stage_runner.h"
 
 namespace exeunt {
 namespace {
@@ -22,37 +25,32 @@ constexpr double kLeastGain = 0.002;  // of a split over another: less is chance
 class SimulatedPipeline {
  public:
   SimulatedPipeline(const Simulation& simulation, const std::vector<SequenceSpec>& requests);
-  std::vector<BenchRank> Run();
+  std::vector<BenchRank> Run(const std::vector<SequenceSpec>& requests);
 
  private:
-  struct Arrival {
-    TimePoint time;
-    StageEvent event;
-  };
   struct Node {
-    explicit Node(const StageConfig& config, const ExitPolicy* policy) : stage(config, policy) {}
-    Stage stage;
-    std::deque<Arrival> inbox;  // ascending by time
-    std::optional<Arrival> job;
+    OracleExecutor* executor = nullptr;  // the runner's
+    std::unique_ptr<StageRunner> runner;
+    StepTrace trace;
     TimePoint last_turn;
-    std::vector<StageAction> actions;
     BenchRank record;
   };
 
-  std::optional<TimePoint> NextTurn(const Node& node) const;
-  void Turn(size_t index, TimePoint now);
-  void Act(size_t index, TimePoint now, StageAction* action);
-  void Deliver(size_t to, TimePoint when, StageEvent event);
+  std::optional<TimePoint> NextTurn(int rank) const;
+  void Turn(int rank, std::vector<StageEvent> events);
   bool LooksAtExit(const SegmentJob& job) const;
   Duration Cost(const Job& job) const;
 
   const Simulation& simulation_;
   CalmExitPolicy policy_;
+  TimePoint now_;
+  VirtualNetwork network_;
   std::deque<Node> nodes_;
 };
 
 SimulatedPipeline::SimulatedPipeline(const Simulation& simulation, const std::vector<SequenceSpec>& requests)
-    : simulation_(simulation) {
+    : simulation_(simulation),
+      network_(static_cast<int>(simulation.split.size()), simulation.link_delay, &now_) {
   int positions = 0;
   for (const SequenceSpec& spec : requests) positions = std::max(positions, spec.positions());
   const int ranks = static_cast<int>(simulation.split.size());
@@ -65,66 +63,67 @@ SimulatedPipeline::SimulatedPipeline(const Simulation& simulation, const std::ve
     config.kv_pages = kKvPages;
     config.prefill_chunk_tokens = simulation.prefill_chunk_tokens;
     config.prefill_first = true;  // as bench
-    nodes_.emplace_back(config, &policy_);
+    auto executor = std::make_unique<OracleExecutor>(
+        OracleOptions{.n_layers = simulation.n_layers,
+                      .now = [this] { return now_; },
+                      .cost = [this](const Job& job) { return Cost(job); },
+                      .gives_tokens = [this](const SegmentJob& job) { return LooksAtExit(job); }});
+    Node& node = nodes_.emplace_back();
+    node.executor = executor.get();
+    node.runner = std::make_unique<StageRunner>(config, &policy_, std::move(executor), network_.channel(rank),
+                                                [this] { return now_; });
+    node.runner->set_trace(&node.trace);
   }
-  nodes_[0].inbox.push_back({TimePoint{}, AdmitSequences{requests}});
 }
 
-// When the stage has something to do: it looks at its links between jobs only.
-std::optional<TimePoint> SimulatedPipeline::NextTurn(const Node& node) const {
-  if (node.job) return node.job->time;
-  std::optional<TimePoint> next = node.stage.NextWake();
+// When the stage has something to do. It looks at its links between jobs only, as one on a CPU does.
+std::optional<TimePoint> SimulatedPipeline::NextTurn(int rank) const {
+  const Node& node = nodes_[static_cast<size_t>(rank)];
+  if (const auto done = node.executor->NextDone()) return done;
+  const Stage& stage = node.runner->stage();
+  std::optional<TimePoint> next = stage.NextWake();
   if (next && *next <= node.last_turn) next.reset();  // it was due then, and must wait for something else
-  if (!node.inbox.empty() && (!next || node.inbox.front().time < *next)) next = node.inbox.front().time;
+  const auto arrival = network_.NextArrival(rank, stage.AcceptsFrames());
+  if (arrival && (!next || *arrival < *next)) next = arrival;
   return next;
 }
 
-std::vector<BenchRank> SimulatedPipeline::Run() {
-  TimePoint now;
+std::vector<BenchRank> SimulatedPipeline::Run(const std::vector<SequenceSpec>& requests) {
+  const int ranks = static_cast<int>(nodes_.size());
+  Turn(0, {AdmitSequences{requests}});
   for (;;) {
     std::optional<TimePoint> when;
-    size_t who = 0;
-    for (size_t i = 0; i < nodes_.size(); ++i) {
-      const auto next = NextTurn(nodes_[i]);
+    int who = 0;
+    for (int rank = 0; rank < ranks; ++rank) {
+      const auto next = NextTurn(rank);
       if (next && (!when || *next < *when)) {
         when = next;
-        who = i;
+        who = rank;
       }
     }
     if (!when) break;
-    now = std::max(now, *when);
-    Turn(who, now);
+    now_ = std::max(now_, *when);
+    Turn(who, {});
   }
   std::vector<BenchRank> records;
   for (Node& node : nodes_) {
-    CHECK(node.stage.Idle());
+    CHECK(node.runner->Idle());
+    node.record.spans = node.trace.spans();
     records.push_back(std::move(node.record));
   }
   return records;
 }
 
-void SimulatedPipeline::Turn(size_t index, TimePoint now) {
-  Node& node = nodes_[index];
-  node.last_turn = now;
-  std::vector<StageEvent> events;
-  if (node.job) events.push_back(std::move(node.job->event));
-  node.job.reset();
-  while (!node.inbox.empty() && node.inbox.front().time <= now) {
-    events.push_back(std::move(node.inbox.front().event));
-    node.inbox.pop_front();
-    if (std::holds_alternative<FrameArrived>(events.back()) && index > 0) {
-      Deliver(index - 1, now + simulation_.link_delay, FrameTaken{});
-    }
+void SimulatedPipeline::Turn(int rank, std::vector<StageEvent> events) {
+  Node& node = nodes_[static_cast<size_t>(rank)];
+  node.last_turn = now_;
+  StageOutputs out;
+  node.runner->Turn(std::move(events), &out);
+  CHECK_MSG(!out.failed, "{}", out.failed->message);
+  for (const TokenOut& token : out.tokens) {
+    node.record.tokens.push_back(
+        {token.sequence, token.position, token.exit_layer, now_.since_start.count()});
   }
-  node.stage.Step(now, events, &node.actions);
-  for (StageAction& action : node.actions) Act(index, now, &action);
-}
-
-void SimulatedPipeline::Deliver(size_t to, TimePoint when, StageEvent event) {
-  auto& inbox = nodes_[to].inbox;
-  const auto after = std::upper_bound(inbox.begin(), inbox.end(), when,
-                                      [](TimePoint t, const Arrival& a) { return t < a.time; });
-  inbox.insert(after, {when, std::move(event)});
 }
 
 bool SimulatedPipeline::LooksAtExit(const SegmentJob& job) const {
@@ -148,37 +147,10 @@ Duration SimulatedPipeline::Cost(const Job& job) const {
   return FromSeconds(seconds);
 }
 
-void SimulatedPipeline::Act(size_t index, TimePoint now, StageAction* action) {
-  Node& node = nodes_[index];
-  if (auto* send = std::get_if<SendFrame>(action)) {
-    const size_t to = send->link == Link::kNext ? index + 1 : 0;
-    Deliver(to, now + simulation_.link_delay, FrameArrived{std::move(send->frame), 0});
-  } else if (auto* submit = std::get_if<SubmitJob>(action)) {
-    StepSpan span = SpanOf(submit->job);
-    span.begin = now;
-    span.end = now + Cost(submit->job);
-    node.record.spans.push_back(span);
-    JobDone done{std::move(submit->job)};
-    if (auto* head = std::get_if<HeadJob>(&done.job.work)) {
-      head->results.assign(head->rows.size(), {.token = kToken});
-    } else {
-      auto& segment = std::get<SegmentJob>(done.job.work);
-      segment.result.signals.assign(segment.signals.size(), 0.0F);
-      segment.result.previews.assign(LooksAtExit(segment) ? segment.run.size() : 0, kToken);
-    }
-    node.job = Arrival{span.end, std::move(done)};
-  } else if (const auto* token = std::get_if<TokenOut>(action)) {
-    node.record.tokens.push_back(
-        {token->sequence, token->position, token->exit_layer, now.since_start.count()});
-  } else {
-    CHECK(!std::holds_alternative<StageFailed>(*action));
-  }
-}
-
 }  // namespace
 
 std::vector<BenchRank> Simulate(const Simulation& simulation, const std::vector<SequenceSpec>& requests) {
-  return SimulatedPipeline(simulation, requests).Run();
+  return SimulatedPipeline(simulation, requests).Run(requests);
 }
 
 BenchFigures SimulateWorkload(const SplitRequest& request, const std::vector<LayerSpan>& split,
