@@ -43,7 +43,7 @@ def row_of(path, rows):
 
 
 def is_test(path):
-    return bool(re.search(r"_test\.cc$|_law\.cc$|/testing/|/fuzz/|^tests/|^bench/", path))
+    return bool(re.search(r"_test\.cc$|_law\.cc$|/testing/|/conformance/|/fuzz/|^tests/|^bench/", path))
 
 
 def violations(files, rows):
