@@ -11,7 +11,7 @@
 #include "model/config.h"
 #include "model/cost_curve.h"
 #include "model/exit_heads_info.h"
-#include "model/exit_setting.h"
+#include "request/exit_setting.h"
 
 namespace exeunt {
 

@@ -60,7 +60,7 @@ SimulatedPipeline::SimulatedPipeline(const Simulation& simulation, const std::ve
     StageConfig config;
     config.rank = rank;
     config.split = simulation.split;
-    config.limits = {positions, kToken + 1, simulation.n_layers};
+    config.limits = {{positions, kToken + 1, simulation.n_layers}, cpu::kPageTokens};
     config.exit_layers = simulation.exit_layers;
     config.kv_pages = kKvPages;
     config.prefill_chunk_tokens = simulation.prefill_chunk_tokens;

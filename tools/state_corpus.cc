@@ -68,8 +68,8 @@ Status StateCorpus::Generate(const CorpusOptions& options, const std::vector<Lay
     spec.sampling.temperature = 0.0F;
     spec.end_tokens = tokenizer->end_tokens();
     // The same border that a worker has.
-    auto checked = FromProto(ToProto(spec), {model.context_length, model.vocab_size, model.n_layers});
-    if (!checked) return Annotate(checked.error(), fmt::format("{}: prompt {}", options.prompts, i + 1));
+    const Status valid = Validate(spec, CpuLimits(model));
+    if (!valid) return Annotate(valid.error(), fmt::format("{}: prompt {}", options.prompts, i + 1));
     positions = std::max(positions, spec.positions());
     answers_.push_back({spec.prompt, spec.prompt_tokens()});
     specs.push_back(std::move(spec));

@@ -10,8 +10,8 @@
 #include <variant>
 #include <vector>
 
-#include "model/exit_setting.h"
-#include "model/sampling.h"
+#include "request/exit_setting.h"
+#include "request/sampling.h"
 
 namespace exeunt {
 

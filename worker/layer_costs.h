@@ -5,9 +5,9 @@
 #include <string>
 
 #include "base/result.h"
-#include "model/exit_setting.h"
 #include "model/layer_plan.h"
 #include "model/model_source.h"
+#include "request/exit_setting.h"
 
 namespace exeunt {
 

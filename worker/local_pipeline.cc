@@ -13,6 +13,10 @@ bool StageHasHead(LayerSpan layers, const std::vector<int>& exit_layers, int n_l
          });
 }
 
+SequenceLimits CpuLimits(const ModelConfig& model) {
+  return {{model.context_length, model.vocab_size, model.n_layers}, cpu::kPageTokens};
+}
+
 namespace {
 
 StageWork WorkOf(const StageWeights& weights) {
@@ -66,7 +70,7 @@ StageConfig MakeStageConfig(const StageBuild& build, const std::vector<LayerSpan
   config.rank = rank;
   config.split = split;
   config.epoch = epoch;
-  config.limits = {model.context_length, model.vocab_size, model.n_layers};
+  config.limits = CpuLimits(model);
   config.exit_layers = build.exit_layers;
   config.kv_pages = build.kv_pages;
   return config;

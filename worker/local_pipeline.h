@@ -54,6 +54,9 @@ class LocalPipeline {
   std::vector<std::unique_ptr<StageRunner>> runners_;
 };
 
+// What sequences are held to that run through the model on this backend.
+SequenceLimits CpuLimits(const ModelConfig& model);
+
 // Builds one stage's executor: loads its weights, maps its cache. Shared with the worker process.
 struct StageBuild {
   std::shared_ptr<const ModelSource> source;

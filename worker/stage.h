@@ -23,6 +23,7 @@
 #include "model/exit_policy.h"
 #include "model/kv_cache.h"
 #include "model/layer_plan.h"
+#include "request/end_reason.h"
 #include "transport/report_buckets.h"
 #include "worker/executor.h"
 #include "worker/frame.h"
@@ -110,7 +111,7 @@ struct PromptScoreOut {  // of a token of the prompt, by the full model
   float logprob = 0.0F;
   std::vector<std::pair<int32_t, float>> top;  // where log-probabilities of others are asked for
 };
-enum class Finish { kStop, kLength, kCancelled };
+using Finish = EndReason;
 struct SequenceFinishedOut {
   uint64_t sequence = 0;
   uint32_t generation = 0;

@@ -8,8 +8,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "model/model_source.h"
+#include "transport/request_message.h"
 #include "worker/local_pipeline.h"
 #include "worker/logits_digest.h"
+#include "worker/sequence_message.h"
 
 namespace exeunt {
 namespace {
@@ -21,18 +23,6 @@ constexpr auto kIdleReportEvery = std::chrono::seconds(1);  // idle time is repo
 constexpr auto kIdleWait = std::chrono::seconds(1);
 constexpr int kYieldTurns = 200;  // turns without work that only yield; then short sleeps
 constexpr auto kBackOff = std::chrono::microseconds(100);
-
-proto::FinishReason ToProto(Finish reason) {
-  switch (reason) {
-    case Finish::kStop:
-      return proto::FINISH_STOP;
-    case Finish::kLength:
-      return proto::FINISH_LENGTH;
-    case Finish::kCancelled:
-      return proto::FINISH_CANCELLED;
-  }
-  return proto::FINISH_UNSPECIFIED;
-}
 
 template <typename Message>
 void AddTop(const std::vector<std::pair<int32_t, float>>& top, Message* message) {
@@ -128,7 +118,7 @@ Status WorkerProcess::Load(const proto::Plan& plan) {
   const ModelConfig& model = source->config();
   RETURN_IF_ERROR(CheckPlan(plan, identity_, model));
   ASSIGN_OR_RETURN(const int pages, PlanPages(plan, model));
-  limits_ = {model.context_length, model.vocab_size, model.n_layers};
+  limits_ = CpuLimits(model);
   std::vector<LayerSpan> split;
   for (const auto& stage : plan.stages()) split.push_back({stage.begin(), stage.end()});
   const LayerSpan own = split[static_cast<size_t>(identity_.rank)];
@@ -252,7 +242,6 @@ void WorkerProcess::SendOutputs(const StageOutputs& out) {
       event->set_position(static_cast<uint32_t>(t.position));
       event->set_token(t.token);
       event->set_exit_layer(t.exit_layer);
-      event->set_confidence(t.confidence);
       event->set_logprob(t.logprob);
       AddTop(t.top, event);
       if (!t.logits.empty()) event->set_logits_digest(LogitsDigest(t.logits));

@@ -16,8 +16,8 @@
 #include "certify/certificate.h"
 #include "coordinator/openai/api_error.h"
 #include "model/chat_rendering.h"
-#include "model/exit_setting.h"
-#include "model/sampling.h"
+#include "request/exit_setting.h"
+#include "request/sampling.h"
 
 namespace exeunt {
 
