@@ -13,8 +13,8 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "model/exit_setting.h"
-#include "model/sampling.h"
+#include "request/exit_setting.h"
+#include "request/sampling.h"
 #include "transport/state_payload.h"
 
 namespace exeunt {

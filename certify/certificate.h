@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "certify/bounds.h"
 #include "certify/text_loss.h"
-#include "model/exit_setting.h"
+#include "request/exit_setting.h"
 
 namespace exeunt {
 

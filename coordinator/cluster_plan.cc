@@ -68,7 +68,6 @@ Result<proto::Plan> MakePlan(const Config& config, const ModelConfig& model) {
   plan.set_pin_threads(config.pin_threads);
   plan.set_prefill_chunk_tokens(config.prefill_chunk);
   plan.set_max_batch_rows(config.max_batch_rows);
-  plan.set_max_sequences(config.max_sequences);
   return plan;
 }
 

@@ -8,7 +8,7 @@
 #include "coordinator/config.h"
 #include "coordinator/core/core_config.h"
 #include "model/config.h"
-#include "model/exit_setting.h"
+#include "request/exit_setting.h"
 
 namespace exeunt {
 

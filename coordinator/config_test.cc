@@ -131,10 +131,10 @@ TEST(ClusterPlan, TellsWorkersAndCore) {
   EXPECT_EQ(plan.stages_size(), 3);
   EXPECT_EQ(plan.threads(), 2);
   EXPECT_TRUE(plan.pin_threads());
-  EXPECT_EQ(plan.max_sequences(), 5);
   EXPECT_EQ(plan.kv_budget_bytes(), uint64_t{2} << 30);
   const CoreConfig core = MakeCoreConfig(config, model, plan, 77);
   EXPECT_EQ(core.stages, 3U);
+  EXPECT_EQ(core.max_sequences, 5U);
   EXPECT_EQ(core.first_epoch, 77U);
   EXPECT_EQ(core.context_length, 2048U);
   EXPECT_GT(core.progress_timeout, std::chrono::seconds(10));

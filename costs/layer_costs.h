@@ -7,8 +7,8 @@
 #include "backend/backend.h"
 #include "base/result.h"
 #include "costs/cost_curve.h"
-#include "model/exit_setting.h"
 #include "model/model_source.h"
+#include "request/exit_setting.h"
 
 namespace exeunt {
 

@@ -10,8 +10,8 @@
 #include "costs/cost_curve.h"
 #include "model/config.h"
 #include "model/exit_heads_info.h"
-#include "model/exit_setting.h"
 #include "model/layer_span.h"
+#include "request/exit_setting.h"
 
 namespace exeunt {
 

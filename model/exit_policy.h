@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "model/exit_setting.h"
+#include "request/exit_setting.h"
 
 namespace exeunt {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "model/exit_setting.h"
+#include "request/exit_setting.h"
 
 namespace exeunt {
 

@@ -99,7 +99,7 @@ Status Generate(const GenerateOptions& options) {
   spec.end_tokens = tokenizer->end_tokens();
   ASSIGN_OR_RETURN(spec.exit, options.exit.Parse(model.n_layers));
   // The same border that a worker has.
-  ASSIGN_OR_RETURN(spec, FromProto(ToProto(spec), {model.context_length, model.vocab_size, model.n_layers}));
+  RETURN_IF_ERROR(Validate(spec, LimitsOf(model, MakeCpuBackend()->info())));
 
   LocalPipelineOptions pipeline_options;
   ASSIGN_OR_RETURN(pipeline_options.split, ParseSplit(options.split, {.stages = options.stages,

@@ -6,7 +6,6 @@
 #include <array>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -126,7 +125,6 @@ void AsioControlChannel::SendHello() {
   hello.set_rank(options_.id.rank);
   hello.set_ranks(options_.ranks);
   hello.set_nonce(nonce_);
-  hello.set_host(asio::ip::host_name(ignored));
   hello.set_pid(getpid());
   Write(message);
   Read();

@@ -1,7 +1,7 @@
 // Penalties, biases and bans: what a request changes about a row of logits before a token is drawn from it.
 #pragma once
 
-#include "model/sampling.h"
+#include "request/sampling.h"
 
 namespace exeunt {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kernels/cpu/ops.h"
-#include "model/sampling.h"
+#include "request/sampling.h"
 
 namespace exeunt {
 

@@ -75,9 +75,9 @@ Pipeline::Why CoordinatorCore::Dispatch(Replica* replica, WorkerMessage* event) 
   if (!was_loaded) Loaded(replica);
   switch (event->message.body_case()) {
     case proto::ToCoordinator::kTokens:
-      return OnTokens(replica, event->message.mutable_tokens());
+      return OnTokens(replica, event->message.tokens());
     case proto::ToCoordinator::kScores:
-      return OnScores(replica, event->message.mutable_scores());
+      return OnScores(replica, event->message.scores());
     case proto::ToCoordinator::kFinished:
       return OnFinished(replica, event->rank, event->message.finished());
     case proto::ToCoordinator::kRefused:
@@ -146,11 +146,11 @@ void CoordinatorCore::Supervise(Replica* replica) {
 void CoordinatorCore::RunCanary(Replica* replica) {
   const bool due = !replica->pipeline.verified() || now_ - replica->idle_since >= config_.canary_idle;
   if (draining_ || !due || !replica->sequences.empty()) return;
-  RequestRecord record;
+  SequenceRequest record;
   record.prompt = {config_.canary_token};
   record.max_tokens = 1;
   record.sampling.temperature = 0.0F;
-  if (!replica->ledger.FitsAfterEviction(record.positions(), {})) return;
+  if (!replica->ledger.FitsAfterEviction(Positions(record), {})) return;
   OpenIn({replica, {}}, record, std::nullopt);
 }
 

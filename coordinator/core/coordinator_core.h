@@ -22,13 +22,14 @@ namespace exeunt {
 // One sequence that is open in a pipeline: until every stage has closed it.
 struct OpenSequence {
   // No request: the canary.
-  OpenSequence(const RequestRecord& record, std::optional<RequestId> request_id, TimePoint now)
+  OpenSequence(const SequenceRequest& record, std::optional<RequestId> request_id, TimePoint now)
       : request(request_id),
         canary(!request_id),
-        max_tokens(record.max_tokens),
-        order(static_cast<uint32_t>(record.prompt.size()), record.max_tokens),
+        max_tokens(static_cast<uint32_t>(record.max_tokens)),
+        order(static_cast<uint32_t>(record.prompt.size()), max_tokens),
         scores_due(record.score_from == 0 ? 0
-                                          : static_cast<uint32_t>(record.prompt.size()) - record.score_from),
+                                          : static_cast<uint32_t>(record.prompt.size()) -
+                                                static_cast<uint32_t>(record.score_from)),
         opened_at(now) {}
 
   std::optional<RequestId> request;  // none: the canary, or a request that has ended
@@ -87,7 +88,7 @@ class CoordinatorCore {
  private:
   static constexpr TimePoint kNever{Duration::max()};
   struct Request {
-    RequestRecord record;
+    SequenceRequest record;
     TimePoint arrived;
     TimePoint due = kNever;  // as it stands in due_
     bool promoted = false;   // has waited for half of the queue's limit
@@ -108,7 +109,7 @@ class CoordinatorCore {
   void On(Drain&);
 
   // Admission (core_admission.cc)
-  std::optional<RequestFailed> Refusal(const RequestRecord& record) const;
+  std::optional<RequestFailed> Refusal(RequestId id, const SequenceRequest& record) const;
   void RefuseSurplus();
   void AdmitQueued();
   bool AdmitAPasser();
@@ -117,10 +118,10 @@ class CoordinatorCore {
     Replica* replica = nullptr;  // none now
     SharedPrefix shared;
   };
-  Place ChooseReplica(const RequestRecord& record);
+  Place ChooseReplica(const SequenceRequest& record);
   uint64_t LargestCapacityTokens() const;  // 0: none is known yet
   // Without a request: the canary.
-  uint64_t OpenIn(const Place& place, const RequestRecord& record, std::optional<RequestId> request);
+  uint64_t OpenIn(const Place& place, const SequenceRequest& record, std::optional<RequestId> request);
   void SendPending(Replica* replica);
   void RingOthers(const Replica& replica);
   void Schedule(RequestId id, Request* request);
@@ -134,18 +135,18 @@ class CoordinatorCore {
   void FailRequest(RequestId id, FailureKind kind, std::string message);
 
   // Tokens (core_requests.cc); a reason is returned when the worker breaks the protocol.
-  Pipeline::Why OnTokens(Replica* replica, proto::TokenEvents* events);
-  Pipeline::Why OnScores(Replica* replica, proto::PromptScores* scores);
+  Pipeline::Why OnTokens(Replica* replica, const proto::TokenEvents& events);
+  Pipeline::Why OnScores(Replica* replica, const proto::PromptScores& scores);
   Pipeline::Why OnFinished(Replica* replica, uint32_t rank, const proto::SequenceFinished& finished);
   Pipeline::Why OnRefused(Replica* replica, uint32_t rank, const proto::SequenceRefused& refused);
   Pipeline::Why OnClosed(Replica* replica, uint32_t rank, const proto::SequenceClosed& closed);
   Pipeline::Why TryFinish(Replica* replica, uint64_t number, OpenSequence* sequence);
 
   // Prompts that begin alike (core_prefixes.cc)
-  std::optional<SharedPrefix> PlaceIn(const Replica& replica, const RequestRecord& record) const;
-  uint32_t SharableTokens(const Replica& replica, const RequestRecord& record) const;
+  std::optional<SharedPrefix> PlaceIn(const Replica& replica, const SequenceRequest& record) const;
+  uint32_t SharableTokens(const Replica& replica, const SequenceRequest& record) const;
   void MakeRoom(Replica* replica, uint64_t positions, const SharedPrefix& shared);
-  uint32_t HoldPrompt(Replica* replica, uint64_t sequence, const RequestRecord& record,
+  uint32_t HoldPrompt(Replica* replica, uint64_t sequence, const SequenceRequest& record,
                       const SharedPrefix& shared);
   Pipeline::Why LeavePrompt(Replica* replica, const proto::SequenceFinished& finished);
 

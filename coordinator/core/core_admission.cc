@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "coordinator/core/coordinator_core.h"
-#include "coordinator/core/open_sequence_message.h"
+#include "coordinator/core/core_messages.h"
 #include "transport/control_channel.h"
 
 namespace exeunt {
@@ -17,9 +17,10 @@ namespace {
 constexpr size_t kMaxAdmitTokens = size_t{1} << 18;
 
 // Of its prompt, and of what changes its logits.
-size_t TokenIdsOf(const RequestRecord& record) {
+size_t TokenIdsOf(const SequenceRequest& record) {
   const SamplingParams& sampling = record.sampling;
-  size_t ids = record.prompt.size() + sampling.allowed_tokens.size() + sampling.logit_bias.size();
+  size_t ids = record.prompt.size() + record.generated.size() + sampling.allowed_tokens.size() +
+               sampling.logit_bias.size();
   for (const auto& word : sampling.bad_words) ids += word.size();
   return ids;
 }
@@ -27,13 +28,13 @@ size_t TokenIdsOf(const RequestRecord& record) {
 }  // namespace
 
 void CoordinatorCore::On(RequestArrived& event) {
-  const RequestId id = event.record.id;
+  const RequestId id = event.id;
   CHECK_MSG(!requests_.contains(id), "request {} arrives twice", id);
-  if (auto refusal = Refusal(event.record)) return Emit(std::move(*refusal));
+  if (auto refusal = Refusal(id, event.request)) return Emit(std::move(*refusal));
   Request& request = requests_[id];
-  request.record = std::move(event.record);
+  request.record = std::move(event.request);
   request.arrived = now_;
-  queue_.Push({id, request.record.client, request.record.priority, request.record.positions()});
+  queue_.Push({id, request.record.client, request.record.priority, Positions(request.record)});
   Schedule(id, &request);
   try_admission_ = true;
   AdmitQueued();
@@ -49,30 +50,29 @@ void CoordinatorCore::RefuseSurplus() {
                           queue_.size() - 1, of_client - 1, config_.max_queue));
 }
 
-std::optional<RequestFailed> CoordinatorCore::Refusal(const RequestRecord& record) const {
-  if (draining_) return RequestFailed{record.id, FailureKind::kShuttingDown, "the server is shutting down"};
-  if (record.positions() > config_.context_length) {
+std::optional<RequestFailed> CoordinatorCore::Refusal(RequestId id, const SequenceRequest& record) const {
+  if (draining_) return RequestFailed{id, FailureKind::kShuttingDown, "the server is shutting down"};
+  if (Positions(record) > config_.context_length) {
     return RequestFailed{
-        record.id, FailureKind::kContextLength,
+        id, FailureKind::kContextLength,
         fmt::format("This model's maximum context length is {} tokens, but {} were requested "
                     "({} in the prompt, {} for the completion).",
-                    config_.context_length, record.positions(), record.prompt.size(), record.max_tokens)};
+                    config_.context_length, Positions(record), record.prompt.size(), record.max_tokens)};
   }
   if (record.prompt.size() > kMaxPromptTokens) {
-    return RequestFailed{record.id, FailureKind::kContextLength,
+    return RequestFailed{id, FailureKind::kContextLength,
                          fmt::format("The prompt has {} tokens; a sequence takes at most {}.",
                                      record.prompt.size(), kMaxPromptTokens)};
   }
   const uint64_t capacity = LargestCapacityTokens();
-  if (capacity > 0 && record.positions() > capacity) {
+  if (capacity > 0 && Positions(record) > capacity) {
     return RequestFailed{
-        record.id, FailureKind::kTooLarge,
+        id, FailureKind::kTooLarge,
         fmt::format("The request needs K/V memory for {} tokens (prompt and max_tokens), but the "
                     "whole KV budget of a pipeline holds {}.",
-                    record.positions(), capacity)};
+                    Positions(record), capacity)};
   }
-  if (!ready())
-    return RequestFailed{record.id, FailureKind::kNoPipeline, "no pipeline is ready; please try again"};
+  if (!ready()) return RequestFailed{id, FailureKind::kNoPipeline, "no pipeline is ready; please try again"};
   return std::nullopt;
 }
 
@@ -85,7 +85,7 @@ uint64_t CoordinatorCore::LargestCapacityTokens() const {
 }
 
 // The least loaded pipeline that has a place now; of equals, the one that knows most of the prompt.
-CoordinatorCore::Place CoordinatorCore::ChooseReplica(const RequestRecord& record) {
+CoordinatorCore::Place CoordinatorCore::ChooseReplica(const SequenceRequest& record) {
   Place best;
   const auto load = [](const Place& p) {
     return std::tuple(p.replica->sequences.size(), -static_cast<int64_t>(p.shared.tokens),
@@ -106,7 +106,7 @@ CoordinatorCore::Place CoordinatorCore::ChooseReplica(const RequestRecord& recor
 void CoordinatorCore::AdmitQueued() {
   if (!std::exchange(try_admission_, false)) return;
   while (const auto head = queue_.Head()) {
-    const uint64_t positions = requests_.at(*head).record.positions();
+    const uint64_t positions = Positions(requests_.at(*head).record);
     if (const uint64_t capacity = LargestCapacityTokens(); capacity > 0 && positions > capacity) {
       FailRequest(*head, FailureKind::kTooLarge,
                   fmt::format("The request needs K/V memory for {} tokens, but a restarted "
@@ -139,12 +139,12 @@ bool CoordinatorCore::TryAdmit(RequestId id) {
   return true;
 }
 
-uint64_t CoordinatorCore::OpenIn(const Place& place, const RequestRecord& record,
+uint64_t CoordinatorCore::OpenIn(const Place& place, const SequenceRequest& record,
                                  std::optional<RequestId> request) {
   Replica* replica = place.replica;
-  MakeRoom(replica, record.positions(), place.shared);
+  MakeRoom(replica, Positions(record), place.shared);
   const uint64_t number = replica->next_sequence++;
-  replica->ledger.Reserve(number, static_cast<uint32_t>(record.positions()), place.shared);
+  replica->ledger.Reserve(number, static_cast<uint32_t>(Positions(record)), place.shared);
   const uint32_t retained = HoldPrompt(replica, number, record, place.shared);
   if (replica->sequences.empty()) replica->pipeline.NoteProgress(now_);
   replica->sequences.emplace(number, OpenSequence(record, request, now_));

@@ -145,11 +145,10 @@ TEST(CoreAdmission, AdmissionsOfOneStepShareAMessage) {
   h.BringUp();
   std::vector<CoreEvent> events;
   for (RequestId id = 1; id <= 3; ++id) {
-    RequestRecord record;
-    record.id = id;
+    SequenceRequest record;
     record.prompt = {1};
     record.max_tokens = 1;
-    events.emplace_back(RequestArrived{record});
+    events.emplace_back(RequestArrived{id, record});
   }
   h.Do(std::move(events));
   ASSERT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit).size(), 1U);

@@ -8,19 +8,20 @@ namespace exeunt {
 
 // Whole pages of a prompt but its last token, whose row gives the first token and may leave early. The rows
 // before tokens that are to be scored run for each request.
-uint32_t CoordinatorCore::SharableTokens(const Replica& replica, const RequestRecord& record) const {
+uint32_t CoordinatorCore::SharableTokens(const Replica& replica, const SequenceRequest& record) const {
   if (!config_.prefix_cache) return 0;
-  const auto end = static_cast<uint32_t>(record.score_from > 0 ? record.score_from : record.prompt.size());
+  const auto end = static_cast<uint32_t>(record.score_from > 0 ? static_cast<size_t>(record.score_from)
+                                                               : record.prompt.size());
   return (end - 1) / replica.ledger.page_tokens() * replica.ledger.page_tokens();
 }
 
 // What the record's prompt would share in the pipeline; nullopt: it has no place there now. Where only the
 // eviction of what it could share makes room, it shares nothing.
 std::optional<SharedPrefix> CoordinatorCore::PlaceIn(const Replica& replica,
-                                                     const RequestRecord& record) const {
+                                                     const SequenceRequest& record) const {
   const SharedPrefix shared = replica.prefixes.Find(record.prompt, SharableTokens(replica, record));
-  if (replica.ledger.FitsAfterEviction(record.positions(), shared)) return shared;
-  if (replica.ledger.FitsAfterEviction(record.positions(), {})) return SharedPrefix{};
+  if (replica.ledger.FitsAfterEviction(Positions(record), shared)) return shared;
+  if (replica.ledger.FitsAfterEviction(Positions(record), {})) return SharedPrefix{};
   return std::nullopt;
 }
 
@@ -44,7 +45,7 @@ void CoordinatorCore::MakeRoom(Replica* replica, uint64_t positions, const Share
 }
 
 // Whether the prompt's K/V is to stay: where it is more than what is there already. Returns how much of it.
-uint32_t CoordinatorCore::HoldPrompt(Replica* replica, uint64_t sequence, const RequestRecord& record,
+uint32_t CoordinatorCore::HoldPrompt(Replica* replica, uint64_t sequence, const SequenceRequest& record,
                                      const SharedPrefix& shared) {
   const uint32_t tokens = record.score_from > 0 ? 0 : SharableTokens(*replica, record);
   if (tokens > shared.tokens) {

@@ -5,23 +5,10 @@
 
 #include "base/check.h"
 #include "coordinator/core/coordinator_core.h"
+#include "coordinator/core/core_messages.h"
+#include "transport/request_message.h"
 
 namespace exeunt {
-namespace {
-
-EndReason ReasonOf(proto::FinishReason reason) {
-  switch (reason) {
-    case proto::FINISH_STOP:
-      return EndReason::kStop;
-    case proto::FINISH_LENGTH:
-      return EndReason::kLength;
-    default:
-      return EndReason::kCancelled;
-  }
-}
-
-}  // namespace
-
 // The order to open comes before the order to cancel. Returns how many tokens were delivered.
 uint32_t CoordinatorCore::CancelSequence(const Request& request) {
   if (request.sequence == 0) return 0;
@@ -70,13 +57,13 @@ void CoordinatorCore::FailRequest(RequestId id, FailureKind kind, std::string me
   Emit(RequestFailed{id, kind, std::move(message)});
 }
 
-Pipeline::Why CoordinatorCore::OnTokens(Replica* replica, proto::TokenEvents* events) {
+Pipeline::Why CoordinatorCore::OnTokens(Replica* replica, const proto::TokenEvents& events) {
   replica->pipeline.NoteProgress(now_);
-  for (proto::TokenEvent& event : *events->mutable_events()) {
+  for (const proto::TokenEvent& event : events.events()) {
     const uint64_t number = event.sequence();
     const auto it = replica->sequences.find(number);
-    std::vector<proto::TokenEvent> ordered;
-    if (it == replica->sequences.end() || !it->second.order.Push(std::move(event), &ordered)) {
+    std::vector<TokenEvent> ordered;
+    if (it == replica->sequences.end() || !it->second.order.Push(TokenEventOf(event), &ordered)) {
       ++stale_events_;
       continue;
     }
@@ -87,12 +74,11 @@ Pipeline::Why CoordinatorCore::OnTokens(Replica* replica, proto::TokenEvents* ev
   return std::nullopt;
 }
 
-Pipeline::Why CoordinatorCore::OnScores(Replica* replica, proto::PromptScores* scores) {
+Pipeline::Why CoordinatorCore::OnScores(Replica* replica, const proto::PromptScores& scores) {
   replica->pipeline.NoteProgress(now_);
-  std::map<uint64_t, std::vector<proto::PromptScore>> by_sequence;
-  for (proto::PromptScore& score : *scores->mutable_scores()) {
-    by_sequence[score.sequence()].push_back(std::move(score));
-  }
+  std::map<uint64_t, std::vector<PromptScore>> by_sequence;
+  for (const proto::PromptScore& score : scores.scores())
+    by_sequence[score.sequence()].push_back(PromptScoreOf(score));
   for (auto& [number, of_sequence] : by_sequence) {
     const auto it = replica->sequences.find(number);
     if (it == replica->sequences.end()) {
@@ -146,7 +132,7 @@ Pipeline::Why CoordinatorCore::TryFinish(Replica* replica, uint64_t number, Open
     try_admission_ = true;
   }
   if (!sequence->request) return std::nullopt;
-  FinishRequest(*sequence->request, ReasonOf(sequence->finished->reason()), tokens);
+  FinishRequest(*sequence->request, FromProto(sequence->finished->reason()), tokens);
   return std::nullopt;
 }
 

@@ -14,7 +14,7 @@ using testing::IsEmpty;
 std::vector<int32_t> Tokens(const CoreHarness& h) {
   std::vector<int32_t> tokens;
   for (const auto& action : h.All<RequestTokens>()) {
-    for (const auto& event : action.tokens) tokens.push_back(event.token());
+    for (const auto& event : action.tokens) tokens.push_back(event.token);
   }
   return tokens;
 }
@@ -24,8 +24,7 @@ TEST(CoreRequests, OpensTheSequenceAtStage0AndRingsTheOthers) {
   config.stages = 3;
   CoreHarness h(config);
   h.BringUp();
-  RequestRecord record;
-  record.id = 77;
+  SequenceRequest record;
   record.prompt = {4, 5, 6};
   record.max_tokens = 9;
   record.sampling = {
@@ -38,7 +37,7 @@ TEST(CoreRequests, OpensTheSequenceAtStage0AndRingsTheOthers) {
   record.exit.decay = ExitDecay{.tau = 2.0F, .n = 64};
   record.exit.forced = {{.layer = 12, .probability = 0.5F}};
   record.end_tokens = {2, 3};
-  h.Do1(RequestArrived{record});
+  h.Do1(RequestArrived{77, record});
 
   const auto admits = h.Sent(0, 0, proto::ToWorker::kAdmit);
   ASSERT_EQ(admits.size(), 1U);
@@ -201,12 +200,11 @@ TEST(CoreRequests, ACancelMayOvertakeTokens) {
 TEST(CoreRequests, CancelInTheStepOfTheAdmissionComesAfterIt) {
   CoreHarness h(FourPlaces());
   h.BringUp();
-  RequestRecord record;
-  record.id = 5;
+  SequenceRequest record;
   record.prompt = {1};
   record.max_tokens = 1;
   std::vector<CoreEvent> events;
-  events.emplace_back(RequestArrived{record});
+  events.emplace_back(RequestArrived{5, record});
   events.emplace_back(ClientGone{5});
   h.Do(std::move(events));
   std::vector<proto::ToWorker::BodyCase> to_stage0;
@@ -262,7 +260,7 @@ TEST(CoreRequests, FinishesWhenTheScoresOfItsPromptAreHere) {
   std::vector<int32_t> said;
   for (const RequestScores& scores : h.All<RequestScores>()) {
     EXPECT_EQ(scores.id, 1U);
-    for (const proto::PromptScore& score : scores.scores) said.push_back(score.token());
+    for (const PromptScore& score : scores.scores) said.push_back(score.token);
   }
   EXPECT_THAT(said, ElementsAre(1, 2, 3));
   h.CloseEverywhere(0, 2);

@@ -116,25 +116,26 @@ class Storm {
   }
 
   CoreEvent Arrival() {
-    RequestRecord record;
-    record.id = ++last_id_;
+    SequenceRequest record;
+    const RequestId id = ++last_id_;
     // Some larger than the context, some larger than the budget; many begin alike.
     record.prompt.assign(1 + Draw(40), -1 - static_cast<int32_t>(Draw(3)));
-    record.prompt.back() = static_cast<int32_t>(record.id);
-    record.max_tokens = 1 + Draw(24);
+    record.prompt.back() = static_cast<int32_t>(id);
+    record.max_tokens = static_cast<int>(1 + Draw(24));
     record.client = std::string(1, static_cast<char>('a' + Draw(3)));
     record.priority = static_cast<int>(Draw(3)) - 1;
     if (OneIn(4)) record.timeout = std::chrono::milliseconds(1 + Draw(15'000));
-    ClientView& client = clients_[record.id];
+    ClientView& client = clients_[id];
     client.prompt = static_cast<uint32_t>(record.prompt.size());
-    client.positions = record.positions();
+    client.positions = Positions(record);
     client.arrived = now_;
     client.timeout = record.timeout;
     if (OneIn(3)) {
-      record.score_from = client.prompt / 2;
-      client.scores_due = record.score_from == 0 ? 0 : client.prompt - record.score_from;
+      const uint32_t score_from = client.prompt / 2;
+      record.score_from = static_cast<int>(score_from);
+      client.scores_due = score_from == 0 ? 0 : client.prompt - score_from;
     }
-    return RequestArrived{std::move(record)};
+    return RequestArrived{id, std::move(record)};
   }
   CoreEvent Abandon() {
     const RequestId id = 1 + Draw(static_cast<uint32_t>(last_id_));
@@ -232,17 +233,17 @@ class Storm {
   void On(const RequestTokens& tokens) {
     ClientView& client = clients_.at(tokens.id);
     ASSERT_FALSE(client.ended) << "tokens after the end";
-    for (const proto::TokenEvent& event : tokens.tokens) {
-      ASSERT_EQ(event.position(), client.prompt + client.tokens);
-      ASSERT_EQ(event.token(), TokenOf(static_cast<int32_t>(tokens.id), client.tokens));
+    for (const TokenEvent& event : tokens.tokens) {
+      ASSERT_EQ(event.position, client.prompt + client.tokens);
+      ASSERT_EQ(event.token, TokenOf(static_cast<int32_t>(tokens.id), client.tokens));
       ++client.tokens;
     }
   }
   void On(const RequestScores& scores) {
     ClientView& client = clients_.at(scores.id);
     ASSERT_FALSE(client.ended) << "scores after the end";
-    for (const proto::PromptScore& score : scores.scores) {
-      ASSERT_EQ(score.position(), client.prompt - client.scores_due--);
+    for (const PromptScore& score : scores.scores) {
+      ASSERT_EQ(score.position, client.prompt - client.scores_due--);
     }
   }
   void On(const RequestFinished& finished) {

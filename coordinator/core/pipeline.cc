@@ -93,7 +93,6 @@ void Pipeline::OnHeartbeat(TimePoint now, uint32_t rank, const proto::Heartbeat&
   if (beat.progress() != health.progress) progress_at_ = now;
   health.progress = beat.progress();
   health.busy = beat.busy();
-  health.doorbell = beat.doorbell();
 }
 
 Pipeline::Why Pipeline::CheckDeadlines(TimePoint now, bool sequences_open) {

@@ -21,7 +21,6 @@ struct RankHealth {
   TimePoint progress_at;  // when the counter last moved, or the rank last said that it is not busy
   float load_fraction = 0.0F;
   std::string load_what;
-  uint64_t doorbell = 0;
   proto::Ready loaded;        // once ready
   proto::StageReport report;  // the newest
 };

@@ -106,13 +106,13 @@ class PrefixOrders : public testing::Test {
   explicit PrefixOrders(bool on = true) : h_(Config(on)) { h_.BringUp(10); }
 
   RequestId Ask(std::vector<int32_t> prompt, uint32_t max_tokens = 10, uint32_t score_from = 0) {
-    RequestRecord record;
-    record.id = ++h_.last_id;
+    SequenceRequest record;
+    const RequestId id = ++h_.last_id;
     record.prompt = std::move(prompt);
-    record.max_tokens = max_tokens;
-    record.score_from = score_from;
-    h_.Do1(RequestArrived{record});
-    return record.id;
+    record.max_tokens = static_cast<int>(max_tokens);
+    record.score_from = static_cast<int>(score_from);
+    h_.Do1(RequestArrived{id, record});
+    return id;
   }
   // The newest order to open.
   proto::OpenSequence Opened() const {

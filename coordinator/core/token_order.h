@@ -6,7 +6,7 @@
 #include <map>
 #include <vector>
 
-#include "transport/control.pb.h"
+#include "coordinator/core/token_event.h"
 
 namespace exeunt {
 
@@ -18,7 +18,7 @@ class TokenOrder {
 
   // Takes an event and appends what has become contiguous to `out`. False: dropped, because it is of another
   // generation, outside the request's positions, or a duplicate.
-  bool Push(proto::TokenEvent event, std::vector<proto::TokenEvent>* out);
+  bool Push(TokenEvent event, std::vector<TokenEvent>* out);
   // Tokens that have come out so far.
   uint32_t delivered() const { return next_ - first_; }
 
@@ -27,7 +27,7 @@ class TokenOrder {
   uint32_t end_;
   uint32_t next_;
   uint32_t generation_ = 0;
-  std::map<uint32_t, proto::TokenEvent> waiting_;  // by position
+  std::map<uint32_t, TokenEvent> waiting_;  // by position
 };
 
 }  // namespace exeunt

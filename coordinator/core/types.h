@@ -2,43 +2,25 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "base/clock.h"
-#include "model/exit_setting.h"
-#include "model/sampling.h"
+#include "coordinator/core/token_event.h"
+#include "request/end_reason.h"
+#include "request/sequence_request.h"
 #include "transport/control.pb.h"
 
 namespace exeunt {
 
+// Never used twice; grows in order of arrival.
 using RequestId = uint64_t;
 
-constexpr int kFirstPriority = -100;
-constexpr int kLastPriority = 100;
-constexpr int kBackgroundPriority = kLastPriority + 1;  // of what no client waits for: never promoted
-
-// One answer that a client waits for (one prompt, one choice), as one record that could be stored and played
-// again. The text stop strings of a request are not here: who turns tokens into text matches them, and sends
-// StopRequest.
-struct RequestRecord {
-  RequestId id = 0;                         // never used twice; grows in order of arrival
-  std::shared_ptr<const std::string> body;  // canonical JSON; shared by the choices of one call; may be null
-  std::vector<int32_t> prompt;
-  uint32_t max_tokens = 0;
-  SamplingParams sampling;
-  ExitSetting exit;
-  std::vector<int32_t> end_tokens;
-  uint32_t score_from = 0;          // the prompt's tokens from here on come back as RequestScores; 0: none
-  std::string client;               // who asks; clients share by tokens
-  int priority = 0;                 // lower is earlier, kFirstPriority to kBackgroundPriority
-  std::optional<Duration> timeout;  // from arrival to the end; it fails when it passes
-
-  uint64_t positions() const { return prompt.size() + uint64_t{max_tokens}; }
-};
+// Positions that a request takes: its prompt's and its longest answer's.
+inline uint64_t Positions(const SequenceRequest& request) {
+  return request.prompt.size() + static_cast<uint64_t>(request.max_tokens);
+}
 
 // The first tokens of a prompt, whole pages, whose K/V another sequence of the pipeline holds.
 struct SharedPrefix {
@@ -56,8 +38,6 @@ enum class PipelineState {
 };
 const char* PipelineStateName(PipelineState state);
 
-enum class EndReason { kStop, kLength, kCancelled };
-
 enum class FailureKind {
   kContextLength,      // 400: prompt + max_tokens is over the model's context
   kTooLarge,           // 400: it would not fit into the whole KV budget
@@ -73,7 +53,8 @@ enum class FailureKind {
 // ---- events
 
 struct RequestArrived {
-  RequestRecord record;
+  RequestId id;
+  SequenceRequest request;
 };
 // The client is gone: whatever the request was doing is of no more use. Idempotent; unknown ids are ignored.
 struct ClientGone {
@@ -140,13 +121,13 @@ struct RequestAdmitted {
 // The next tokens, in order of position, no gaps. An end token is among them.
 struct RequestTokens {
   RequestId id;
-  std::vector<proto::TokenEvent> tokens;
+  std::vector<TokenEvent> tokens;
 };
 // What the full model says of the prompt's tokens, where asked for; all of them come before RequestFinished,
 // unless the request was cancelled.
 struct RequestScores {
   RequestId id;
-  std::vector<proto::PromptScore> scores;
+  std::vector<PromptScore> scores;
 };
 // Ends a request that was accepted. kCancelled: ClientGone or StopRequest came first.
 struct RequestFinished {

@@ -82,19 +82,18 @@ void Driver::TellAccepted(const std::vector<RequestId>& arrived) {
   }
 }
 
-RequestId Driver::Submit(RequestRecord record, std::shared_ptr<TokenSink> sink, Traffic traffic) {
+RequestId Driver::Submit(SequenceRequest request, std::shared_ptr<TokenSink> sink, Traffic traffic) {
   const RequestId id = ++last_id_;
-  record.id = id;
   Client& client = clients_[id];
   client.sink = std::move(sink);
   client.life.traffic = traffic;
-  client.life.prompt_tokens = record.prompt.size();
-  client.life.max_tokens = record.max_tokens;
-  client.life.choice = record.sampling.choice;
+  client.life.prompt_tokens = request.prompt.size();
+  client.life.max_tokens = static_cast<uint32_t>(request.max_tokens);
+  client.life.choice = request.sampling.choice;
   client.life.arrived = MonotonicNow();
   parts_.request_metrics->Submitted(traffic);
   arriving_.push_back(id);
-  Post(RequestArrived{std::move(record)});
+  Post(RequestArrived{id, std::move(request)});
   return id;
 }
 
@@ -148,7 +147,7 @@ void Driver::Do(RequestTokens& action) {
   const TimePoint now = MonotonicNow();
   const size_t taken = sink->OnTokens(action.tokens);
   for (size_t i = 0; i < taken; ++i) {
-    parts_.request_metrics->Token(now, action.tokens[i].exit_layer(), &client.life);
+    parts_.request_metrics->Token(now, action.tokens[i].exit_layer, &client.life);
   }
 }
 

@@ -28,8 +28,8 @@ class TokenSink {
   // It has left the queue, where it waited so long; so many of the prompt's tokens need not be computed.
   virtual void OnAdmitted(uint32_t /*cached_tokens*/, Duration /*waited*/) {}
   // Returns how many of them it takes: behind a stop string they are of no use.
-  virtual size_t OnTokens(const std::vector<proto::TokenEvent>& tokens) = 0;
-  virtual void OnScores(const std::vector<proto::PromptScore>&) {}  // where the record asked for them
+  virtual size_t OnTokens(const std::vector<TokenEvent>& tokens) = 0;
+  virtual void OnScores(const std::vector<PromptScore>&) {}  // where the record asked for them
   virtual void OnFinished(EndReason reason, uint32_t tokens) = 0;
   virtual void OnFailed(FailureKind kind, const std::string& message) = 0;
 };
@@ -51,8 +51,9 @@ class Driver {
   // Starts the pipelines; from here on time passes.
   void Start();
   uint16_t control_port() const { return control_->port(); }
-  // The record's id is filled in. `traffic` is whom the metrics count it for.
-  RequestId Submit(RequestRecord record, std::shared_ptr<TokenSink> sink, Traffic traffic = Traffic::kClient);
+  // `traffic` is whom the metrics count it for.
+  RequestId Submit(SequenceRequest request, std::shared_ptr<TokenSink> sink,
+                   Traffic traffic = Traffic::kClient);
   // The client has gone (or has all it wanted): its sink hears nothing more. Idempotent.
   void Abandon(RequestId id);
   void Stop(RequestId id);

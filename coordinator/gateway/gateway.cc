@@ -5,14 +5,21 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <chrono>
+#include <cstring>
 
+#include "coordinator/calls/body_writer.h"
+#include "coordinator/calls/call.h"
+#include "coordinator/calls/event_writer.h"
 #include "coordinator/gateway/cluster_view.h"
-#include "coordinator/gateway/generation.h"
 #include "coordinator/gateway/header_values.h"
+#include "coordinator/gateway/http_answer.h"
+#include "coordinator/gateway/http_text.h"
 #include "coordinator/gateway/metered_exchange.h"
 #include "coordinator/gateway/token_routes.h"
 #include "coordinator/openai/json_text.h"
 #include "coordinator/openai/openapi.h"
+#include "transport/control_auth.h"
 
 namespace exeunt {
 namespace {
@@ -22,6 +29,17 @@ namespace json = boost::json;
 constexpr std::string_view kModelPath = "/v1/models/";
 constexpr const char* kInvalidKey = "invalid_api_key";
 constexpr const char* kUnknownRoute = "unknown";  // in metrics
+
+int64_t SecondsSince1970() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+uint64_t RandomSeed() {
+  uint64_t seed = 0;
+  std::memcpy(&seed, NewControlNonce().data(), sizeof(seed));
+  return seed;
+}
 
 // The body of a POST: JSON, whatever else a browser could be made to send.
 ApiResult<json::object> JsonBody(const HttpRequest& request) {
@@ -38,47 +56,6 @@ ApiResult<json::object> JsonBody(const HttpRequest& request) {
   auto body = ParseRequestJson(request.body);
   if (!body) return ApiErrorOf(body.error(), "");
   return std::move(*body);
-}
-
-ApiResult<std::vector<std::vector<int32_t>>> EncodeAll(const ServedModel& model,
-                                                       const GenerationRequest& request) {
-  std::vector<std::vector<int32_t>> prompts;
-  if (request.chat) {
-    auto tokens =
-        EncodeChat(model, request.messages, request.rendering, request.add_special_tokens.value_or(false));
-    if (!tokens) return tokens.error();
-    prompts.push_back(std::move(*tokens));
-  }
-  for (const PromptInput& prompt : request.prompts) {
-    auto tokens = EncodePrompt(model, prompt, request.add_special_tokens.value_or(true));
-    if (!tokens) return tokens.error();
-    prompts.push_back(std::move(*tokens));
-  }
-  return prompts;
-}
-
-ApiResult<void> CheckPrompts(const ServedModel& model, const GenerationRequest& request,
-                             const std::vector<std::vector<int32_t>>& prompts) {
-  const char* param = request.chat ? "messages" : "prompt";
-  constexpr const char* kCode = "context_length_exceeded";
-  for (const auto& prompt : prompts) {
-    if (const auto usable = CheckTokens(model, param, prompt); !usable) return usable.error();
-    if (model.max_prompt_tokens > 0 && prompt.size() > model.max_prompt_tokens) {
-      return BadRequest(param,
-                        fmt::format("the prompt of '{}' has {} tokens, this server takes {} at most", param,
-                                    prompt.size(), model.max_prompt_tokens),
-                        kCode);
-    }
-    if (prompt.size() >= model.context_length) {
-      return BadRequest(
-          param,
-          fmt::format("the prompt of '{}' has {} tokens, the context of {} takes {} at most, and "
-                      "the answer's first",
-                      param, prompt.size(), model.context_length, model.context_length - 1),
-          kCode);
-    }
-  }
-  return {};
 }
 
 json::object CertificateView(const Certificate& c) {
@@ -238,33 +215,29 @@ void Gateway::Chat(const std::shared_ptr<HttpExchange>& exchange) { Generate(exc
 void Gateway::Generate(const std::shared_ptr<HttpExchange>& exchange, bool chat) {
   const auto body = JsonBody(exchange->request());
   if (!body) return Refuse(exchange.get(), body.error());
-  auto request = chat ? ParseChatRequest(*body, model_.limits) : ParseCompletionRequest(*body, model_.limits);
-  if (!request) return Refuse(exchange.get(), request.error());
-  if (const auto known = CheckModelName(model_, request->model); !known) {
-    return Refuse(exchange.get(), known.error());
-  }
-  if (const auto encoded = EncodeBadWords(model_, &*request); !encoded)
-    return Refuse(exchange.get(), encoded.error());
-  auto prompts = EncodeAll(model_, *request);
-  if (!prompts) return Refuse(exchange.get(), prompts.error());
-  if (const auto fit = CheckPrompts(model_, *request, *prompts); !fit)
-    return Refuse(exchange.get(), fit.error());
-  auto room = static_cast<int64_t>(model_.context_length);  // behind the longest prompt
-  for (const auto& prompt : *prompts) {
-    room = std::min(room, int64_t{model_.context_length} - static_cast<int64_t>(prompt.size()));
-  }
-  ApplyDefaultCertificate(model_.limits, room, &*request);
-  if (auditor_->FallsBack(request->certificate)) {  // sampling and limits stay the certificate's
-    request->certificate.clear();
-    request->exit = {};
-  }
-  parts_.request_metrics->Asked(request->n);
-  const GenerationContext context{.driver = parts_.driver,
-                                  .model = &model_,
-                                  .auditor = auditor_.get(),
-                                  .stream_comment_interval = parts_.stream_comment_interval};
-  StartGeneration(context, exchange, *request, std::make_shared<const std::string>(WriteJson(*body)),
-                  std::move(*prompts));
+  auto call = PrepareCall(model_,
+                          {.chat = chat,
+                           .client = exchange->request().client,
+                           .id = RandomId(""),
+                           .created = SecondsSince1970(),
+                           .seed = RandomSeed()},
+                          *body);
+  if (!call) return Refuse(exchange.get(), call.error());
+  if (auditor_->FallsBack(call->asked.certificate)) call->RunInFull();
+  parts_.request_metrics->Asked(call->asked.n);
+  const CallContext context{.driver = parts_.driver, .model = &model_, .auditor = auditor_.get()};
+  auto writer = WriterOf(*call, std::make_unique<HttpAnswer>(exchange));
+  const auto started = Call::Start(context, std::move(*call), std::move(writer));
+  exchange->on_gone = [weak = std::weak_ptr(started)] {
+    if (const auto live = weak.lock()) live->Abandon();
+  };
+}
+
+std::unique_ptr<AnswerWriter> Gateway::WriterOf(const PreparedCall& call,
+                                                std::unique_ptr<AnswerSink> sink) const {
+  if (!call.asked.stream) return std::make_unique<BodyWriter>(call.shape, std::move(sink));
+  const Duration comments = call.asked.comment_interval.value_or(parts_.stream_comment_interval);
+  return std::make_unique<EventWriter>(call.shape, std::move(sink), parts_.driver->io(), comments);
 }
 
 void Gateway::Tokenize(const std::shared_ptr<HttpExchange>& exchange) {

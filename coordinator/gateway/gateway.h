@@ -9,11 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/calls/answer_writer.h"
+#include "coordinator/calls/auditor.h"
+#include "coordinator/calls/prepare_call.h"
+#include "coordinator/calls/served_model.h"
 #include "coordinator/driver/driver.h"
 #include "coordinator/gateway/api_keys.h"
-#include "coordinator/gateway/auditor.h"
 #include "coordinator/gateway/http.h"
-#include "coordinator/gateway/served_model.h"
 #include "coordinator/metrics/http_metrics.h"
 
 namespace exeunt {
@@ -68,6 +70,7 @@ class Gateway {
   void Cluster(const std::shared_ptr<HttpExchange>& exchange);
   void Targets(const std::shared_ptr<HttpExchange>& exchange);
 
+  std::unique_ptr<AnswerWriter> WriterOf(const PreparedCall& call, std::unique_ptr<AnswerSink> sink) const;
   void Refuse(HttpExchange* exchange, const ApiError& error);
   // Of those for requests in flight, held as long as the result; null: there is none left.
   std::shared_ptr<void> TakePlace();

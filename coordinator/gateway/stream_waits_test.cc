@@ -6,7 +6,7 @@
 #include <boost/json.hpp>
 #include <optional>
 
-#include "coordinator/gateway/stream_pulse.h"
+#include "coordinator/calls/stream_pulse.h"
 #include "coordinator/testing/test_server.h"
 
 namespace exeunt {

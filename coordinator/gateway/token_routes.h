@@ -4,7 +4,7 @@
 
 #include <boost/json/object.hpp>
 
-#include "coordinator/gateway/served_model.h"
+#include "coordinator/calls/served_model.h"
 
 namespace exeunt {
 

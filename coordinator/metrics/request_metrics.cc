@@ -181,18 +181,6 @@ RequestMetrics::Totals RequestMetrics::ClientTotals() const {
   return totals;
 }
 
-const char* EndReasonName(EndReason reason) {
-  switch (reason) {
-    case EndReason::kStop:
-      return "stop";
-    case EndReason::kLength:
-      return "length";
-    case EndReason::kCancelled:
-      return "abort";
-  }
-  return "unknown";
-}
-
 const char* FailureKindName(FailureKind kind) {
   switch (kind) {
     case FailureKind::kContextLength:

@@ -1,5 +1,5 @@
 // RequestMetrics: what sequences cost and how long they take, for Prometheus. Those of clients and those that
-// audit (gateway/auditor.h) are told apart: only clients' have latencies.
+// audit (coordinator/calls/auditor.h) are told apart: only clients' have latencies.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -94,7 +94,6 @@ class RequestMetrics {
 };
 
 // How /metrics names them.
-const char* EndReasonName(EndReason reason);
 const char* FailureKindName(FailureKind kind);
 
 }  // namespace exeunt

@@ -15,8 +15,8 @@
 #include "base/clock.h"
 #include "certify/certificate.h"
 #include "coordinator/openai/api_error.h"
-#include "model/exit_setting.h"
-#include "model/sampling.h"
+#include "request/exit_setting.h"
+#include "request/sampling.h"
 #include "text/chat_rendering.h"
 
 namespace exeunt {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/exit_setting.h"
+#include "request/exit_setting.h"
 
 namespace exeunt {
 

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "coordinator/testing/fake_tokenizer.h"
-#include "model/exit_setting.h"
+#include "request/exit_setting.h"
 #include "transport/control_asio_client.h"
 
 namespace exeunt {

@@ -7,91 +7,46 @@
 
 #include "base/check.h"
 #include "coordinator/openai/json_text.h"
-#include "coordinator/testing/fake_tokenizer.h"
 
 namespace exeunt {
-namespace {
-
-ServedModel FakeModel(uint32_t context_length, const ChatTemplateText& chat_template) {
-  ServedModel model;
-  model.id = "fake";
-  model.context_length = context_length;
-  model.default_max_tokens = 100;
-  model.tokenizer = MakeFakeTokenizer(chat_template);
-  model.chat = LoadChat(*model.tokenizer, "").value();
-  model.limits.n_layers = 30;
-  model.limits.exit_layers = {12, 21};
-  model.limits.vocab_size = model.tokenizer->vocab_size();
-  return model;
-}
-
-}  // namespace
-
-TestServerOptions::TestServerOptions() {
-  core.stages = 2;
-  for (const auto& [begin, end] : {std::pair(0, 15), std::pair(15, 30)}) {
-    auto* range = core.plan.add_stages();
-    range->set_begin(begin);
-    range->set_end(end);
-  }
-  core.plan.add_exit_layers(12);
-  core.plan.add_exit_layers(21);
-  core.context_length = 500;
-  core.backoff_min = std::chrono::milliseconds(50);
-  core.shutdown_grace = std::chrono::milliseconds(200);
-  // Sanitizers and a busy machine are slow; no test here is about a worker that falls silent.
-  core.heartbeat_timeout = std::chrono::seconds(20);
+TestServerOptions::TestServerOptions() : core(TestCoreConfig()), cluster(TestClusterOptions()) {
   http.host = "127.0.0.1";
   http.port = 0;
-  cluster.secret = "a secret for tests";
 }
 
 TestServer::TestServer(TestServerOptions options)
-    : request_metrics_(&registry_, options.core.plan),
-      stage_metrics_(&registry_, options.core.pipelines, options.core.plan),
-      cluster_(&io_, options.cluster),
-      keys_(options.keys) {
-  ControlServerOptions control;
-  control.host = "127.0.0.1";
-  control.secret = options.cluster.secret;
-  driver_ = Driver::Make(options.core, control,
-                         {.io = &io_,
-                          .launcher = &cluster_,
-                          .request_metrics = &request_metrics_,
-                          .stage_metrics = &stage_metrics_})
-                .value();
-  cluster_.SetControlPort(driver_->control_port());
+    : cluster_(options.core, options.cluster), http_metrics_(&cluster_.registry()), keys_(options.keys) {
   ServedModel model = FakeModel(options.core.context_length, options.chat_template);
   model.limits.certificates = options.certificates;
   model.limits.default_certificate = options.default_certificate;
   model.max_prompt_tokens = options.max_prompt_tokens;
   gateway_ = std::make_unique<Gateway>(
-      std::move(model), Gateway::Parts{.driver = driver_.get(),
-                                       .registry = &registry_,
-                                       .request_metrics = &request_metrics_,
+      std::move(model), Gateway::Parts{.driver = &cluster_.driver(),
+                                       .registry = &cluster_.registry(),
+                                       .request_metrics = &cluster_.request_metrics(),
                                        .http_metrics = &http_metrics_,
-                                       .stage_metrics = &stage_metrics_,
+                                       .stage_metrics = &cluster_.stage_metrics(),
                                        .audits = options.audits,
                                        .keys = &keys_,
                                        .stream_comment_interval = options.stream_comment_interval,
                                        .max_requests = options.max_requests});
   options.http.admit = [this](HttpRequest* request) { return gateway_->Admit(request); };
   options.http.on_refused = [this](int status) { http_metrics_.Refused(status); };
-  http_ = HttpServer::Listen(&io_, options.http, [this](auto exchange) {
+  http_ = HttpServer::Listen(&cluster_.io(), options.http, [this](auto exchange) {
             gateway_->Handle(std::move(exchange));
           }).value();
-  driver_->Start();
-  thread_ = std::thread([this] { io_.run(); });
+  cluster_.Start();
+  thread_ = std::thread([this] { cluster_.io().run(); });
   if (options.wait_ready) CHECK(WaitCluster("/ready", "true"));
 }
 
 TestServer::~TestServer() {
-  io_.stop();
+  cluster_.io().stop();
   thread_.join();
 }
 
 void TestServer::Drain() {
-  boost::asio::post(io_, [this] { driver_->Drain([] {}); });
+  boost::asio::post(cluster_.io(), [this] { cluster_.driver().Drain([] {}); });
 }
 
 bool TestServer::WaitCluster(const std::string& pointer, const std::string& value) {

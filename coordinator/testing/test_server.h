@@ -1,18 +1,14 @@
 // TestServer: gateway, driver and a FakeCluster on a thread of their own, for tests over HTTP.
 #pragma once
 
-#include <prometheus/registry.h>
-
 #include <memory>
 #include <string>
 #include <thread>
 
-#include "coordinator/driver/driver.h"
 #include "coordinator/gateway/gateway.h"
 #include "coordinator/gateway/http_server.h"
-#include "coordinator/testing/fake_cluster.h"
-#include "coordinator/testing/fake_tokenizer.h"
 #include "coordinator/testing/http_client.h"
+#include "coordinator/testing/test_cluster.h"
 
 namespace exeunt {
 
@@ -40,20 +36,15 @@ class TestServer {
   explicit TestServer(TestServerOptions options = {});
   ~TestServer();
   uint16_t port() const { return http_->port(); }
-  FakeCluster& cluster() { return cluster_; }
+  FakeCluster& cluster() { return cluster_.workers(); }
   void Drain();
   // Waits (30 s at most) until /v1/cluster has this at a JSON pointer; false if it never has.
   bool WaitCluster(const std::string& pointer, const std::string& value);
 
  private:
-  boost::asio::io_context io_;
-  prometheus::Registry registry_;
-  RequestMetrics request_metrics_;
-  HttpMetrics http_metrics_{&registry_};
-  StageMetrics stage_metrics_;
-  FakeCluster cluster_;
+  TestCluster cluster_;
+  HttpMetrics http_metrics_;
   ApiKeys keys_;
-  std::unique_ptr<Driver> driver_;
   std::unique_ptr<Gateway> gateway_;
   std::unique_ptr<HttpServer> http_;
   std::thread thread_;

@@ -62,7 +62,8 @@ Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& s
   build.progress = [&] { channel->Progress(); };
   auto stage = scenario.options.backend->Build(build);
   CHECK_MSG(stage.has_value(), "{}", stage.error().message);
-  StageConfig config = MakeStageConfig(build, scenario.options.split, rank, 1);
+  StageConfig config =
+      MakeStageConfig(scenario.options.backend->info(), build, scenario.options.split, rank, 1);
   config.least_prefill_chunk_tokens = config.prefill_chunk_tokens = scenario.options.prefill_chunk_tokens;
   const CalmExitPolicy policy;
   StageRunner runner(config, &policy, LawExecutor(std::move(stage->executor)), channel.get());
@@ -161,7 +162,7 @@ bool Same(const Generated& got, const Generated& want, const std::map<uint64_t, 
     const auto it = got.find(sequence);
     const size_t n = it == got.end() ? 0 : it->second.size();
     if (n > tokens.size() || !finished.contains(sequence)) return false;
-    if (finished.at(sequence) != Finish::kCancelled && n != tokens.size()) return false;
+    if (finished.at(sequence) != EndReason::kCancelled && n != tokens.size()) return false;
     if (!std::equal(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(n),
                     n == 0 ? tokens.begin() : it->second.begin())) {
       return false;
@@ -197,7 +198,7 @@ int Main(int argc, char** argv) {
     one.backend = MakeCpuBackend({.isa = cpu::SupportedIsas().back()});  // EXEUNT_ISA is for the stages
     const Generated want = RunLaw(source, one, scenario.requests).generated;
     const auto cancelled = std::count_if(finished.begin(), finished.end(),
-                                         [](const auto& f) { return f.second == Finish::kCancelled; });
+                                         [](const auto& f) { return f.second == EndReason::kCancelled; });
     const bool same = Same(ToGenerated(all, scenario.requests), want, finished) &&
                       want.size() == scenario.requests.size() && (cancelled > 0) == scenario.cancels;
     std::printf("%s: %d stages, %s: %zu tokens, %td cancelled\n", same ? "PASS" : "FAIL", mpi.ranks(),

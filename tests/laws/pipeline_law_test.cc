@@ -100,7 +100,7 @@ TEST(PipelineLaw, RandomArrivalsAndCancelsDoNotChangeWhatOthersGet) {
         const auto& all = want.generated.at(id);
         const auto it = got.generated.find(id);
         const size_t n = it == got.generated.end() ? 0 : it->second.size();
-        if (finish.reason == Finish::kCancelled) {
+        if (finish.reason == EndReason::kCancelled) {
           ++cancelled;
           ASSERT_LE(n, all.size());
         } else {

@@ -76,7 +76,7 @@ TEST(PrefixLaw, SharingGivesTheSameBitsAndRunsFewerRows) {
 void CheckTokens(const LawRun& got, const LawRun& want) {
   for (const auto& [id, tokens] : got.generated) {
     const auto& all = want.generated.at(id);
-    if (got.finished.at(id).reason != Finish::kCancelled) {
+    if (got.finished.at(id).reason != EndReason::kCancelled) {
       ASSERT_EQ(tokens.size(), all.size());
     }
     ASSERT_LE(tokens.size(), all.size());

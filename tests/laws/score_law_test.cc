@@ -116,7 +116,8 @@ TEST_F(ScoreLaw, AFinishOrACancelAtAnyMomentLeavesNothingBehind) {
       options.prefill_chunk_tokens = 5;
       const LawRun run = RunLaw(RandomModel(TinyThirty(DType::kQ4_1)), options, requests, {true, seed, 0.2});
       int cancelled = 0;
-      for (const auto& [id, finish] : run.finished) cancelled += finish.reason == Finish::kCancelled ? 1 : 0;
+      for (const auto& [id, finish] : run.finished)
+        cancelled += finish.reason == EndReason::kCancelled ? 1 : 0;
       EXPECT_GT(cancelled, 0);
       EXPECT_LT(cancelled, 12);
     }

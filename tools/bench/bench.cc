@@ -146,7 +146,7 @@ Status Bench::Load() {
   }
   build.progress = [this] { channel_->Progress(); };
   ASSIGN_OR_RETURN(StageExecutor stage, backend_->Build(build));
-  StageConfig config = MakeStageConfig(build, split_, mpi_.rank(), 1);
+  StageConfig config = MakeStageConfig(backend_->info(), build, split_, mpi_.rank(), 1);
   config.prefill_chunk_tokens = options_.prefill_chunk;
   config.prefill_first = true;
   own_.work = stage.work;

@@ -9,6 +9,7 @@
 
 #include "backend/oracle/oracle_executor.h"
 #include "base/check.h"
+#include "kernels/kv_layout.h"
 #include "tools/bench/virtual_network.h"
 #include "worker/core/stage_runner.h"
 
@@ -58,7 +59,7 @@ SimulatedPipeline::SimulatedPipeline(const Simulation& simulation, const std::ve
     StageConfig config;
     config.rank = rank;
     config.split = simulation.split;
-    config.limits = {positions, kToken + 1, simulation.n_layers};
+    config.limits = {{positions, kToken + 1, simulation.n_layers}, kPageTokens};
     config.exit_layers = simulation.exit_layers;
     config.kv_pages = kKvPages;
     config.prefill_chunk_tokens = simulation.prefill_chunk_tokens;

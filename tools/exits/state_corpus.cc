@@ -60,6 +60,7 @@ Status StateCorpus::Generate(const CorpusOptions& options, const std::vector<Lay
   ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(*source_));
   ASSIGN_OR_RETURN(const auto lines, ReadPromptFile(options.prompts, options.limit));
   const ModelConfig& model = source_->config();
+  const auto backend = MakeCpuBackend();
   std::vector<SequenceSpec> specs;
   int positions = 1;
   for (size_t i = 0; i < lines.size(); ++i) {
@@ -70,8 +71,8 @@ Status StateCorpus::Generate(const CorpusOptions& options, const std::vector<Lay
     spec.sampling.temperature = 0.0F;
     spec.end_tokens = tokenizer->end_tokens();
     // The same border that a worker has.
-    auto checked = FromProto(ToProto(spec), {model.context_length, model.vocab_size, model.n_layers});
-    if (!checked) return Annotate(checked.error(), fmt::format("{}: prompt {}", options.prompts, i + 1));
+    const Status valid = Validate(spec, LimitsOf(model, backend->info()));
+    if (!valid) return Annotate(valid.error(), fmt::format("{}: prompt {}", options.prompts, i + 1));
     positions = std::max(positions, spec.positions());
     answers_.push_back({spec.prompt, spec.prompt_tokens()});
     specs.push_back(std::move(spec));
@@ -82,10 +83,10 @@ Status StateCorpus::Generate(const CorpusOptions& options, const std::vector<Lay
   build.kv_pages = PagesFor(options.streams, positions);
   build.threads = options.threads;
   build.progress = [this] { channel_->Progress(); };
-  ASSIGN_OR_RETURN(StageExecutor stage, MakeCpuBackend()->Build(build));
+  ASSIGN_OR_RETURN(StageExecutor stage, backend->Build(build));
   const CalmExitPolicy policy;
-  StageRunner runner(MakeStageConfig(build, split, rank_, 1), &policy, std::move(stage.executor),
-                     channel_.get());
+  StageRunner runner(MakeStageConfig(backend->info(), build, split, rank_, 1), &policy,
+                     std::move(stage.executor), channel_.get());
   ProgressBar bar("generating", specs.size());
   ASSIGN_OR_RETURN(const auto said, GenerateOverRanks(&runner, rank_, std::move(specs), options.streams,
                                                       [&bar] { bar.Advance(); }));

@@ -115,9 +115,9 @@ Status Sweep::Generate() {
       SequenceSpec spec = Spec(s, p);
       if (std::exchange(opened, true)) SharePrompt(specs.back(), &spec);
       // The same border that a worker has.
-      auto checked = FromProto(ToProto(spec), {model.context_length, model.vocab_size, model.n_layers});
-      if (!checked)
-        return Annotate(checked.error(), fmt::format("{}: prompt {}", request_.corpus.prompts, p + 1));
+      const Status valid = Validate(spec, LimitsOf(model, MakeCpuBackend()->info()));
+      if (!valid)
+        return Annotate(valid.error(), fmt::format("{}: prompt {}", request_.corpus.prompts, p + 1));
       positions = std::max(positions, spec.positions());
       specs.push_back(std::move(spec));
     }

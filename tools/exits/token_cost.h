@@ -9,7 +9,7 @@
 
 #include "model/config.h"
 #include "model/exit_heads_info.h"
-#include "model/exit_setting.h"
+#include "request/exit_setting.h"
 #include "tools/exits/sweep_file.h"
 
 namespace exeunt {

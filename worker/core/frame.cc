@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "worker/core/sequence_message.h"
 
 namespace exeunt {
 namespace {
@@ -148,11 +149,9 @@ Result<SequenceSpec> TakeOpen(std::span<const std::byte>* bytes, const SequenceL
   uint32_t size = 0;
   if (!Take(bytes, &size) || size > bytes->size())
     return DataLoss("frame: open of {} bytes is cut short", size);
-  proto::OpenSequence message;
-  if (!message.ParseFromArray(bytes->data(), static_cast<int>(size)))
-    return DataLoss("frame: open does not parse");
+  const std::span<const std::byte> spec = bytes->first(size);
   *bytes = bytes->subspan(size);
-  return FromProto(message, limits);
+  return SpecFromBytes(spec, limits);
 }
 
 }  // namespace
@@ -166,7 +165,7 @@ void EncodeFrame(const Frame& frame, std::vector<std::byte>* out) {
   CHECK_LE(frame.rows.size(), kMaxFrameRows);
   std::vector<std::byte> opens;
   for (const SequenceSpec& spec : frame.opens) {
-    const std::string text = ToProto(spec).SerializeAsString();
+    const std::string text = SpecBytes(spec);
     Append(static_cast<uint32_t>(text.size()), &opens);
     AppendBytes(text.data(), text.size(), &opens);
   }

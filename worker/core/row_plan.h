@@ -7,8 +7,8 @@
 #include <cstdint>
 
 #include "base/result.h"
-#include "model/exit_setting.h"
 #include "model/layer_span.h"
+#include "request/exit_setting.h"
 
 namespace exeunt {
 

@@ -1,5 +1,7 @@
 #include <cmath>
 
+#include "transport/request_message.h"
+#include "worker/core/sequence_message.h"
 #include "worker/core/testing/stage_fixture.h"
 
 namespace exeunt {
@@ -60,6 +62,13 @@ TEST(SequenceSpecTest, RefusesWhatAStageCouldNotRun) {
         m->set_score_from(32);
       },
       "score_from 32 is outside the prompt's own positions (32, 40)");
+  refuse(
+      [](auto* m) {
+        auto* token = m->add_generated();
+        token->set_token(1);
+        token->set_exit_layer(8);
+      },
+      "1 generated tokens are to be replayed, and replay is not built yet");
   refuse([](auto* m) { m->mutable_exit()->set_mode(2); }, "exit mode exact is not built yet");
   refuse([](auto* m) { m->mutable_exit()->set_mode(3); }, "exit mode verify is not built yet");
   refuse([](auto* m) { m->mutable_exit()->set_mode(9); }, "exit mode 9 is unknown");

@@ -9,6 +9,7 @@
 
 #include "backend/executor.h"
 #include "base/result.h"
+#include "request/end_reason.h"
 #include "worker/core/frame.h"
 #include "worker/core/sequence_spec.h"
 
@@ -74,7 +75,7 @@ struct PromptScoreOut {  // of a token of the prompt, by the full model
   float logprob = 0.0F;
   std::vector<std::pair<int32_t, float>> top;  // where log-probabilities of others are asked for
 };
-enum class Finish { kStop, kLength, kCancelled };
+using Finish = EndReason;
 struct SequenceFinishedOut {
   uint64_t sequence = 0;
   uint32_t generation = 0;

@@ -7,14 +7,18 @@
 
 namespace exeunt {
 
-StageConfig MakeStageConfig(const StageBuild& build, const std::vector<LayerSpan>& split, int rank,
-                            uint64_t epoch) {
+SequenceLimits LimitsOf(const ModelConfig& model, const BackendInfo& backend) {
+  return {{model.context_length, model.vocab_size, model.n_layers}, backend.page_tokens};
+}
+
+StageConfig MakeStageConfig(const BackendInfo& backend, const StageBuild& build,
+                            const std::vector<LayerSpan>& split, int rank, uint64_t epoch) {
   const ModelConfig& model = build.source->config();
   StageConfig config;
   config.rank = rank;
   config.split = split;
   config.epoch = epoch;
-  config.limits = {model.context_length, model.vocab_size, model.n_layers};
+  config.limits = LimitsOf(model, backend);
   config.exit_layers = build.exit_layers;
   config.kv_pages = build.kv_pages;
   return config;
@@ -41,7 +45,7 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
     ASSIGN_OR_RETURN(StageExecutor stage, options.backend->Build(build));
     std::unique_ptr<Executor> executor = std::move(stage.executor);
     if (options.wrap_executor) executor = options.wrap_executor(std::move(executor));
-    StageConfig config = MakeStageConfig(build, options.split, rank, options.epoch);
+    StageConfig config = MakeStageConfig(options.backend->info(), build, options.split, rank, options.epoch);
     config.least_prefill_chunk_tokens = config.prefill_chunk_tokens = options.prefill_chunk_tokens;
     config.max_batch_rows = options.max_batch_rows;
     config.eager_forwarding = options.eager_forwarding;

@@ -52,8 +52,11 @@ class LocalPipeline {
   std::vector<std::unique_ptr<StageRunner>> runners_;
 };
 
+// What sequences are held to that run through the model on the backend.
+SequenceLimits LimitsOf(const ModelConfig& model, const BackendInfo& backend);
+
 // The stage core that goes with an executor; what `build` does not say has its default.
-StageConfig MakeStageConfig(const StageBuild& build, const std::vector<LayerSpan>& split, int rank,
-                            uint64_t epoch);
+StageConfig MakeStageConfig(const BackendInfo& backend, const StageBuild& build,
+                            const std::vector<LayerSpan>& split, int rank, uint64_t epoch);
 
 }  // namespace exeunt

@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "model/model_source.h"
+#include "transport/request_message.h"
+#include "worker/core/sequence_message.h"
 #include "worker/process/local_pipeline.h"
 #include "worker/process/logits_digest.h"
 
@@ -21,18 +23,6 @@ constexpr auto kIdleReportEvery = std::chrono::seconds(1);  // idle time is repo
 constexpr auto kIdleWait = std::chrono::seconds(1);
 constexpr int kYieldTurns = 200;  // turns without work that only yield; then short sleeps
 constexpr auto kBackOff = std::chrono::microseconds(100);
-
-proto::FinishReason ToProto(Finish reason) {
-  switch (reason) {
-    case Finish::kStop:
-      return proto::FINISH_STOP;
-    case Finish::kLength:
-      return proto::FINISH_LENGTH;
-    case Finish::kCancelled:
-      return proto::FINISH_CANCELLED;
-  }
-  return proto::FINISH_UNSPECIFIED;
-}
 
 template <typename Message>
 void AddTop(const std::vector<std::pair<int32_t, float>>& top, Message* message) {
@@ -128,7 +118,7 @@ Status WorkerProcess::Load(const proto::Plan& plan) {
   const ModelConfig& model = source->config();
   RETURN_IF_ERROR(CheckPlan(plan, identity_, model));
   ASSIGN_OR_RETURN(const int pages, PlanPages(plan, *backend_, model));
-  limits_ = {model.context_length, model.vocab_size, model.n_layers};
+  limits_ = LimitsOf(model, backend_->info());
   std::vector<LayerSpan> split;
   for (const auto& stage : plan.stages()) split.push_back({stage.begin(), stage.end()});
   const LayerSpan own = split[static_cast<size_t>(identity_.rank)];
@@ -160,7 +150,7 @@ Status WorkerProcess::Load(const proto::Plan& plan) {
   };
   ASSIGN_OR_RETURN(StageExecutor stage, backend_->Build(build));
 
-  StageConfig config = MakeStageConfig(build, split, identity_.rank, identity_.epoch);
+  StageConfig config = MakeStageConfig(backend_->info(), build, split, identity_.rank, identity_.epoch);
   config.prefill_chunk_tokens = plan.prefill_chunk_tokens();
   config.max_batch_rows = plan.max_batch_rows();
   policy_ = std::make_unique<CalmExitPolicy>();
@@ -252,7 +242,6 @@ void WorkerProcess::SendOutputs(const StageOutputs& out) {
       event->set_position(static_cast<uint32_t>(t.position));
       event->set_token(t.token);
       event->set_exit_layer(t.exit_layer);
-      event->set_confidence(t.confidence);
       event->set_logprob(t.logprob);
       AddTop(t.top, event);
       if (!t.logits.empty()) event->set_logits_digest(LogitsDigest(t.logits));

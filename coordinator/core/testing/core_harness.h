@@ -142,13 +142,13 @@ class CoreHarness {
     actions.clear();
   }
   RequestId Arrive(size_t prompt, uint32_t max_tokens, uint32_t score_from = 0) {
-    return Arrive({.score_from = score_from}, prompt, max_tokens);
+    return Arrive({.score_from = static_cast<int>(score_from)}, prompt, max_tokens);
   }
-  RequestId Arrive(RequestRecord record, size_t prompt, uint32_t max_tokens) {
-    const RequestId id = record.id = ++last_id;
+  RequestId Arrive(SequenceRequest record, size_t prompt, uint32_t max_tokens) {
+    const RequestId id = ++last_id;
     record.prompt.assign(prompt, static_cast<int32_t>(id));  // none begins as another
-    record.max_tokens = max_tokens;
-    Do1(RequestArrived{std::move(record)});
+    record.max_tokens = static_cast<int>(max_tokens);
+    Do1(RequestArrived{id, std::move(record)});
     return id;
   }
 

@@ -7,7 +7,7 @@
 #include "worker/core/frame.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const exeunt::SequenceLimits limits{4096, 1000, 30};
+  const exeunt::SequenceLimits limits{{4096, 1000, 30}, 32};
   exeunt::Frame frame;
   if (!exeunt::DecodeFrame({reinterpret_cast<const std::byte*>(data), size}, limits, &frame)) return 0;
   std::vector<std::byte> bytes;

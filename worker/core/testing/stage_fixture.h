@@ -13,7 +13,7 @@
 
 namespace exeunt {
 
-inline constexpr SequenceLimits kLimits{256, 100, 8};
+inline constexpr SequenceLimits kLimits{{256, 100, 8}, 32};
 
 inline StageConfig Config(int rank, int ranks) {
   StageConfig config;

@@ -1,0 +1,18 @@
+// What a worker says of the likeliest tokens at a position, as answers list them.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/core/token_event.h"
+#include "text/tokenizer.h"
+#include "transport/control.pb.h"
+
+namespace exeunt {
+
+// Pieces and log-probabilities, in the worker's order.
+std::vector<std::pair<std::string, float>> LikeliestTokens(const Tokenizer& tokenizer,
+                                                           const std::vector<LikelyToken>& top);
+
+}  // namespace exeunt

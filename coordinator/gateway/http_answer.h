@@ -1,0 +1,29 @@
+// HttpAnswer: the answer to a call as the answer to an HTTP exchange.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "coordinator/calls/answer_writer.h"
+#include "coordinator/gateway/http.h"
+
+namespace exeunt {
+
+// The answer to a request that failed; Retry-After where it is to be tried again.
+HttpResponse ErrorResponse(const ApiError& error);
+
+class HttpAnswer : public AnswerSink {
+ public:
+  explicit HttpAnswer(std::shared_ptr<HttpExchange> exchange) : exchange_(std::move(exchange)) {}
+
+  void Body(std::string body) override { exchange_->Respond({.status = 200, .body = std::move(body)}); }
+  void Refuse(const ApiError& error) override { exchange_->Respond(ErrorResponse(error)); }
+  void Begin() override;
+  void Write(std::string_view bytes) override { exchange_->Write(bytes); }
+  void End() override { exchange_->EndStream(); }
+
+ private:
+  const std::shared_ptr<HttpExchange> exchange_;
+};
+
+}  // namespace exeunt
