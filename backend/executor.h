@@ -25,7 +25,7 @@ struct LayerRow {
   int32_t position = 0;
   int32_t token = -1;  // its embedding becomes the state first, where SegmentJob::embed is set
   const std::vector<int32_t>* pages = nullptr;
-  // For a signal kCandidates: whose prompt this is. The executor may keep what it makes of it until
+  // For measures that are per_prompt: whose prompt this is. The executor may keep what it makes of it until
   // Forget(sequence).
   uint64_t sequence = 0;
   const std::vector<int32_t>* prompt = nullptr;
@@ -34,7 +34,7 @@ struct LayerRow {
 struct SegmentResult {
   std::vector<float> signals;  // one per run row where SegmentJob::signals is not empty
   // The likeliest token by the preview of the head (model/exit_heads_info.h) or among the candidates, one per
-  // run row where any of the signals is kPreview or kCandidates; -1 for the others.
+  // run row where any of the measures gives_token; -1 for the others.
   std::vector<int32_t> previews;
 };
 
@@ -47,8 +47,7 @@ struct SegmentJob {
   bool embed = false;
   std::vector<LayerRow> run;
   std::vector<LayerRow> fill;
-  // Confidence wanted of run[i] at the end: kState (cosine of the last two states), kClassifier, kPreview or
-  // kCandidates; others none. Empty: none of any row.
+  // The measure whose confidence is wanted of run[i] at the end; kForced: none. Empty: none of any row.
   std::vector<ExitMeasure> signals;
   SegmentResult result;
 };

@@ -168,15 +168,15 @@ Status CheckExitDefaults(const Config& config) {
                            config.default_exit_mode);
   }
   const auto measure = ExitMeasureOf(config.default_exit_measure);
-  if (!measure || measure == ExitMeasure::kForced) {
-    return InvalidArgument(
-        "--default-exit-measure is '{}', it must be softmax, state, classifier, preview "
-        "or candidates",
-        config.default_exit_measure);
+  if (!measure || Info(*measure).signal == SignalSource::kNothing) {
+    std::vector<const char*> names;
+    for (const ExitMeasureInfo& info : kExitMeasures) {
+      if (info.signal != SignalSource::kNothing) names.push_back(info.name);
+    }
+    return InvalidArgument("--default-exit-measure is '{}', it must be one of {}",
+                           config.default_exit_measure, fmt::join(names, ", "));
   }
-  const bool fitted = measure == ExitMeasure::kClassifier || measure == ExitMeasure::kPreview ||
-                      measure == ExitMeasure::kCandidates;
-  if (fitted && config.exits.empty()) {
+  if (Info(*measure).needs != ExitArtefact::kNone && config.exits.empty()) {
     return InvalidArgument("--default-exit-measure {} needs --exits", config.default_exit_measure);
   }
   return AtLeast("--default-exit-min-layer", config.default_exit_min_layer, 0);

@@ -117,10 +117,9 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
     ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(config.exits, shape.n_layers));
     RETURN_IF_ERROR(FittedTo(exits, config.exits, source.ContentHash()));  // before every worker says so
     RETURN_IF_ERROR(AddCertificates(config, source, &model.limits));
-    model.limits.has_preview = exits.preview.has_value();
-    model.limits.has_candidates = exits.candidates.has_value();
-    model.limits.has_classifier = std::any_of(exits.exits.begin(), exits.exits.end(),
-                                              [](const ExitHeadInfo& exit) { return exit.classifier; });
+    for (const ExitMeasureInfo& info : kExitMeasures) {
+      if (exits.Has(info.needs)) model.limits.artefacts.insert(info.needs);
+    }
   }
   model.limits.default_exit = DefaultExit(config);
   model.limits.vocab_size = shape.vocab_size;

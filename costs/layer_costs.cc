@@ -50,9 +50,8 @@ Result<int> LastExit(const ExitLook& look, int n_layers) {
   int last = 0;
   if (!look.exits_directory.empty()) {
     ASSIGN_OR_RETURN(const ExitHeadsInfo info, LoadExitHeadsInfo(look.exits_directory, n_layers));
-    const bool preview = look.measure == ExitMeasure::kPreview;
     for (const ExitHeadInfo& exit : info.exits) {
-      if (preview ? info.preview.has_value() : info.candidates && exit.outside) last = exit.layer;
+      if (info.Has(Info(look.measure).needs, exit)) last = exit.layer;
     }
   }
   if (last > 0) return last;
@@ -94,7 +93,7 @@ Result<LayerCosts> MeasureLayerCosts(const Backend& backend, std::shared_ptr<con
   StageBuild build;
   build.layers = {model.n_layers - enough, model.n_layers};  // the last layers: with the head
   int exit = 0;                                              // after this layer: what it costs; 0: none
-  if (look.measure == ExitMeasure::kPreview || look.measure == ExitMeasure::kCandidates) {
+  if (Info(look.measure).gives_token) {
     ASSIGN_OR_RETURN(exit, LastExit(look, model.n_layers));
     build.layers.begin = std::min(build.layers.begin, exit - 1);
     build.exits_directory = look.exits_directory;
@@ -131,7 +130,7 @@ Result<LayerCosts> MeasureLayerCosts(const Backend& backend, std::shared_ptr<con
                    Curve(times, &JobTimes::head, 1),
                    {}};
   if (exit > 0) costs.exit = Curve(times, &JobTimes::exit, 1);
-  if (look.measure == ExitMeasure::kSoftmax) costs.exit = costs.head;
+  if (Info(look.measure).signal == SignalSource::kHead) costs.exit = costs.head;
   return costs;
 }
 

@@ -34,19 +34,17 @@ LayerCosts EstimateLayerCosts(const ModelConfig& config) {
 std::optional<CostCurve> EstimateExitCost(const ModelConfig& config, const ExitHeadsInfo& exits,
                                           ExitMeasure measure) {
   const double d = config.d_model;
-  switch (measure) {
-    case ExitMeasure::kSoftmax:
-      return EstimateLayerCosts(config).head;
-    case ExitMeasure::kPreview:
+  if (Info(measure).signal == SignalSource::kHead) return EstimateLayerCosts(config).head;
+  switch (Info(measure).needs) {
+    case ExitArtefact::kPreview:
       if (!exits.preview) return std::nullopt;
       return CostCurve(exits.preview->rank * (d + config.vocab_size) +
                        exits.preview->groups * kPreviewGroupTokens * d);
-    case ExitMeasure::kCandidates:
+    case ExitArtefact::kCandidates:
       if (!exits.candidates) return std::nullopt;
       return CostCurve(static_cast<double>(exits.candidates->tokens.size()) * d);
-    case ExitMeasure::kState:
-    case ExitMeasure::kClassifier:
-    case ExitMeasure::kForced:
+    case ExitArtefact::kNone:
+    case ExitArtefact::kClassifier:
       return std::nullopt;
   }
   return std::nullopt;

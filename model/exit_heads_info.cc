@@ -1,5 +1,7 @@
 #include "model/exit_heads_info.h"
 
+#include <algorithm>
+
 #include <boost/json.hpp>
 
 #include "base/error.h"
@@ -81,6 +83,26 @@ Result<CandidatesInfo> ParseCandidates(const boost::json::object& object) {
 }
 
 }  // namespace
+
+bool ExitHeadsInfo::Has(ExitArtefact artefact, const ExitHeadInfo& exit) const {
+  switch (artefact) {
+    case ExitArtefact::kNone:
+      return true;
+    case ExitArtefact::kClassifier:
+      return exit.classifier;
+    case ExitArtefact::kPreview:
+      return preview.has_value();
+    case ExitArtefact::kCandidates:
+      return candidates.has_value() && exit.outside;
+  }
+  return false;
+}
+
+bool ExitHeadsInfo::Has(ExitArtefact artefact) const {
+  return artefact == ExitArtefact::kNone ||
+         std::any_of(exits.begin(), exits.end(),
+                     [&](const ExitHeadInfo& exit) { return Has(artefact, exit); });
+}
 
 Result<ExitHeadsInfo> ParseExitHeadsInfo(const std::string& text, int n_layers) {
   ASSIGN_OR_RETURN(const auto json, ParseJsonObject(text));

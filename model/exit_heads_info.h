@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "request/exit_measure.h"
 
 namespace exeunt {
 
@@ -33,6 +34,10 @@ struct ExitHeadsInfo {
   std::optional<PreviewInfo> preview;
   std::optional<CandidatesInfo> candidates;
   std::vector<ExitHeadInfo> exits;  // ascending layers, each in [1, n_layers)
+
+  // Whether the exit, or any of them, has what was fitted.
+  bool Has(ExitArtefact artefact, const ExitHeadInfo& exit) const;
+  bool Has(ExitArtefact artefact) const;
 };
 // The text of an exits.json. Errors name key, value and limit.
 Result<ExitHeadsInfo> ParseExitHeadsInfo(const std::string& text, int n_layers);

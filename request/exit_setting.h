@@ -7,22 +7,17 @@
 #include <string_view>
 #include <vector>
 
+#include "request/exit_measure.h"
+
 namespace exeunt {
 
 // Numbers that the wire keeps.
 enum class ExitMode : uint32_t { kOff, kPropagate, kExact, kVerify };
-// kPreview: kSoftmax by a head of few directions that was fitted (backend/cpu/preview_head.h). kCandidates: by the
-// head of few tokens and an estimate of the others (backend/cpu/candidate_head.h).
-enum class ExitMeasure : uint32_t { kSoftmax, kState, kClassifier, kForced, kPreview, kCandidates };
 
 // As requests, options and reports write them.
 inline constexpr std::array<const char*, 4> kExitModeNames = {"off", "propagate", "exact", "verify"};
-inline constexpr std::array<const char*, 6> kExitMeasureNames = {"softmax", "state",   "classifier",
-                                                                 "forced",  "preview", "candidates"};
 const char* ExitModeName(ExitMode mode);
-const char* ExitMeasureName(ExitMeasure measure);
 std::optional<ExitMode> ExitModeOf(std::string_view name);
-std::optional<ExitMeasure> ExitMeasureOf(std::string_view name);
 
 // One exit of the `forced` measure: tokens leave after `layer` with `probability`; what remains of 1 runs all
 // layers.

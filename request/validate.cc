@@ -97,7 +97,7 @@ Status CheckSampling(const SamplingParams& s, int vocab_size) {
 Status CheckExit(const ExitSetting& e, int n_layers) {
   if (e.mode > ExitMode::kVerify)
     return InvalidArgument("exit mode {} is unknown", static_cast<uint32_t>(e.mode));
-  if (e.measure > ExitMeasure::kCandidates)
+  if (!IsExitMeasure(e.measure))
     return InvalidArgument("exit measure {} is unknown", static_cast<uint32_t>(e.measure));
   if (e.decay && e.decay->n <= 0) return InvalidArgument("exit decay n {} is not positive", e.decay->n);
   for (const ForcedExit& f : e.forced) {

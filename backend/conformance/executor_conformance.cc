@@ -246,8 +246,8 @@ class Conformance {
       EXPECT_EQ(again.signals, want.signals) << ExitMeasureName(measure);
       EXPECT_EQ(again.previews, want.previews) << ExitMeasureName(measure);
       EXPECT_EQ(want.signals.size(), second.size());
-      const bool gives_tokens = measure == ExitMeasure::kPreview || measure == ExitMeasure::kCandidates;
-      EXPECT_EQ(want.previews.size(), gives_tokens ? second.size() : 0) << ExitMeasureName(measure);
+      EXPECT_EQ(want.previews.size(), Info(measure).gives_token ? second.size() : 0)
+          << ExitMeasureName(measure);
     }
   }
 

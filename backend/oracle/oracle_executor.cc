@@ -152,7 +152,7 @@ Status OracleExecutor::RunSegment(SegmentJob* job) {
     const ExitMeasure measure = job->signals[i];
     const uint64_t digest = keeps_states() ? state(job->run[i]) : 0;
     result.signals[i] = keeps_states() ? Share(Mix(digest, static_cast<uint64_t>(job->layer_end))) : 0.0F;
-    if (measure != ExitMeasure::kPreview && measure != ExitMeasure::kCandidates) continue;
+    if (!Info(measure).gives_token) continue;
     if (result.previews.empty()) result.previews.assign(job->signals.size(), -1);
     result.previews[i] = TokenOf(digest, job->layer_end);
   }

@@ -35,8 +35,7 @@ std::string Uncovered(FieldReader* fields, const Certificate& certificate, Gener
   if (sampling.min_p > 0 && certificate.temperature > 0)
     return fmt::format("'min_p' 0, not {}", sampling.min_p);
   if (request->ranked()) return "an answer as it comes, not the best of several";
-  const ExitMeasure measure = certificate.setting.measure;
-  if (sampling.n_logprobs >= 0 && (measure == ExitMeasure::kPreview || measure == ExitMeasure::kCandidates))
+  if (sampling.n_logprobs >= 0 && Info(certificate.setting.measure).gives_token)
     return "tokens of the preview, not of the whole head, which 'logprobs' needs";
   return {};
 }

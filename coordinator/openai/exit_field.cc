@@ -41,9 +41,8 @@ void ReadMeasure(FieldReader* fields, const ApiLimits& limits, ExitSetting* sett
   if (!measure) {
     fields->Fail("measure", fmt::format("exit measure '{}' is unknown; there are {}", Excerpt(*name),
                                         fmt::join(kExitMeasureNames, ", ")));
-  } else if ((*measure == ExitMeasure::kClassifier && !limits.has_classifier) ||
-             (*measure == ExitMeasure::kPreview && !limits.has_preview) ||
-             (*measure == ExitMeasure::kCandidates && !limits.has_candidates)) {
+  } else if (const ExitArtefact needs = Info(*measure).needs;
+             needs != ExitArtefact::kNone && !limits.artefacts.contains(needs)) {
     fields->Fail(
         "measure",
         fmt::format("exit measure '{}' needs exits that were fitted for this model (--exits)", *name),

@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -25,9 +26,7 @@ namespace exeunt {
 struct ApiLimits {
   int n_layers = 0;
   std::vector<int> exit_layers;                    // exits are possible after so many layers
-  bool has_classifier = false;                     // an exit with a fitted classifier is configured
-  bool has_preview = false;                        // exits with a fitted preview of the head are
-  bool has_candidates = false;                     // exits with fitted candidates are
+  std::set<ExitArtefact> artefacts;                // that were fitted for the exits
   ExitSetting default_exit;                        // where a request says nothing
   std::vector<Certificate> certificates;           // that hold for what is served
   std::map<std::string, std::string> uncertified;  // certificates and families that do not, and why

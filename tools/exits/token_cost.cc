@@ -13,8 +13,8 @@ TokenCost::TokenCost(const ModelConfig& model, const ExitHeadsInfo& exits, std::
   const double layer = costs.layer.At(1);
   fill_ = costs.fill.At(1) / layer;
   head_ = costs.head.At(1) / layer;
-  for (const auto measure : {ExitMeasure::kSoftmax, ExitMeasure::kPreview, ExitMeasure::kCandidates}) {
-    if (const auto look = EstimateExitCost(model, exits, measure)) looks_[measure] = look->At(1) / layer;
+  for (const ExitMeasureInfo& info : kExitMeasures) {
+    if (const auto look = EstimateExitCost(model, exits, info.measure)) looks_[info.measure] = look->At(1) / layer;
   }
 }
 

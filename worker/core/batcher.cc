@@ -119,7 +119,7 @@ void Batcher::Take(size_t index, SequenceTable* sequences, Batch* batch, Segment
     const bool measured = row.plan.MayExit() && segment.exit && MayExit(s->spec->exit, segment.layers.end);
     // kForced stands for "nothing to measure".
     job->signals.push_back(measured ? s->spec->exit.measure : ExitMeasure::kForced);
-    signals |= job->signals.back() != ExitMeasure::kForced && job->signals.back() != ExitMeasure::kSoftmax;
+    signals |= Info(job->signals.back()).signal == SignalSource::kSegment;
     job->run.push_back(layer_row);
   }
   if (!signals) job->signals.clear();

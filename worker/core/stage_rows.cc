@@ -66,7 +66,7 @@ void Stage::Decide(const Sequence& sequence, const QueuedRow& row, size_t index,
   uint8_t leaves = row.row.plan.WantsHead(layer) ? 1 : 0;
   bool decide = false;
   if (leaves == 0 && row.row.plan.MayExit() && segment.exit && MayExit(exit, layer)) {
-    decide = exit.measure == ExitMeasure::kSoftmax;
+    decide = Info(exit.measure).signal == SignalSource::kHead;
     const ExitQuery query = Query(*sequence.spec, row.row, layer, signal);
     if (!decide) policy_->Decide({&query, 1}, {&leaves, 1});
   }
@@ -104,8 +104,8 @@ void Stage::HeadDone(const std::vector<HeadEntry>& entries, std::vector<HeadRowR
       Continue(entry.row, entry.segment);
       continue;
     }
-    const bool softmax = sequence->spec->exit.measure == ExitMeasure::kSoftmax;
-    Leave(*sequence, entry.row, entry.segment, &result, softmax ? result.softmax_margin : entry.confidence);
+    const bool by_head = Info(sequence->spec->exit.measure).signal == SignalSource::kHead;
+    Leave(*sequence, entry.row, entry.segment, &result, by_head ? result.softmax_margin : entry.confidence);
   }
 }
 

@@ -127,7 +127,7 @@ void Stage::EndIfDone(Sequence* sequence) {
   }
   if (!sequence->IsUnused()) return;
   const uint64_t id = sequence->id();
-  if (sequence->spec->exit.measure == ExitMeasure::kCandidates) actions_.push_back(ForgetSequence{id});
+  if (Info(sequence->spec->exit.measure).per_prompt) actions_.push_back(ForgetSequence{id});
   sequences_.Release(*sequence);
   actions_.push_back(SequenceClosedOut{id});
 }
