@@ -1,5 +1,8 @@
 #include "coordinator/config.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 
 #include "base/error.h"

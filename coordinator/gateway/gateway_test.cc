@@ -296,6 +296,7 @@ TEST(Gateway, ModelsTokensAndMetrics) {
   EXPECT_EQ(Fetch(server.port(), "POST", "/detokenize", R"({"tokens":[104,105]})").body,
             R"({"prompt":"hi"})");
   EXPECT_EQ(Fetch(server.port(), "POST", "/detokenize", R"({"tokens":[1000]})").status, 400);
+  EXPECT_EQ(Fetch(server.port(), "POST", "/detokenize", R"({"tokens":[[70]]})").status, 400);
   EXPECT_EQ(Complete(server, R"("n":1)").status, 200);
   const std::string metrics = Fetch(server.port(), "GET", "/metrics").body;
   EXPECT_THAT(metrics, HasSubstr("exeunt_request_success_total{finished_reason=\"stop\"} 1"));

@@ -76,8 +76,10 @@ ApiResult<json::object> DetokenizeReply(const ServedModel& model, const json::ob
   // Ids that only one of the two has have a text, or none.
   const int ids = std::max(model.limits.vocab_size, model.tokenizer->vocab_size());
   const auto prompts = ParsePrompts(value, ids);
-  const auto* tokens =
-      prompts && prompts->size() == 1 ? std::get_if<std::vector<int32_t>>(&prompts->front()) : nullptr;
+  const bool nested = value->get_array().front().is_array();
+  const auto* tokens = prompts && prompts->size() == 1 && !nested
+                           ? std::get_if<std::vector<int32_t>>(&prompts->front())
+                           : nullptr;
   if (tokens == nullptr) {
     return BadRequest("tokens", fmt::format("'tokens' is {}, it must be a list of token ids in [0, {})",
                                             JsonExcerpt(*value), ids));

@@ -20,7 +20,7 @@ TEST(LateLaw, LateJobsAndCopiesChangeNothing) {
   options.kv_pages = 256;
   const Generated want = RunLaw(model, options, requests).generated;
   for (const int stages : {1, 2, 5}) {
-    for (const uint64_t seed : {1, 2}) {
+    for (const uint64_t seed : {uint64_t{1}, uint64_t{2}}) {
       options.split = EvenSplit(30, stages);
       options.wrap_executor = [seed](std::unique_ptr<Executor> e) -> std::unique_ptr<Executor> {
         return std::make_unique<LateExecutor>(std::move(e), seed);
