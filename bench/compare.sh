@@ -30,7 +30,7 @@ done
 
 root="$(cd "$(dirname "$0")/.." && pwd)"
 exeunt="$root/build/tools/exeunt"
-configure="cmake -S $root -B $root/build -G Ninja -DCMAKE_BUILD_TYPE=Release"
+configure="cd $root && cmake --preset release"
 [ -x "$exeunt" ] || die "there is no $exeunt; build it with: $configure && ninja -C $root/build exeunt"
 [ "$(nproc)" -ge 2 ] || die "two cores are needed, this process has $(nproc)"
 [ -n "$model" ] || model="$("$root/deploy/get_model.sh")"

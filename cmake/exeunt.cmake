@@ -4,6 +4,9 @@
 #   exeunt_test(file.cc DEPS ...)               a GoogleTest binary named after the file
 #   exeunt_fuzz(file.cc CORPUS dir DEPS ...)    a libFuzzer target, and a test that replays its corpus
 
+# Where installed headers lie. They include each other by their paths in the source tree.
+set(EXEUNT_INSTALL_HEADERS "include/exeunt")
+
 # Flags of every target of ours (third-party headers are SYSTEM).
 add_library(exeunt_flags INTERFACE)
 target_compile_options(exeunt_flags INTERFACE -Wall -Wextra -Wconversion -Werror
@@ -26,8 +29,9 @@ endif()
 function(exeunt_library name)
   cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
   add_library(${name} STATIC ${A_SOURCES})
-  target_link_libraries(${name} PUBLIC ${A_DEPS} PRIVATE exeunt_flags)
-  target_include_directories(${name} PUBLIC "${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${name} PUBLIC ${A_DEPS} PRIVATE $<BUILD_INTERFACE:exeunt_flags>)
+  target_include_directories(${name} PUBLIC "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>"
+                             "$<INSTALL_INTERFACE:${EXEUNT_INSTALL_HEADERS}>")
 endfunction()
 
 function(exeunt_executable name)

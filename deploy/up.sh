@@ -73,9 +73,8 @@ key_header() { [ -z "${EXEUNT_API_KEY:-}" ] || echo "Authorization: Bearer $EXEU
 
 "$root/deploy/install.sh" build run ${monitoring:+monitoring}
 say "building (Release)"
-export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
-cmake -S "$root" -B "$root/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER_LAUNCHER=ccache >/dev/null
-ninja -C "$root/build" exeunt exeunt-worker exeunt-coordinator >&2
+(cd "$root" && cmake --preset release >/dev/null &&
+  cmake --build --preset release --target exeunt exeunt-worker exeunt-coordinator >&2)
 [ -n "$model" ] || model="$("$root/deploy/get_model.sh")"
 [ -e "$model" ] || die "--model $model does not exist"
 model="$(realpath "$model")"

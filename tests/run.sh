@@ -17,9 +17,6 @@ for arg in "$@"; do
   esac
 done
 
-# A checkout elsewhere finds what this one compiled.
-export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
-
 passed=0 failed=0 skipped=0
 report() { # NAME STATUS
   if [ "$2" -eq 0 ]; then
@@ -29,13 +26,16 @@ report() { # NAME STATUS
   fi
 }
 
-# build DIR TARGET [cmake options]: configures and builds; a failure counts as a failed test.
+# The build folder of a preset of CMakePresets.json.
+folder() { [ "$1" = release ] && echo build || echo "build-$1"; }
+
+# build PRESET: configures and builds; a failure counts as a failed test.
 build() {
-  local dir="$1" target="$2"; shift 2
+  local dir; dir="$(folder "$1")"
   echo "== build $dir"
   local log="$dir/build.log"
   mkdir -p "$dir"
-  if cmake -S . -B "$dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@" >"$log" 2>&1 && ninja -C "$dir" "$target" >>"$log" 2>&1; then
+  if cmake --preset "$1" >"$log" 2>&1 && cmake --build --preset "$1" >>"$log" 2>&1; then
     report "build $dir" 0
   else
     tail -n 40 "$log"
@@ -44,12 +44,12 @@ build() {
   fi
 }
 
-# run_tests DIR [ctest options]: ctest prints a line per test.
+# run_tests PRESET: ctest prints a line per test.
 run_tests() {
-  local dir="$1"; shift
+  local dir; dir="$(folder "$1")"
   echo "== tests of $dir"
   local log="$dir/ctest.log"
-  ctest --test-dir "$dir" --output-on-failure --no-tests=error "$@" 2>&1 | tee "$log"
+  ctest --preset "$1" 2>&1 | tee "$log"
   local ok bad
   ok=$(grep -cE '^ *[0-9]+/[0-9]+ Test +#.* Passed' "$log")
   bad=$(grep -cE '^ *[0-9]+/[0-9]+ Test +#.*(\*\*\*|Not Run)' "$log")
@@ -73,16 +73,11 @@ report "no file over 400 lines $long" $?
 python3 tests/rooms.py
 report "includes between folders" $?
 
-export CC=gcc CXX=g++
-build build all && run_tests build -j2
+build release && run_tests release
 if [ "$quick" -eq 0 ]; then
-  export CC=clang-14 CXX=clang++-14
-  export UBSAN_OPTIONS=print_stacktrace=1
   # clang, ASan and UBSan: the folders' own tests, the laws over loopback, and the fuzz corpora.
-  build build-asan all -DEXEUNT_SANITIZE=address,undefined -DEXEUNT_FUZZ=ON -DCMAKE_CXX_FLAGS_RELEASE="-O1 -g1" &&
-    run_tests build-asan -j2 -LE "mpi|cluster|release"
-  build build-tsan tsan_tests -DEXEUNT_SANITIZE=thread -DCMAKE_CXX_FLAGS_RELEASE="-O1 -g1" &&
-    run_tests build-tsan -L tsan
+  build asan && run_tests asan
+  build tsan && run_tests tsan
 fi
 
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -98,7 +98,7 @@ Status Generate(const GenerateOptions& options) {
   spec.sampling = options.sampling;
   spec.end_tokens = tokenizer->end_tokens();
   ASSIGN_OR_RETURN(spec.exit, options.exit.Parse(model.n_layers));
-  // The same border that a worker has.
+  // Before its positions are counted.
   RETURN_IF_ERROR(Validate(spec, LimitsOf(model, MakeCpuBackend()->info())));
 
   LocalPipelineOptions pipeline_options;
@@ -121,22 +121,14 @@ Status Generate(const GenerateOptions& options) {
   std::map<int, int> by_layer;
   const int prompt_tokens = spec.prompt_tokens();
   const TimePoint begin = MonotonicNow();
-  StageOutputs out;
-  pipeline->Turn({AdmitSequences{{spec}}}, &out);
-  for (;;) {
-    for (const TokenOut& t : out.tokens) {
-      ++by_layer[t.exit_layer];
-      if (spec.IsEnd(t.token)) continue;
-      const std::string text = detokenizer.Push(t.token);
-      std::fputs(options.show_exits ? Coloured(text, t.exit_layer, model.n_layers).c_str() : text.c_str(),
-                 stdout);
-      std::fflush(stdout);
-    }
-    if (out.failed) return *out.failed;
-    if (pipeline->Idle()) break;
-    out = {};
-    pipeline->Turn({}, &out);
-  }
+  RETURN_IF_ERROR(pipeline->Generate(spec, [&](const TokenOut& t) {
+    ++by_layer[t.exit_layer];
+    if (spec.IsEnd(t.token)) return;
+    const std::string text = detokenizer.Push(t.token);
+    std::fputs(options.show_exits ? Coloured(text, t.exit_layer, model.n_layers).c_str() : text.c_str(),
+               stdout);
+    std::fflush(stdout);
+  }));
   std::puts(detokenizer.Flush().c_str());
   if (!options.quiet) {
     PrintStatistics(by_layer, model.n_layers, Seconds(MonotonicNow() - begin), prompt_tokens);

@@ -1,9 +1,10 @@
 #include "worker/process/local_pipeline.h"
 
 #include <algorithm>
-#include <iterator>
+#include <utility>
 
 #include "base/check.h"
+#include "base/error.h"
 
 namespace exeunt {
 
@@ -29,6 +30,7 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
                                                              const std::function<void(float)>& progress) {
   const auto stages = static_cast<int>(options.split.size());
   std::unique_ptr<LocalPipeline> pipeline(new LocalPipeline);
+  pipeline->limits_ = LimitsOf(source->config(), options.backend->info());
   pipeline->policy_ = std::make_unique<CalmExitPolicy>();
   pipeline->hub_ = std::make_unique<LoopbackHub>(stages);
   for (int rank = 0; rank < stages; ++rank) {
@@ -63,6 +65,25 @@ bool LocalPipeline::Turn(std::vector<StageEvent> first_stage_events, StageOutput
 
 void LocalPipeline::RunUntilIdle(StageOutputs* out) {
   while (!Idle() && !out->failed) Turn({}, out);
+}
+
+Status LocalPipeline::Generate(const SequenceSpec& spec,
+                               const std::function<void(const TokenOut&)>& on_token) {
+  RETURN_IF_ERROR(Validate(spec, limits_));  // the border that a worker has
+  std::vector<StageEvent> events{AdmitSequences{{spec}}};
+  Status status = OkStatus();
+  do {
+    StageOutputs out;
+    Turn(std::exchange(events, {}), &out);
+    if (out.failed) return *out.failed;
+    for (const TokenOut& token : out.tokens) on_token(token);
+    for (const SequenceFailedOut& f : out.failed_sequences) {
+      if (!status) continue;
+      events.emplace_back(CancelSequences{{f.sequence}});
+      status = Internal("sequence {}: {}", f.sequence, f.reason);
+    }
+  } while (!Idle() || !events.empty());
+  return status;
 }
 
 bool LocalPipeline::Idle() const {

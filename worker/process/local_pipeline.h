@@ -41,12 +41,18 @@ class LocalPipeline {
   // Turns until nothing is open and every fill is done or dropped, or `out` has a failure.
   void RunUntilIdle(StageOutputs* out);
 
+  // Runs one sequence, alone, to its end. `on_token` gets each token when it is drawn, in order. The error says
+  // what is wrong with `spec`, or why the sequence failed, or the pipeline. The pipeline takes another sequence
+  // after one that was refused or failed.
+  Status Generate(const SequenceSpec& spec, const std::function<void(const TokenOut&)>& on_token);
+
   int stages() const { return static_cast<int>(runners_.size()); }
   StageRunner& runner(int rank) { return *runners_[static_cast<size_t>(rank)]; }
   bool Idle() const;
 
  private:
   LocalPipeline() = default;
+  SequenceLimits limits_;
   std::unique_ptr<ExitPolicy> policy_;
   std::unique_ptr<LoopbackHub> hub_;
   std::vector<std::unique_ptr<StageRunner>> runners_;

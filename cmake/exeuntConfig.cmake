@@ -1,0 +1,13 @@
+# The package `exeunt`. It finds the libraries that the engine needs and defines exeunt::exeunt.
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+set(Boost_NO_WARN_NEW_VERSIONS ON)
+find_dependency(Boost 1.81 EXACT COMPONENTS json system)
+find_dependency(fmt)
+find_dependency(spdlog)
+find_dependency(OpenSSL)
+find_dependency(Protobuf)
+find_dependency(PkgConfig)
+pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
+include("${CMAKE_CURRENT_LIST_DIR}/exeuntTargets.cmake")
