@@ -12,7 +12,7 @@
 
 namespace exeunt {
 
-inline constexpr uint32_t kControlProtocolVersion = 4;
+inline constexpr uint32_t kControlProtocolVersion = 5;
 // A message above this ends the connection: no length from the wire is trusted.
 inline constexpr size_t kMaxControlMessageBytes = size_t{16} << 20;
 // The longest prompt that a message takes, with room for the rest of its sequence: a token has at most 5

@@ -82,6 +82,8 @@ Pipeline::Why CoordinatorCore::Dispatch(Replica* replica, WorkerMessage* event) 
       return OnFinished(replica, event->rank, event->message.finished());
     case proto::ToCoordinator::kRefused:
       return OnRefused(replica, event->rank, event->message.refused());
+    case proto::ToCoordinator::kFailed:
+      return OnFailed(replica, event->rank, event->message.failed());
     case proto::ToCoordinator::kClosed:
       return OnClosed(replica, event->rank, event->message.closed());
     case proto::ToCoordinator::kReport:

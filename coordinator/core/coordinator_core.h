@@ -38,6 +38,7 @@ struct OpenSequence {
   TokenOrder order;
   uint32_t scores_due;
   TimePoint opened_at;
+  bool failed = false;  // on a stage, or it shares K/V with one that failed: nobody may share with it
   std::optional<proto::SequenceFinished> finished;
 };
 
@@ -139,6 +140,7 @@ class CoordinatorCore {
   Pipeline::Why OnScores(Replica* replica, const proto::PromptScores& scores);
   Pipeline::Why OnFinished(Replica* replica, uint32_t rank, const proto::SequenceFinished& finished);
   Pipeline::Why OnRefused(Replica* replica, uint32_t rank, const proto::SequenceRefused& refused);
+  Pipeline::Why OnFailed(Replica* replica, uint32_t rank, const proto::SequenceFailed& failed);
   Pipeline::Why OnClosed(Replica* replica, uint32_t rank, const proto::SequenceClosed& closed);
   Pipeline::Why TryFinish(Replica* replica, uint64_t number, OpenSequence* sequence);
 
@@ -148,7 +150,8 @@ class CoordinatorCore {
   void MakeRoom(Replica* replica, uint64_t positions, const SharedPrefix& shared);
   uint32_t HoldPrompt(Replica* replica, uint64_t sequence, const SequenceRequest& record,
                       const SharedPrefix& shared);
-  Pipeline::Why LeavePrompt(Replica* replica, const proto::SequenceFinished& finished);
+  Pipeline::Why LeavePrompt(Replica* replica, const proto::SequenceFinished& finished, bool failed);
+  void DropPrompt(Replica* replica, uint64_t sequence);
 
   template <typename Action>
   void Emit(Action action) {

@@ -57,8 +57,9 @@ uint32_t CoordinatorCore::HoldPrompt(Replica* replica, uint64_t sequence, const 
 }
 
 // The sequence is over at stage 0, which says whether its prompt's K/V stays: not where it was cancelled
-// before all of it was begun.
-Pipeline::Why CoordinatorCore::LeavePrompt(Replica* replica, const proto::SequenceFinished& finished) {
+// before all of it was begun. Of one that has failed it stays until it is dropped, and nobody may share it.
+Pipeline::Why CoordinatorCore::LeavePrompt(Replica* replica, const proto::SequenceFinished& finished,
+                                           bool failed) {
   if (!finished.retained()) {
     replica->prefixes.Remove(finished.sequence());
     return std::nullopt;
@@ -68,8 +69,19 @@ Pipeline::Why CoordinatorCore::LeavePrompt(Replica* replica, const proto::Sequen
     return fmt::format("stage 0 keeps a prompt that was not to stay, of sequence {}", finished.sequence());
   }
   replica->ledger.Retain(finished.sequence(), tokens);
-  replica->prefixes.Resume(finished.sequence());
+  if (!failed) replica->prefixes.Resume(finished.sequence());
   return std::nullopt;
+}
+
+// Every stage has closed the sequence, which has failed: what it has left behind is evicted, if there is anything.
+void CoordinatorCore::DropPrompt(Replica* replica, uint64_t sequence) {
+  if (replica->prefixes.TokensOf(sequence) == 0) return;
+  replica->prefixes.Remove(sequence);
+  replica->ledger.Evict(sequence);
+  SendPending(replica);
+  proto::ToWorker message;
+  message.mutable_evict()->add_sequence(sequence);
+  SendTo(*replica, 0, std::move(message));
 }
 
 }  // namespace exeunt

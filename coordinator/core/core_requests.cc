@@ -110,7 +110,7 @@ Pipeline::Why CoordinatorCore::OnFinished(Replica* replica, uint32_t rank,
   }
   it->second.finished = finished;
   try_admission_ = true;  // what it leaves behind may be shared
-  if (auto why = LeavePrompt(replica, finished)) return why;
+  if (auto why = LeavePrompt(replica, finished, it->second.failed)) return why;
   return TryFinish(replica, finished.sequence(), &it->second);
 }
 
@@ -158,6 +158,26 @@ Pipeline::Why CoordinatorCore::OnRefused(Replica* replica, uint32_t rank,
   return std::nullopt;
 }
 
+// The request fails alone, and its sequence is cancelled. Several stages may say so of one sequence: the first counts.
+Pipeline::Why CoordinatorCore::OnFailed(Replica* replica, uint32_t rank,
+                                        const proto::SequenceFailed& failed) {
+  const auto it = replica->sequences.find(failed.sequence());
+  if (it == replica->sequences.end()) {
+    ++stale_events_;
+    return std::nullopt;
+  }
+  OpenSequence& sequence = it->second;
+  if (std::exchange(sequence.failed, true)) return std::nullopt;
+  if (sequence.canary) return fmt::format("stage {} failed the canary: {}", rank, failed.reason());
+  replica->prefixes.Suspend(failed.sequence());
+  if (!sequence.request) return std::nullopt;
+  const RequestId id = *sequence.request;
+  CancelSequence(requests_.at(id));
+  FailRequest(id, FailureKind::kStageFailed,
+              fmt::format("stage {} failed to compute the request: {}", rank, failed.reason()));
+  return std::nullopt;
+}
+
 Pipeline::Why CoordinatorCore::OnClosed(Replica* replica, uint32_t rank,
                                         const proto::SequenceClosed& closed) {
   for (const uint64_t number : closed.sequence()) {
@@ -167,8 +187,13 @@ Pipeline::Why CoordinatorCore::OnClosed(Replica* replica, uint32_t rank,
     CHECK_MSG(it != replica->sequences.end(), "sequence {} is reserved and not open", number);
     if (it->second.request)
       return fmt::format("sequence {} was closed before its tokens were complete", number);
+    const bool failed = it->second.failed;
     replica->sequences.erase(it);
-    replica->prefixes.MakeEvictable(number);
+    if (failed) {
+      DropPrompt(replica, number);
+    } else {
+      replica->prefixes.MakeEvictable(number);
+    }
     replica->idle_since = now_;
     replica->pipeline.NoteProgress(now_);
   }

@@ -1,7 +1,7 @@
 // A seeded storm of requests, cancels, crashes, overtaking and stale messages, against a model of the rules:
 // every request ends exactly once and no later than its own limits say, tokens come in order and are the
 // request's own, reservations stay within the capacity and return to zero, sequence numbers are never used
-// twice in an epoch.
+// twice in an epoch, and what has failed is shared with nobody and not kept.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -40,6 +40,7 @@ class Storm {
       const FakeJob* job = Find(replica.pipeline.index(), replica.pipeline.epoch());
       if (job != nullptr && job->alive && replica.pipeline.loaded()) {
         EXPECT_EQ(replica.ledger.cached_pages(), *job->live_pages);
+        for (const uint64_t number : job->failed) EXPECT_FALSE(job->held.contains(number));
       }
     }
   }
@@ -145,6 +146,7 @@ class Storm {
   }
 
   void JobTurn(FakeJob* job, bool crashes, std::vector<CoreEvent>* events) {
+    job->said_failed.merge(std::exchange(job->failed_now, {}));
     if (job->alive && crashes && OneIn(150)) {
       job->alive = false;
       ++seen["crash"];
@@ -163,7 +165,9 @@ class Storm {
       }
       // A dead job's messages may arrive late: they are stale.
       for (uint32_t n = Draw(4); n > 0 && !job->out[rank].empty(); --n) {
-        if (job->out[rank].front().has_refused()) --job->opened;
+        const proto::ToCoordinator& next = job->out[rank].front();
+        if (next.has_refused()) --job->opened;
+        if (next.has_failed()) job->failed_now.insert(next.failed().sequence());
         events->emplace_back(
             WorkerMessage{job->pipeline, job->epoch, rank, std::move(job->out[rank].front())});
         job->out[rank].pop_front();
@@ -210,7 +214,7 @@ class Storm {
         ASSERT_FALSE(job->open.contains(number)) << "evicted while it is open";
         ASSERT_EQ(job->held.erase(number), 1U) << "it has left nothing behind";
         job->pages.erase(number);
-        ++seen["evicted"];
+        ++seen[job->failed.contains(number) ? "evicted because it had failed" : "evicted"];
       }
     } else if (send.message.has_doorbell()) {
       job->rung = send.message.doorbell().opened();
@@ -259,6 +263,7 @@ class Storm {
     ClientView& client = clients_.at(failed.id);
     ASSERT_FALSE(std::exchange(client.ended, true)) << "ends twice";
     ASSERT_TRUE(failed.kind != FailureKind::kQueueTimeout || !client.admitted);
+    ASSERT_TRUE(failed.kind != FailureKind::kStageFailed || client.admitted);
     if (failed.kind == FailureKind::kDeadline) {
       ASSERT_TRUE(client.timeout && now_ - client.arrived >= *client.timeout);
       ++seen[client.admitted ? "deadline of what ran" : "deadline of what waited"];
@@ -292,7 +297,8 @@ TEST(CoreStorm, TheRulesHold) {
   EXPECT_GT(requests, 10'000U);
   for (const char* what :
        {"crash", "start", "cancel", "cancelled", "finished", "shared", "evicted", "failed 0", "failed 1",
-        "failed 2", "failed 3", "failed 4", "failed 8", "deadline of what ran", "deadline of what waited"}) {
+        "failed 2", "failed 3", "failed 4", "failed 8", "failed 9", "evicted because it had failed",
+        "deadline of what ran", "deadline of what waited"}) {
     EXPECT_GT(seen[what], 20) << what << " hardly ever happened: the storm tests less than it says";
   }
 }

@@ -48,6 +48,7 @@ enum class FailureKind {
   kShuttingDown,       // 503
   kDeadline,           // 408: the request's own timeout has passed
   kRefused,            // 400: a worker cannot run it
+  kStageFailed,        // 500: a job of it failed on a stage
 };
 
 // ---- events

@@ -163,6 +163,34 @@ TEST(GatewayStream, AFailureInTheMiddleIsAnErrorEvent) {
   EXPECT_THAT(error, HasSubstr(R"("code":"pipeline_restarted")"));
 }
 
+TEST(GatewayStream, ASequenceThatAStageFailsEndsWithAnErrorAndFreesThePages) {
+  TestServer server(Endless());
+  HttpClient streamed(server.port());
+  streamed.SendRequest("POST", "/v1/completions",
+                       R"({"model":"fake","prompt":"x","max_tokens":50000000,"stream":true})");
+  streamed.ReadUntil("data: ");
+  server.cluster().fail = true;
+  const std::string event = streamed.ReadUntil("data: [DONE]");
+  EXPECT_THAT(
+      event,
+      HasSubstr(R"(data: {"error":{"message":"stage 1 failed to compute the request: out of )"
+                R"(memory for its states","type":"server_error","param":null,"code":"stage_failed"}})"));
+  EXPECT_TRUE(server.WaitCluster("/pipelines/0/kv/pages_reserved", "0"));
+
+  HttpClient plain(server.port());
+  plain.SendRequest("POST", "/v1/completions", R"({"model":"fake","prompt":"x","max_tokens":50000000})");
+  ASSERT_TRUE(server.WaitCluster("/requests/running", "1"));
+  server.cluster().fail = true;
+  const HttpReply reply = plain.ReadReply();
+  EXPECT_EQ(reply.status, 500);
+  EXPECT_THAT(reply.body, HasSubstr(R"("code":"stage_failed")"));
+  EXPECT_TRUE(server.WaitCluster("/pipelines/0/kv/pages_reserved", "0"));
+  EXPECT_EQ(server.cluster().cancels, 2);
+  const std::string metrics = Fetch(server.port(), "GET", "/metrics").body;
+  EXPECT_THAT(metrics, HasSubstr(R"(exeunt_request_failures_total{reason="stage_failed"} 2)"));
+  EXPECT_THAT(metrics, HasSubstr(R"(exeunt_pipeline_restarts_total{replica="0"} 0)"));
+}
+
 TEST(GatewayStream, ADeadlineInTheMiddleIsAnErrorEventAndFreesThePages) {
   TestServer server(Endless());
   HttpClient client(server.port());

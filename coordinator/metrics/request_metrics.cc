@@ -26,10 +26,11 @@ const Buckets kTokenCountBuckets = {1,   2,    5,    10,   20,    50,    100,   
 const Buckets kChoicesBuckets = {1, 2, 5, 10, 20};
 
 constexpr EndReason kEndReasons[] = {EndReason::kStop, EndReason::kLength, EndReason::kCancelled};
-constexpr FailureKind kFailureKinds[] = {
-    FailureKind::kContextLength, FailureKind::kTooLarge,          FailureKind::kQueueFull,
-    FailureKind::kNoPipeline,    FailureKind::kPipelineRestarted, FailureKind::kQueueTimeout,
-    FailureKind::kShuttingDown,  FailureKind::kDeadline,          FailureKind::kRefused};
+constexpr FailureKind kFailureKinds[] = {FailureKind::kContextLength,     FailureKind::kTooLarge,
+                                         FailureKind::kQueueFull,         FailureKind::kNoPipeline,
+                                         FailureKind::kPipelineRestarted, FailureKind::kQueueTimeout,
+                                         FailureKind::kShuttingDown,      FailureKind::kDeadline,
+                                         FailureKind::kRefused,           FailureKind::kStageFailed};
 
 prometheus::Counter* Count(Registry* registry, const std::string& name, const std::string& help) {
   return &BuildCounter().Name(name).Help(help).Register(*registry).Add({});
@@ -201,6 +202,8 @@ const char* FailureKindName(FailureKind kind) {
       return "deadline";
     case FailureKind::kRefused:
       return "refused";
+    case FailureKind::kStageFailed:
+      return "stage_failed";
   }
   return "unknown";
 }

@@ -75,6 +75,8 @@ ApiError ApiErrorOf(FailureKind kind, const std::string& message) {
     }
     case FailureKind::kRefused:
       return BadRequest("", message, "request_refused");
+    case FailureKind::kStageFailed:
+      return ErrorOfStatus(500, message, "stage_failed");
   }
   return ErrorOfStatus(500, message);
 }

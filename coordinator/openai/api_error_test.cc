@@ -31,6 +31,13 @@ TEST(ApiError, ADeadlineThatTheClientNamedIsNotToBeTriedAgain) {
   EXPECT_TRUE(error.no_retry);
 }
 
+TEST(ApiError, AFailureOfAStageIsTheServers) {
+  const ApiError error = ApiErrorOf(FailureKind::kStageFailed, "");
+  EXPECT_EQ(error.status, 500);
+  EXPECT_EQ(error.type, "server_error");
+  EXPECT_EQ(error.code, "stage_failed");
+}
+
 TEST(ApiError, TypesByStatus) {
   EXPECT_EQ(ErrorOfStatus(401, "").type, "invalid_request_error") << "as OpenAI's";
   EXPECT_EQ(ErrorOfStatus(403, "").type, "permission_error");

@@ -17,6 +17,7 @@ struct FakeSequence {
   proto::OpenSequence open;
   std::optional<std::string> reply;  // none: "x" without end
   uint32_t generated = 0;
+  bool failed = false;
 };
 
 // The ranks of one job, until a channel is lost or `stop`.
@@ -51,6 +52,7 @@ class FakeRanks {
       for (const proto::OpenSequence& open : message.admit().open()) Open(open);
       for (const uint64_t number : message.cancel().sequence()) Cancel(number);
     }
+    if (!open_.empty() && cluster_->fail.exchange(false)) Fail();
     if (cluster_->generate) Generate();
     channels_[0]->Wait(open_.empty() ? milliseconds(20) : milliseconds(1));
     return true;
@@ -96,6 +98,15 @@ class FakeRanks {
     Finish(it->second, proto::FINISH_CANCELLED);
     open_.erase(it);
   }
+  void Fail() {
+    for (auto& [number, sequence] : open_) {
+      sequence.failed = true;
+      proto::ToCoordinator message;
+      message.mutable_failed()->set_sequence(number);
+      message.mutable_failed()->set_reason("out of memory for its states");
+      channels_.back()->Send(message);
+    }
+  }
   static int32_t TokenAt(const FakeSequence& sequence, uint32_t index) {
     if (!sequence.reply) return 'x';
     return index < sequence.reply->size() ? static_cast<unsigned char>((*sequence.reply)[index])
@@ -105,6 +116,10 @@ class FakeRanks {
   void Generate() {
     for (auto it = open_.begin(); it != open_.end();) {
       FakeSequence& sequence = it->second;
+      if (sequence.failed) {
+        ++it;
+        continue;
+      }
       std::vector<proto::TokenEvent> events;
       bool ended = false;
       while (!ended && events.size() < 3) {

@@ -44,6 +44,8 @@ class FakeCluster : public JobLauncher {
   std::atomic<bool> generate{true};
   // While false, jobs connect and never become ready.
   std::atomic<bool> load;
+  // Once: the last rank of each job says that every request that is open there has failed.
+  std::atomic<bool> fail{false};
   // Cancels that the jobs were sent.
   std::atomic<int> cancels{0};
   // Kills every job that runs now, as if by signal 9.

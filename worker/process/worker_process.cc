@@ -271,6 +271,13 @@ void WorkerProcess::SendOutputs(const StageOutputs& out) {
     finished->set_retained(f.retained);
     control_->Send(std::move(message));
   }
+  for (const SequenceFailedOut& f : out.failed_sequences) {
+    spdlog::warn("failed sequence={} reason=\"{}\"", f.sequence, f.reason);
+    proto::ToCoordinator message;
+    message.mutable_failed()->set_sequence(f.sequence);
+    message.mutable_failed()->set_reason(f.reason);
+    control_->Send(std::move(message));
+  }
   if (!out.closed.empty()) {
     proto::ToCoordinator message;
     message.mutable_closed()->mutable_sequence()->Add(out.closed.begin(), out.closed.end());

@@ -105,11 +105,18 @@ class CoreHarness {
     From(pipeline, rank, message);
   }
   void Finished(uint32_t pipeline, uint64_t sequence, uint32_t tokens,
-                proto::FinishReason reason = proto::FINISH_LENGTH, uint32_t rank = 0) {
+                proto::FinishReason reason = proto::FINISH_LENGTH, uint32_t rank = 0, bool retained = false) {
     proto::ToCoordinator message;
     message.mutable_finished()->set_sequence(sequence);
     message.mutable_finished()->set_tokens(tokens);
     message.mutable_finished()->set_reason(reason);
+    message.mutable_finished()->set_retained(retained);
+    From(pipeline, rank, message);
+  }
+  void Failed(uint32_t pipeline, uint32_t rank, uint64_t sequence, const std::string& reason) {
+    proto::ToCoordinator message;
+    message.mutable_failed()->set_sequence(sequence);
+    message.mutable_failed()->set_reason(reason);
     From(pipeline, rank, message);
   }
   void Closed(uint32_t pipeline, uint32_t rank, uint64_t sequence) {

@@ -52,6 +52,8 @@ struct FakeJob {
   void Generate() {
     std::vector<uint64_t> done;
     for (const auto& [number, asked] : open) {
+      if (!IsCanary(asked) && dice->OneIn(60)) Fail(number);
+      if (failed.contains(number)) continue;  // until it is cancelled
       for (uint32_t n = dice->Below(4); n > 0; --n) {
         const uint32_t index = generated[number];
         const bool stop = index > 0 && dice->OneIn(20);
@@ -77,9 +79,12 @@ struct FakeJob {
     event.set_token(generation == 0 ? TokenOf(asked.prompt(asked.prompt_size() - 1), index) : -1);
     out[dice->Below(kStages)].push_back(message);
   }
+  // Some fail when stage 0 is through with them.
   void Finish(const proto::OpenSequence& asked, uint32_t tokens, proto::FinishReason reason) {
     const uint64_t number = asked.sequence();
+    if (!IsCanary(asked) && dice->OneIn(20)) Fail(number);
     for (uint32_t at = asked.score_from(); at > 0 && at < static_cast<uint32_t>(asked.prompt_size()); ++at) {
+      if (failed.contains(number)) break;
       if (reason == proto::FINISH_CANCELLED && dice->OneIn(2)) break;
       proto::ToCoordinator message;
       proto::PromptScore& score = *message.mutable_scores()->add_scores();
@@ -101,6 +106,25 @@ struct FakeJob {
     for (auto& queue : out) queue.push_back(closed);
   }
 
+  static bool IsCanary(const proto::OpenSequence& asked) {
+    return asked.prompt(asked.prompt_size() - 1) == 0;
+  }
+
+  // One stage or several say that the sequence has failed, and those that share with it.
+  void Fail(uint64_t number) {
+    if (!failed.insert(number).second) return;
+    proto::ToCoordinator message;
+    message.mutable_failed()->set_sequence(number);
+    message.mutable_failed()->set_reason("out of memory for its states");
+    const uint32_t first = dice->Below(kStages);
+    for (uint32_t rank = 0; rank < kStages; ++rank) {
+      if (rank == first || dice->OneIn(4)) out[rank].push_back(message);
+    }
+    for (const auto& [other, asked] : open) {
+      if (asked.prefix_of() == number) Fail(other);
+    }
+  }
+
   void Refuse(const proto::OpenSequence& asked) {
     refused.insert(asked.sequence());
     proto::ToCoordinator message;
@@ -114,6 +138,7 @@ struct FakeJob {
     auto& own = pages[asked.sequence()];
     if (asked.prefix_of() != 0 && !refused.contains(asked.prefix_of())) {
       ASSERT_TRUE(held.contains(asked.prefix_of())) << "it holds nothing any more";
+      ASSERT_FALSE(said_failed.contains(asked.prefix_of())) << "it has failed";
       const proto::OpenSequence& source = held.at(asked.prefix_of());
       const auto n = static_cast<int>(asked.prefix_tokens());
       ASSERT_LT(n, source.prompt_size());
@@ -126,6 +151,7 @@ struct FakeJob {
     while (own.size() < all) own.push_back(std::make_shared<LivePage>(live_pages));
     ASSERT_LE(*live_pages, capacity) << "more pages than there are";
     held[asked.sequence()] = asked;
+    if (failed.contains(asked.prefix_of())) Fail(asked.sequence());
   }
 
   Dice* dice;
@@ -141,8 +167,11 @@ struct FakeJob {
   std::shared_ptr<uint64_t> live_pages = std::make_shared<uint64_t>(0);
   uint64_t capacity = UINT64_MAX;
   std::set<uint64_t> refused;
-  uint64_t opened = 0;  // told to open, less the refusals that have been said
-  uint64_t rung = 0;    // the newest doorbell
+  std::set<uint64_t> failed;
+  std::set<uint64_t> failed_now;   // of them, said in this step
+  std::set<uint64_t> said_failed;  // said in a step before
+  uint64_t opened = 0;             // told to open, less the refusals that have been said
+  uint64_t rung = 0;               // the newest doorbell
   uint64_t progress = 0;
 };
 
