@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "coordinator/calls/likeliest_tokens.h"
-#include "coordinator/calls/likeliest_tokens.h"
 #include "text/utf8.h"
 
 namespace exeunt {

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "coordinator/calls/likeliest_tokens.h"
-#include "coordinator/calls/likeliest_tokens.h"
 #include "text/utf8.h"
 
 namespace exeunt {
