@@ -36,7 +36,7 @@ Status GenerateAll(LocalPipeline* pipeline, std::vector<SequenceSpec> specs, siz
     if (!admit.specs.empty()) events.emplace_back(std::move(admit));
     StageOutputs out;
     pipeline->Turn(std::move(events), &out);
-    if (out.failed) return *out.failed;
+    RETURN_IF_ERROR(out.Health());
     for (const TokenOut& t : out.tokens) {
       Generation& generation = open.at(t.sequence).made;
       generation.tokens.push_back(t.token);

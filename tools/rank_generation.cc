@@ -56,7 +56,7 @@ Result<std::vector<std::vector<int32_t>>> GenerateOverRanks(StageRunner* runner,
     if (!admit.specs.empty()) events.emplace_back(std::move(admit));
     StageOutputs out;
     const bool active = runner->Turn(std::move(events), &out);
-    if (out.failed) return *out.failed;
+    RETURN_IF_ERROR(out.Health());
     for (const TokenOut& t : out.tokens) said.push_back({t.sequence, t.position, t.token});
     for (size_t i = 0; rank == 0 && i < out.closed.size(); ++i, --open) done();
     if (active) {

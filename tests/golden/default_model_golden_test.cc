@@ -90,7 +90,7 @@ std::map<uint64_t, std::vector<int32_t>> Generate(const Golden& golden, size_t c
   StageOutputs out;
   (*pipeline)->Turn({std::move(admit)}, &out);
   (*pipeline)->RunUntilIdle(&out);
-  CHECK_MSG(!out.failed, "{}", out.failed->message);
+  CHECK_MSG(out.Health().has_value(), "{}", out.Health().error().message);
   std::map<uint64_t, std::vector<int32_t>> tokens;
   for (const TokenOut& token : out.tokens) tokens[token.sequence].push_back(token.token);
   return tokens;

@@ -160,8 +160,8 @@ LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOpti
     Collect(out, &run);
     left.Hear(out, run);
     run.peak_micro_batches = std::max(run.peak_micro_batches, pipeline.runner(0).stage().micro_batches());
-    if (out.failed) {
-      ADD_FAILURE() << out.failed->message;
+    if (const Status health = out.Health(); !health.has_value()) {
+      ADD_FAILURE() << health.error().message;
       return run;
     }
     if (next < count || !pipeline.Idle()) continue;

@@ -79,7 +79,7 @@ Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& s
     std::vector<StageEvent> events;
     if (rank == 0) events = Arrivals(scenario, &rng, &admitted, &cancels);
     if (!runner.Turn(std::move(events), &out)) std::this_thread::yield();
-    CHECK_MSG(!out.failed, "{}", out.failed->message);
+    CHECK_MSG(out.Health().has_value(), "{}", out.Health().error().message);
   }
   for (const SequenceFinishedOut& f : out.finished) (*finished)[f.sequence] = f.reason;
   for (const TokenOut& t : out.tokens) {

@@ -32,7 +32,7 @@ Generated RunThreaded(const std::shared_ptr<const ModelSource>& source, const Lo
       while (runner.stage().opened() < requests.size() || !runner.Idle()) {
         StageOutputs out;
         if (!runner.Turn(std::exchange(events, {}), &out)) std::this_thread::yield();
-        CHECK_MSG(!out.failed, "{}", out.failed->message);
+        CHECK_MSG(out.Health().has_value(), "{}", out.Health().error().message);
         CHECK_MSG(MonotonicNow() < end, "rank {} is not done within {} minutes", rank, kDeadline.count());
         std::lock_guard lock(mutex);
         std::move(out.tokens.begin(), out.tokens.end(), std::back_inserter(all.tokens));

@@ -214,7 +214,7 @@ Result<int64_t> Bench::RunOnce(const BenchWorkload& workload) {
   while (!events.empty() || runner_->stage().opened() < opened || !runner_->Idle()) {
     StageOutputs out;
     const bool worked = runner_->Turn(std::exchange(events, {}), &out);
-    if (out.failed) return *out.failed;
+    RETURN_IF_ERROR(out.Health());
     const TimePoint now = MonotonicNow();
     for (const TokenOut& t : out.tokens) {
       own_.tokens.push_back(

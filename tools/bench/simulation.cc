@@ -120,7 +120,7 @@ void SimulatedPipeline::Turn(int rank, std::vector<StageEvent> events) {
   node.last_turn = now_;
   StageOutputs out;
   node.runner->Turn(std::move(events), &out);
-  CHECK_MSG(!out.failed, "{}", out.failed->message);
+  CHECK_MSG(out.Health().has_value(), "{}", out.Health().error().message);
   for (const TokenOut& token : out.tokens) {
     node.record.tokens.push_back(
         {token.sequence, token.position, token.exit_layer, now_.since_start.count()});

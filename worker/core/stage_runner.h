@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/executor.h"
+#include "base/error.h"
 #include "base/fifo.h"
 #include "transport/data_channel.h"
 #include "worker/core/stage.h"
@@ -23,6 +24,13 @@ struct StageOutputs {
   std::vector<uint64_t> closed;
   std::vector<SequenceFailedOut> failed_sequences;
   std::optional<Error> failed;
+
+  // For drivers that do not go on without a sequence: why the pipeline or a sequence failed.
+  Status Health() const {
+    if (failed) return *failed;
+    if (failed_sequences.empty()) return OkStatus();
+    return Internal("sequence {}: {}", failed_sequences.front().sequence, failed_sequences.front().reason);
+  }
 };
 
 class StageRunner {

@@ -64,7 +64,7 @@ bool LocalPipeline::Turn(std::vector<StageEvent> first_stage_events, StageOutput
 }
 
 void LocalPipeline::RunUntilIdle(StageOutputs* out) {
-  while (!Idle() && !out->failed) Turn({}, out);
+  while (!Idle() && out->Health().has_value()) Turn({}, out);
 }
 
 Status LocalPipeline::Generate(const SequenceSpec& spec,

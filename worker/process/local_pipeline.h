@@ -38,7 +38,7 @@ class LocalPipeline {
 
   // One turn of every stage, with events for stage 0. True: something happened.
   bool Turn(std::vector<StageEvent> first_stage_events, StageOutputs* out);
-  // Turns until nothing is open and every fill is done or dropped, or `out` has a failure.
+  // Turns until nothing is open and every fill is done or dropped, or `out` says that something failed.
   void RunUntilIdle(StageOutputs* out);
 
   // Runs one sequence, alone, to its end. `on_token` gets each token when it is drawn, in order. The error says
