@@ -46,32 +46,27 @@ Result<SplitRequest> ExpectedTokens(const Config& config, const ModelConfig& mod
 
 }  // namespace
 
-Result<proto::Plan> MakePlan(const Config& config, const ModelConfig& model) {
-  proto::Plan plan;
+Result<to_worker::Plan> MakePlan(const Config& config, const ModelConfig& model) {
+  to_worker::Plan plan;
   ASSIGN_OR_RETURN(const SplitRequest request, ExpectedTokens(config, model));
   ASSIGN_OR_RETURN(const auto spans, ParseSplit(config.split, request));
-  for (const LayerSpan& span : spans) {
-    auto* range = plan.add_stages();
-    range->set_begin(span.begin);
-    range->set_end(span.end);
-  }
-  ASSIGN_OR_RETURN(const auto exits, ChooseExitLayers(config.exit_layers, config.exits, model.n_layers));
-  plan.mutable_exit_layers()->Add(exits.begin(), exits.end());
-  plan.set_model_path(config.model);
-  plan.set_adapter_path(config.adapter.directory);
-  plan.set_adapter_type(config.adapter.type);
-  plan.set_rope_scaling(config.overrides.rope_scaling);
-  plan.set_context_length(config.overrides.context_length);
-  plan.set_exits_path(config.exits);
-  plan.set_kv_budget_bytes(config.kv_budget);
-  plan.set_threads(ThreadsPerStage(config));
-  plan.set_pin_threads(config.pin_threads);
-  plan.set_prefill_chunk_tokens(config.prefill_chunk);
-  plan.set_max_batch_rows(config.max_batch_rows);
+  for (const LayerSpan& span : spans) plan.stages.push_back({span.begin, span.end});
+  ASSIGN_OR_RETURN(plan.exit_layers, ChooseExitLayers(config.exit_layers, config.exits, model.n_layers));
+  plan.model_path = config.model;
+  plan.adapter_path = config.adapter.directory;
+  plan.adapter_type = config.adapter.type;
+  plan.rope_scaling = config.overrides.rope_scaling;
+  plan.context_length = config.overrides.context_length;
+  plan.exits_path = config.exits;
+  plan.kv_budget_bytes = config.kv_budget;
+  plan.threads = ThreadsPerStage(config);
+  plan.pin_threads = config.pin_threads;
+  plan.prefill_chunk_tokens = config.prefill_chunk;
+  plan.max_batch_rows = config.max_batch_rows;
   return plan;
 }
 
-CoreConfig MakeCoreConfig(const Config& config, const ModelConfig& model, const proto::Plan& plan,
+CoreConfig MakeCoreConfig(const Config& config, const ModelConfig& model, const to_worker::Plan& plan,
                           uint64_t first_epoch) {
   CoreConfig core;
   core.pipelines = config.replicas;

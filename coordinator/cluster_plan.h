@@ -12,9 +12,9 @@
 
 namespace exeunt {
 
-Result<proto::Plan> MakePlan(const Config& config, const ModelConfig& model);
+Result<to_worker::Plan> MakePlan(const Config& config, const ModelConfig& model);
 // Limits and times; epochs begin at `first_epoch`.
-CoreConfig MakeCoreConfig(const Config& config, const ModelConfig& model, const proto::Plan& plan,
+CoreConfig MakeCoreConfig(const Config& config, const ModelConfig& model, const to_worker::Plan& plan,
                           uint64_t first_epoch);
 ExitSetting DefaultExit(const Config& config);
 

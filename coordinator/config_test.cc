@@ -127,11 +127,11 @@ TEST(ClusterPlan, TellsWorkersAndCore) {
       Parse({"--stages", "3", "--threads-per-stage", "2", "--max-sequences", "5", "--pin-threads"})
           .config.value();
   ModelConfig model = SmallModel();
-  const proto::Plan plan = MakePlan(config, model).value();
-  EXPECT_EQ(plan.stages_size(), 3);
-  EXPECT_EQ(plan.threads(), 2);
-  EXPECT_TRUE(plan.pin_threads());
-  EXPECT_EQ(plan.kv_budget_bytes(), uint64_t{2} << 30);
+  const to_worker::Plan plan = MakePlan(config, model).value();
+  EXPECT_EQ(plan.stages.size(), 3U);
+  EXPECT_EQ(plan.threads, 2);
+  EXPECT_TRUE(plan.pin_threads);
+  EXPECT_EQ(plan.kv_budget_bytes, uint64_t{2} << 30);
   const CoreConfig core = MakeCoreConfig(config, model, plan, 77);
   EXPECT_EQ(core.stages, 3U);
   EXPECT_EQ(core.max_sequences, 5U);
@@ -168,7 +168,7 @@ TEST(ClusterPlan, SplitsForTheDefaultCertificatesTokens) {
 
   const ModelConfig model = SmallModel();
   const auto first = [&](std::vector<const char*> arguments) {
-    return MakePlan(Parse(std::move(arguments)).config.value(), model).value().stages(0).end();
+    return MakePlan(Parse(std::move(arguments)).config.value(), model).value().stages.at(0).end;
   };
   const std::string directory = exits.string();
   EXPECT_EQ(first({}), 19);

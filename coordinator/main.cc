@@ -23,6 +23,7 @@
 #include "model/gguf_split.h"
 #include "model/model_source.h"
 #include "text/open_tokenizer.h"
+#include "transport/control_server.h"
 #include "transport/listen_addresses.h"
 
 namespace exeunt {
@@ -98,7 +99,7 @@ Status AddCertificates(const Config& config, const ModelSource& source, ApiLimit
 }
 
 Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& source,
-                                    const proto::Plan& plan) {
+                                    const to_worker::Plan& plan) {
   ServedModel model;
   const ModelConfig& shape = source.config();
   model.id = config.api_model_name;
@@ -112,7 +113,7 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
     model.limits.max_tokens = static_cast<int32_t>(std::min<uint32_t>(config.max_tokens_limit, INT32_MAX));
   }
   model.limits.n_layers = shape.n_layers;
-  model.limits.exit_layers.assign(plan.exit_layers().begin(), plan.exit_layers().end());
+  model.limits.exit_layers = plan.exit_layers;
   if (!config.exits.empty()) {
     ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(config.exits, shape.n_layers));
     RETURN_IF_ERROR(FittedTo(exits, config.exits, source.ContentHash()));  // before every worker says so
@@ -224,12 +225,12 @@ Status Open(Config config, Server* server) {
   ASSIGN_OR_RETURN(const std::string worker, WorkerBinary(config));
   ASSIGN_OR_RETURN(const std::string secret, Secret(config));
   ASSIGN_OR_RETURN(const auto source, ModelSource::Open(config.model, config.adapter, config.overrides));
-  ASSIGN_OR_RETURN(const proto::Plan plan, MakePlan(config, source->config()));
+  ASSIGN_OR_RETURN(const to_worker::Plan plan, MakePlan(config, source->config()));
   ASSIGN_OR_RETURN(ServedModel model, MakeServedModel(config, *source, plan));
   CoreConfig core = MakeCoreConfig(config, source->config(), plan, MillisecondsSince1970());
   core.canary_token = std::max(0, model.tokenizer->bos());
   spdlog::info("model={} layers={} context={} stages={} replicas={} threads={}", model.id,
-               source->config().n_layers, core.context_length, core.stages, core.pipelines, plan.threads());
+               source->config().n_layers, core.context_length, core.stages, core.pipelines, plan.threads);
 
   RegisterInfo(&server->registry, model.id);
   server->request_metrics = std::make_unique<RequestMetrics>(&server->registry, plan);

@@ -17,7 +17,7 @@ OUTSIDE = {
     r"mpi\.h": ["transport/mpi"],
     r"nccl\.h": ["transport/nccl"],
     r"cuda.*\.h|cublas.*\.h": ["kernels/cuda", "backend/cuda", "transport/nccl"],
-    r".*\.pb\.h": ["transport", "worker/process", "coordinator"],
+    r".*\.pb\.h": ["transport", "coordinator/driver"],
 }
 
 

@@ -9,15 +9,11 @@
 
 #include "base/clock.h"
 #include "transport/control.pb.h"
+#include "transport/control_limits.h"
 
 namespace exeunt {
 
 inline constexpr uint32_t kControlProtocolVersion = 5;
-// A message above this ends the connection: no length from the wire is trusted.
-inline constexpr size_t kMaxControlMessageBytes = size_t{16} << 20;
-// The longest prompt that a message takes, with room for the rest of its sequence: a token has at most 5
-// bytes.
-inline constexpr size_t kMaxPromptTokens = size_t{3} << 20;
 
 // Thread contract: every method may be called from any thread; Poll and Wait from one thread at a time.
 class ControlChannel {

@@ -12,7 +12,6 @@
 #include "coordinator/core/token_event.h"
 #include "coordinator/openai/response.h"
 #include "text/tokenizer.h"
-#include "transport/control.pb.h"
 
 namespace exeunt {
 

@@ -7,7 +7,6 @@
 
 #include "coordinator/core/token_event.h"
 #include "text/tokenizer.h"
-#include "transport/control.pb.h"
 
 namespace exeunt {
 

@@ -10,7 +10,6 @@
 #include "coordinator/openai/generation_request.h"
 #include "coordinator/openai/response.h"
 #include "text/tokenizer.h"
-#include "transport/control.pb.h"
 
 namespace exeunt {
 

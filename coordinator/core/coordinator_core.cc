@@ -51,9 +51,7 @@ void CoordinatorCore::On(WorkerConnected& event) {
   Replica* replica = Current(event.pipeline, event.epoch);
   if (replica == nullptr || event.rank >= config_.stages) return;
   replica->pipeline.OnConnected(now_, event.rank);
-  proto::ToWorker message;
-  *message.mutable_plan() = config_.plan;
-  SendTo(*replica, event.rank, std::move(message));
+  SendTo(*replica, event.rank, config_.plan);
 }
 
 void CoordinatorCore::On(WorkerLost& event) {
@@ -73,25 +71,24 @@ Pipeline::Why CoordinatorCore::Dispatch(Replica* replica, WorkerMessage* event) 
   if (const auto why = replica->pipeline.OnMessage(now_, event->rank, event->message)) return why;
   if (!replica->pipeline.loaded()) return std::nullopt;
   if (!was_loaded) Loaded(replica);
-  switch (event->message.body_case()) {
-    case proto::ToCoordinator::kTokens:
-      return OnTokens(replica, event->message.tokens());
-    case proto::ToCoordinator::kScores:
-      return OnScores(replica, event->message.scores());
-    case proto::ToCoordinator::kFinished:
-      return OnFinished(replica, event->rank, event->message.finished());
-    case proto::ToCoordinator::kRefused:
-      return OnRefused(replica, event->rank, event->message.refused());
-    case proto::ToCoordinator::kFailed:
-      return OnFailed(replica, event->rank, event->message.failed());
-    case proto::ToCoordinator::kClosed:
-      return OnClosed(replica, event->rank, event->message.closed());
-    case proto::ToCoordinator::kReport:
-      replica->ledger.Report(now_, event->rank, event->message.report());
-      return std::nullopt;
-    default:
-      return std::nullopt;
+  if (auto* tokens = std::get_if<from_worker::Tokens>(&event->message)) return OnTokens(replica, tokens);
+  if (auto* scores = std::get_if<from_worker::Scores>(&event->message)) return OnScores(replica, scores);
+  if (const auto* finished = std::get_if<from_worker::SequenceFinished>(&event->message)) {
+    return OnFinished(replica, event->rank, *finished);
   }
+  if (const auto* refused = std::get_if<from_worker::SequenceRefused>(&event->message)) {
+    return OnRefused(replica, event->rank, *refused);
+  }
+  if (const auto* failed = std::get_if<from_worker::SequenceFailed>(&event->message)) {
+    return OnFailed(replica, event->rank, *failed);
+  }
+  if (const auto* closed = std::get_if<from_worker::SequencesClosed>(&event->message)) {
+    return OnClosed(replica, event->rank, *closed);
+  }
+  if (const auto* report = std::get_if<from_worker::StageReport>(&event->message)) {
+    replica->ledger.Report(now_, event->rank, *report);
+  }
+  return std::nullopt;
 }
 
 void CoordinatorCore::Loaded(Replica* replica) {
@@ -171,11 +168,8 @@ Pipeline::Why CoordinatorCore::CheckCanary(const Replica& replica) const {
 }
 
 void CoordinatorCore::FlushOldBacklog(Replica* replica) {
-  const auto old = replica->ledger.TakeOldBacklog(now_, config_.flush_after);
-  if (old.empty()) return;
-  proto::ToWorker message;
-  for (const uint64_t sequence : old) message.mutable_flush()->add_sequence(sequence);
-  SendToAll(*replica, message);
+  auto old = replica->ledger.TakeOldBacklog(now_, config_.flush_after);
+  if (!old.empty()) SendToAll(*replica, to_worker::Flush{std::move(old)});
 }
 
 void CoordinatorCore::EndJob(Replica* replica, const std::string& why) {
@@ -193,7 +187,7 @@ void CoordinatorCore::FailSequences(Replica* replica, const std::string& why) {
   }
   replica->ledger = KvLedger();
   replica->prefixes = PrefixCache();
-  replica->pending.Clear();
+  replica->pending.open.clear();
   replica->pending_tokens = 0;
   replica->opened = 0;
 }
@@ -211,9 +205,8 @@ void CoordinatorCore::StepDrain() {
     while (!requests_.empty()) {
       FailRequest(requests_.begin()->first, FailureKind::kShuttingDown, "the server is shutting down");
     }
-    proto::ToWorker message;
-    message.mutable_shutdown()->set_reason("the coordinator is shutting down");
-    for (const Replica& replica : replicas_) SendToAll(replica, message);
+    const to_worker::Shutdown shutdown{"the coordinator is shutting down"};
+    for (const Replica& replica : replicas_) SendToAll(replica, shutdown);
     shutdown_sent_ = true;
     end_at_ = now_ + config_.shutdown_grace;
   }
@@ -227,11 +220,11 @@ void CoordinatorCore::StepDrain() {
   if (all_stopped && !std::exchange(drained_, true)) Emit(Drained{});
 }
 
-void CoordinatorCore::SendTo(const Replica& replica, uint32_t rank, proto::ToWorker message) {
+void CoordinatorCore::SendTo(const Replica& replica, uint32_t rank, ToWorker message) {
   Emit(SendToWorker{replica.pipeline.index(), replica.pipeline.epoch(), rank, std::move(message)});
 }
 
-void CoordinatorCore::SendToAll(const Replica& replica, const proto::ToWorker& message) {
+void CoordinatorCore::SendToAll(const Replica& replica, const ToWorker& message) {
   if (!replica.pipeline.active()) return;
   for (uint32_t rank = 0; rank < config_.stages; ++rank) {
     if (replica.pipeline.ranks()[rank].connected) SendTo(replica, rank, message);

@@ -39,7 +39,7 @@ struct OpenSequence {
   uint32_t scores_due;
   TimePoint opened_at;
   bool failed = false;  // on a stage, or it shares K/V with one that failed: nobody may share with it
-  std::optional<proto::SequenceFinished> finished;
+  std::optional<from_worker::SequenceFinished> finished;
 };
 
 // A pipeline and what it is doing.
@@ -51,8 +51,8 @@ struct Replica {
   PrefixCache prefixes;
   std::map<uint64_t, OpenSequence> sequences;
   uint64_t next_sequence = 1;
-  uint64_t opened = 0;   // admitted in this epoch and not refused
-  proto::Admit pending;  // to be sent at the end of this step
+  uint64_t opened = 0;       // admitted in this epoch and not refused
+  to_worker::Admit pending;  // to be sent at the end of this step
   size_t pending_tokens = 0;
   uint64_t known_capacity_pages = 0;  // of the last epoch that loaded
   uint32_t known_page_tokens = 0;
@@ -136,12 +136,12 @@ class CoordinatorCore {
   void FailRequest(RequestId id, FailureKind kind, std::string message);
 
   // Tokens (core_requests.cc); a reason is returned when the worker breaks the protocol.
-  Pipeline::Why OnTokens(Replica* replica, const proto::TokenEvents& events);
-  Pipeline::Why OnScores(Replica* replica, const proto::PromptScores& scores);
-  Pipeline::Why OnFinished(Replica* replica, uint32_t rank, const proto::SequenceFinished& finished);
-  Pipeline::Why OnRefused(Replica* replica, uint32_t rank, const proto::SequenceRefused& refused);
-  Pipeline::Why OnFailed(Replica* replica, uint32_t rank, const proto::SequenceFailed& failed);
-  Pipeline::Why OnClosed(Replica* replica, uint32_t rank, const proto::SequenceClosed& closed);
+  Pipeline::Why OnTokens(Replica* replica, from_worker::Tokens* tokens);
+  Pipeline::Why OnScores(Replica* replica, from_worker::Scores* scores);
+  Pipeline::Why OnFinished(Replica* replica, uint32_t rank, const from_worker::SequenceFinished& finished);
+  Pipeline::Why OnRefused(Replica* replica, uint32_t rank, const from_worker::SequenceRefused& refused);
+  Pipeline::Why OnFailed(Replica* replica, uint32_t rank, const from_worker::SequenceFailed& failed);
+  Pipeline::Why OnClosed(Replica* replica, uint32_t rank, const from_worker::SequencesClosed& closed);
   Pipeline::Why TryFinish(Replica* replica, uint64_t number, OpenSequence* sequence);
 
   // Prompts that begin alike (core_prefixes.cc)
@@ -150,7 +150,7 @@ class CoordinatorCore {
   void MakeRoom(Replica* replica, uint64_t positions, const SharedPrefix& shared);
   uint32_t HoldPrompt(Replica* replica, uint64_t sequence, const SequenceRequest& record,
                       const SharedPrefix& shared);
-  Pipeline::Why LeavePrompt(Replica* replica, const proto::SequenceFinished& finished, bool failed);
+  Pipeline::Why LeavePrompt(Replica* replica, const from_worker::SequenceFinished& finished, bool failed);
   void DropPrompt(Replica* replica, uint64_t sequence);
 
   template <typename Action>
@@ -169,8 +169,8 @@ class CoordinatorCore {
   void EndJob(Replica* replica, const std::string& why);
   void FailSequences(Replica* replica, const std::string& why);
   void StepDrain();
-  void SendTo(const Replica& replica, uint32_t rank, proto::ToWorker message);
-  void SendToAll(const Replica& replica, const proto::ToWorker& message);
+  void SendTo(const Replica& replica, uint32_t rank, ToWorker message);
+  void SendToAll(const Replica& replica, const ToWorker& message);
 
   const CoreConfig config_;
   uint64_t next_epoch_;

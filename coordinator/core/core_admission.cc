@@ -7,8 +7,7 @@
 
 #include "base/check.h"
 #include "coordinator/core/coordinator_core.h"
-#include "coordinator/core/core_messages.h"
-#include "transport/control_channel.h"
+#include "transport/control_limits.h"
 
 namespace exeunt {
 namespace {
@@ -151,26 +150,24 @@ uint64_t CoordinatorCore::OpenIn(const Place& place, const SequenceRequest& reco
   ++replica->opened;
   const size_t ids = TokenIdsOf(record);
   if (replica->pending_tokens + ids > kMaxAdmitTokens) SendPending(replica);
-  *replica->pending.add_open() = OpenSequenceMessage(number, record, place.shared, retained);
+  replica->pending.open.push_back({number, record, place.shared, retained});
   replica->pending_tokens += ids;
   return number;
 }
 
 // The admissions of this step in one message to stage 0; the other stages are rung.
 void CoordinatorCore::SendPending(Replica* replica) {
-  if (replica->pending.open_size() == 0) return;
-  proto::ToWorker admit;
-  admit.mutable_admit()->Swap(&replica->pending);
+  if (replica->pending.open.empty()) return;
   replica->pending_tokens = 0;
-  SendTo(*replica, 0, std::move(admit));
+  SendTo(*replica, 0, std::exchange(replica->pending, {}));
   RingOthers(*replica);
 }
 
 // Stage 0 counts what it is told to open.
 void CoordinatorCore::RingOthers(const Replica& replica) {
-  proto::ToWorker doorbell;
-  doorbell.mutable_doorbell()->set_opened(replica.opened);
-  for (uint32_t rank = 1; rank < config_.stages; ++rank) SendTo(replica, rank, doorbell);
+  for (uint32_t rank = 1; rank < config_.stages; ++rank) {
+    SendTo(replica, rank, to_worker::Doorbell{replica.opened});
+  }
 }
 
 // When time alone will next change something for the request.

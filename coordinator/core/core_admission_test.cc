@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "coordinator/core/testing/core_harness.h"
-#include "transport/control_channel.h"
+#include "coordinator/driver/control_messages.h"
+#include "transport/control.pb.h"
+#include "transport/control_limits.h"
 
 namespace exeunt {
 namespace {
@@ -151,10 +153,10 @@ TEST(CoreAdmission, AdmissionsOfOneStepShareAMessage) {
     events.emplace_back(RequestArrived{id, record});
   }
   h.Do(std::move(events));
-  ASSERT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit).size(), 1U);
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit)[0].admit().open_size(), 3);
-  ASSERT_EQ(h.Sent(0, 1, proto::ToWorker::kDoorbell).size(), 1U);
-  EXPECT_EQ(h.Sent(0, 1, proto::ToWorker::kDoorbell)[0].doorbell().opened(), 4U);
+  ASSERT_EQ(h.Sent<to_worker::Admit>(0, 0).size(), 1U);
+  EXPECT_EQ(h.Sent<to_worker::Admit>(0, 0)[0].open.size(), 3U);
+  ASSERT_EQ(h.Sent<to_worker::Doorbell>(0, 1).size(), 1U);
+  EXPECT_EQ(h.Sent<to_worker::Doorbell>(0, 1)[0].opened, 4U);
 }
 
 TEST(CoreAdmission, PrioritiesComeInOrderAndClientsTakeTurns) {
@@ -273,10 +275,10 @@ TEST(CoreAdmission, ADeadlineEndsWhatRunsAsACancelDoes) {
   ASSERT_EQ(h.All<RequestFailed>().size(), 1U);
   EXPECT_EQ(h.All<RequestFailed>()[0].id, id);
   EXPECT_EQ(h.All<RequestFailed>()[0].kind, FailureKind::kDeadline);
-  ASSERT_EQ(h.Sent(0, 0, proto::ToWorker::kCancel).size(), 1U);
-  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kCancel)[0].cancel().sequence(), ElementsAre(2U));
+  ASSERT_EQ(h.Sent<to_worker::Cancel>(0, 0).size(), 1U);
+  EXPECT_THAT(h.Sent<to_worker::Cancel>(0, 0)[0].sequences, ElementsAre(2U));
   h.Token(0, 0, 2, 2, 11);  // overran
-  h.Finished(0, 2, 2, proto::FINISH_CANCELLED);
+  h.Finished(0, 2, 2, EndReason::kCancelled);
   h.CloseEverywhere(0, 2);
   EXPECT_EQ(h.All<RequestTokens>().size(), 1U);
   EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 0U);
@@ -321,9 +323,9 @@ TEST(CoreAdmission, APromptLongerThanAMessageTakesIsRefused) {
   EXPECT_THAT(h.All<RequestFailed>()[0].message,
               testing::HasSubstr("3145729 tokens; a sequence takes at most 3145728"));
   // What is admitted fits into a message.
-  const auto admits = h.Sent(0, 0, proto::ToWorker::kAdmit);
+  const auto admits = h.Sent<to_worker::Admit>(0, 0);
   ASSERT_EQ(admits.size(), 1U);
-  EXPECT_LT(admits[0].ByteSizeLong(), kMaxControlMessageBytes);
+  EXPECT_LT(ToProto(admits[0]).ByteSizeLong(), kMaxControlMessageBytes);
 }
 
 }  // namespace

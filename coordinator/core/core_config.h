@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "base/clock.h"
-#include "transport/control.pb.h"
+#include "coordinator/core/worker_messages.h"
 
 namespace exeunt {
 
@@ -12,7 +12,7 @@ struct CoreConfig {
   uint32_t pipelines = 1;
   uint32_t stages = 1;
   uint64_t first_epoch = 1;  // epochs of one cluster only ever grow, across restarts of the coordinator too
-  proto::Plan plan;          // sent to every worker that connects
+  to_worker::Plan plan;      // sent to every worker that connects
   uint32_t context_length = 0;
   uint32_t max_sequences = 64;  // open at once in one pipeline
   bool prefix_cache = true;     // prompts leave their K/V behind for those that begin as they do

@@ -21,9 +21,9 @@ SequenceRequest Prompt40() {
   return record;
 }
 
-proto::OpenSequence LastOpened(const CoreHarness& h) {
-  const auto admits = h.Sent(0, 0, proto::ToWorker::kAdmit);
-  return *admits.back().admit().open().rbegin();
+to_worker::OpenSequence LastOpened(const CoreHarness& h) {
+  const auto admits = h.Sent<to_worker::Admit>(0, 0);
+  return admits.back().open.back();
 }
 
 TEST(CoreFailedSequences, TheRequestFailsWithTheCauseAndIsCancelledAtStage0) {
@@ -39,19 +39,19 @@ TEST(CoreFailedSequences, TheRequestFailsWithTheCauseAndIsCancelledAtStage0) {
   EXPECT_EQ(failed[0].id, wrong);
   EXPECT_EQ(failed[0].kind, FailureKind::kStageFailed);
   EXPECT_EQ(failed[0].message, "stage 1 failed to compute the request: out of memory for its states");
-  const auto cancels = h.Sent(0, 0, proto::ToWorker::kCancel);
+  const auto cancels = h.Sent<to_worker::Cancel>(0, 0);
   ASSERT_EQ(cancels.size(), 1U);
-  EXPECT_THAT(cancels[0].cancel().sequence(), ElementsAre(kFirst));
+  EXPECT_THAT(cancels[0].sequences, ElementsAre(kFirst));
 
   h.Failed(0, 0, kFirst, "it shares K/V with sequence 9, which failed");  // another stage says so, too
   h.Token(0, 1, kFirst, 4, 11);
-  h.Finished(0, kFirst, 2, proto::FINISH_CANCELLED);
+  h.Finished(0, kFirst, 2, EndReason::kCancelled);
   h.Closed(0, 0, kFirst);
   EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 2U) << "a stage holds its page yet";
   h.Closed(0, 1, kFirst);
   EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 1U);
   EXPECT_EQ(h.All<RequestFailed>().size(), 1U);
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kCancel).size(), 1U);
+  EXPECT_EQ(h.Sent<to_worker::Cancel>(0, 0).size(), 1U);
   EXPECT_THAT(h.All<RequestTokens>(), IsEmpty());
   h.Token(0, 1, kFirst + 1, 3, 7);
   h.Finished(0, kFirst + 1, 1);
@@ -63,23 +63,23 @@ TEST(CoreFailedSequences, ItsPromptIsNotSharedAndWhatItLeavesIsEvicted) {
   CoreHarness h(FourPlaces());
   h.BringUp();
   h.Do1(RequestArrived{51, Prompt40()});
-  EXPECT_EQ(LastOpened(h).retain_tokens(), 32U);
+  EXPECT_EQ(LastOpened(h).retain_tokens, 32U);
   h.Do1(RequestArrived{52, Prompt40()});
-  EXPECT_EQ(LastOpened(h).prefix_of(), kFirst) << "before the failure it is shared";
+  EXPECT_EQ(LastOpened(h).shared.sequence, kFirst) << "before the failure it is shared";
   h.Failed(0, 1, kFirst, "device error");
   h.Do1(RequestArrived{53, Prompt40()});
-  EXPECT_EQ(LastOpened(h).prefix_of(), 0U);
-  EXPECT_EQ(LastOpened(h).retain_tokens(), 32U);
-  h.Finished(0, kFirst, 0, proto::FINISH_CANCELLED, /*rank=*/0, /*retained=*/true);
+  EXPECT_EQ(LastOpened(h).shared.sequence, 0U);
+  EXPECT_EQ(LastOpened(h).retain_tokens, 32U);
+  h.Finished(0, kFirst, 0, EndReason::kCancelled, /*rank=*/0, /*retained=*/true);
   h.Failed(0, 1, kFirst + 2, "device error");
   h.Do1(RequestArrived{54, Prompt40()});
-  EXPECT_EQ(LastOpened(h).prefix_of(), 0U) << "what stage 0 retains is of no use";
+  EXPECT_EQ(LastOpened(h).shared.sequence, 0U) << "what stage 0 retains is of no use";
   h.Closed(0, 0, kFirst);
-  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kEvict), IsEmpty()) << "not before every stage has closed it";
+  EXPECT_THAT(h.Sent<to_worker::Evict>(0, 0), IsEmpty()) << "not before every stage has closed it";
   h.Closed(0, 1, kFirst);
-  const auto evicts = h.Sent(0, 0, proto::ToWorker::kEvict);
+  const auto evicts = h.Sent<to_worker::Evict>(0, 0);
   ASSERT_EQ(evicts.size(), 1U);
-  EXPECT_THAT(evicts[0].evict().sequence(), ElementsAre(kFirst));
+  EXPECT_THAT(evicts[0].sequences, ElementsAre(kFirst));
   EXPECT_EQ(h.core.replicas()[0].ledger.cached_pages(), 0U);
   EXPECT_THAT(h.All<EndPipeline>(), IsEmpty());
 }
@@ -90,14 +90,14 @@ TEST(CoreFailedSequences, AFailureAfterTheAnswerConcernsOnlyThePrefix) {
   h.BringUp();
   h.Do1(RequestArrived{51, Prompt40()});
   for (uint32_t i = 0; i < 4; ++i) h.Token(0, 0, kFirst, 40 + i, 7);
-  h.Finished(0, kFirst, 4, proto::FINISH_LENGTH, /*rank=*/0, /*retained=*/true);
+  h.Finished(0, kFirst, 4, EndReason::kLength, /*rank=*/0, /*retained=*/true);
   ASSERT_EQ(h.All<RequestFinished>().size(), 1U);
   h.Failed(0, 1, kFirst, "device error");
   h.Do1(RequestArrived{52, Prompt40()});
-  EXPECT_EQ(LastOpened(h).prefix_of(), 0U);
+  EXPECT_EQ(LastOpened(h).shared.sequence, 0U);
   h.CloseEverywhere(0, kFirst);
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kEvict).size(), 1U);
-  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kCancel), IsEmpty());
+  EXPECT_EQ(h.Sent<to_worker::Evict>(0, 0).size(), 1U);
+  EXPECT_THAT(h.Sent<to_worker::Cancel>(0, 0), IsEmpty());
   EXPECT_THAT(h.All<RequestFailed>(), IsEmpty());
 }
 
@@ -111,7 +111,7 @@ TEST(CoreFailedSequences, AFailureBehindTheLastTokenEndsARequestThatWaitsForScor
   h.Failed(0, 1, kFirst, "device error");
   ASSERT_EQ(h.All<RequestFailed>().size(), 1U);
   EXPECT_EQ(h.All<RequestFailed>()[0].id, id);
-  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kCancel), IsEmpty()) << "stage 0 is through with it";
+  EXPECT_THAT(h.Sent<to_worker::Cancel>(0, 0), IsEmpty()) << "stage 0 is through with it";
   h.CloseEverywhere(0, kFirst);
   EXPECT_TRUE(h.core.replicas()[0].sequences.empty());
   EXPECT_THAT(h.All<EndPipeline>(), IsEmpty());
@@ -123,8 +123,8 @@ TEST(CoreFailedSequences, OneThatNobodyWaitsForOrThatIsClosedIsForgotten) {
   const RequestId id = h.Arrive(3, 4);
   h.Do1(ClientGone{id});
   h.Failed(0, 1, kFirst, "device error");
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kCancel).size(), 1U) << "the client's";
-  h.Finished(0, kFirst, 0, proto::FINISH_CANCELLED);
+  EXPECT_EQ(h.Sent<to_worker::Cancel>(0, 0).size(), 1U) << "the client's";
+  h.Finished(0, kFirst, 0, EndReason::kCancelled);
   h.CloseEverywhere(0, kFirst);
   h.Failed(0, 1, kFirst, "device error");
   EXPECT_EQ(h.core.stale_events(), 1U);

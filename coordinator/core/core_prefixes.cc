@@ -27,7 +27,7 @@ std::optional<SharedPrefix> CoordinatorCore::PlaceIn(const Replica& replica,
 
 // Evicts until it fits. The orders of this step to open come first: they may share what is evicted now.
 void CoordinatorCore::MakeRoom(Replica* replica, uint64_t positions, const SharedPrefix& shared) {
-  proto::ToWorker message;
+  to_worker::Evict evict;
   while (!replica->ledger.Fits(positions, shared.tokens)) {
     const auto oldest = replica->prefixes.Oldest();
     CHECK(oldest);
@@ -37,11 +37,11 @@ void CoordinatorCore::MakeRoom(Replica* replica, uint64_t positions, const Share
     }
     replica->prefixes.Remove(*oldest);
     replica->ledger.Evict(*oldest);
-    message.mutable_evict()->add_sequence(*oldest);
+    evict.sequences.push_back(*oldest);
   }
-  if (!message.has_evict()) return;
+  if (evict.sequences.empty()) return;
   SendPending(replica);
-  SendTo(*replica, 0, std::move(message));
+  SendTo(*replica, 0, std::move(evict));
 }
 
 // Whether the prompt's K/V is to stay: where it is more than what is there already. Returns how much of it.
@@ -58,18 +58,18 @@ uint32_t CoordinatorCore::HoldPrompt(Replica* replica, uint64_t sequence, const 
 
 // The sequence is over at stage 0, which says whether its prompt's K/V stays: not where it was cancelled
 // before all of it was begun. Of one that has failed it stays until it is dropped, and nobody may share it.
-Pipeline::Why CoordinatorCore::LeavePrompt(Replica* replica, const proto::SequenceFinished& finished,
+Pipeline::Why CoordinatorCore::LeavePrompt(Replica* replica, const from_worker::SequenceFinished& finished,
                                            bool failed) {
-  if (!finished.retained()) {
-    replica->prefixes.Remove(finished.sequence());
+  if (!finished.retained) {
+    replica->prefixes.Remove(finished.sequence);
     return std::nullopt;
   }
-  const uint32_t tokens = replica->prefixes.TokensOf(finished.sequence());
+  const uint32_t tokens = replica->prefixes.TokensOf(finished.sequence);
   if (tokens == 0) {
-    return fmt::format("stage 0 keeps a prompt that was not to stay, of sequence {}", finished.sequence());
+    return fmt::format("stage 0 keeps a prompt that was not to stay, of sequence {}", finished.sequence);
   }
-  replica->ledger.Retain(finished.sequence(), tokens);
-  if (!failed) replica->prefixes.Resume(finished.sequence());
+  replica->ledger.Retain(finished.sequence, tokens);
+  if (!failed) replica->prefixes.Resume(finished.sequence);
   return std::nullopt;
 }
 
@@ -79,9 +79,7 @@ void CoordinatorCore::DropPrompt(Replica* replica, uint64_t sequence) {
   replica->prefixes.Remove(sequence);
   replica->ledger.Evict(sequence);
   SendPending(replica);
-  proto::ToWorker message;
-  message.mutable_evict()->add_sequence(sequence);
-  SendTo(*replica, 0, std::move(message));
+  SendTo(*replica, 0, to_worker::Evict{{sequence}});
 }
 
 }  // namespace exeunt

@@ -5,8 +5,6 @@
 
 #include "base/check.h"
 #include "coordinator/core/coordinator_core.h"
-#include "coordinator/core/core_messages.h"
-#include "transport/request_message.h"
 
 namespace exeunt {
 // The order to open comes before the order to cancel. Returns how many tokens were delivered.
@@ -16,9 +14,7 @@ uint32_t CoordinatorCore::CancelSequence(const Request& request) {
   const OpenSequence& sequence = replica.sequences.at(request.sequence);
   if (!sequence.finished) {
     SendPending(&replica);
-    proto::ToWorker message;
-    message.mutable_cancel()->add_sequence(request.sequence);
-    SendTo(replica, 0, std::move(message));
+    SendTo(replica, 0, to_worker::Cancel{{request.sequence}});
     replica.prefixes.Suspend(request.sequence);
   }
   return sequence.order.delivered();
@@ -57,13 +53,12 @@ void CoordinatorCore::FailRequest(RequestId id, FailureKind kind, std::string me
   Emit(RequestFailed{id, kind, std::move(message)});
 }
 
-Pipeline::Why CoordinatorCore::OnTokens(Replica* replica, const proto::TokenEvents& events) {
+Pipeline::Why CoordinatorCore::OnTokens(Replica* replica, from_worker::Tokens* tokens) {
   replica->pipeline.NoteProgress(now_);
-  for (const proto::TokenEvent& event : events.events()) {
-    const uint64_t number = event.sequence();
+  for (auto& [number, event] : tokens->tokens) {
     const auto it = replica->sequences.find(number);
     std::vector<TokenEvent> ordered;
-    if (it == replica->sequences.end() || !it->second.order.Push(TokenEventOf(event), &ordered)) {
+    if (it == replica->sequences.end() || !it->second.order.Push(std::move(event), &ordered)) {
       ++stale_events_;
       continue;
     }
@@ -74,11 +69,10 @@ Pipeline::Why CoordinatorCore::OnTokens(Replica* replica, const proto::TokenEven
   return std::nullopt;
 }
 
-Pipeline::Why CoordinatorCore::OnScores(Replica* replica, const proto::PromptScores& scores) {
+Pipeline::Why CoordinatorCore::OnScores(Replica* replica, from_worker::Scores* scores) {
   replica->pipeline.NoteProgress(now_);
   std::map<uint64_t, std::vector<PromptScore>> by_sequence;
-  for (const proto::PromptScore& score : scores.scores())
-    by_sequence[score.sequence()].push_back(PromptScoreOf(score));
+  for (auto& [number, score] : scores->scores) by_sequence[number].push_back(std::move(score));
   for (auto& [number, of_sequence] : by_sequence) {
     const auto it = replica->sequences.find(number);
     if (it == replica->sequences.end()) {
@@ -98,29 +92,29 @@ Pipeline::Why CoordinatorCore::OnScores(Replica* replica, const proto::PromptSco
 }
 
 Pipeline::Why CoordinatorCore::OnFinished(Replica* replica, uint32_t rank,
-                                          const proto::SequenceFinished& finished) {
-  const auto it = replica->sequences.find(finished.sequence());
+                                          const from_worker::SequenceFinished& finished) {
+  const auto it = replica->sequences.find(finished.sequence);
   if (rank != 0 || it == replica->sequences.end() || it->second.finished) {
     ++stale_events_;
     return std::nullopt;
   }
-  if (finished.tokens() > it->second.max_tokens) {
+  if (finished.tokens > it->second.max_tokens) {
     return fmt::format("stage 0 finished a sequence with {} tokens, at most {} were asked for",
-                       finished.tokens(), it->second.max_tokens);
+                       finished.tokens, it->second.max_tokens);
   }
   it->second.finished = finished;
   try_admission_ = true;  // what it leaves behind may be shared
   if (auto why = LeavePrompt(replica, finished, it->second.failed)) return why;
-  return TryFinish(replica, finished.sequence(), &it->second);
+  return TryFinish(replica, finished.sequence, &it->second);
 }
 
 // A sequence has ended once stage 0 has said how many tokens it has, and all of them are here, as are the
 // scores of its prompt.
 Pipeline::Why CoordinatorCore::TryFinish(Replica* replica, uint64_t number, OpenSequence* sequence) {
   if (!sequence->finished) return std::nullopt;
-  const uint32_t tokens = sequence->finished->tokens();
+  const uint32_t tokens = sequence->finished->tokens;
   // A cancel overtakes tokens that later stages have already reported: then stage 0's count is a lower bound.
-  const bool cancelled = sequence->finished->reason() == proto::FINISH_CANCELLED;
+  const bool cancelled = sequence->finished->reason == EndReason::kCancelled;
   if (sequence->order.delivered() > tokens && !cancelled) {
     return fmt::format("sequence {} has {} tokens, stage 0 said {}", number, sequence->order.delivered(),
                        tokens);
@@ -132,24 +126,24 @@ Pipeline::Why CoordinatorCore::TryFinish(Replica* replica, uint64_t number, Open
     try_admission_ = true;
   }
   if (!sequence->request) return std::nullopt;
-  FinishRequest(*sequence->request, FromProto(sequence->finished->reason()), tokens);
+  FinishRequest(*sequence->request, sequence->finished->reason, tokens);
   return std::nullopt;
 }
 
 // The request fails alone. Sequences that were to share its prompt's K/V run without: stage 0 decides that
 // when it opens them.
 Pipeline::Why CoordinatorCore::OnRefused(Replica* replica, uint32_t rank,
-                                         const proto::SequenceRefused& refused) {
-  const auto it = replica->sequences.find(refused.sequence());
+                                         const from_worker::SequenceRefused& refused) {
+  const auto it = replica->sequences.find(refused.sequence);
   if (rank != 0 || it == replica->sequences.end() || it->second.finished) {
     ++stale_events_;
     return std::nullopt;
   }
-  if (it->second.canary) return fmt::format("stage 0 refused the canary: {}", refused.reason());
-  if (it->second.request) FailRequest(*it->second.request, FailureKind::kRefused, refused.reason());
+  if (it->second.canary) return fmt::format("stage 0 refused the canary: {}", refused.reason);
+  if (it->second.request) FailRequest(*it->second.request, FailureKind::kRefused, refused.reason);
   replica->sequences.erase(it);
-  replica->prefixes.Remove(refused.sequence());
-  for (uint32_t stage = 0; stage < config_.stages; ++stage) replica->ledger.Close(refused.sequence(), stage);
+  replica->prefixes.Remove(refused.sequence);
+  for (uint32_t stage = 0; stage < config_.stages; ++stage) replica->ledger.Close(refused.sequence, stage);
   --replica->opened;
   RingOthers(*replica);
   try_admission_ = true;
@@ -160,27 +154,27 @@ Pipeline::Why CoordinatorCore::OnRefused(Replica* replica, uint32_t rank,
 
 // The request fails alone, and its sequence is cancelled. Several stages may say so of one sequence: the first counts.
 Pipeline::Why CoordinatorCore::OnFailed(Replica* replica, uint32_t rank,
-                                        const proto::SequenceFailed& failed) {
-  const auto it = replica->sequences.find(failed.sequence());
+                                        const from_worker::SequenceFailed& failed) {
+  const auto it = replica->sequences.find(failed.sequence);
   if (it == replica->sequences.end()) {
     ++stale_events_;
     return std::nullopt;
   }
   OpenSequence& sequence = it->second;
   if (std::exchange(sequence.failed, true)) return std::nullopt;
-  if (sequence.canary) return fmt::format("stage {} failed the canary: {}", rank, failed.reason());
-  replica->prefixes.Suspend(failed.sequence());
+  if (sequence.canary) return fmt::format("stage {} failed the canary: {}", rank, failed.reason);
+  replica->prefixes.Suspend(failed.sequence);
   if (!sequence.request) return std::nullopt;
   const RequestId id = *sequence.request;
   CancelSequence(requests_.at(id));
   FailRequest(id, FailureKind::kStageFailed,
-              fmt::format("stage {} failed to compute the request: {}", rank, failed.reason()));
+              fmt::format("stage {} failed to compute the request: {}", rank, failed.reason));
   return std::nullopt;
 }
 
 Pipeline::Why CoordinatorCore::OnClosed(Replica* replica, uint32_t rank,
-                                        const proto::SequenceClosed& closed) {
-  for (const uint64_t number : closed.sequence()) {
+                                        const from_worker::SequencesClosed& closed) {
+  for (const uint64_t number : closed.sequences) {
     if (!replica->ledger.Close(number, rank)) continue;
     try_admission_ = true;
     const auto it = replica->sequences.find(number);

@@ -39,34 +39,34 @@ TEST(CoreRequests, OpensTheSequenceAtStage0AndRingsTheOthers) {
   record.end_tokens = {2, 3};
   h.Do1(RequestArrived{77, record});
 
-  const auto admits = h.Sent(0, 0, proto::ToWorker::kAdmit);
+  const auto admits = h.Sent<to_worker::Admit>(0, 0);
   ASSERT_EQ(admits.size(), 1U);
-  ASSERT_EQ(admits[0].admit().open_size(), 1);
-  const proto::OpenSequence& open = admits[0].admit().open(0);
-  EXPECT_EQ(open.sequence(), 2U) << "the canary was 1";
-  EXPECT_THAT(open.prompt(), ElementsAre(4, 5, 6));
-  EXPECT_THAT(open.end_tokens(), ElementsAre(2, 3));
-  EXPECT_EQ(open.max_tokens(), 9U);
-  EXPECT_EQ(open.sampling().temperature(), 0.5F);
-  EXPECT_EQ(open.sampling().top_p(), 0.25F);
-  EXPECT_EQ(open.sampling().top_k(), 3);
-  EXPECT_EQ(open.sampling().min_p(), 0.125F);
-  EXPECT_EQ(open.sampling().seed(), 99U);
-  EXPECT_EQ(open.sampling().choice(), 2U);
-  EXPECT_EQ(open.sampling().n_logprobs(), 4);
-  EXPECT_EQ(open.exit().mode(), static_cast<uint32_t>(ExitMode::kPropagate));
-  EXPECT_EQ(open.exit().measure(), static_cast<uint32_t>(ExitMeasure::kForced));
-  EXPECT_EQ(open.exit().threshold(), 0.75F);
-  EXPECT_EQ(open.exit().min_layer(), 6);
-  EXPECT_EQ(open.exit().decay().tau(), 2.0F);
-  EXPECT_EQ(open.exit().decay().n(), 64);
-  EXPECT_EQ(open.exit().forced(0).layer(), 12);
-  EXPECT_EQ(open.exit().forced(0).probability(), 0.5F);
+  ASSERT_EQ(admits[0].open.size(), 1U);
+  const to_worker::OpenSequence& open = admits[0].open.at(0);
+  EXPECT_EQ(open.sequence, 2U) << "the canary was 1";
+  EXPECT_THAT(open.request.prompt, ElementsAre(4, 5, 6));
+  EXPECT_THAT(open.request.end_tokens, ElementsAre(2, 3));
+  EXPECT_EQ(open.request.max_tokens, 9);
+  EXPECT_EQ(open.request.sampling.temperature, 0.5F);
+  EXPECT_EQ(open.request.sampling.top_p, 0.25F);
+  EXPECT_EQ(open.request.sampling.top_k, 3);
+  EXPECT_EQ(open.request.sampling.min_p, 0.125F);
+  EXPECT_EQ(open.request.sampling.seed, 99U);
+  EXPECT_EQ(open.request.sampling.choice, 2U);
+  EXPECT_EQ(open.request.sampling.n_logprobs, 4);
+  EXPECT_EQ(open.request.exit.mode, ExitMode::kPropagate);
+  EXPECT_EQ(open.request.exit.measure, ExitMeasure::kForced);
+  EXPECT_EQ(open.request.exit.threshold, 0.75F);
+  EXPECT_EQ(open.request.exit.min_layer, 6);
+  EXPECT_EQ(open.request.exit.decay->tau, 2.0F);
+  EXPECT_EQ(open.request.exit.decay->n, 64);
+  EXPECT_EQ(open.request.exit.forced.at(0).layer, 12);
+  EXPECT_EQ(open.request.exit.forced.at(0).probability, 0.5F);
   for (uint32_t rank = 1; rank < 3; ++rank) {
-    const auto bells = h.Sent(0, rank, proto::ToWorker::kDoorbell);
+    const auto bells = h.Sent<to_worker::Doorbell>(0, rank);
     ASSERT_EQ(bells.size(), 1U);
-    EXPECT_EQ(bells[0].doorbell().opened(), 2U);
-    EXPECT_THAT(h.Sent(0, rank, proto::ToWorker::kAdmit), IsEmpty());
+    EXPECT_EQ(bells[0].opened, 2U);
+    EXPECT_THAT(h.Sent<to_worker::Admit>(0, rank), IsEmpty());
   }
   EXPECT_EQ(h.All<RequestAdmitted>().at(0).id, 77U);
 }
@@ -99,7 +99,7 @@ TEST(CoreRequests, FinishesWhenEveryTokenIsThere) {
   h.BringUp();
   const RequestId id = h.Arrive(3, 4);
   h.Token(0, 0, 2, 3, 10);
-  h.Finished(0, 2, 2, proto::FINISH_STOP);
+  h.Finished(0, 2, 2, EndReason::kStop);
   EXPECT_THAT(h.All<RequestFinished>(), IsEmpty()) << "a token is still on its way";
   h.Token(0, 1, 2, 4, 11);
   const auto finished = h.All<RequestFinished>();
@@ -128,7 +128,7 @@ TEST(CoreRequests, OnlyStage0MayFinish) {
   h.BringUp();
   h.Arrive(3, 1);
   h.Token(0, 0, 2, 3, 10);
-  h.Finished(0, 2, 1, proto::FINISH_LENGTH, /*rank=*/1);
+  h.Finished(0, 2, 1, EndReason::kLength, /*rank=*/1);
   EXPECT_THAT(h.All<RequestFinished>(), IsEmpty());
 }
 
@@ -156,14 +156,14 @@ TEST(CoreRequests, CancelOfARunningRequestIsIdempotent) {
   h.Do1(ClientGone{id});
   h.Do1(ClientGone{id});
   h.Do1(StopRequest{id});
-  ASSERT_EQ(h.Sent(0, 0, proto::ToWorker::kCancel).size(), 1U);
-  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kCancel)[0].cancel().sequence(), ElementsAre(2U));
+  ASSERT_EQ(h.Sent<to_worker::Cancel>(0, 0).size(), 1U);
+  EXPECT_THAT(h.Sent<to_worker::Cancel>(0, 0)[0].sequences, ElementsAre(2U));
   const auto finished = h.All<RequestFinished>();
   ASSERT_EQ(finished.size(), 1U);
   EXPECT_EQ(finished[0].reason, EndReason::kCancelled);
   EXPECT_EQ(finished[0].tokens, 1U);
   h.Token(0, 0, 2, 2, 11);  // overran
-  h.Finished(0, 2, 2, proto::FINISH_CANCELLED);
+  h.Finished(0, 2, 2, EndReason::kCancelled);
   h.CloseEverywhere(0, 2);
   EXPECT_THAT(h.All<RequestTokens>(), IsEmpty());
   EXPECT_EQ(h.All<RequestFinished>().size(), 1U);
@@ -177,7 +177,7 @@ TEST(CoreRequests, ACancelMayCountFewerTokensThanLaterStagesReported) {
   const RequestId id = h.Arrive(1, 9);
   h.Token(0, 1, 2, 1, 10);
   h.Do1(ClientGone{id});
-  h.Finished(0, 2, 0, proto::FINISH_CANCELLED);
+  h.Finished(0, 2, 0, EndReason::kCancelled);
   h.CloseEverywhere(0, 2);
   EXPECT_EQ(h.core.replicas()[0].pipeline.restarts(), 0U);
   EXPECT_EQ(h.core.replicas()[0].pipeline.state(), PipelineState::kReady);
@@ -191,7 +191,7 @@ TEST(CoreRequests, ACancelMayOvertakeTokens) {
   h.Do1(ClientGone{id});
   h.Token(0, 1, 2, 1, 10);
   h.Token(0, 1, 2, 2, 11);  // on its way to stage 0 when the cancel came there
-  h.Finished(0, 2, 1, proto::FINISH_CANCELLED);
+  h.Finished(0, 2, 1, EndReason::kCancelled);
   EXPECT_THAT(h.All<EndPipeline>(), IsEmpty());
   h.CloseEverywhere(0, 2);
   EXPECT_TRUE(h.core.replicas()[0].sequences.empty());
@@ -207,11 +207,12 @@ TEST(CoreRequests, CancelInTheStepOfTheAdmissionComesAfterIt) {
   events.emplace_back(RequestArrived{5, record});
   events.emplace_back(ClientGone{5});
   h.Do(std::move(events));
-  std::vector<proto::ToWorker::BodyCase> to_stage0;
+  std::vector<size_t> to_stage0;
   for (const auto& send : h.All<SendToWorker>()) {
-    if (send.rank == 0) to_stage0.push_back(send.message.body_case());
+    if (send.rank == 0) to_stage0.push_back(send.message.index());
   }
-  EXPECT_THAT(to_stage0, ElementsAre(proto::ToWorker::kAdmit, proto::ToWorker::kCancel));
+  EXPECT_THAT(to_stage0,
+              ElementsAre(ToWorker(to_worker::Admit{}).index(), ToWorker(to_worker::Cancel{}).index()));
 }
 
 TEST(CoreRequests, AStopAfterTheWorkersOwnFinishSendsNoCancel) {
@@ -222,7 +223,7 @@ TEST(CoreRequests, AStopAfterTheWorkersOwnFinishSendsNoCancel) {
   h.Token(0, 0, 2, 1, 10);
   h.actions.clear();
   h.Do1(StopRequest{id});
-  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kCancel), IsEmpty());
+  EXPECT_THAT(h.Sent<to_worker::Cancel>(0, 0), IsEmpty());
   EXPECT_EQ(h.All<RequestFinished>().size(), 1U);
 }
 
@@ -250,7 +251,7 @@ TEST(CoreRequests, FinishesWhenTheScoresOfItsPromptAreHere) {
   CoreHarness h(FourPlaces());
   h.BringUp();
   h.Arrive(4, 1, 1);
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit).at(0).admit().open(0).score_from(), 1U);
+  EXPECT_EQ(h.Sent<to_worker::Admit>(0, 0).at(0).open.at(0).request.score_from, 1);
   h.Scores(0, 1, 2, 1, 2);
   h.Token(0, 1, 2, 4, 9);
   h.Finished(0, 2, 1);
@@ -275,7 +276,7 @@ TEST(CoreRequests, ACancelledPromptOwesNoScores) {
   h.Do1(ClientGone{1});
   EXPECT_EQ(h.All<RequestFinished>().size(), 1U);
   h.Scores(0, 1, 2, 1, 3);
-  h.Finished(0, 2, 0, proto::FINISH_CANCELLED);
+  h.Finished(0, 2, 0, EndReason::kCancelled);
   h.CloseEverywhere(0, 2);
   EXPECT_THAT(h.All<RequestScores>(), IsEmpty());
   EXPECT_THAT(h.All<EndPipeline>(), IsEmpty());
@@ -299,9 +300,7 @@ TEST(CoreRequests, ARefusalEndsOneRequestAndNothingElse) {
   const RequestId wrong = h.Arrive(40, 4);
   const RequestId right = h.Arrive(3, 1);
   h.actions.clear();
-  proto::ToCoordinator refused;
-  refused.mutable_refused()->set_sequence(2);
-  refused.mutable_refused()->set_reason("prompt token 320 is outside [0, 320)");
+  const from_worker::SequenceRefused refused{2, "prompt token 320 is outside [0, 320)"};
   h.From(0, 1, refused);  // only stage 0 decides
   EXPECT_THAT(h.All<RequestFailed>(), IsEmpty());
   h.From(0, 0, refused);
@@ -313,9 +312,9 @@ TEST(CoreRequests, ARefusalEndsOneRequestAndNothingElse) {
   EXPECT_THAT(h.All<EndPipeline>(), IsEmpty());
   // The others no longer wait for it to be opened: two sequences were, the canary and the right one.
   for (uint32_t rank = 1; rank < 3; ++rank) {
-    const auto bells = h.Sent(0, rank, proto::ToWorker::kDoorbell);
+    const auto bells = h.Sent<to_worker::Doorbell>(0, rank);
     ASSERT_EQ(bells.size(), 1U);
-    EXPECT_EQ(bells[0].doorbell().opened(), 2U);
+    EXPECT_EQ(bells[0].opened, 2U);
   }
   EXPECT_EQ(h.core.replicas()[0].ledger.reserved_pages(), 1U);
   h.From(0, 0, refused);  // a repeat changes nothing
@@ -334,8 +333,7 @@ TEST(CoreRequests, ARefusalOfWhatNobodyWaitsForIsForgotten) {
   const RequestId id = h.Arrive(3, 4);
   h.Do1(ClientGone{id});
   h.actions.clear();
-  proto::ToCoordinator refused;
-  refused.mutable_refused()->set_sequence(2);
+  const from_worker::SequenceRefused refused{2, ""};
   h.From(0, 0, refused);
   EXPECT_THAT(h.All<RequestFailed>(), IsEmpty());
   EXPECT_TRUE(h.core.replicas()[0].sequences.empty());
@@ -346,9 +344,7 @@ TEST(CoreRequests, ARefusedCanaryEndsTheJob) {
   h.Do1(Tick{});
   h.Connect();
   for (uint32_t rank = 0; rank < 2; ++rank) h.Ready(0, rank, 100);
-  proto::ToCoordinator refused;
-  refused.mutable_refused()->set_sequence(1);
-  refused.mutable_refused()->set_reason("prompt token 0 is outside [0, 0)");
+  const from_worker::SequenceRefused refused{1, "prompt token 0 is outside [0, 0)"};
   h.From(0, 0, refused);
   ASSERT_EQ(h.All<EndPipeline>().size(), 1U);
   EXPECT_THAT(h.All<EndPipeline>()[0].why, HasSubstr("refused the canary: prompt token 0"));

@@ -159,15 +159,16 @@ class Storm {
     if (job->alive) job->Generate();
     for (uint32_t rank = 0; rank < kStages; ++rank) {
       if (job->alive && rank < job->connected) {
-        proto::ToCoordinator beat;
-        beat.mutable_heartbeat()->set_progress(++job->progress);
+        const from_worker::Heartbeat beat{.progress = ++job->progress};
         events->emplace_back(WorkerMessage{job->pipeline, job->epoch, rank, beat});
       }
       // A dead job's messages may arrive late: they are stale.
       for (uint32_t n = Draw(4); n > 0 && !job->out[rank].empty(); --n) {
-        const proto::ToCoordinator& next = job->out[rank].front();
-        if (next.has_refused()) --job->opened;
-        if (next.has_failed()) job->failed_now.insert(next.failed().sequence());
+        const FromWorker& next = job->out[rank].front();
+        if (std::holds_alternative<from_worker::SequenceRefused>(next)) --job->opened;
+        if (const auto* failed = std::get_if<from_worker::SequenceFailed>(&next)) {
+          job->failed_now.insert(failed->sequence);
+        }
         events->emplace_back(
             WorkerMessage{job->pipeline, job->epoch, rank, std::move(job->out[rank].front())});
         job->out[rank].pop_front();
@@ -193,38 +194,38 @@ class Storm {
   void On(const SendToWorker& send) {
     FakeJob* job = Find(send.pipeline, send.epoch);
     if (job == nullptr || !job->alive) return;
-    if (send.message.has_admit()) {
+    if (const auto* admit = std::get_if<to_worker::Admit>(&send.message)) {
       ASSERT_EQ(send.rank, 0U);
-      for (const proto::OpenSequence& open : send.message.admit().open()) {
-        ASSERT_TRUE(numbers_.insert({send.pipeline, send.epoch, open.sequence()}).second)
+      for (const to_worker::OpenSequence& open : admit->open) {
+        ASSERT_TRUE(numbers_.insert({send.pipeline, send.epoch, open.sequence}).second)
             << "a number is used twice";
         ++job->opened;
-        const bool canary = open.prompt_size() == 1 && open.prompt(0) == core_.config().canary_token;
+        const bool canary = open.request.prompt == std::vector{core_.config().canary_token};
         if (!canary && OneIn(12)) {
           job->Refuse(open);
           continue;
         }
         job->TakePages(open);
-        if (open.prefix_of() != 0) ++seen["shared"];
-        job->open[open.sequence()] = open;
+        if (open.shared.sequence != 0) ++seen["shared"];
+        job->open[open.sequence] = open;
       }
-    } else if (send.message.has_evict()) {
+    } else if (const auto* evict = std::get_if<to_worker::Evict>(&send.message)) {
       ASSERT_EQ(send.rank, 0U);
-      for (const uint64_t number : send.message.evict().sequence()) {
+      for (const uint64_t number : evict->sequences) {
         ASSERT_FALSE(job->open.contains(number)) << "evicted while it is open";
         ASSERT_EQ(job->held.erase(number), 1U) << "it has left nothing behind";
         job->pages.erase(number);
         ++seen[job->failed.contains(number) ? "evicted because it had failed" : "evicted"];
       }
-    } else if (send.message.has_doorbell()) {
-      job->rung = send.message.doorbell().opened();
-    } else if (send.message.has_cancel()) {
+    } else if (const auto* doorbell = std::get_if<to_worker::Doorbell>(&send.message)) {
+      job->rung = doorbell->opened;
+    } else if (const auto* cancel = std::get_if<to_worker::Cancel>(&send.message)) {
       ASSERT_EQ(send.rank, 0U);
-      for (const uint64_t number : send.message.cancel().sequence()) {
+      for (const uint64_t number : cancel->sequences) {
         ASSERT_TRUE(numbers_.contains({send.pipeline, send.epoch, number}))
             << "cancelled before it was opened";
         if (const auto open = job->open.extract(number); !open.empty()) {
-          job->Finish(open.mapped(), job->generated[number], proto::FINISH_CANCELLED);
+          job->Finish(open.mapped(), job->generated[number], EndReason::kCancelled);
         }
         ++seen["cancel"];
       }

@@ -29,12 +29,12 @@ TEST(Drain, LetsRunningRequestsFinish) {
   EXPECT_EQ(h.All<RequestFailed>().at(0).id, late);
   EXPECT_EQ(h.All<RequestFailed>().at(0).kind, FailureKind::kShuttingDown);
   h.Pass(seconds(1));
-  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kShutdown), IsEmpty());
+  EXPECT_THAT(h.Sent<to_worker::Shutdown>(0, 0), IsEmpty());
   h.Token(0, 0, 2, 1, 5);
   h.Finished(0, 2, 1);
   EXPECT_EQ(h.All<RequestFinished>().size(), 1U);
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kShutdown).size(), 1U);
-  EXPECT_EQ(h.Sent(0, 1, proto::ToWorker::kShutdown).size(), 1U);
+  EXPECT_EQ(h.Sent<to_worker::Shutdown>(0, 0).size(), 1U);
+  EXPECT_EQ(h.Sent<to_worker::Shutdown>(0, 1).size(), 1U);
   EXPECT_THAT(h.All<EndPipeline>(), IsEmpty()) << "they may go by themselves";
   h.Pass(seconds(3));
   EXPECT_EQ(h.All<EndPipeline>().size(), 1U);

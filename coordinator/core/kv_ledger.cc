@@ -92,9 +92,9 @@ void KvLedger::Evict(uint64_t sequence) {
   retained_.erase(it);
 }
 
-void KvLedger::Report(TimePoint now, uint32_t rank, const proto::StageReport& report) {
-  std::map<uint64_t, const proto::SequenceState*> listed;
-  for (const auto& state : report.sequences()) listed[state.sequence()] = &state;
+void KvLedger::Report(TimePoint now, uint32_t rank, const from_worker::StageReport& report) {
+  std::map<uint64_t, const from_worker::SequenceState*> listed;
+  for (const auto& state : report.sequences) listed[state.sequence] = &state;
   for (auto& [sequence, kv] : sequences_) {
     StageKv& stage = kv.stages.at(rank);
     const auto it = listed.find(sequence);
@@ -102,10 +102,10 @@ void KvLedger::Report(TimePoint now, uint32_t rank, const proto::StageReport& re
       stage.backlog = 0;
       continue;
     }
-    const bool moved = it->second->watermark() != stage.watermark || stage.backlog == 0;
+    const bool moved = it->second->watermark != stage.watermark || stage.backlog == 0;
     if (moved) stage.backlog_since = now;
-    stage.watermark = it->second->watermark();
-    stage.backlog = it->second->backlog();
+    stage.watermark = it->second->watermark;
+    stage.backlog = it->second->backlog;
   }
 }
 

@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "coordinator/core/types.h"
-#include "transport/control.pb.h"
 
 namespace exeunt {
 
@@ -56,7 +55,7 @@ class KvLedger {
   // Frees what a sequence that is over has left behind.
   void Evict(uint64_t sequence);
   // Replaces what is known of a stage's sequences: one that is not listed has no backlog there.
-  void Report(TimePoint now, uint32_t rank, const proto::StageReport& report);
+  void Report(TimePoint now, uint32_t rank, const from_worker::StageReport& report);
   // Sequences whose backlog somewhere has stood for `age`, once per `age`.
   std::vector<uint64_t> TakeOldBacklog(TimePoint now, Duration age);
   const std::map<uint64_t, SequenceKv>& sequences() const { return sequences_; }

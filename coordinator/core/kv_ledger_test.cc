@@ -25,8 +25,8 @@ TEST(KvLedger, KnowsNothingOfSequencesThatAreNotOpen) {
   KvLedger ledger(2, 10, 16);
   ledger.Reserve(5, 20);
   EXPECT_FALSE(ledger.Close(4, 0));
-  proto::StageReport report;
-  report.add_sequences()->set_sequence(4);
+  from_worker::StageReport report;
+  report.sequences.push_back({.sequence = 4});
   ledger.Report(TimePoint{}, 1, report);
   EXPECT_EQ(ledger.sequences().size(), 1U);
   EXPECT_FALSE(ledger.Close(5, 0));
@@ -44,12 +44,7 @@ TEST(KvLedger, WhatStandsIsFlushed) {
   h.BringUp();
   h.Arrive(10, 20);
   const auto report = [&](uint32_t watermark, uint32_t backlog) {
-    proto::ToCoordinator message;
-    auto& state = *message.mutable_report()->add_sequences();
-    state.set_sequence(2);
-    state.set_watermark(watermark);
-    state.set_backlog(backlog);
-    h.From(0, 1, message);
+    h.From(0, 1, from_worker::StageReport{.sequences = {{2, watermark, backlog}}});
   };
   report(11, 3);
   const SequenceKv& kv = h.core.replicas()[0].ledger.sequences().at(2);
@@ -60,24 +55,20 @@ TEST(KvLedger, WhatStandsIsFlushed) {
   report(12, 4);  // it moves: no order
   h.Pass(std::chrono::milliseconds(1500));
   report(12, 5);
-  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kFlush), IsEmpty());
+  EXPECT_THAT(h.Sent<to_worker::Flush>(0, 0), IsEmpty());
   h.Pass(std::chrono::milliseconds(500));
   for (uint32_t rank = 0; rank < 2; ++rank) {
-    const auto flushes = h.Sent(0, rank, proto::ToWorker::kFlush);
+    const auto flushes = h.Sent<to_worker::Flush>(0, rank);
     ASSERT_EQ(flushes.size(), 1U);
-    EXPECT_THAT(flushes[0].flush().sequence(), ElementsAre(2U));
+    EXPECT_THAT(flushes[0].sequences, ElementsAre(2U));
   }
   h.Pass(std::chrono::milliseconds(1500));
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kFlush).size(), 1U);
+  EXPECT_EQ(h.Sent<to_worker::Flush>(0, 0).size(), 1U);
   h.Pass(std::chrono::milliseconds(500));
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kFlush).size(), 2U) << "again, while it stands";
-  h.From(0, 1, [] {
-    proto::ToCoordinator empty;
-    empty.mutable_report();
-    return empty;
-  }());
+  EXPECT_EQ(h.Sent<to_worker::Flush>(0, 0).size(), 2U) << "again, while it stands";
+  h.From(0, 1, from_worker::StageReport{});
   h.Pass(std::chrono::seconds(5));
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kFlush).size(), 2U) << "not listed: nothing waits";
+  EXPECT_EQ(h.Sent<to_worker::Flush>(0, 0).size(), 2U) << "not listed: nothing waits";
 }
 
 }  // namespace

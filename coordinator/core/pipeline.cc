@@ -33,42 +33,37 @@ void Pipeline::OnConnected(TimePoint now, uint32_t rank) {
   if (all && state_ == PipelineState::kStarting) state_ = PipelineState::kLoading;
 }
 
-Pipeline::Why Pipeline::OnMessage(TimePoint now, uint32_t rank, const proto::ToCoordinator& message) {
+Pipeline::Why Pipeline::OnMessage(TimePoint now, uint32_t rank, const FromWorker& message) {
   ranks_.at(rank).heard = now;
-  switch (message.body_case()) {
-    case proto::ToCoordinator::kLoadProgress:
-      OnLoadProgress(now, rank, message.load_progress());
-      return std::nullopt;
-    case proto::ToCoordinator::kReady:
-      return OnReady(now, rank, message.ready());
-    case proto::ToCoordinator::kHeartbeat:
-      OnHeartbeat(now, rank, message.heartbeat());
-      return std::nullopt;
-    case proto::ToCoordinator::kReport:
-      ranks_.at(rank).report = message.report();
-      return std::nullopt;
-    case proto::ToCoordinator::kFatal:
-      return fmt::format("stage {}: {}", rank, message.fatal().message());
-    default:
-      return std::nullopt;
+  if (const auto* beat = std::get_if<from_worker::Heartbeat>(&message)) {
+    OnHeartbeat(now, rank, *beat);
+  } else if (const auto* report = std::get_if<from_worker::StageReport>(&message)) {
+    ranks_.at(rank).report = *report;
+  } else if (const auto* progress = std::get_if<from_worker::LoadProgress>(&message)) {
+    OnLoadProgress(now, rank, *progress);
+  } else if (const auto* ready = std::get_if<from_worker::Ready>(&message)) {
+    return OnReady(now, rank, *ready);
+  } else if (const auto* fatal = std::get_if<from_worker::Fatal>(&message)) {
+    return fmt::format("stage {}: {}", rank, fatal->message);
   }
+  return std::nullopt;
 }
 
-void Pipeline::OnLoadProgress(TimePoint now, uint32_t rank, const proto::LoadProgress& progress) {
+void Pipeline::OnLoadProgress(TimePoint now, uint32_t rank, const from_worker::LoadProgress& progress) {
   RankHealth& health = ranks_.at(rank);
-  health.load_what = progress.what();
-  if (!(progress.fraction() > health.load_fraction) || loaded()) return;  // also drops NaN
-  health.load_fraction = std::min(progress.fraction(), 1.0F);
+  health.load_what = progress.what;
+  if (!(progress.fraction > health.load_fraction) || loaded()) return;  // also drops NaN
+  health.load_fraction = std::min(progress.fraction, 1.0F);
   deadline_ = now + config_->load_timeout;
 }
 
-Pipeline::Why Pipeline::OnReady(TimePoint now, uint32_t rank, const proto::Ready& ready) {
-  if (ready.kv_pages() * ready.page_tokens() < 2) {  // a canary has two positions
+Pipeline::Why Pipeline::OnReady(TimePoint now, uint32_t rank, const from_worker::Ready& ready) {
+  if (ready.kv_pages * ready.page_tokens < 2) {  // a canary has two positions
     return fmt::format("stage {} has room for {} K/V pages of {} tokens: the KV budget is too small", rank,
-                       ready.kv_pages(), ready.page_tokens());
+                       ready.kv_pages, ready.page_tokens);
   }
-  if (ready.kv_pages() > kMaxKvPages) {
-    return fmt::format("stage {} has {} K/V pages, the limit is {}", rank, ready.kv_pages(), kMaxKvPages);
+  if (ready.kv_pages > kMaxKvPages) {
+    return fmt::format("stage {} has {} K/V pages, the limit is {}", rank, ready.kv_pages, kMaxKvPages);
   }
   RankHealth& health = ranks_.at(rank);
   health.ready = true;
@@ -76,9 +71,9 @@ Pipeline::Why Pipeline::OnReady(TimePoint now, uint32_t rank, const proto::Ready
   health.loaded = ready;
   if (!std::all_of(ranks_.begin(), ranks_.end(), [](const auto& r) { return r.ready; })) return std::nullopt;
   for (const RankHealth& other : ranks_) {
-    if (other.loaded.page_tokens() != ready.page_tokens()) {
-      return fmt::format("stages disagree on the tokens of a page: {} and {}", other.loaded.page_tokens(),
-                         ready.page_tokens());
+    if (other.loaded.page_tokens != ready.page_tokens) {
+      return fmt::format("stages disagree on the tokens of a page: {} and {}", other.loaded.page_tokens,
+                         ready.page_tokens);
     }
   }
   if (!loaded()) ready_at_ = now;
@@ -87,12 +82,12 @@ Pipeline::Why Pipeline::OnReady(TimePoint now, uint32_t rank, const proto::Ready
   return std::nullopt;
 }
 
-void Pipeline::OnHeartbeat(TimePoint now, uint32_t rank, const proto::Heartbeat& beat) {
+void Pipeline::OnHeartbeat(TimePoint now, uint32_t rank, const from_worker::Heartbeat& beat) {
   RankHealth& health = ranks_.at(rank);
-  if (beat.progress() != health.progress || !beat.busy()) health.progress_at = now;
-  if (beat.progress() != health.progress) progress_at_ = now;
-  health.progress = beat.progress();
-  health.busy = beat.busy();
+  if (beat.progress != health.progress || !beat.busy) health.progress_at = now;
+  if (beat.progress != health.progress) progress_at_ = now;
+  health.progress = beat.progress;
+  health.busy = beat.busy;
 }
 
 Pipeline::Why Pipeline::CheckDeadlines(TimePoint now, bool sequences_open) {
@@ -155,8 +150,8 @@ void Pipeline::Exited(TimePoint now, const std::string& why, bool stop) {
 }
 
 uint64_t Pipeline::kv_pages() const {
-  uint64_t pages = ranks_.front().loaded.kv_pages();
-  for (const RankHealth& health : ranks_) pages = std::min(pages, health.loaded.kv_pages());
+  uint64_t pages = ranks_.front().loaded.kv_pages;
+  for (const RankHealth& health : ranks_) pages = std::min(pages, health.loaded.kv_pages);
   return pages;
 }
 

@@ -21,8 +21,8 @@ struct RankHealth {
   TimePoint progress_at;  // when the counter last moved, or the rank last said that it is not busy
   float load_fraction = 0.0F;
   std::string load_what;
-  proto::Ready loaded;        // once ready
-  proto::StageReport report;  // the newest
+  from_worker::Ready loaded;        // once ready
+  from_worker::StageReport report;  // the newest
 };
 
 // Not thread-safe. Methods that return a reason say why the job must end now; the caller then calls End.
@@ -36,7 +36,7 @@ class Pipeline {
   void Start(TimePoint now, uint64_t epoch);
   void OnConnected(TimePoint now, uint32_t rank);
   // Any message of a rank; takes what concerns its health.
-  Why OnMessage(TimePoint now, uint32_t rank, const proto::ToCoordinator& message);
+  Why OnMessage(TimePoint now, uint32_t rank, const FromWorker& message);
   // A token came out, or a sequence went in: the watchdog of the whole pipeline starts anew.
   void NoteProgress(TimePoint now) { progress_at_ = now; }
   // A whole request came through: it may serve.
@@ -67,12 +67,12 @@ class Pipeline {
   const std::string& last_error() const { return last_error_; }
   TimePoint progress_at() const { return progress_at_; }
   uint64_t kv_pages() const;  // the smallest stage's, once loaded
-  uint32_t page_tokens() const { return ranks_.front().loaded.page_tokens(); }
+  uint32_t page_tokens() const { return ranks_.front().loaded.page_tokens; }
 
  private:
-  Why OnReady(TimePoint now, uint32_t rank, const proto::Ready& ready);
-  void OnLoadProgress(TimePoint now, uint32_t rank, const proto::LoadProgress& progress);
-  void OnHeartbeat(TimePoint now, uint32_t rank, const proto::Heartbeat& beat);
+  Why OnReady(TimePoint now, uint32_t rank, const from_worker::Ready& ready);
+  void OnLoadProgress(TimePoint now, uint32_t rank, const from_worker::LoadProgress& progress);
+  void OnHeartbeat(TimePoint now, uint32_t rank, const from_worker::Heartbeat& beat);
   void StandDown(const std::string& why);
   void UpdateBackoff(TimePoint now);
 

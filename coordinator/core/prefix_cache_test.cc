@@ -115,20 +115,16 @@ class PrefixOrders : public testing::Test {
     return id;
   }
   // The newest order to open.
-  proto::OpenSequence Opened() const {
-    const auto admits = h_.Sent(0, 0, proto::ToWorker::kAdmit);
-    return admits.empty() ? proto::OpenSequence() : *admits.back().admit().open().rbegin();
+  to_worker::OpenSequence Opened() const {
+    const auto admits = h_.Sent<to_worker::Admit>(0, 0);
+    return admits.empty() ? to_worker::OpenSequence() : admits.back().open.back();
   }
-  void Finish(const proto::OpenSequence& open, bool retained) {
-    proto::ToCoordinator message;
-    message.mutable_finished()->set_sequence(open.sequence());
-    message.mutable_finished()->set_reason(proto::FINISH_STOP);
-    message.mutable_finished()->set_retained(retained);
-    h_.From(0, 0, message);
+  void Finish(const to_worker::OpenSequence& open, bool retained) {
+    h_.Finished(0, open.sequence, 0, EndReason::kStop, /*rank=*/0, retained);
   }
-  void End(const proto::OpenSequence& open, bool retained) {
+  void End(const to_worker::OpenSequence& open, bool retained) {
     Finish(open, retained);
-    h_.CloseEverywhere(0, open.sequence());
+    h_.CloseEverywhere(0, open.sequence);
   }
   const KvLedger& ledger() const { return h_.core.replicas()[0].ledger; }
   CoreHarness h_;
@@ -137,14 +133,14 @@ class PrefixOrders : public testing::Test {
 TEST_F(PrefixOrders, APromptIsLeftBehindAndSharedByTheNextThatBeginsAlike) {
   Ask(Tokens(40));
   const auto first = Opened();
-  EXPECT_EQ(first.prefix_of(), 0U);
-  EXPECT_EQ(first.retain_tokens(), 32U);
+  EXPECT_EQ(first.shared.sequence, 0U);
+  EXPECT_EQ(first.retain_tokens, 32U);
   EXPECT_EQ(ledger().reserved_pages(), 4U);
   Ask(Tokens(60));
   const auto second = Opened();  // while the first is open
-  EXPECT_EQ(second.prefix_of(), first.sequence());
-  EXPECT_EQ(second.prefix_tokens(), 32U);
-  EXPECT_EQ(second.retain_tokens(), 48U);
+  EXPECT_EQ(second.shared.sequence, first.sequence);
+  EXPECT_EQ(second.shared.tokens, 32U);
+  EXPECT_EQ(second.retain_tokens, 48U);
   EXPECT_EQ(ledger().reserved_pages(), 4U + 3U);
   End(first, true);
   End(second, true);
@@ -153,9 +149,9 @@ TEST_F(PrefixOrders, APromptIsLeftBehindAndSharedByTheNextThatBeginsAlike) {
   h_.actions.clear();
   Ask(Tokens(49));
   const auto third = Opened();
-  EXPECT_EQ(third.prefix_of(), second.sequence());
-  EXPECT_EQ(third.prefix_tokens(), 48U);
-  EXPECT_EQ(third.retain_tokens(), 0U) << "it is all there";
+  EXPECT_EQ(third.shared.sequence, second.sequence);
+  EXPECT_EQ(third.shared.tokens, 48U);
+  EXPECT_EQ(third.retain_tokens, 0U) << "it is all there";
   const auto admitted = h_.All<RequestAdmitted>();
   EXPECT_EQ(admitted.at(0).cached_tokens, 48U);
 }
@@ -164,14 +160,14 @@ TEST_F(PrefixOrders, TheLastTokenOfAPromptAndThoseToBeScoredAreNotShared) {
   Ask(Tokens(32));
   End(Opened(), true);
   Ask(Tokens(17));
-  EXPECT_EQ(Opened().prefix_tokens(), 16U);
+  EXPECT_EQ(Opened().shared.tokens, 16U);
   Ask(Tokens(16));
-  EXPECT_EQ(Opened().prefix_tokens(), 0U);
+  EXPECT_EQ(Opened().shared.tokens, 0U);
   Ask(Tokens(32), 10, 16);
-  EXPECT_EQ(Opened().prefix_tokens(), 0U);
-  EXPECT_EQ(Opened().retain_tokens(), 0U);
+  EXPECT_EQ(Opened().shared.tokens, 0U);
+  EXPECT_EQ(Opened().retain_tokens, 0U);
   Ask(Tokens(32), 10, 17);
-  EXPECT_EQ(Opened().prefix_tokens(), 16U);
+  EXPECT_EQ(Opened().shared.tokens, 16U);
 }
 
 TEST_F(PrefixOrders, RoomIsMadeByEvictingBehindTheOrdersThatShare) {
@@ -184,18 +180,18 @@ TEST_F(PrefixOrders, RoomIsMadeByEvictingBehindTheOrdersThatShare) {
   EXPECT_EQ(ledger().cached_pages(), 4U);
   h_.actions.clear();
   Ask(Tokens(80), 40);  // 8 pages, 2 of them shared with the first: 10 with the second's
-  const auto evicts = h_.Sent(0, 0, proto::ToWorker::kEvict);
+  const auto evicts = h_.Sent<to_worker::Evict>(0, 0);
   EXPECT_THAT(evicts, IsEmpty());
-  EXPECT_EQ(Opened().prefix_of(), first.sequence());
+  EXPECT_EQ(Opened().shared.sequence, first.sequence);
   Ask(Tokens(12, 900), 20);  // 2 pages more: the first's are in use, the second's go
-  ASSERT_EQ(h_.Sent(0, 0, proto::ToWorker::kEvict).size(), 1U);
-  EXPECT_THAT(h_.Sent(0, 0, proto::ToWorker::kEvict)[0].evict().sequence(),
-              ElementsAre(first.sequence(), second.sequence()));
-  std::vector<proto::ToWorker::BodyCase> order;
+  ASSERT_EQ(h_.Sent<to_worker::Evict>(0, 0).size(), 1U);
+  EXPECT_THAT(h_.Sent<to_worker::Evict>(0, 0)[0].sequences, ElementsAre(first.sequence, second.sequence));
+  const size_t admit = ToWorker(to_worker::Admit{}).index();
+  std::vector<size_t> order;
   for (const auto& send : h_.All<SendToWorker>()) {
-    if (send.rank == 0) order.push_back(send.message.body_case());
+    if (send.rank == 0) order.push_back(send.message.index());
   }
-  EXPECT_THAT(order, ElementsAre(proto::ToWorker::kAdmit, proto::ToWorker::kEvict, proto::ToWorker::kAdmit));
+  EXPECT_THAT(order, ElementsAre(admit, ToWorker(to_worker::Evict{}).index(), admit));
   EXPECT_EQ(ledger().cached_pages(), 0U);
   EXPECT_EQ(ledger().reserved_pages(), 10U);
 }
@@ -208,8 +204,8 @@ TEST_F(PrefixOrders, WhatStandsInTheWayIsEvictedThoughItCouldBeShared) {
   std::vector<int32_t> prompt = Tokens(16);
   prompt.resize(140, 7);
   Ask(prompt, 20);  // 10 pages; one could be shared, but the other five of the first are in the way
-  EXPECT_EQ(Opened().prefix_of(), 0U);
-  EXPECT_THAT(h_.Sent(0, 0, proto::ToWorker::kEvict).at(0).evict().sequence(), ElementsAre(first.sequence()));
+  EXPECT_EQ(Opened().shared.sequence, 0U);
+  EXPECT_THAT(h_.Sent<to_worker::Evict>(0, 0).at(0).sequences, ElementsAre(first.sequence));
 }
 
 TEST_F(PrefixOrders, WhatWasCancelledIsSharedOnlyOnceStageZeroHasSaidThatItStays) {
@@ -218,17 +214,17 @@ TEST_F(PrefixOrders, WhatWasCancelledIsSharedOnlyOnceStageZeroHasSaidThatItStays
   h_.Do1(ClientGone{id});
   Ask(Tokens(40));
   const auto second = Opened();
-  EXPECT_EQ(second.prefix_of(), 0U);
-  EXPECT_EQ(second.retain_tokens(), 32U);
+  EXPECT_EQ(second.shared.sequence, 0U);
+  EXPECT_EQ(second.retain_tokens, 32U);
   End(first, true);
   Ask(Tokens(40));
-  EXPECT_EQ(Opened().prefix_of(), second.sequence());
+  EXPECT_EQ(Opened().shared.sequence, second.sequence);
   h_.Do1(ClientGone{h_.last_id});
   h_.Do1(ClientGone{h_.last_id - 1});
   End(second, false);
   h_.actions.clear();
   Ask(Tokens(40));
-  EXPECT_EQ(Opened().prefix_of(), first.sequence());
+  EXPECT_EQ(Opened().shared.sequence, first.sequence);
 }
 
 TEST_F(PrefixOrders, WhatWasNotToStayEndsTheJob) {
@@ -236,7 +232,7 @@ TEST_F(PrefixOrders, WhatWasNotToStayEndsTheJob) {
   const auto open = Opened();
   Finish(open, true);
   EXPECT_EQ(h_.All<EndPipeline>().at(0).why,
-            fmt::format("stage 0 keeps a prompt that was not to stay, of sequence {}", open.sequence()));
+            fmt::format("stage 0 keeps a prompt that was not to stay, of sequence {}", open.sequence));
 }
 
 class NoPrefixes : public PrefixOrders {
@@ -246,9 +242,9 @@ class NoPrefixes : public PrefixOrders {
 
 TEST_F(NoPrefixes, NothingIsShared) {
   Ask(Tokens(40));
-  EXPECT_EQ(Opened().retain_tokens(), 0U);
+  EXPECT_EQ(Opened().retain_tokens, 0U);
   Ask(Tokens(40));
-  EXPECT_EQ(Opened().prefix_of(), 0U);
+  EXPECT_EQ(Opened().shared.sequence, 0U);
 }
 
 }  // namespace

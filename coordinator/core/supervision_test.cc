@@ -17,7 +17,7 @@ CoreConfig SmallConfig() {
   config.stages = 2;
   config.first_epoch = 100;
   config.context_length = 1000;
-  config.plan.set_model_path("the model");
+  config.plan.model_path = "the model";
   return config;
 }
 
@@ -44,8 +44,8 @@ TEST(Supervision, BringsAPipelineUp) {
   EXPECT_EQ(State(h), PipelineState::kStarting);
   h.Do1(WorkerConnected{0, 100, 0});
   EXPECT_EQ(State(h), PipelineState::kLoading);
-  ASSERT_EQ(h.Sent(0, 0, proto::ToWorker::kPlan).size(), 1U);
-  EXPECT_EQ(h.Sent(0, 1, proto::ToWorker::kPlan).at(0).plan().model_path(), "the model");
+  ASSERT_EQ(h.Sent<to_worker::Plan>(0, 0).size(), 1U);
+  EXPECT_EQ(h.Sent<to_worker::Plan>(0, 1).at(0).model_path, "the model");
   h.Ready(0, 0, 10);
   EXPECT_EQ(State(h), PipelineState::kLoading);
   h.Ready(0, 1, 10);
@@ -63,11 +63,8 @@ TEST(Supervision, MessagesOfAnOldEpochChangeNothing) {
   CoreHarness h(SmallConfig());
   h.BringUp();
   h.Arrive(1, 1);
-  proto::ToCoordinator token;
-  token.mutable_tokens()->add_events()->set_sequence(2);
-  token.mutable_tokens()->mutable_events(0)->set_position(1);
-  proto::ToCoordinator fatal;
-  fatal.mutable_fatal()->set_message("x");
+  const from_worker::Tokens token{{{2, {.position = 1}}}};
+  const from_worker::Fatal fatal{"x"};
   h.actions.clear();
   for (const uint64_t epoch : {uint64_t{99}, uint64_t{101}}) {
     h.Do1(WorkerMessage{0, epoch, 0, token});
@@ -153,7 +150,7 @@ TEST(Supervision, SequenceNumbersAndDoorbellsStartSoundInANewEpoch) {
   h.Connect();
   h.Ready(0, 0, 100);
   h.Ready(0, 1, 100);
-  EXPECT_EQ(h.Sent(0, 1, proto::ToWorker::kDoorbell).at(0).doorbell().opened(), 1U) << "of this epoch";
+  EXPECT_EQ(h.Sent<to_worker::Doorbell>(0, 1).at(0).opened, 1U) << "of this epoch";
 }
 
 TEST(Supervision, LoadingHasADeadlineThatProgressExtends) {
@@ -163,9 +160,7 @@ TEST(Supervision, LoadingHasADeadlineThatProgressExtends) {
   h.Do1(Tick{});
   h.Connect();
   const auto progress = [&](float fraction) {
-    proto::ToCoordinator message;
-    message.mutable_load_progress()->set_fraction(fraction);
-    h.From(0, 1, message);
+    h.From(0, 1, from_worker::LoadProgress{.fraction = fraction});
   };
   h.Pass(seconds(9));
   progress(0.5F);
@@ -261,16 +256,16 @@ TEST(Supervision, AnIdlePipelineSingsAndOneThatDoesNotIsEnded) {
   CoreHarness h(SmallConfig());
   h.BringUp();
   h.Pass(milliseconds(9'999));
-  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kAdmit), IsEmpty());
+  EXPECT_THAT(h.Sent<to_worker::Admit>(0, 0), IsEmpty());
   h.Pass(milliseconds(1));
-  ASSERT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit).size(), 1U);
-  const proto::OpenSequence open = h.Sent(0, 0, proto::ToWorker::kAdmit)[0].admit().open(0);
-  EXPECT_EQ(open.max_tokens(), 1U);
-  EXPECT_EQ(open.exit().mode(), 0U);
+  ASSERT_EQ(h.Sent<to_worker::Admit>(0, 0).size(), 1U);
+  const to_worker::OpenSequence open = h.Sent<to_worker::Admit>(0, 0)[0].open.at(0);
+  EXPECT_EQ(open.request.max_tokens, 1);
+  EXPECT_EQ(open.request.exit.mode, ExitMode::kOff);
   h.AnswerCanary();
   EXPECT_THAT(h.All<RequestTokens>(), IsEmpty()) << "nobody asked";
   h.Pass(seconds(10));
-  EXPECT_EQ(h.Sent(0, 0, proto::ToWorker::kAdmit).size(), 2U);
+  EXPECT_EQ(h.Sent<to_worker::Admit>(0, 0).size(), 2U);
   h.Pass(seconds(10));
   EXPECT_TRUE(h.core.ready());
   h.Pass(milliseconds(1));
@@ -292,7 +287,7 @@ TEST(Supervision, ABusyPipelineNeedsNoCanary) {
   h.Arrive(1, 50);
   h.actions.clear();
   h.Pass(seconds(20));
-  EXPECT_THAT(h.Sent(0, 0, proto::ToWorker::kAdmit), IsEmpty());
+  EXPECT_THAT(h.Sent<to_worker::Admit>(0, 0), IsEmpty());
 }
 
 TEST(Supervision, WhatAWorkerSaysMayEndTheJob) {
@@ -304,11 +299,7 @@ TEST(Supervision, WhatAWorkerSaysMayEndTheJob) {
     say(&h);
     return h.All<EndPipeline>().empty() ? "" : h.All<EndPipeline>()[0].why;
   };
-  EXPECT_THAT(ended([](CoreHarness* h) {
-                proto::ToCoordinator fatal;
-                fatal.mutable_fatal()->set_message("no such tensor");
-                h->From(0, 1, fatal);
-              }),
+  EXPECT_THAT(ended([](CoreHarness* h) { h->From(0, 1, from_worker::Fatal{"no such tensor"}); }),
               HasSubstr("stage 1: no such tensor"));
   EXPECT_THAT(ended([](CoreHarness* h) {
                 h->Do1(WorkerLost{0, 100, 1, "reset"});

@@ -8,9 +8,9 @@
 
 #include "base/clock.h"
 #include "coordinator/core/token_event.h"
+#include "coordinator/core/worker_messages.h"
 #include "request/end_reason.h"
 #include "request/sequence_request.h"
-#include "transport/control.pb.h"
 
 namespace exeunt {
 
@@ -21,12 +21,6 @@ using RequestId = uint64_t;
 inline uint64_t Positions(const SequenceRequest& request) {
   return request.prompt.size() + static_cast<uint64_t>(request.max_tokens);
 }
-
-// The first tokens of a prompt, whole pages, whose K/V another sequence of the pipeline holds.
-struct SharedPrefix {
-  uint64_t sequence = 0;  // 0: none
-  uint32_t tokens = 0;
-};
 
 enum class PipelineState {
   kStarting,  // the job was started, not every rank is connected
@@ -80,7 +74,7 @@ struct WorkerMessage {
   uint32_t pipeline;
   uint64_t epoch;
   uint32_t rank;
-  proto::ToCoordinator message;
+  FromWorker message;
 };
 struct PipelineExited {
   uint32_t pipeline;
@@ -101,7 +95,7 @@ struct SendToWorker {
   uint32_t pipeline;
   uint64_t epoch;
   uint32_t rank;
-  proto::ToWorker message;
+  ToWorker message;
 };
 struct StartPipeline {
   uint32_t pipeline;

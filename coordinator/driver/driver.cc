@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/log.h"
+#include "coordinator/driver/control_messages.h"
+#include "transport/control_server.h"
 
 namespace exeunt {
 namespace {
@@ -15,6 +17,10 @@ constexpr auto kTick = std::chrono::milliseconds(250);
 Driver::Driver(const CoreConfig& config, const Parts& parts)
     : parts_(parts), core_(config), tick_(*parts.io) {}
 
+Driver::~Driver() = default;
+
+uint16_t Driver::control_port() const { return control_->port(); }
+
 Result<std::unique_ptr<Driver>> Driver::Make(const CoreConfig& config, const ControlServerOptions& control,
                                              const Parts& parts) {
   auto driver = std::unique_ptr<Driver>(new Driver(config, parts));
@@ -25,9 +31,13 @@ Result<std::unique_ptr<Driver>> Driver::Make(const CoreConfig& config, const Con
 Status Driver::Listen(const ControlServerOptions& options) {
   ControlServerHandlers handlers;
   handlers.connected = [this](const WorkerId& id) { Post(WorkerConnected{id.pipeline, id.epoch, id.rank}); };
-  handlers.message = [this](const WorkerId& id, proto::ToCoordinator message) {
-    if (message.has_report()) parts_.stage_metrics->Report(id.pipeline, id.epoch, id.rank, message.report());
-    Post(WorkerMessage{id.pipeline, id.epoch, id.rank, std::move(message)});
+  handlers.message = [this](const WorkerId& id, const proto::ToCoordinator& wire) {
+    std::optional<FromWorker> message = FromProto(wire);
+    if (!message) return;
+    if (const auto* report = std::get_if<from_worker::StageReport>(&*message)) {
+      parts_.stage_metrics->Report(id.pipeline, id.epoch, id.rank, *report);
+    }
+    Post(WorkerMessage{id.pipeline, id.epoch, id.rank, std::move(*message)});
   };
   handlers.lost = [this](const WorkerId& id, const std::string& why) {
     Post(WorkerLost{id.pipeline, id.epoch, id.rank, why});
@@ -118,7 +128,7 @@ void Driver::Drain(std::function<void()> drained) {
 }
 
 void Driver::Do(SendToWorker& action) {
-  control_->Send({action.pipeline, action.epoch, action.rank}, action.message);
+  control_->Send({action.pipeline, action.epoch, action.rank}, ToProto(action.message));
 }
 
 void Driver::Do(StartPipeline& action) {

@@ -14,9 +14,11 @@
 #include "coordinator/driver/job_launcher.h"
 #include "coordinator/metrics/request_metrics.h"
 #include "coordinator/metrics/stage_metrics.h"
-#include "transport/control_server.h"
 
 namespace exeunt {
+
+class ControlServer;
+struct ControlServerOptions;
 
 // Who waits for a request's tokens. Called on the io_context's thread, never from inside Submit; OnFinished
 // or OnFailed is the last call, and comes exactly once unless the request was abandoned first.
@@ -45,12 +47,13 @@ class Driver {
   };
   static Result<std::unique_ptr<Driver>> Make(const CoreConfig& config, const ControlServerOptions& control,
                                               const Parts& parts);
+  ~Driver();
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
 
   // Starts the pipelines; from here on time passes.
   void Start();
-  uint16_t control_port() const { return control_->port(); }
+  uint16_t control_port() const;
   // `traffic` is whom the metrics count it for.
   RequestId Submit(SequenceRequest request, std::shared_ptr<TokenSink> sink,
                    Traffic traffic = Traffic::kClient);

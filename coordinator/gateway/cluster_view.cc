@@ -7,33 +7,33 @@ namespace {
 
 namespace json = boost::json;
 
-json::object ReportView(const proto::StageReport& report) {
+json::object ReportView(const from_worker::StageReport& report) {
   json::object exits;
-  for (const auto& exit : report.exits()) exits[std::to_string(exit.layer())] = exit.count();
-  return {{"steps", report.steps()},
-          {"live_rows", report.live_rows()},
-          {"prompt_rows", report.prompt_rows()},
-          {"fill_rows", report.fill_rows()},
-          {"fills_sent", report.fills_sent()},
-          {"fills_dropped", report.fills_dropped()},
-          {"frames_sent", report.frames_sent()},
-          {"returns_sent", report.returns_sent()},
-          {"frames_received", report.frames_received()},
-          {"bytes_sent", report.bytes_sent()},
-          {"bytes_received", report.bytes_received()},
-          {"busy_seconds", report.busy_seconds()},
-          {"idle_seconds", report.idle_seconds()},
-          {"bubble_seconds", report.bubble_seconds()},
-          {"blocked_seconds", report.blocked_seconds()},
-          {"kv_pages_used", report.kv_pages_used()},
-          {"open_sequences", report.open_sequences()},
-          {"backlog_rows", report.backlog_rows()},
-          {"frames_in_flight", report.frames_in_flight()},
-          {"micro_batches", report.micro_batches()},
-          {"micro_batches_max", report.micro_batches_max()},
-          {"largest_batch_rows", report.largest_batch_rows()},
-          {"mixed_batches", report.mixed_batches()},
-          {"stale_frames", report.stale_frames()},
+  for (const auto& exit : report.exits) exits[std::to_string(exit.layer)] = exit.count;
+  return {{"steps", report.steps},
+          {"live_rows", report.live_rows},
+          {"prompt_rows", report.prompt_rows},
+          {"fill_rows", report.fill_rows},
+          {"fills_sent", report.fills_sent},
+          {"fills_dropped", report.fills_dropped},
+          {"frames_sent", report.frames_sent},
+          {"returns_sent", report.returns_sent},
+          {"frames_received", report.frames_received},
+          {"bytes_sent", report.bytes_sent},
+          {"bytes_received", report.bytes_received},
+          {"busy_seconds", report.busy_seconds},
+          {"idle_seconds", report.idle_seconds},
+          {"bubble_seconds", report.bubble_seconds},
+          {"blocked_seconds", report.blocked_seconds},
+          {"kv_pages_used", report.kv_pages_used},
+          {"open_sequences", report.open_sequences},
+          {"backlog_rows", report.backlog_rows},
+          {"frames_in_flight", report.frames_in_flight},
+          {"micro_batches", report.micro_batches},
+          {"micro_batches_max", report.micro_batches_max},
+          {"largest_batch_rows", report.largest_batch_rows},
+          {"mixed_batches", report.mixed_batches},
+          {"stale_frames", report.stale_frames},
           {"exits", std::move(exits)}};
 }
 
@@ -47,16 +47,16 @@ json::object StageView(TimePoint now, const CoreConfig& config, uint32_t rank, c
       {"busy", health.busy},
       {"progress", health.progress},
       {"heartbeat_age_seconds", health.connected ? json::value(Seconds(now - health.heard)) : nullptr}};
-  if (static_cast<int>(rank) < config.plan.stages_size()) {
-    const auto& range = config.plan.stages(static_cast<int>(rank));
-    view["layers"] = json::array{range.begin(), range.end()};
+  if (rank < config.plan.stages.size()) {
+    const auto& range = config.plan.stages[rank];
+    view["layers"] = json::array{range.begin, range.end};
   }
   if (health.ready) {
-    view["kv_pages"] = health.loaded.kv_pages();
-    view["weight_bytes"] = health.loaded.weight_bytes();
-    view["head_bytes"] = health.loaded.head_bytes();
-    view["isa"] = health.loaded.isa();
-    view["invariance"] = health.loaded.invariance();
+    view["kv_pages"] = health.loaded.kv_pages;
+    view["weight_bytes"] = health.loaded.weight_bytes;
+    view["head_bytes"] = health.loaded.head_bytes;
+    view["isa"] = health.loaded.isa;
+    view["invariance"] = health.loaded.invariance;
     view["report"] = ReportView(health.report);
   }
   return view;
@@ -126,8 +126,7 @@ json::object ClusterView(TimePoint now, const CoordinatorCore& core) {
           {"draining", core.draining()},
           {"requests", RequestsView(now, core)},
           {"stale_events", core.stale_events()},
-          {"exit_layers", json::value_from(std::vector<int>(config.plan.exit_layers().begin(),
-                                                            config.plan.exit_layers().end()))},
+          {"exit_layers", json::value_from(config.plan.exit_layers)},
           {"pipelines", std::move(pipelines)}};
 }
 

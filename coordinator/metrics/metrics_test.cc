@@ -17,15 +17,10 @@ std::string Text(const prometheus::Registry& registry) {
   return prometheus::TextSerializer().Serialize(registry.Collect());
 }
 
-proto::Plan TwoStages() {
-  proto::Plan plan;
-  for (const auto& [begin, end] : {std::pair(0, 12), std::pair(12, 30)}) {
-    auto* range = plan.add_stages();
-    range->set_begin(begin);
-    range->set_end(end);
-  }
-  plan.add_exit_layers(10);
-  plan.add_exit_layers(12);
+to_worker::Plan TwoStages() {
+  to_worker::Plan plan;
+  plan.stages = {{0, 12}, {12, 30}};
+  plan.exit_layers = {10, 12};
   return plan;
 }
 
@@ -141,24 +136,22 @@ TEST(HttpMetrics, CountsByRouteMethodAndStatus) {
 TEST(StageMetrics, TotalsOutliveARestart) {
   prometheus::Registry registry;
   StageMetrics metrics(&registry, 2, TwoStages());
-  proto::StageReport report;
-  report.set_live_rows(10);
-  report.set_busy_seconds(1.5);
-  report.set_backlog_rows(3);
-  report.mutable_step_rows()->Resize(kStepRowsBounds.size() + 1, 0);
-  report.set_step_rows(1, 5);  // of two rows
-  auto& exit = *report.add_exits();
-  exit.set_layer(10);
-  exit.set_count(4);
+  from_worker::StageReport report;
+  report.live_rows = 10;
+  report.busy_seconds = 1.5;
+  report.backlog_rows = 3;
+  report.step_rows.resize(kStepRowsBounds.size() + 1, 0);
+  report.step_rows[1] = 5;  // of two rows
+  report.exits = {{10, 4}};
   metrics.Report(1, 100, 0, report);
-  report.set_live_rows(15);
-  report.mutable_exits(0)->set_count(6);
+  report.live_rows = 15;
+  report.exits[0].count = 6;
   metrics.Report(1, 100, 0, report);
   EXPECT_THAT(Text(registry),
               HasSubstr("exeunt_stage_rows_total{kind=\"live\",replica=\"1\",stage=\"0\"} 15"));
-  report.set_live_rows(2);
-  report.set_step_rows(1, 1);
-  report.mutable_exits(0)->set_count(1);
+  report.live_rows = 2;
+  report.step_rows[1] = 1;
+  report.exits[0].count = 1;
   metrics.Report(1, 101, 0, report);
   const std::string text = Text(registry);
   for (const char* line :

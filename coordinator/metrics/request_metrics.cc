@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "coordinator/metrics/plan_layers.h"
-
 namespace exeunt {
 namespace {
 
@@ -45,9 +43,9 @@ Histogram* Spread(Registry* registry, const std::string& name, const std::string
 
 }  // namespace
 
-RequestMetrics::RequestMetrics(Registry* registry, const proto::Plan& plan)
+RequestMetrics::RequestMetrics(Registry* registry, const to_worker::Plan& plan)
     : registry_(registry),
-      n_layers_(PlanLayers(plan)),
+      n_layers_(plan.n_layers()),
       clients_(Make("exeunt_", "of clients")),
       audits_(Make("exeunt_audit_", "that audit")),
       exits_(&BuildCounter()
@@ -83,7 +81,7 @@ RequestMetrics::RequestMetrics(Registry* registry, const proto::Plan& plan)
                          kTokenCountBuckets)),
       choices_(
           Spread(registry, "exeunt_request_params_n", "Choices asked for of each prompt", kChoicesBuckets)) {
-  for (const int layer : plan.exit_layers()) ExitCounter(layer);
+  for (const int layer : plan.exit_layers) ExitCounter(layer);
   ExitCounter(n_layers_);
 }
 

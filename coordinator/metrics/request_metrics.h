@@ -36,7 +36,7 @@ struct SequenceLife {
 class RequestMetrics {
  public:
   // The layers are the plan's.
-  RequestMetrics(prometheus::Registry* registry, const proto::Plan& plan);
+  RequestMetrics(prometheus::Registry* registry, const to_worker::Plan& plan);
 
   void Submitted(Traffic traffic) { Of(traffic).waiting->Increment(); }
   // So many tokens of the prompt need not be computed.

@@ -9,7 +9,6 @@
 #include <string>
 #include <utility>
 
-#include "coordinator/metrics/plan_layers.h"
 #include "coordinator/metrics/stage_counters.h"
 #include "transport/report_buckets.h"
 
@@ -118,7 +117,7 @@ struct StageMetrics::Stage {
     if (counter == nullptr) counter = &families->exits.Add(With(labels, "layer", std::to_string(layer)));
     return *counter;
   }
-  void ObserveStepRows(const proto::StageReport& report);
+  void ObserveStepRows(const from_worker::StageReport& report);
 
   Labels labels;
   std::pair<int, int> layers;  // [begin, end)
@@ -133,7 +132,7 @@ struct StageMetrics::Stage {
   std::vector<Counter*> counters;  // as kStageCounters
   std::map<int, Counter*> exits;   // by layer
   uint64_t epoch = 0;
-  proto::StageReport last;  // of this epoch
+  from_worker::StageReport last;  // of this epoch
 };
 
 struct StageMetrics::Replica {
@@ -155,21 +154,21 @@ struct StageMetrics::Replica {
   Counter& restarts;
 };
 
-StageMetrics::StageMetrics(Registry* registry, uint32_t pipelines, const proto::Plan& plan)
+StageMetrics::StageMetrics(Registry* registry, uint32_t pipelines, const to_worker::Plan& plan)
     : families_(std::make_unique<Families>(registry)) {
-  Level(registry, "exeunt_model_layers", "Layers of the model").Add({}).Set(PlanLayers(plan));
+  Level(registry, "exeunt_model_layers", "Layers of the model").Add({}).Set(plan.n_layers());
   for (uint32_t pipeline = 0; pipeline < pipelines; ++pipeline) {
     const Labels labels{{"replica", std::to_string(pipeline)}};
     replicas_.emplace_back(families_.get(), labels);
     auto& ranks = stages_.emplace_back();
-    for (int rank = 0; rank < plan.stages_size(); ++rank) {
-      const proto::LayerRange& range = plan.stages(rank);
+    for (size_t rank = 0; rank < plan.stages.size(); ++rank) {
+      const to_worker::LayerRange& range = plan.stages[rank];
       Stage& stage = ranks.emplace_back(families_.get(), With(labels, "stage", std::to_string(rank)),
-                                        std::pair(range.begin(), range.end()));
-      for (const int layer : plan.exit_layers()) {
-        if (layer > range.begin() && layer <= range.end()) stage.ExitCounter(families_.get(), layer);
+                                        std::pair(range.begin, range.end));
+      for (const int layer : plan.exit_layers) {
+        if (layer > range.begin && layer <= range.end) stage.ExitCounter(families_.get(), layer);
       }
-      if (rank + 1 == plan.stages_size()) stage.ExitCounter(families_.get(), range.end());
+      if (rank + 1 == plan.stages.size()) stage.ExitCounter(families_.get(), range.end);
     }
   }
 }
@@ -177,37 +176,36 @@ StageMetrics::StageMetrics(Registry* registry, uint32_t pipelines, const proto::
 StageMetrics::~StageMetrics() = default;
 
 // A report's counts are in buckets already.
-void StageMetrics::Stage::ObserveStepRows(const proto::StageReport& report) {
-  if (report.step_rows_size() != static_cast<int>(StepRowsBuckets().size()) + 1) return;
-  std::vector<double> grown(report.step_rows().begin(), report.step_rows().end());
-  for (int i = 0; i < last.step_rows_size(); ++i)
-    grown[static_cast<size_t>(i)] -= static_cast<double>(last.step_rows(i));
-  const auto rows = [](const proto::StageReport& r) {
-    return r.live_rows() + r.prompt_rows() + r.fill_rows();
+void StageMetrics::Stage::ObserveStepRows(const from_worker::StageReport& report) {
+  if (report.step_rows.size() != StepRowsBuckets().size() + 1) return;
+  std::vector<double> grown(report.step_rows.begin(), report.step_rows.end());
+  for (size_t i = 0; i < last.step_rows.size(); ++i) grown[i] -= static_cast<double>(last.step_rows[i]);
+  const auto rows = [](const from_worker::StageReport& r) {
+    return r.live_rows + r.prompt_rows + r.fill_rows;
   };
   step_rows.ObserveMultiple(grown, static_cast<double>(rows(report) - rows(last)));
 }
 
-void StageMetrics::AddExits(uint32_t pipeline, Stage* stage, const proto::StageReport& report) {
+void StageMetrics::AddExits(uint32_t pipeline, Stage* stage, const from_worker::StageReport& report) {
   std::map<int, uint64_t> before;
-  for (const auto& exit : stage->last.exits()) before[exit.layer()] = exit.count();
-  for (const auto& exit : report.exits()) {
-    if (exit.count() <= before[exit.layer()]) continue;
-    const auto grown = static_cast<double>(exit.count() - before[exit.layer()]);
-    stage->ExitCounter(families_.get(), exit.layer()).Increment(grown);
+  for (const auto& exit : stage->last.exits) before[exit.layer] = exit.count;
+  for (const auto& exit : report.exits) {
+    if (exit.count <= before[exit.layer]) continue;
+    const auto grown = static_cast<double>(exit.count - before[exit.layer]);
+    stage->ExitCounter(families_.get(), exit.layer).Increment(grown);
     for (Stage& other : stages_[pipeline]) {
-      const int skipped = other.layers.second - std::max(other.layers.first, exit.layer());
+      const int skipped = other.layers.second - std::max(other.layers.first, exit.layer);
       if (skipped > 0) other.layers_skipped.Increment(grown * skipped);
     }
   }
 }
 
 void StageMetrics::Report(uint32_t pipeline, uint64_t epoch, uint32_t rank,
-                          const proto::StageReport& report) {
+                          const from_worker::StageReport& report) {
   Stage& stage = stages_.at(pipeline).at(rank);
   if (stage.epoch != epoch) {
     stage.epoch = epoch;
-    stage.last.Clear();
+    stage.last = {};
   }
   for (size_t i = 0; i < kStageCounters.size(); ++i) {
     const double grown = kStageCounters[i].value(report) - kStageCounters[i].value(stage.last);
@@ -215,10 +213,10 @@ void StageMetrics::Report(uint32_t pipeline, uint64_t epoch, uint32_t rank,
   }
   stage.ObserveStepRows(report);
   AddExits(pipeline, &stage, report);
-  stage.backlog.Set(report.backlog_rows());
-  stage.kv_used.Set(report.kv_pages_used());
-  stage.in_flight.Set(report.frames_in_flight());
-  stage.micro_batches.Set(report.micro_batches());
+  stage.backlog.Set(report.backlog_rows);
+  stage.kv_used.Set(report.kv_pages_used);
+  stage.in_flight.Set(report.frames_in_flight);
+  stage.micro_batches.Set(report.micro_batches);
   stage.last = report;
 }
 
@@ -238,7 +236,7 @@ void StageMetrics::Update(TimePoint now, const CoordinatorCore& core) {
     for (size_t rank = 0; rank < from.pipeline.ranks().size(); ++rank) {
       const RankHealth& health = from.pipeline.ranks()[rank];
       stages_[i][rank].heartbeat.Set(health.connected ? Seconds(now - health.heard) : 0.0);
-      stages_[i][rank].kv_pages.Set(static_cast<double>(health.loaded.kv_pages()));
+      stages_[i][rank].kv_pages.Set(static_cast<double>(health.loaded.kv_pages));
     }
   }
 }

@@ -3,18 +3,15 @@
 #include <chrono>
 #include <utility>
 
+#include "transport/control_server.h"
+
 namespace exeunt {
 
 CoreConfig TestCoreConfig() {
   CoreConfig core;
   core.stages = 2;
-  for (const auto& [begin, end] : {std::pair(0, 15), std::pair(15, 30)}) {
-    auto* range = core.plan.add_stages();
-    range->set_begin(begin);
-    range->set_end(end);
-  }
-  core.plan.add_exit_layers(12);
-  core.plan.add_exit_layers(21);
+  core.plan.stages = {{0, 15}, {15, 30}};
+  core.plan.exit_layers = {12, 21};
   core.context_length = 500;
   core.backoff_min = std::chrono::milliseconds(50);
   core.shutdown_grace = std::chrono::milliseconds(200);

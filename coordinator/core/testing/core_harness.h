@@ -9,15 +9,9 @@
 
 #include "coordinator/core/coordinator_core.h"
 
-namespace exeunt::proto {
-
-inline void PrintTo(const ToWorker& message, std::ostream* out) {
-  *out << "ToWorker " << message.body_case();
-}
-
-}  // namespace exeunt::proto
-
 namespace exeunt {
+
+inline void PrintTo(const ToWorker& message, std::ostream* out) { *out << "ToWorker " << message.index(); }
 
 // Two stages with room for four sequences; two requests may wait.
 inline CoreConfig FourPlaces() {
@@ -62,13 +56,10 @@ class CoreHarness {
     }
   }
   void Beat(uint32_t pipeline, uint32_t rank, uint64_t counter, bool busy) {
-    proto::ToCoordinator message;
-    message.mutable_heartbeat()->set_progress(counter);
-    message.mutable_heartbeat()->set_busy(busy);
-    From(pipeline, rank, message);
+    From(pipeline, rank, from_worker::Heartbeat{counter, busy});
   }
   uint64_t EpochOf(uint32_t pipeline) const { return core.replicas()[pipeline].pipeline.epoch(); }
-  void From(uint32_t pipeline, uint32_t rank, const proto::ToCoordinator& message) {
+  void From(uint32_t pipeline, uint32_t rank, const FromWorker& message) {
     Do1(WorkerMessage{pipeline, EpochOf(pipeline), rank, message});
   }
   void Connect(uint32_t pipeline = 0) {
@@ -77,52 +68,32 @@ class CoreHarness {
     }
   }
   void Ready(uint32_t pipeline, uint32_t rank, uint64_t pages, uint32_t page_tokens = 16) {
-    proto::ToCoordinator message;
-    message.mutable_ready()->set_kv_pages(pages);
-    message.mutable_ready()->set_page_tokens(page_tokens);
-    From(pipeline, rank, message);
+    From(pipeline, rank, from_worker::Ready{.kv_pages = pages, .page_tokens = page_tokens});
   }
   void Token(uint32_t pipeline, uint32_t rank, uint64_t sequence, uint32_t position, int32_t token,
              uint32_t generation = 0) {
-    proto::ToCoordinator message;
-    proto::TokenEvent& event = *message.mutable_tokens()->add_events();
-    event.set_sequence(sequence);
-    event.set_position(position);
-    event.set_token(token);
-    event.set_generation(generation);
-    From(pipeline, rank, message);
+    const TokenEvent event{.generation = generation, .position = position, .token = token};
+    From(pipeline, rank, from_worker::Tokens{{{sequence, event}}});
   }
   // Scores of `count` tokens of the sequence's prompt from `position` on: the position is the likeliest
   // token.
   void Scores(uint32_t pipeline, uint32_t rank, uint64_t sequence, uint32_t position, uint32_t count) {
-    proto::ToCoordinator message;
+    from_worker::Scores message;
     for (uint32_t i = 0; i < count; ++i) {
-      proto::PromptScore& score = *message.mutable_scores()->add_scores();
-      score.set_sequence(sequence);
-      score.set_position(position + i);
-      score.set_token(static_cast<int32_t>(position + i));
+      message.scores.push_back(
+          {sequence, {.position = position + i, .token = static_cast<int32_t>(position + i)}});
     }
     From(pipeline, rank, message);
   }
-  void Finished(uint32_t pipeline, uint64_t sequence, uint32_t tokens,
-                proto::FinishReason reason = proto::FINISH_LENGTH, uint32_t rank = 0, bool retained = false) {
-    proto::ToCoordinator message;
-    message.mutable_finished()->set_sequence(sequence);
-    message.mutable_finished()->set_tokens(tokens);
-    message.mutable_finished()->set_reason(reason);
-    message.mutable_finished()->set_retained(retained);
-    From(pipeline, rank, message);
+  void Finished(uint32_t pipeline, uint64_t sequence, uint32_t tokens, EndReason reason = EndReason::kLength,
+                uint32_t rank = 0, bool retained = false) {
+    From(pipeline, rank, from_worker::SequenceFinished{sequence, tokens, reason, retained});
   }
   void Failed(uint32_t pipeline, uint32_t rank, uint64_t sequence, const std::string& reason) {
-    proto::ToCoordinator message;
-    message.mutable_failed()->set_sequence(sequence);
-    message.mutable_failed()->set_reason(reason);
-    From(pipeline, rank, message);
+    From(pipeline, rank, from_worker::SequenceFailed{sequence, reason});
   }
   void Closed(uint32_t pipeline, uint32_t rank, uint64_t sequence) {
-    proto::ToCoordinator message;
-    message.mutable_closed()->add_sequence(sequence);
-    From(pipeline, rank, message);
+    From(pipeline, rank, from_worker::SequencesClosed{{sequence}});
   }
   void CloseEverywhere(uint32_t pipeline, uint64_t sequence) {
     for (uint32_t rank = 0; rank < core.config().stages; ++rank) Closed(pipeline, rank, sequence);
@@ -169,12 +140,12 @@ class CoreHarness {
     return found;
   }
   // Messages to a rank since the last clear, of one kind.
-  std::vector<proto::ToWorker> Sent(uint32_t pipeline, uint32_t rank, proto::ToWorker::BodyCase kind) const {
-    std::vector<proto::ToWorker> found;
+  template <typename Message>
+  std::vector<Message> Sent(uint32_t pipeline, uint32_t rank) const {
+    std::vector<Message> found;
     for (const SendToWorker& send : All<SendToWorker>()) {
-      if (send.pipeline == pipeline && send.rank == rank && send.message.body_case() == kind) {
-        found.push_back(send.message);
-      }
+      const auto* message = std::get_if<Message>(&send.message);
+      if (send.pipeline == pipeline && send.rank == rank && message != nullptr) found.push_back(*message);
     }
     return found;
   }

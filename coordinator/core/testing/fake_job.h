@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/testing/dice.h"
-#include "transport/control.pb.h"
+#include "coordinator/core/worker_messages.h"
 
 namespace exeunt {
 
@@ -41,11 +41,9 @@ struct FakeJob {
 
   // The next rank is there, and ready.
   void Connect() {
-    proto::ToCoordinator ready;
-    ready.mutable_ready()->set_kv_pages(kPages + dice->Below(3));
-    capacity = std::min(capacity, ready.ready().kv_pages());
-    ready.mutable_ready()->set_page_tokens(kPageTokens);
-    out[connected++].push_back(ready);
+    const from_worker::Ready ready{.kv_pages = kPages + dice->Below(3), .page_tokens = kPageTokens};
+    capacity = std::min(capacity, ready.kv_pages);
+    out[connected++].emplace_back(ready);
   }
 
   // A few tokens of each sequence, some of them said twice or of another generation; some come to their end.
@@ -57,8 +55,8 @@ struct FakeJob {
       for (uint32_t n = dice->Below(4); n > 0; --n) {
         const uint32_t index = generated[number];
         const bool stop = index > 0 && dice->OneIn(20);
-        if (index == asked.max_tokens() || stop) {
-          Finish(asked, index, stop ? proto::FINISH_STOP : proto::FINISH_LENGTH);
+        if (index == MaxTokens(asked) || stop) {
+          Finish(asked, index, stop ? EndReason::kStop : EndReason::kLength);
           done.push_back(number);
           break;
         }
@@ -70,88 +68,72 @@ struct FakeJob {
     }
     for (const uint64_t number : done) open.erase(number);
   }
-  void Say(uint64_t number, uint32_t generation, const proto::OpenSequence& asked, uint32_t index) {
-    proto::ToCoordinator message;
-    proto::TokenEvent& event = *message.mutable_tokens()->add_events();
-    event.set_sequence(number);
-    event.set_generation(generation);
-    event.set_position(static_cast<uint32_t>(asked.prompt_size()) + index);
-    event.set_token(generation == 0 ? TokenOf(asked.prompt(asked.prompt_size() - 1), index) : -1);
-    out[dice->Below(kStages)].push_back(message);
+  void Say(uint64_t number, uint32_t generation, const to_worker::OpenSequence& asked, uint32_t index) {
+    const std::vector<int32_t>& prompt = asked.request.prompt;
+    const TokenEvent event{.generation = generation,
+                           .position = static_cast<uint32_t>(prompt.size()) + index,
+                           .token = generation == 0 ? TokenOf(prompt.back(), index) : -1};
+    out[dice->Below(kStages)].emplace_back(from_worker::Tokens{{{number, event}}});
   }
   // Some fail when stage 0 is through with them.
-  void Finish(const proto::OpenSequence& asked, uint32_t tokens, proto::FinishReason reason) {
-    const uint64_t number = asked.sequence();
+  void Finish(const to_worker::OpenSequence& asked, uint32_t tokens, EndReason reason) {
+    const uint64_t number = asked.sequence;
     if (!IsCanary(asked) && dice->OneIn(20)) Fail(number);
-    for (uint32_t at = asked.score_from(); at > 0 && at < static_cast<uint32_t>(asked.prompt_size()); ++at) {
+    const auto positions = static_cast<uint32_t>(asked.request.prompt.size());
+    for (auto at = static_cast<uint32_t>(asked.request.score_from); at > 0 && at < positions; ++at) {
       if (failed.contains(number)) break;
-      if (reason == proto::FINISH_CANCELLED && dice->OneIn(2)) break;
-      proto::ToCoordinator message;
-      proto::PromptScore& score = *message.mutable_scores()->add_scores();
-      score.set_sequence(number);
-      score.set_position(at);
-      out.back().push_back(message);
+      if (reason == EndReason::kCancelled && dice->OneIn(2)) break;
+      out.back().emplace_back(from_worker::Scores{{{number, {.position = at}}}});
     }
-    proto::ToCoordinator finished;
-    finished.mutable_finished()->set_sequence(number);
-    finished.mutable_finished()->set_tokens(tokens);
-    finished.mutable_finished()->set_reason(reason);
-    const bool retained = asked.retain_tokens() > 0 && (reason != proto::FINISH_CANCELLED || dice->OneIn(2));
-    finished.mutable_finished()->set_retained(retained);
-    out[0].push_back(finished);
-    pages.at(number).resize(retained ? asked.retain_tokens() / kPageTokens : 0);
+    const bool retained = asked.retain_tokens > 0 && (reason != EndReason::kCancelled || dice->OneIn(2));
+    out[0].emplace_back(from_worker::SequenceFinished{number, tokens, reason, retained});
+    pages.at(number).resize(retained ? asked.retain_tokens / kPageTokens : 0);
     if (!retained) held.erase(number);
-    proto::ToCoordinator closed;
-    closed.mutable_closed()->add_sequence(number);
-    for (auto& queue : out) queue.push_back(closed);
+    for (auto& queue : out) queue.emplace_back(from_worker::SequencesClosed{{number}});
   }
 
-  static bool IsCanary(const proto::OpenSequence& asked) {
-    return asked.prompt(asked.prompt_size() - 1) == 0;
+  static bool IsCanary(const to_worker::OpenSequence& asked) { return asked.request.prompt.back() == 0; }
+  static uint32_t MaxTokens(const to_worker::OpenSequence& asked) {
+    return static_cast<uint32_t>(asked.request.max_tokens);
   }
 
   // One stage or several say that the sequence has failed, and those that share with it.
   void Fail(uint64_t number) {
     if (!failed.insert(number).second) return;
-    proto::ToCoordinator message;
-    message.mutable_failed()->set_sequence(number);
-    message.mutable_failed()->set_reason("out of memory for its states");
+    const from_worker::SequenceFailed message{number, "out of memory for its states"};
     const uint32_t first = dice->Below(kStages);
     for (uint32_t rank = 0; rank < kStages; ++rank) {
-      if (rank == first || dice->OneIn(4)) out[rank].push_back(message);
+      if (rank == first || dice->OneIn(4)) out[rank].emplace_back(message);
     }
     for (const auto& [other, asked] : open) {
-      if (asked.prefix_of() == number) Fail(other);
+      if (asked.shared.sequence == number) Fail(other);
     }
   }
 
-  void Refuse(const proto::OpenSequence& asked) {
-    refused.insert(asked.sequence());
-    proto::ToCoordinator message;
-    message.mutable_refused()->set_sequence(asked.sequence());
-    message.mutable_refused()->set_reason("of no use");
-    out[0].push_back(message);
+  void Refuse(const to_worker::OpenSequence& asked) {
+    refused.insert(asked.sequence);
+    out[0].emplace_back(from_worker::SequenceRefused{asked.sequence, "of no use"});
   }
 
   // As stage 0 does, before any other stage.
-  void TakePages(const proto::OpenSequence& asked) {
-    auto& own = pages[asked.sequence()];
-    if (asked.prefix_of() != 0 && !refused.contains(asked.prefix_of())) {
-      ASSERT_TRUE(held.contains(asked.prefix_of())) << "it holds nothing any more";
-      ASSERT_FALSE(said_failed.contains(asked.prefix_of())) << "it has failed";
-      const proto::OpenSequence& source = held.at(asked.prefix_of());
-      const auto n = static_cast<int>(asked.prefix_tokens());
-      ASSERT_LT(n, source.prompt_size());
-      ASSERT_TRUE(std::equal(source.prompt().begin(), source.prompt().begin() + n, asked.prompt().begin()));
-      const auto& from = pages.at(asked.prefix_of());
+  void TakePages(const to_worker::OpenSequence& asked) {
+    auto& own = pages[asked.sequence];
+    if (asked.shared.sequence != 0 && !refused.contains(asked.shared.sequence)) {
+      ASSERT_TRUE(held.contains(asked.shared.sequence)) << "it holds nothing any more";
+      ASSERT_FALSE(said_failed.contains(asked.shared.sequence)) << "it has failed";
+      const std::vector<int32_t>& source = held.at(asked.shared.sequence).request.prompt;
+      const auto n = static_cast<int>(asked.shared.tokens);
+      ASSERT_LT(n, static_cast<int>(source.size()));
+      ASSERT_TRUE(std::equal(source.begin(), source.begin() + n, asked.request.prompt.begin()));
+      const auto& from = pages.at(asked.shared.sequence);
       own.assign(from.begin(), from.begin() + n / static_cast<int>(kPageTokens));
     }
-    const uint64_t positions = static_cast<uint64_t>(asked.prompt_size()) + asked.max_tokens();
+    const uint64_t positions = asked.request.prompt.size() + MaxTokens(asked);
     const uint64_t all = (positions + kPageTokens - 1) / kPageTokens;
     while (own.size() < all) own.push_back(std::make_shared<LivePage>(live_pages));
     ASSERT_LE(*live_pages, capacity) << "more pages than there are";
-    held[asked.sequence()] = asked;
-    if (failed.contains(asked.prefix_of())) Fail(asked.sequence());
+    held[asked.sequence] = asked;
+    if (failed.contains(asked.shared.sequence)) Fail(asked.sequence);
   }
 
   Dice* dice;
@@ -159,10 +141,10 @@ struct FakeJob {
   uint64_t epoch = 0;
   bool alive = true;
   uint32_t connected = 0;
-  std::vector<std::deque<proto::ToCoordinator>> out = std::vector<std::deque<proto::ToCoordinator>>(kStages);
-  std::map<uint64_t, proto::OpenSequence> open;
+  std::vector<std::deque<FromWorker>> out = std::vector<std::deque<FromWorker>>(kStages);
+  std::map<uint64_t, to_worker::OpenSequence> open;
   std::map<uint64_t, uint32_t> generated;
-  std::map<uint64_t, proto::OpenSequence> held;  // of which there are pages: open, or left behind
+  std::map<uint64_t, to_worker::OpenSequence> held;  // of which there are pages: open, or left behind
   std::map<uint64_t, std::vector<std::shared_ptr<LivePage>>> pages;
   std::shared_ptr<uint64_t> live_pages = std::make_shared<uint64_t>(0);
   uint64_t capacity = UINT64_MAX;
