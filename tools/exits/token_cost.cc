@@ -14,7 +14,8 @@ TokenCost::TokenCost(const ModelConfig& model, const ExitHeadsInfo& exits, std::
   fill_ = costs.fill.At(1) / layer;
   head_ = costs.head.At(1) / layer;
   for (const ExitMeasureInfo& info : kExitMeasures) {
-    if (const auto look = EstimateExitCost(model, exits, info.measure)) looks_[info.measure] = look->At(1) / layer;
+    if (const auto look = EstimateExitCost(model, exits, info.measure))
+      looks_[info.measure] = look->At(1) / layer;
   }
 }
 

@@ -48,7 +48,7 @@ Status SequenceTable::SharePrefix(SequenceSpec* spec, Sequence* sequence) {
   const auto left = retained_.find(spec->prefix_of);
   const bool gone = open == nullptr && left == retained_.end();
   const bool failed = !gone && (open != nullptr ? open->failed : left->second.failed);
-  if (gone || (failed && options_.decides_sharing)) {
+  if (gone) {
     if (!options_.decides_sharing) {
       return DataLoss("sequence {} shares a prefix with {}, which is not open", spec->sequence,
                       spec->prefix_of);
