@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures how easy the pages are to read: README.md, CONTRIBUTING.md and every page under docs/.
+"""Measures how easy the pages are to read: README.md, CONTRIBUTING.md, bench/README.md and every page under docs/.
 
     tests/words.py [--worst N] [PAGE ...]
 
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/**/*.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "bench/README.md", "docs/**/*.md")
 MOST_COLONS_PER_100_WORDS = 2.0  # colons and semicolons
 MOST_WORDS_OF_A_SHORT_SENTENCE = 28
 LEAST_PERCENT_OF_SHORT_SENTENCES = 90.0
