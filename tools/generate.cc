@@ -98,10 +98,11 @@ Status Generate(const GenerateOptions& options) {
   spec.sampling = options.sampling;
   spec.end_tokens = tokenizer->end_tokens();
   ASSIGN_OR_RETURN(spec.exit, options.exit.Parse(model.n_layers));
-  // Before its positions are counted.
-  RETURN_IF_ERROR(Validate(spec, LimitsOf(model, MakeCpuBackend()->info())));
 
   LocalPipelineOptions pipeline_options;
+  pipeline_options.backend = MakeCpuBackend({.dequantise = options.f32_weights});
+  // Before its positions are counted.
+  RETURN_IF_ERROR(Validate(spec, LimitsOf(model, pipeline_options.backend->info())));
   ASSIGN_OR_RETURN(pipeline_options.split, ParseSplit(options.split, {.stages = options.stages,
                                                                       .n_layers = model.n_layers,
                                                                       .costs = EstimateLayerCosts(model)}));
@@ -109,7 +110,6 @@ Status Generate(const GenerateOptions& options) {
                    ChooseExitLayers(options.exit_layers, options.exits_directory, model.n_layers));
   pipeline_options.exits_directory = options.exits_directory;
   pipeline_options.threads = options.threads;
-  pipeline_options.backend = MakeCpuBackend({.dequantise = options.f32_weights});
   pipeline_options.kv_pages = spec.positions() / kPageTokens + 1;
   const bool progress = !options.quiet && isatty(STDERR_FILENO) != 0;
   ASSIGN_OR_RETURN(const auto pipeline, LocalPipeline::Create(source, pipeline_options, [progress](float f) {

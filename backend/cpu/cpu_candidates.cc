@@ -35,11 +35,6 @@ void CpuCandidates::Run(int layer, const float* x, std::span<const CheapHeadRow>
   }
 }
 
-const CandidateHead* CpuCandidates::PromptHead(uint64_t sequence) const {
-  const auto it = prompts_.find(sequence);
-  return it == prompts_.end() ? nullptr : &it->second;
-}
-
 void CpuCandidates::RunBlock(const OutsideEstimate& outside, const float* x,
                              std::span<const CheapHeadRow> block, ExitToken* out) {
   const int rows = static_cast<int>(block.size());

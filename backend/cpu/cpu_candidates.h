@@ -25,8 +25,6 @@ class CpuCandidates : public CheapHead {
   bool Serves(int layer) const override { return outside_(layer) != nullptr; }
   void Run(int layer, const float* x, std::span<const CheapHeadRow> rows, ExitToken* out) override;
   void Forget(uint64_t sequence) override { prompts_.erase(sequence); }
-  // nullptr: none is kept.
-  const CandidateHead* PromptHead(uint64_t sequence) const;
 
  private:
   void RunBlock(const OutsideEstimate& outside, const float* x, std::span<const CheapHeadRow> rows,

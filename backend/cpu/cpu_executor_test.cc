@@ -258,9 +258,11 @@ TEST_F(ExitHeadsTest, PreviewOfEveryGroupIsTheSoftmaxOfTheHead) {
 // Candidates that are the whole vocabulary, half of them the prompt's, with nothing outside.
 TEST_F(ExitHeadsTest, CandidatesOfTheWholeVocabularyAreTheSoftmaxOfTheHead) {
   std::string tokens;
+  std::vector<int32_t> frequent;
   std::vector<int32_t> prompt;
   for (int t = 0; t < 300; ++t) {
     if (t % 2 == 0) tokens += fmt::format("{}{}", tokens.empty() ? "" : ",", t);
+    if (t % 2 == 0) frequent.push_back(t);
     prompt.push_back((7 * t) % 300);
   }
   WriteExits(source_->ContentHash(), R"(, "candidates": {"tokens": [)" + tokens + "]}");
@@ -280,6 +282,8 @@ TEST_F(ExitHeadsTest, CandidatesOfTheWholeVocabularyAreTheSoftmaxOfTheHead) {
   ASSERT_EQ(measured.previews.size(), 4U);
   EXPECT_EQ(measured.previews[1], -1);
   ExpectSoftmaxOfHead(fitted.get(), measured);
+  EXPECT_EQ(PromptCandidateTokens(prompt, frequent).size(), 150U);
+  EXPECT_EQ(PromptCandidateTokens(few, frequent), std::vector<int32_t>{1}) << "298 is frequent";
   EXPECT_TRUE(measured.previews[3] == 1 || measured.previews[3] % 2 == 0);
 }
 

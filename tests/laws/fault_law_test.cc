@@ -20,7 +20,7 @@ constexpr int kTurns = 200000;
 
 struct FaultRun {
   Generated generated;
-  std::map<uint64_t, Finish> finished;
+  std::map<uint64_t, EndReason> finished;
   std::map<uint64_t, std::string> failed;
   std::optional<Error> lost;
 };
@@ -101,13 +101,7 @@ FaultRun RunFaulty(const LocalPipelineOptions& options, const std::vector<Sequen
     EXPECT_TRUE(run.finished.contains(request.sequence)) << request.sequence;
     EXPECT_EQ(closed[request.sequence], pipeline.stages()) << request.sequence;
   }
-  for (int rank = 0; rank < pipeline.stages(); ++rank) {
-    const Stage& stage = pipeline.runner(rank).stage();
-    EXPECT_EQ(stage.pages_used(), 0) << "KV pages at stage " << rank;
-    EXPECT_EQ(stage.slots_used(), 0) << "state slots at stage " << rank;
-    EXPECT_EQ(stage.backlog_rows(), 0) << "fills at stage " << rank;
-    EXPECT_EQ(stage.micro_batches(), 0) << "micro-batches at stage " << rank;
-  }
+  CheckNothingLeaked(&pipeline);
   return run;
 }
 

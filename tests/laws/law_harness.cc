@@ -108,6 +108,8 @@ class LeftBehind {
   std::vector<uint64_t> evictable_;
 };
 
+}  // namespace
+
 void CheckNothingLeaked(LocalPipeline* pipeline) {
   for (int rank = 0; rank < pipeline->stages(); ++rank) {
     const Stage& stage = pipeline->runner(rank).stage();
@@ -117,8 +119,6 @@ void CheckNothingLeaked(LocalPipeline* pipeline) {
     EXPECT_EQ(stage.micro_batches(), 0) << "micro-batches at stage " << rank;
   }
 }
-
-}  // namespace
 
 std::unique_ptr<Executor> LawExecutor(std::unique_ptr<Executor> executor) {
   const char* const asked = std::getenv("EXEUNT_LAW_EXECUTOR");

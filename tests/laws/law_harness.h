@@ -61,6 +61,9 @@ std::unique_ptr<Executor> LawExecutor(std::unique_ptr<Executor> executor);
 std::unique_ptr<LocalPipeline> LawPipeline(std::shared_ptr<const ModelSource> source,
                                            LocalPipelineOptions options);
 
+// Of a pipeline at rest: no page, slot, fill or micro-batch is still held (ADD_FAILURE).
+void CheckNothingLeaked(LocalPipeline* pipeline);
+
 // Runs the requests to their end. Aborts the test (ADD_FAILURE) on a stage failure, an unfinished request, a
 // leaked page or a leaked slot.
 LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOptions& options,

@@ -50,7 +50,7 @@ std::vector<StageEvent> Arrivals(const Scenario& scenario, std::mt19937_64* rng,
 
 // Drives this rank's stage until everything that was admitted is over, here and upstream.
 Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& scenario, int rank,
-             uint64_t seed, std::map<uint64_t, Finish>* finished) {
+             uint64_t seed, std::map<uint64_t, EndReason>* finished) {
   const auto channel = MakeMpiChannel();
   const LayerSpan layers = scenario.options.split[static_cast<size_t>(rank)];
   StageBuild build;
@@ -157,7 +157,7 @@ std::vector<Scenario> RealScenarios(int ranks, int vocab_size) {
 }
 
 // Cancelled requests have a prefix of what they would have had; all others all of it.
-bool Same(const Generated& got, const Generated& want, const std::map<uint64_t, Finish>& finished) {
+bool Same(const Generated& got, const Generated& want, const std::map<uint64_t, EndReason>& finished) {
   for (const auto& [sequence, tokens] : want) {
     const auto it = got.find(sequence);
     const size_t n = it == got.end() ? 0 : it->second.size();
@@ -188,7 +188,7 @@ int Main(int argc, char** argv) {
   if (mpi.rank() == 0) std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   int failures = 0;
   for (const Scenario& scenario : scenarios) {
-    std::map<uint64_t, Finish> finished;
+    std::map<uint64_t, EndReason> finished;
     const Flat own = RunRank(source, scenario, mpi.rank(), seed, &finished);
     const Flat all = Gather(own);
     if (mpi.rank() != 0) continue;

@@ -106,6 +106,8 @@ void Sweep::Keep(size_t setting, size_t prompt, const Generation& made) {
 
 Status Sweep::Generate() {
   const ModelConfig& model = source_->config();
+  LocalPipelineOptions options;
+  const SequenceLimits limits = LimitsOf(model, options.backend->info());
   std::vector<SequenceSpec> specs;
   int positions = 1;
   for (size_t p = 0; p < lines_.size(); ++p) {
@@ -115,7 +117,7 @@ Status Sweep::Generate() {
       SequenceSpec spec = Spec(s, p);
       if (std::exchange(opened, true)) SharePrompt(specs.back(), &spec);
       // The same border that a worker has.
-      const Status valid = Validate(spec, LimitsOf(model, MakeCpuBackend()->info()));
+      const Status valid = Validate(spec, limits);
       if (!valid)
         return Annotate(valid.error(), fmt::format("{}: prompt {}", request_.corpus.prompts, p + 1));
       positions = std::max(positions, spec.positions());
@@ -123,7 +125,6 @@ Status Sweep::Generate() {
     }
   }
   if (specs.empty()) return OkStatus();
-  LocalPipelineOptions options;
   options.split = {{0, model.n_layers}};
   options.exit_layers = request_.exit_layers;
   options.exits_directory = request_.exits_directory;

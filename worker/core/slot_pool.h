@@ -25,6 +25,8 @@ class SlotPool {
     if (*slot >= 0) free_.push_back(*slot);
     *slot = -1;
   }
+  // The slot of a row that is dropped itself.
+  void Drop(int32_t slot) { Free(&slot); }
   int used() const { return count_ - static_cast<int>(free_.size()); }
 
  private:

@@ -218,27 +218,27 @@ std::optional<TimePoint> Stage::NextWake() const {
   return std::min(here.oldest, sent.oldest) + config_.fill_delay;
 }
 
-int Stage::backlog_rows() const {
-  std::ptrdiff_t running = 0;
+template <typename Visit>
+void Stage::VisitFills(Visit visit) const {
+  batcher_.VisitFills(visit);
+  forwarder_.VisitFills(visit);
   for (const InFlight& job : in_flight_) {
     const LayerSpan layers = batcher_.segment(job.batch.segment).layers;
-    running += std::count_if(job.batch.rows.begin(), job.batch.rows.end(),
-                             [&](const QueuedRow& r) { return r.row.plan.FillsIn(layers); });
+    for (const QueuedRow& row : job.batch.rows) {
+      if (row.row.plan.FillsIn(layers)) visit(row);
+    }
   }
-  return static_cast<int>(batcher_.fills().rows + forwarder_.fills().rows + static_cast<size_t>(running));
+}
+
+int Stage::backlog_rows() const {
+  int rows = 0;
+  VisitFills([&rows](const QueuedRow&) { ++rows; });
+  return rows;
 }
 
 std::vector<SequenceProgress> Stage::Progress() const {
   std::map<uint64_t, int> backlog;
-  const auto count = [&](const QueuedRow& row) { ++backlog[row.row.sequence]; };
-  batcher_.VisitFills(count);
-  forwarder_.VisitFills(count);
-  for (const InFlight& job : in_flight_) {
-    const LayerSpan layers = batcher_.segment(job.batch.segment).layers;
-    for (const QueuedRow& row : job.batch.rows) {
-      if (row.row.plan.FillsIn(layers)) count(row);
-    }
-  }
+  VisitFills([&backlog](const QueuedRow& row) { ++backlog[row.row.sequence]; });
   std::vector<SequenceProgress> progress;
   for (const auto& [id, s] : sequences_.sequences()) {
     progress.push_back({id, s->LeastWatermark(), backlog[id]});

@@ -81,6 +81,9 @@ class Stage {
   void SubmitHead();
   template <typename Work>
   void Submit(const InFlight& job, Work work);
+  // Calls visit(row) for each fill that waits here or is in a job.
+  template <typename Visit>
+  void VisitFills(Visit visit) const;
 
   // stage_rows.cc: what becomes of a row after a job
   void SegmentDone(const Batch& batch, const SegmentResult& result);
@@ -100,7 +103,7 @@ class Stage {
   void OnToken(const ControlRow& row);
   void OnClose(const ControlRow& row);
   void OnRollback(const ControlRow& row);
-  void Finished(Sequence* sequence, Finish reason);
+  void Finished(Sequence* sequence, EndReason reason);
   void Close(Sequence* sequence, ControlKind kind, int retained);
   void EndIfDone(Sequence* sequence);
   void Evict(uint64_t sequence);

@@ -75,12 +75,11 @@ struct PromptScoreOut {  // of a token of the prompt, by the full model
   float logprob = 0.0F;
   std::vector<std::pair<int32_t, float>> top;  // where log-probabilities of others are asked for
 };
-using Finish = EndReason;
 struct SequenceFinishedOut {
   uint64_t sequence = 0;
   uint32_t generation = 0;
   int tokens = 0;
-  Finish reason = Finish::kStop;
+  EndReason reason = EndReason::kStop;
   bool retained = false;  // the K/V of SequenceSpec::retain_tokens stays until it is evicted
 };
 struct SequenceClosedOut {

@@ -23,8 +23,7 @@ ExitQuery Query(const SequenceSpec& spec, const StateRow& row, int layer, float 
 Sequence* Stage::Current(const QueuedRow& row) {
   Sequence* sequence = sequences_.FromJob(row.row);
   if (sequence->IsCurrent(row.row) || sequence->Outlives(row.row)) return sequence;
-  int32_t slot = row.slot;
-  slots_.Free(&slot);
+  slots_.Drop(row.slot);
   if (sequence->closing) EndIfDone(sequence);
   return nullptr;
 }
@@ -41,8 +40,7 @@ void Stage::SegmentDone(const Batch& batch, const SegmentResult& result) {
     if (sequence == nullptr) continue;
     sequence->Advance(index, row.row.position);
     if (plan.Answers() && sequence->failed) {
-      int32_t slot = row.slot;
-      slots_.Free(&slot);
+      slots_.Drop(row.slot);
     } else if (plan.Answers()) {
       Decide(*sequence, row, index, result.signals.empty() ? 0.0F : result.signals[place],
              result.previews.empty() ? -1 : result.previews[place]);
@@ -91,8 +89,7 @@ void Stage::HeadDone(const std::vector<HeadEntry>& entries, std::vector<HeadRowR
       continue;
     }
     if (sequence->failed) {
-      int32_t slot = entry.row.slot;
-      slots_.Free(&slot);
+      slots_.Drop(entry.row.slot);
       continue;
     }
     uint8_t leaves = 1;

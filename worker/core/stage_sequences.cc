@@ -35,7 +35,7 @@ void Stage::On(AdmitSequences& event) {
 void Stage::On(CancelSequences& event) {
   for (uint64_t id : event.sequences) {
     Sequence* sequence = sequences_.Find(id);
-    if (sequence != nullptr && !sequence->closing) Finished(sequence, Finish::kCancelled);
+    if (sequence != nullptr && !sequence->closing) Finished(sequence, EndReason::kCancelled);
   }
 }
 
@@ -49,8 +49,8 @@ void Stage::OnToken(const ControlRow& row) {
   sequence->tokens.push_back(row.token);
   row_maker_.LearnExit(row.exit_layer);
   forwarder_.LeaveMicroBatch(sequence);
-  if (sequence->spec->IsEnd(row.token)) return Finished(sequence, Finish::kStop);
-  if (row.position + 1 == sequence->spec->positions()) return Finished(sequence, Finish::kLength);
+  if (sequence->spec->IsEnd(row.token)) return Finished(sequence, EndReason::kStop);
+  if (row.position + 1 == sequence->spec->positions()) return Finished(sequence, EndReason::kLength);
   row_maker_.AddReady(row.sequence);
 }
 
@@ -99,12 +99,12 @@ void Stage::OnClose(const ControlRow& row) {
 }
 
 // Stage 0: what is left behind is complete as soon as its rows have been made, because they outlive a cancel.
-void Stage::Finished(Sequence* sequence, Finish reason) {
+void Stage::Finished(Sequence* sequence, EndReason reason) {
   const SequenceSpec& spec = *sequence->spec;
   const int tokens = static_cast<int>(sequence->tokens.size()) - spec.prompt_tokens();
   const bool retained = spec.retain_tokens > 0 && sequence->prompt_issued >= spec.retain_tokens;
   actions_.push_back(SequenceFinishedOut{spec.sequence, sequence->generation, tokens, reason, retained});
-  Close(sequence, reason == Finish::kCancelled ? ControlKind::kCancel : ControlKind::kClose,
+  Close(sequence, reason == EndReason::kCancelled ? ControlKind::kCancel : ControlKind::kClose,
         retained ? spec.retain_tokens : 0);
 }
 

@@ -103,7 +103,7 @@ TEST_F(StageTest, TokensEndAtMaxTokensAndFreeEverything) {
   EXPECT_EQ(Of<TokenOut>(all).size(), 4U);
   ASSERT_EQ(Of<SequenceFinishedOut>(all).size(), 1U);
   EXPECT_EQ(Of<SequenceFinishedOut>(all)[0].tokens, 4);
-  EXPECT_EQ(Of<SequenceFinishedOut>(all)[0].reason, Finish::kLength);
+  EXPECT_EQ(Of<SequenceFinishedOut>(all)[0].reason, EndReason::kLength);
   EXPECT_EQ(Of<SequenceClosedOut>(all).size(), 1U);
   EXPECT_EQ(stage.pages_used(), 0);
   EXPECT_EQ(stage.slots_used(), 0);
@@ -116,7 +116,7 @@ TEST_F(StageTest, AnEndTokenStopsTheSequence) {
   spec.end_tokens = {5};
   const auto all = Finish(&stage, Step(&stage, {AdmitSequences{{spec}}}));
   EXPECT_EQ(Of<TokenOut>(all).size(), 1U);
-  EXPECT_EQ(Of<SequenceFinishedOut>(all)[0].reason, Finish::kStop);
+  EXPECT_EQ(Of<SequenceFinishedOut>(all)[0].reason, EndReason::kStop);
 }
 
 TEST_F(StageTest, ACancelWhileAJobRunsKeepsPagesUntilTheJobIsDone) {
