@@ -108,11 +108,11 @@ class Executor {
   virtual Status Reserve(int slots) = 0;
   // payload = states of the slots, [slots.size(), d_model] in the backend's state type. The state of a slot that does not
   // exist is 0, and Scatter passes it over.
-  virtual void Gather(const std::vector<int32_t>& slots, StatePayload* payload) = 0;
+  virtual void Gather(const std::vector<int32_t>& slots, transport::StatePayload* payload) = 0;
   // The other way round; a slot of -1 is passed over.
-  virtual void Scatter(const std::vector<int32_t>& slots, StatePayload* payload) = 0;
+  virtual void Scatter(const std::vector<int32_t>& slots, transport::StatePayload* payload) = 0;
   // Where the payloads for Gather and Scatter come from.
-  virtual PayloadPool* payloads() = 0;
+  virtual transport::PayloadPool* payloads() = 0;
   // Nothing that was kept for the sequence is needed any more.
   virtual void Forget(uint64_t sequence) = 0;
 

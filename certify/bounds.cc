@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 
-namespace exeunt {
+namespace exeunt::certify {
 namespace {
 
 constexpr double kLargestBet = 0.95;  // of the one that a loss of 1 would ruin
@@ -155,4 +155,4 @@ std::vector<size_t> ParetoOrder(std::span<const SettingPoint> points) {
   return front;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::certify

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::certify {
 
 // How a p-value is computed. All are valid for any distribution of losses in their range:
 //   hoeffding_bentkus  losses in [0, 1]; a signed loss is clipped at 0, which can only make the p-value larger
@@ -52,4 +52,4 @@ struct SettingPoint {
 };
 std::vector<size_t> ParetoOrder(std::span<const SettingPoint> points);
 
-}  // namespace exeunt
+}  // namespace exeunt::certify

@@ -8,7 +8,7 @@
 #include <sstream>
 #include <string>
 
-namespace exeunt {
+namespace exeunt::certify {
 namespace {
 
 std::vector<double> Numbers(const boost::json::value& list) {
@@ -148,4 +148,4 @@ TEST(BoundsTest, ParetoOrderIsTheFrontFromTheLeastLoss) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::certify

@@ -17,7 +17,7 @@
 #include "base/mmap.h"
 #include "base/sha256.h"
 
-namespace exeunt {
+namespace exeunt::certify {
 namespace {
 
 namespace json = boost::json;
@@ -291,4 +291,4 @@ Result<std::string> ExitsHash(const std::string& exits_directory) {
   return sha.Hex();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::certify

@@ -11,7 +11,7 @@
 #include "certify/text_loss.h"
 #include "request/exit_setting.h"
 
-namespace exeunt {
+namespace exeunt::certify {
 
 // textual: E[loss(answer, the full model's answer)] <= delta. risk: E[loss(answer, reference)] <= E[loss(full
 // model's answer, reference)] + delta (arXiv 2207.07061, section 3.1).
@@ -84,4 +84,4 @@ std::string CertificateHash(const Certificate& certificate);
 // SHA-256 of exits.json and exits.safetensors, hex.
 Result<std::string> ExitsHash(const std::string& exits_directory);
 
-}  // namespace exeunt
+}  // namespace exeunt::certify

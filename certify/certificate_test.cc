@@ -10,7 +10,7 @@
 
 #include "base/write_file.h"
 
-namespace exeunt {
+namespace exeunt::certify {
 namespace {
 
 using testing::HasSubstr;
@@ -192,4 +192,4 @@ TEST(CertificateTest, AFamilysNameStandsForItsFastestAndItsMembersWereTestedToge
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::certify

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::certify {
 namespace {
 
 constexpr double kLargestBet = 0.5;  // of the one that a loss of 0 would ruin
@@ -41,4 +41,4 @@ double EProcess::mean_loss() const {
   return state_.count == 0 ? 0.0 : state_.sum / static_cast<double>(state_.count);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::certify

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace exeunt {
+namespace exeunt::certify {
 
 // Everything that goes on: a process that is started again continues from it.
 struct EProcessState {
@@ -35,4 +35,4 @@ class EProcess {
   EProcessState state_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::certify

@@ -4,7 +4,7 @@
 
 #include <random>
 
-namespace exeunt {
+namespace exeunt::certify {
 namespace {
 
 // Runs that alarm at any time within `length` losses drawn as 0 or 1 with the given mean.
@@ -61,4 +61,4 @@ TEST(EProcessTest, StaysFinite) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::certify

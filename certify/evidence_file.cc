@@ -6,7 +6,7 @@
 #include "base/json_reader.h"
 #include "base/mmap.h"
 
-namespace exeunt {
+namespace exeunt::certify {
 namespace {
 
 namespace json = boost::json;
@@ -70,4 +70,4 @@ Result<EvidenceByHash> LoadEvidence(const std::string& path) {
   return evidence;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::certify

@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "certify/e_process.h"
 
-namespace exeunt {
+namespace exeunt::certify {
 
 struct Evidence {
   std::string certificate;  // its name, for whoever reads the file
@@ -22,4 +22,4 @@ Result<EvidenceByHash> ParseEvidence(const std::string& text);
 // None where there is no such file; what is there and is not evidence is an error that names it.
 Result<EvidenceByHash> LoadEvidence(const std::string& path);
 
-}  // namespace exeunt
+}  // namespace exeunt::certify

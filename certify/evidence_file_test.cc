@@ -8,7 +8,7 @@
 
 #include "base/write_file.h"
 
-namespace exeunt {
+namespace exeunt::certify {
 namespace {
 
 // An e-process that has seen some traffic, and its evidence by hash.
@@ -75,4 +75,4 @@ TEST(EvidenceFileTest, WhatIsNotEvidenceIsAnErrorThatNamesIt) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::certify

@@ -7,7 +7,7 @@
 #include "base/rng.h"
 #include "certify/e_process.h"
 
-namespace exeunt {
+namespace exeunt::certify {
 namespace {
 
 std::optional<int64_t> FirstAlarm(std::span<const double> losses, const ReplayOptions& options,
@@ -36,4 +36,4 @@ std::vector<int64_t> ReplayAlarms(std::span<const double> losses, const ReplayOp
   return alarms;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::certify

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::certify {
 
 struct ReplayOptions {
   int replays = 1000;
@@ -20,4 +20,4 @@ struct ReplayOptions {
 // Of each replay that alarmed, the requests until then, ascending. Losses in [0, 1], at least one.
 std::vector<int64_t> ReplayAlarms(std::span<const double> losses, const ReplayOptions& options);
 
-}  // namespace exeunt
+}  // namespace exeunt::certify

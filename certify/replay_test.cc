@@ -5,7 +5,7 @@
 #include <numeric>
 #include <random>
 
-namespace exeunt {
+namespace exeunt::certify {
 namespace {
 
 // Losses as word error rates are: most 0, some graded, with about this mean.
@@ -48,4 +48,4 @@ TEST(ReplayTest, ShiftedTrafficAlarmsTheSoonerTheMoreIsAudited) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::certify

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::certify {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -144,4 +144,4 @@ double TokenDisagreement(std::span<const int32_t> a, std::span<const int32_t> b)
   return static_cast<double>(differ) / static_cast<double>(longer);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::certify

@@ -7,7 +7,7 @@
 #include <span>
 #include <string_view>
 
-namespace exeunt {
+namespace exeunt::certify {
 
 enum class TextLoss : uint8_t { kRougeL, kTokenF1, kExactMatch, kWordErrorRate };
 inline constexpr std::array<const char*, 4> kTextLossNames = {"rouge_l", "token_f1", "exact_match", "wer"};
@@ -29,4 +29,4 @@ double Loss(TextLoss loss, std::string_view answer, std::string_view reference);
 // Share of positions at which two lists of tokens differ, of the longer one's; 0 where both are empty.
 double TokenDisagreement(std::span<const int32_t> a, std::span<const int32_t> b);
 
-}  // namespace exeunt
+}  // namespace exeunt::certify

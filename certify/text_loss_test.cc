@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::certify {
 namespace {
 
 // testdata/text_loss.jsonl is what rouge-score, SQuAD's script and jiwer's definition of the word error rate
@@ -50,4 +50,4 @@ TEST(TextLossTest, LongTextsAreCut) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::certify

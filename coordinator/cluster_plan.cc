@@ -9,7 +9,7 @@
 #include "costs/layer_split.h"
 #include "model/exit_heads_info.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 int ThreadsPerStage(const Config& config) {
@@ -35,8 +35,9 @@ Result<SplitRequest> ExpectedTokens(const Config& config, const ModelConfig& mod
                        .n_layers = model.n_layers,
                        .costs = EstimateLayerCosts(model)};
   if (config.default_certificate.empty()) return request;
-  ASSIGN_OR_RETURN(const auto certificates, LoadCertificates(config.exits));
-  const Certificate* certificate = FindCertificate(certificates, config.default_certificate);
+  ASSIGN_OR_RETURN(const auto certificates, certify::LoadCertificates(config.exits));
+  const certify::Certificate* certificate =
+      certify::FindCertificate(certificates, config.default_certificate);
   if (certificate == nullptr) return request;
   ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(config.exits, model.n_layers));
   request.profile = certificate->profile;
@@ -96,4 +97,4 @@ ExitSetting DefaultExit(const Config& config) {
   return exit;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

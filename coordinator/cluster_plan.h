@@ -10,7 +10,7 @@
 #include "model/config.h"
 #include "request/exit_setting.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 Result<to_worker::Plan> MakePlan(const Config& config, const ModelConfig& model);
 // Limits and times; epochs begin at `first_epoch`.
@@ -18,4 +18,4 @@ CoreConfig MakeCoreConfig(const Config& config, const ModelConfig& model, const 
                           uint64_t first_epoch);
 ExitSetting DefaultExit(const Config& config);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

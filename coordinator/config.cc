@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "coordinator/openai/generation_request.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 constexpr uint64_t kMaxHeaderBytes = uint64_t{1} << 20;
@@ -245,4 +245,4 @@ Status Validate(const Config& config) {
   return CheckExitDefaults(config);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "model/model_source.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct Config {
   // The model
@@ -96,4 +96,4 @@ ParsedConfig ParseConfig(int argc, const char* const* argv);
 // Errors name option, value and limit. What depends on the model is checked by MakePlan (cluster_plan.h).
 Status Validate(const Config& config);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -11,7 +11,7 @@
 #include "certify/certificate.h"
 #include "coordinator/cluster_plan.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::ElementsAre;
@@ -154,7 +154,7 @@ TEST(ClusterPlan, SplitsForTheDefaultCertificatesTokens) {
       R"({{"format": 1, "model": "{}", "exits": [{{"layer": 8, "translator": true, "classifier": false, "outside": true}}],)"
       R"( "candidates": {{"tokens": [1, 2, 3]}}}})",
       hash);
-  Certificate c;
+  certify::Certificate c;
   c.name = "early";
   c.loss = "wer";
   c.delta = c.epsilon = c.watch_delta = 0.05;
@@ -164,7 +164,7 @@ TEST(ClusterPlan, SplitsForTheDefaultCertificatesTokens) {
   c.setting = {.mode = ExitMode::kPropagate, .measure = ExitMeasure::kCandidates, .threshold = 0.9F};
   c.profile = {{8, 0.75F}};
   c.max_tokens = 10;
-  std::ofstream(exits / "certificates/early.json") << ToJson(c);
+  std::ofstream(exits / "certificates/early.json") << certify::ToJson(c);
 
   const ModelConfig model = SmallModel();
   const auto first = [&](std::vector<const char*> arguments) {
@@ -179,4 +179,4 @@ TEST(ClusterPlan, SplitsForTheDefaultCertificatesTokens) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

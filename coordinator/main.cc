@@ -26,7 +26,7 @@
 #include "transport/control_server.h"
 #include "transport/listen_addresses.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace fs = std::filesystem;
@@ -58,9 +58,9 @@ Result<std::string> WorkerBinary(const Config& config) {
 }
 
 Result<std::string> Secret(const Config& config) {
-  if (!config.secret_file.empty()) return ReadControlSecretFile(config.secret_file);
-  auto secret = LoadControlSecret();
-  if (!secret && secret.error().code == ErrorCode::kNotFound) return NewControlSecret();
+  if (!config.secret_file.empty()) return transport::ReadControlSecretFile(config.secret_file);
+  auto secret = transport::LoadControlSecret();
+  if (!secret && secret.error().code == ErrorCode::kNotFound) return transport::NewControlSecret();
   return secret;
 }
 
@@ -73,13 +73,13 @@ std::string NameOf(const fs::path& path) {
 
 // The certificates of --exits: those that hold for what is served, and why others do not.
 Status AddCertificates(const Config& config, const ModelSource& source, ApiLimits* limits) {
-  ASSIGN_OR_RETURN(const auto certificates, LoadCertificates(config.exits));
+  ASSIGN_OR_RETURN(const auto certificates, certify::LoadCertificates(config.exits));
   if (!certificates.empty()) {
-    ASSIGN_OR_RETURN(const std::string exits_hash, ExitsHash(config.exits));
-    const ServedExits served{source.ContentHash(), exits_hash, "cpu", limits->exit_layers,
-                             limits->max_tokens};
-    for (const Certificate& certificate : certificates) {
-      const Status holds = HoldsFor(certificate, served);
+    ASSIGN_OR_RETURN(const std::string exits_hash, certify::ExitsHash(config.exits));
+    const certify::ServedExits served{source.ContentHash(), exits_hash, "cpu", limits->exit_layers,
+                                      limits->max_tokens};
+    for (const certify::Certificate& certificate : certificates) {
+      const Status holds = certify::HoldsFor(certificate, served);
       if (holds) {
         limits->certificates.push_back(certificate);
         continue;
@@ -90,7 +90,7 @@ Status AddCertificates(const Config& config, const ModelSource& source, ApiLimit
     }
   }
   limits->default_certificate = config.default_certificate;
-  const bool known = FindCertificate(limits->certificates, config.default_certificate) != nullptr;
+  const bool known = certify::FindCertificate(limits->certificates, config.default_certificate) != nullptr;
   if (config.default_certificate.empty() || known) return OkStatus();
   return InvalidArgument("--default-certificate '{}': {}", config.default_certificate,
                          limits->uncertified.contains(config.default_certificate)
@@ -124,7 +124,7 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
   }
   model.limits.default_exit = DefaultExit(config);
   model.limits.vocab_size = shape.vocab_size;
-  ASSIGN_OR_RETURN(model.tokenizer, OpenTokenizer(source));
+  ASSIGN_OR_RETURN(model.tokenizer, text::OpenTokenizer(source));
   for (const auto* warnings : {&shape.warnings, &model.tokenizer->warnings()}) {
     for (const std::string& warning : *warnings) spdlog::warn("model {}: {}", model.id, warning);
   }
@@ -140,10 +140,10 @@ Result<AuditOptions> MakeAuditOptions(const Config& config) {
   AuditOptions options{config.audit_share, config.audit_level, config.audit_fallback};
   if (config.audit_state.empty()) return options;
   options.state_file = config.audit_state;
-  auto kept = LoadEvidence(options.state_file);
+  auto kept = certify::LoadEvidence(options.state_file);
   if (!kept) return Annotate(kept.error(), "--audit-state");
   options.kept = std::move(*kept);
-  const Status kept_there = WriteFile(options.state_file, ToJson(options.kept) + "\n");
+  const Status kept_there = WriteFile(options.state_file, certify::ToJson(options.kept) + "\n");
   if (!kept_there) return Annotate(kept_there.error(), "--audit-state");
   return options;
 }
@@ -165,7 +165,7 @@ MpirunOptions MakeMpirunOptions(const Config& config, const std::string& worker)
 // Where workers connect to: on this machine where all of them are here.
 Result<std::string> ControlListenHost(const Config& config) {
   if (config.control_host.empty()) return config.hostfile.empty() ? "127.0.0.1" : "0.0.0.0";
-  auto found = ListenAddresses(config.control_host, kControlHostLookUp);
+  auto found = transport::ListenAddresses(config.control_host, kControlHostLookUp);
   if (!found) return Annotate(found.error(), "--control-host");
   if (config.hostfile.empty()) return found->front().to_string();
   return found->front().is_v6() ? "::" : "0.0.0.0";  // IPv4 too
@@ -236,7 +236,7 @@ Status Open(Config config, Server* server) {
   server->request_metrics = std::make_unique<RequestMetrics>(&server->registry, plan);
   server->stage_metrics = std::make_unique<StageMetrics>(&server->registry, core.pipelines, plan);
   server->launcher = std::make_unique<MpirunLauncher>(&server->io, MakeMpirunOptions(config, worker), secret);
-  ControlServerOptions control;
+  transport::ControlServerOptions control;
   ASSIGN_OR_RETURN(control.host, ControlListenHost(config));
   control.port = config.control_port;
   control.secret = secret;
@@ -309,7 +309,7 @@ int Main(int argc, const char* const* argv) {
     reload.add(SIGHUP);
     WaitReload(&reload, *parsed.config, &server);
   }
-  spdlog::info("listening on {}:{}{}", BracketedHost(parsed.config->host), server.http->port(),
+  spdlog::info("listening on {}:{}{}", transport::BracketedHost(parsed.config->host), server.http->port(),
                parsed.config->tls_certificate.empty() ? "" : " (TLS)");
   server.driver->Start();
   server.io.run();
@@ -318,6 +318,6 @@ int Main(int argc, const char* const* argv) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator
 
-int main(int argc, char** argv) { return exeunt::Main(argc, argv); }
+int main(int argc, char** argv) { return exeunt::coordinator::Main(argc, argv); }

@@ -1,6 +1,6 @@
 #include "fit/affine_map.h"
 
-namespace exeunt {
+namespace exeunt::fit {
 
 RidgeRegression::RidgeRegression(int d_in, int d_out)
     : gram_(Eigen::MatrixXd::Zero(d_in + 1, d_in + 1)), cross_(Eigen::MatrixXd::Zero(d_in + 1, d_out)) {}
@@ -24,4 +24,4 @@ AffineMap RidgeRegression::Solve(double penalty) const {
   return {solution.topRows(d_in).transpose().cast<float>(), solution.row(d_in).transpose().cast<float>()};
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::fit

@@ -5,7 +5,7 @@
 
 #include <Eigen/Dense>
 
-namespace exeunt {
+namespace exeunt::fit {
 
 using RowMajorMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -35,4 +35,4 @@ class RidgeRegression {
   Eigen::MatrixXd cross_;  // [d_in + 1, d_out]
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::fit

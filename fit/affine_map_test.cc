@@ -4,7 +4,7 @@
 
 #include "fit/testing/random_matrix.h"
 
-namespace exeunt {
+namespace exeunt::fit {
 namespace {
 
 TEST(RidgeRegressionTest, FindsTheMapThatMadeTheData) {
@@ -49,4 +49,4 @@ TEST(RidgeRegressionTest, FewRowsStayFinite) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::fit

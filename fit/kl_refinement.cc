@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-namespace exeunt {
+namespace exeunt::fit {
 namespace {
 
 constexpr float kMeanDecay = 0.9F;
@@ -57,4 +57,4 @@ void KlRefinement::Step(const float* x, const RowMajorMatrix& dz, float rate) {
   map_.bias -= rate * output_ * step.col(d_in);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::fit

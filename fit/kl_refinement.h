@@ -6,7 +6,7 @@
 
 #include "fit/affine_map.h"
 
-namespace exeunt {
+namespace exeunt::fit {
 
 class KlRefinement {
  public:
@@ -31,4 +31,4 @@ class KlRefinement {
   RowMajorMatrix square_;  // [d_out, d_in + 1]: of its entries' squares
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::fit

@@ -7,7 +7,7 @@
 #include "fit/logit_gradient.h"
 #include "fit/testing/random_matrix.h"
 
-namespace exeunt {
+namespace exeunt::fit {
 namespace {
 
 constexpr int kIn = 5;
@@ -123,4 +123,4 @@ TEST_F(KlRefinementTest, BeatsTheRidgeOnRowsItHasNotSeen) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::fit

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace exeunt {
+namespace exeunt::fit {
 
 LogisticRegression::LogisticRegression(int d)
     : weight_(Eigen::VectorXd::Zero(d + 1)),
@@ -50,4 +50,4 @@ void LogisticRegression::Step(double penalty) {
   rows_ = squares_ = loss_ = 0;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::fit

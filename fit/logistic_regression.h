@@ -5,7 +5,7 @@
 
 #include <Eigen/Dense>
 
-namespace exeunt {
+namespace exeunt::fit {
 
 class LogisticRegression {
  public:
@@ -33,4 +33,4 @@ class LogisticRegression {
   double loss_ = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::fit

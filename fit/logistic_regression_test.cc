@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::fit {
 namespace {
 
 struct Data {
@@ -66,4 +66,4 @@ TEST(LogisticRegressionTest, LabelsOfOneKindStayFinite) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::fit

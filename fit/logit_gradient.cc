@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-namespace exeunt {
+namespace exeunt::fit {
 
 std::vector<LogitEntry> RoundedDifference(const float* q, const float* p, int vocab, float unit,
                                           double draw) {
@@ -40,4 +40,4 @@ RowMajorMatrix TimesHead(const std::vector<std::vector<LogitEntry>>& gradients, 
   return sums;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::fit

@@ -9,7 +9,7 @@
 
 #include "fit/affine_map.h"
 
-namespace exeunt {
+namespace exeunt::fit {
 
 struct LogitEntry {
   int32_t token = 0;
@@ -26,4 +26,4 @@ std::vector<LogitEntry> RoundedDifference(const float* q, const float* p, int vo
 RowMajorMatrix TimesHead(const std::vector<std::vector<LogitEntry>>& gradients, int d, int vocab,
                          const std::function<void(int, float*)>& head);
 
-}  // namespace exeunt
+}  // namespace exeunt::fit

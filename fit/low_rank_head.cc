@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace exeunt {
+namespace exeunt::fit {
 namespace {
 
 constexpr int kBlockRows = 1024;
@@ -49,4 +49,4 @@ LowRankHead LowRankHeadFit::Solve(int rank, int vocab, const std::function<void(
   return fitted;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::fit

@@ -9,7 +9,7 @@
 
 #include "fit/affine_map.h"
 
-namespace exeunt {
+namespace exeunt::fit {
 
 struct LowRankHead {
   RowMajorMatrix down;     // [r, d]
@@ -30,4 +30,4 @@ class LowRankHeadFit {
   double rows_ = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::fit

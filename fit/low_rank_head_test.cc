@@ -4,7 +4,7 @@
 
 #include "fit/testing/random_matrix.h"
 
-namespace exeunt {
+namespace exeunt::fit {
 namespace {
 
 // Mean square error of the logits about each state's mean, relative to their variance.
@@ -52,4 +52,4 @@ TEST_F(LowRankHeadTest, ErrorIsTheVarianceThatIsNotExplained) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::fit

@@ -45,10 +45,10 @@ void Fill(std::vector<T>* value) {
 
 SequenceRequest OverProto(const SequenceRequest& request) {
   proto::OpenSequence message;
-  ToProto(request, &message);
+  transport::ToProto(request, &message);
   proto::OpenSequence read;
   EXPECT_TRUE(read.ParseFromString(message.SerializeAsString()));
-  return RequestFromProto(read);
+  return transport::RequestFromProto(read);
 }
 SequenceRequest OverJson(const SequenceRequest& request) { return RequestFromJson(ToJson(request)).value(); }
 SequenceRequest OverLog(const SequenceRequest& request) {
@@ -149,14 +149,14 @@ TEST(RequestFormats, TheListHasEveryMember) {
 TEST(RequestFormats, ProtobufKeepsNumbersThatAreTooLargeTooLarge) {
   proto::OpenSequence message;
   message.set_max_tokens(UINT32_MAX);
-  EXPECT_EQ(RequestFromProto(message).max_tokens, INT32_MAX);
+  EXPECT_EQ(transport::RequestFromProto(message).max_tokens, INT32_MAX);
   message.mutable_exit()->set_mode(300);
-  EXPECT_EQ(static_cast<uint32_t>(RequestFromProto(message).exit.mode), 300U);
+  EXPECT_EQ(static_cast<uint32_t>(transport::RequestFromProto(message).exit.mode), 300U);
 }
 
 TEST(RequestFormats, EndReasonsTravel) {
   for (const EndReason reason : {EndReason::kStop, EndReason::kLength, EndReason::kCancelled})
-    EXPECT_EQ(FromProto(ToProto(reason)), reason) << EndReasonName(reason);
+    EXPECT_EQ(transport::FromProto(transport::ToProto(reason)), reason) << EndReasonName(reason);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr size_t kMaxTokenBytes = 1024;
@@ -94,4 +94,4 @@ void AddedTokens::Split(std::string_view text, bool parse_special, std::vector<P
   if (done < text.size()) parts->push_back({text.substr(done), -1});
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -11,7 +11,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 struct AddedToken {
   int32_t id = -1;
@@ -46,4 +46,4 @@ class AddedTokens {
   bool first_byte_[256] = {};
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::text

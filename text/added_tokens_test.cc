@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 using ::testing::ElementsAre;
@@ -59,4 +59,4 @@ TEST(AddedTokens, TextIsBounded) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -8,7 +8,7 @@
 #include "text/symbol_list.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 struct Candidate {
@@ -129,4 +129,4 @@ void Bpe::Encode(std::string_view piece, std::vector<int32_t>* ids) const {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -14,7 +14,7 @@
 #include "text/token_model.h"
 #include "text/vocabulary.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 struct BpeOptions {
   int32_t unknown = -1;        // for a character without a token; -1: such characters are dropped
@@ -50,4 +50,4 @@ class Bpe : public TokenModel {
   boost::unordered_flat_map<uint64_t, Merge> merges_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -5,7 +5,7 @@
 
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr bool StandsForItself(unsigned byte) {
@@ -59,4 +59,4 @@ bool AppendBytesOfByteLevel(std::string_view text, std::string* out) {
   return true;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

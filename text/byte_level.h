@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace exeunt {
+namespace exeunt::text {
 
 // Appends the characters of the bytes.
 void AppendByteLevel(std::string_view bytes, std::string* out);
@@ -13,4 +13,4 @@ void AppendByteLevel(std::string_view bytes, std::string* out);
 // Appends the bytes of the characters; false, and nothing appended, where one of them stands for no byte.
 bool AppendBytesOfByteLevel(std::string_view text, std::string* out);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr size_t kMaxReplacementBytes = 128;  // the longest of Unicode's own has 33
@@ -128,4 +128,4 @@ std::optional<std::string> DecodeBase64(std::string_view text) {
   return out;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 class Charsmap {
  public:
@@ -32,4 +32,4 @@ class Charsmap {
 // nullopt: not base64.
 std::optional<std::string> DecodeBase64(std::string_view text);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "text/jinja/python_text.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 // Marks where the last message ends in the rendered text. The text is transformers' own, as templates know
@@ -63,4 +63,4 @@ Result<std::string> RenderChat(const ChatTemplate& chat_template, const boost::j
   return UpToTag(text, messages.back().at("content").as_string());
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

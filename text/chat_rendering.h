@@ -10,7 +10,7 @@
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 struct ChatOptions {
   bool add_generation_prompt = true;  // the text ends where the assistant's answer begins
@@ -25,4 +25,4 @@ struct ChatOptions {
 Result<std::string> RenderChat(const ChatTemplate& chat_template, const boost::json::array& messages,
                                const SpecialTokens& special_tokens, const ChatOptions& options);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -5,7 +5,7 @@
 
 #include <boost/json.hpp>
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 using ::testing::HasSubstr;
@@ -81,4 +81,4 @@ TEST(RenderChat, KeepsTheTemplatesOwnMessage) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::text

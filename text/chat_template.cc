@@ -8,7 +8,7 @@
 #include "text/jinja/interpreter.h"
 #include "text/jinja/parser.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr int64_t kMaxSteps = 8'000'000;
@@ -47,4 +47,4 @@ Result<std::shared_ptr<const ChatTemplate>> ChatTemplate::FromFile(const std::st
   return parsed;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

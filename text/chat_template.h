@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 class ChatTemplate {
  public:
@@ -23,4 +23,4 @@ class ChatTemplate {
   virtual Result<std::string> Render(const boost::json::object& variables) const = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::text

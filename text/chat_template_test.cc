@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 using ::testing::HasSubstr;
@@ -235,4 +235,4 @@ TEST(ChatTemplate, RendersAMegabyte) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::text

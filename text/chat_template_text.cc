@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/mmap.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr size_t kMaxBytes = size_t{64} << 20;
@@ -93,4 +93,4 @@ ChatTemplateText ReadChatTemplateText(const GgufMetadata& metadata) {
   return found;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

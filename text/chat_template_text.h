@@ -6,7 +6,7 @@
 #include "base/result.h"
 #include "model/gguf_value.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 struct ChatTemplateText {
   std::string text;     // Jinja; "": there is none that can be used
@@ -21,4 +21,4 @@ Result<ChatTemplateText> ReadChatTemplateText(const std::string& directory);
 // Of a GGUF file: tokenizer.chat_template. Those with a name, tokenizer.chat_template.NAME, are never chosen.
 ChatTemplateText ReadChatTemplateText(const GgufMetadata& metadata);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 using ::testing::HasSubstr;
@@ -77,4 +77,4 @@ TEST(ChatTemplateOfGguf, TheUnnamedOne) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::text

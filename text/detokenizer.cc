@@ -1,7 +1,7 @@
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 Detokenizer::Detokenizer(std::shared_ptr<const Tokenizer> tokenizer, bool render_special, bool continues)
     : tokenizer_(std::move(tokenizer)), render_special_(render_special) {
@@ -22,4 +22,4 @@ std::string Detokenizer::Flush() {
   return out;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

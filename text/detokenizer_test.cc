@@ -5,7 +5,7 @@
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 // Pushes token by token, checks that every part is whole characters, and returns all of them.
@@ -92,4 +92,4 @@ TEST(Detokenizer, KeepsTheLeadingSpaceOfAContinuation) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr std::string_view kTexts[] = {
@@ -32,4 +32,4 @@ std::vector<int32_t> EndsOfGeneration(const Vocabulary& vocabulary) {
   return ids;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

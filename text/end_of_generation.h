@@ -7,9 +7,9 @@
 
 #include "text/vocabulary.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 // Ids in the order of the list.
 std::vector<int32_t> EndsOfGeneration(const Vocabulary& vocabulary);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

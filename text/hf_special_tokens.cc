@@ -12,7 +12,7 @@
 #include "base/mmap.h"
 #include "text/vocabulary.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 namespace json = boost::json;
@@ -317,4 +317,4 @@ bool HfSpecialTokens::IsNamed(const std::string& text) const {
 
 Result<HfSpecialTokens> ReadHfSpecialTokens(const HfTokenFiles& files) { return Reader(files).Read(); }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

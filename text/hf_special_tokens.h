@@ -13,7 +13,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 // The files beside tokenizer.json, parsed; an object is empty where its file is missing.
 struct HfTokenFiles {
@@ -47,4 +47,4 @@ struct HfSpecialTokens {
 // Errors name file, key and value.
 Result<HfSpecialTokens> ReadHfSpecialTokens(const HfTokenFiles& files);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -10,7 +10,7 @@
 #include "text/unicode_age.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr size_t kMaxGrowth = 16;
@@ -219,4 +219,4 @@ void ApplyAll(const Normalizers& normalizers, std::string* text, RegexScratch* s
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

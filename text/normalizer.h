@@ -11,7 +11,7 @@
 #include "text/charsmap.h"
 #include "text/regex.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 class Normalizer {
  public:
@@ -40,4 +40,4 @@ std::unique_ptr<Normalizer> MakeByteLevelNormalizer();
 // stays as it is from then on.
 void ApplyAll(const Normalizers& normalizers, std::string* text, RegexScratch* scratch);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -1,6 +1,6 @@
 #include "text/open_tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 Result<std::shared_ptr<const Tokenizer>> OpenTokenizer(const ModelSource& source) {
   const int rows = source.config().vocab_size;
@@ -8,4 +8,4 @@ Result<std::shared_ptr<const Tokenizer>> OpenTokenizer(const ModelSource& source
                                     : Tokenizer::FromHfDirectory(source.directory(), rows);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -7,9 +7,9 @@
 #include "model/model_source.h"
 #include "text/tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 // Errors as Tokenizer::FromGguf and FromHfDirectory.
 Result<std::shared_ptr<const Tokenizer>> OpenTokenizer(const ModelSource& source);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

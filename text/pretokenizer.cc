@@ -5,7 +5,7 @@
 #include "text/byte_level.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 using Piece = PreTokens::Piece;
@@ -193,4 +193,4 @@ Result<std::unique_ptr<PreTokenizer>> MakeMetaspace(const std::string& replaceme
   return std::unique_ptr<PreTokenizer>(std::make_unique<Metaspace>(replacement, scheme, std::move(at)));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

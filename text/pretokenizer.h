@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "text/regex.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 // A text and the pieces it is cut into: in order, never empty; what no piece covers is dropped.
 struct PreTokens {
@@ -47,4 +47,4 @@ std::unique_ptr<PreTokenizer> MakeByteLevel(bool add_prefix_space, std::unique_p
 Result<std::unique_ptr<PreTokenizer>> MakeMetaspace(const std::string& replacement, PrependScheme scheme,
                                                     bool split);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

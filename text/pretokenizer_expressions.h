@@ -8,7 +8,7 @@
 
 #include "text/pretokenizer_names.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 // Each is made of those before it.
 struct PreTokenizerExpressions {
@@ -103,4 +103,4 @@ inline constexpr std::string_view kDeepseekPunctuation =
 inline constexpr std::string_view kDeepseekIdeographs =
     R"([\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+)";
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "text/pretokenizer_expressions.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 using Names = std::vector<std::string_view>;
@@ -131,4 +131,4 @@ std::vector<std::string_view> NamesOfPreTokenizers() {
   return names;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

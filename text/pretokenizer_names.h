@@ -9,7 +9,7 @@
 #include "text/normalizer.h"
 #include "text/pretokenizer.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 inline constexpr std::string_view kGpt2Expression =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
@@ -28,4 +28,4 @@ Result<NamedPreTokenizer> MakeNamedPreTokenizer(std::string_view name);
 // All that can be made, sorted.
 std::vector<std::string_view> NamesOfPreTokenizers();
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -15,7 +15,7 @@
 #include "text/testing/tokenizer_testing.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 using ::testing::HasSubstr;
@@ -187,4 +187,4 @@ TEST(PreTokenizerNames, RawTextsComeBack) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::text

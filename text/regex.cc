@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr size_t kMaxPatternBytes = 65536;
@@ -142,4 +142,4 @@ std::vector<TextRange> Regex::FindAll(std::string_view text, RegexScratch* scrat
   return matches;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

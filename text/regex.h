@@ -15,7 +15,7 @@ struct pcre2_real_code_8;
 struct pcre2_real_match_data_8;
 struct pcre2_real_match_context_8;
 
-namespace exeunt {
+namespace exeunt::text {
 
 // [begin, end) of a text in bytes.
 struct TextRange {
@@ -55,4 +55,4 @@ class Regex {
   std::shared_ptr<pcre2_real_code_8> code_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::text

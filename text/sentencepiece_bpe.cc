@@ -8,7 +8,7 @@
 #include "text/symbol_list.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 struct Candidate {
@@ -89,4 +89,4 @@ void SentencePieceBpe::Encode(std::string_view piece, std::vector<int32_t>* ids)
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

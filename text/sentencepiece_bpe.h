@@ -10,7 +10,7 @@
 #include "text/token_model.h"
 #include "text/vocabulary.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 class SentencePieceBpe : public TokenModel {
  public:
@@ -33,4 +33,4 @@ class SentencePieceBpe : public TokenModel {
   size_t longest_bytes_ = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -11,7 +11,7 @@
 #include "text/end_of_generation.h"
 #include "text/tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 using testing::ElementsAre;
@@ -178,4 +178,4 @@ TEST(EndOfGeneration, ByTextAsLlamaCpp) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::text {
 
 struct Symbol {
   int32_t id = -1;
@@ -41,4 +41,4 @@ class SymbolList {
   std::vector<Symbol> symbols_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::text

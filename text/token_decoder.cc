@@ -7,7 +7,7 @@
 #include "text/utf8.h"
 #include "text/vocabulary.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr size_t kMaxPieceBytes = 65536;
@@ -133,4 +133,4 @@ DecodingTable SpaceSeparated(const std::vector<std::string>& texts) {
   return table;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -12,7 +12,7 @@
 #include "text/pretokenizer.h"
 #include "text/regex.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 enum class DecoderKind { kByteLevel, kMetaspace, kReplace, kByteFallback, kFuse, kStrip };
 
@@ -40,4 +40,4 @@ Result<DecodingTable> CompileDecoder(const std::vector<DecoderStep>& steps,
 // The decoder of a file without one: tokens stand apart by spaces.
 DecodingTable SpaceSeparated(const std::vector<std::string>& texts);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

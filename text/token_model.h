@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::text {
 
 class TokenModel {
  public:
@@ -14,4 +14,4 @@ class TokenModel {
   virtual void Encode(std::string_view piece, std::vector<int32_t>* ids) const = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -14,7 +14,7 @@
 #include "model/gguf_value.h"
 #include "text/chat_template_text.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 // Where a text that is being decoded stands: its start may lose what the tokenizer had put in front of it.
 struct DecodeState {
@@ -85,4 +85,4 @@ class Detokenizer {
   std::string open_;  // bytes of an unfinished character
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::text

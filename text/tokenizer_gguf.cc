@@ -11,7 +11,7 @@
 #include "text/tokenizer_pipeline.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr std::string_view kMetaspace = "\xE2\x96\x81";  // U+2581
@@ -253,4 +253,4 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromGguf(const GgufMetadata&
   return std::shared_ptr<const Tokenizer>(std::make_shared<TokenizerPipeline>(std::move(file.parts)));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

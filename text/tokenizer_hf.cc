@@ -9,7 +9,7 @@
 #include "text/hf_special_tokens.h"
 #include "text/tokenizer_json.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr size_t kMaxTokenizerBytes = size_t{256} << 20;
@@ -67,4 +67,4 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::FromHfDirectory(const std::s
   return std::shared_ptr<const Tokenizer>(std::make_shared<TokenizerPipeline>(std::move(parts).value()));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

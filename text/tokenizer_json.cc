@@ -9,7 +9,7 @@
 #include "text/bpe.h"
 #include "text/unigram.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr int64_t kMaxGap = 4096;  // ids without a token
@@ -315,4 +315,4 @@ Result<TokenizerParts> ReadTokenizerJson(std::string_view text, const boost::jso
   return std::move(file.parts);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "text/tokenizer_pipeline.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 // All but bos, end_tokens, special_tokens and chat_template, which other files hold. `added`: tokens that
 // those files add to its own, as objects like its "added_tokens" (hf_special_tokens.h).
@@ -25,4 +25,4 @@ Status ReadNormalizer(const JsonFields& fields, Normalizers* normalizers);
 Status ReadPreTokenizer(const JsonFields& fields, PreTokenizers* pre_tokenizers);
 Status ReadDecoder(const JsonFields& fields, std::vector<DecoderStep>* steps);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -5,7 +5,7 @@
 #include "text/tokenizer_json.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr std::string_view kMetaspace = "\xE2\x96\x81";
@@ -219,4 +219,4 @@ Status ReadDecoder(const JsonFields& fields, std::vector<DecoderStep>* steps) {
   return OkStatus();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

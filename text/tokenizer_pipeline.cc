@@ -7,7 +7,7 @@
 #include "base/quoted.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr size_t kMaxTextBytes = size_t{1} << 30;
@@ -140,4 +140,4 @@ int32_t TokenizerPipeline::Find(std::string_view text) const {
   return it != parts_.added_ids.end() ? it->second : parts_.vocabulary->Find(text);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -16,7 +16,7 @@
 #include "text/tokenizer.h"
 #include "text/vocabulary.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 struct TokenizerParts {
   std::shared_ptr<const Vocabulary> vocabulary;  // the model's
@@ -67,4 +67,4 @@ class TokenizerPipeline : public Tokenizer {
   TokenizerParts parts_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -12,7 +12,7 @@
 
 #include "text/testing/tokenizer_testing.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 using ::testing::ElementsAre;
@@ -322,4 +322,4 @@ TEST_F(HfDirectory, HugeWordsAndHostileExpressionsEnd) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::text

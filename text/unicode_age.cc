@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 struct Range {
@@ -31,4 +31,4 @@ bool NormalizesSinceUnicode10(char32_t code) {
   return range != std::end(kRanges) && range->first <= code;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 constexpr double kUnknownPenalty = 10.0;  // SentencePiece's kUnkPenalty
@@ -117,4 +117,4 @@ void Unigram::Encode(std::string_view piece, std::vector<int32_t>* ids) const {
   if (unknown_begin < piece.size()) AppendUnknown(piece.substr(unknown_begin), ids);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -11,7 +11,7 @@
 #include "text/token_model.h"
 #include "text/vocabulary.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 class Unigram : public TokenModel {
  public:
@@ -42,4 +42,4 @@ class Unigram : public TokenModel {
   std::vector<int32_t> token_at_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::text

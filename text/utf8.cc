@@ -2,7 +2,7 @@
 
 #include <utf8proc.h>
 
-namespace exeunt {
+namespace exeunt::text {
 
 Utf8Char DecodeUtf8(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
@@ -115,4 +115,4 @@ bool IsWord(char32_t code) {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace exeunt {
+namespace exeunt::text {
 
 inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";
 
@@ -51,4 +51,4 @@ bool IsPunctuation(char32_t code);
 // joiners.
 bool IsWord(char32_t code);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

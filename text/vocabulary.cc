@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 Result<Vocabulary> Vocabulary::Make(std::vector<std::string> texts) {
   if (texts.size() > static_cast<size_t>(kMaxVocabulary)) {
@@ -45,4 +45,4 @@ int ParseByteToken(std::string_view text) {
   return value;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 // Largest id of any tokenizer, exclusive: what a file may make us allocate.
 inline constexpr int32_t kMaxVocabulary = 1 << 22;
@@ -38,4 +38,4 @@ class Vocabulary {
 // "<0x0A>" gives 10; -1 for any other text.
 int ParseByteToken(std::string_view text);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -4,20 +4,20 @@
 
 #include "kernels/kv_layout.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 int PagesFor(size_t streams, int positions) {
   return static_cast<int>(streams) * (positions / kPageTokens + 1);
 }
 
-void SharePrompt(const SequenceSpec& source, SequenceSpec* spec) {
+void SharePrompt(const worker::SequenceSpec& source, worker::SequenceSpec* spec) {
   const int pages = (spec->prompt_tokens() - 1) / kPageTokens;
   if (pages == 0) return;
   spec->prefix_of = source.sequence;
   spec->prefix_tokens = pages * kPageTokens;
 }
 
-Status GenerateAll(LocalPipeline* pipeline, std::vector<SequenceSpec> specs, size_t streams,
+Status GenerateAll(worker::LocalPipeline* pipeline, std::vector<worker::SequenceSpec> specs, size_t streams,
                    const std::function<void(size_t index, Generation)>& done) {
   struct Open {
     size_t place = 0;
@@ -27,17 +27,17 @@ Status GenerateAll(LocalPipeline* pipeline, std::vector<SequenceSpec> specs, siz
   std::map<uint64_t, Open> open;  // by sequence number
   size_t next = 0;
   while (next < specs.size() || !open.empty()) {
-    std::vector<StageEvent> events;
-    AdmitSequences admit;
+    std::vector<worker::StageEvent> events;
+    worker::AdmitSequences admit;
     for (; next < specs.size() && open.size() < streams; ++next) {
       open[specs[next].sequence].place = next;
       admit.specs.push_back(std::move(specs[next]));
     }
     if (!admit.specs.empty()) events.emplace_back(std::move(admit));
-    StageOutputs out;
+    worker::StageOutputs out;
     pipeline->Turn(std::move(events), &out);
     RETURN_IF_ERROR(out.Health());
-    for (const TokenOut& t : out.tokens) {
+    for (const worker::TokenOut& t : out.tokens) {
       Generation& generation = open.at(t.sequence).made;
       generation.tokens.push_back(t.token);
       generation.exit_layers.push_back(t.exit_layer);
@@ -54,4 +54,4 @@ Status GenerateAll(LocalPipeline* pipeline, std::vector<SequenceSpec> specs, siz
   return OkStatus();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 Result<int> ParseLayer(const std::string& text, int n_layers) {
@@ -82,4 +82,4 @@ Result<ExitSetting> ExitOptions::Parse(int n_layers) const {
   return setting;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

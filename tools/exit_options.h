@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "request/exit_setting.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // "12:0.5,20:0.25": each layer in [1, n_layers), shares of at most 1 in all. "": none.
 Result<std::vector<ForcedExit>> ParseForced(const std::string& text, int n_layers);
@@ -27,4 +27,4 @@ struct ExitOptions {
   Result<ExitSetting> Parse(int n_layers) const;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

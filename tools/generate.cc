@@ -21,7 +21,7 @@
 #include "tools/verbs.h"
 #include "worker/process/local_pipeline.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 struct GenerateOptions {
@@ -43,21 +43,21 @@ struct GenerateOptions {
 };
 
 // The template of --chat-template, or the model's own.
-Result<std::shared_ptr<const ChatTemplate>> OpenChatTemplate(const Tokenizer& tokenizer,
-                                                             const std::string& file) {
-  const ChatTemplateText& own = tokenizer.chat_template();
-  if (!file.empty()) return ChatTemplate::FromFile(file);
+Result<std::shared_ptr<const text::ChatTemplate>> OpenChatTemplate(const text::Tokenizer& tokenizer,
+                                                                   const std::string& file) {
+  const text::ChatTemplateText& own = tokenizer.chat_template();
+  if (!file.empty()) return text::ChatTemplate::FromFile(file);
   if (!own.problem.empty()) return InvalidArgument("--chat: {}: {}", own.source, own.problem);
   if (own.text.empty()) return InvalidArgument("--chat: the model has no chat template");
-  auto parsed = ChatTemplate::Parse(own.text);
+  auto parsed = text::ChatTemplate::Parse(own.text);
   if (!parsed) return Annotate(parsed.error(), "--chat: " + own.source);
   return parsed;
 }
 
-Result<std::string> AsChat(const Tokenizer& tokenizer, const GenerateOptions& options) {
+Result<std::string> AsChat(const text::Tokenizer& tokenizer, const GenerateOptions& options) {
   ASSIGN_OR_RETURN(const auto chat, OpenChatTemplate(tokenizer, options.chat_template));
   const boost::json::array messages{boost::json::object{{"role", "user"}, {"content", options.prompt}}};
-  return RenderChat(*chat, messages, tokenizer.special_tokens(), {});
+  return text::RenderChat(*chat, messages, tokenizer.special_tokens(), {});
 }
 
 // 256-colour codes from deep blue (left early) to the terminal's own colour (all layers).
@@ -86,12 +86,12 @@ void PrintStatistics(const std::map<int, int>& by_layer, int n_layers, double se
 Status Generate(const GenerateOptions& options) {
   ASSIGN_OR_RETURN(const auto source, options.model.Open());
   const ModelConfig& model = source->config();
-  ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(*source));
+  ASSIGN_OR_RETURN(const auto tokenizer, text::OpenTokenizer(*source));
   std::string prompt = options.prompt;
   if (options.chat) {
     ASSIGN_OR_RETURN(prompt, AsChat(*tokenizer, options));
   }
-  SequenceSpec spec;
+  worker::SequenceSpec spec;
   spec.sequence = 1;
   spec.prompt = tokenizer->Encode(prompt, /*add_special=*/!options.chat, /*parse_special=*/true);
   spec.max_tokens = options.max_tokens;
@@ -99,10 +99,10 @@ Status Generate(const GenerateOptions& options) {
   spec.end_tokens = tokenizer->end_tokens();
   ASSIGN_OR_RETURN(spec.exit, options.exit.Parse(model.n_layers));
 
-  LocalPipelineOptions pipeline_options;
+  worker::LocalPipelineOptions pipeline_options;
   pipeline_options.backend = MakeCpuBackend({.dequantise = options.f32_weights});
   // Before its positions are counted.
-  RETURN_IF_ERROR(Validate(spec, LimitsOf(model, pipeline_options.backend->info())));
+  RETURN_IF_ERROR(worker::Validate(spec, worker::LimitsOf(model, pipeline_options.backend->info())));
   ASSIGN_OR_RETURN(pipeline_options.split, ParseSplit(options.split, {.stages = options.stages,
                                                                       .n_layers = model.n_layers,
                                                                       .costs = EstimateLayerCosts(model)}));
@@ -112,16 +112,17 @@ Status Generate(const GenerateOptions& options) {
   pipeline_options.threads = options.threads;
   pipeline_options.kv_pages = spec.positions() / kPageTokens + 1;
   const bool progress = !options.quiet && isatty(STDERR_FILENO) != 0;
-  ASSIGN_OR_RETURN(const auto pipeline, LocalPipeline::Create(source, pipeline_options, [progress](float f) {
+  ASSIGN_OR_RETURN(const auto pipeline,
+                   worker::LocalPipeline::Create(source, pipeline_options, [progress](float f) {
                      if (progress) std::fprintf(stderr, "\rloading %3.0f %%", static_cast<double>(f) * 100);
                    }));
   if (progress) std::fprintf(stderr, "\r             \r");
 
-  Detokenizer detokenizer(tokenizer, false, true);
+  text::Detokenizer detokenizer(tokenizer, false, true);
   std::map<int, int> by_layer;
   const int prompt_tokens = spec.prompt_tokens();
   const TimePoint begin = MonotonicNow();
-  RETURN_IF_ERROR(pipeline->Generate(spec, [&](const TokenOut& t) {
+  RETURN_IF_ERROR(pipeline->Generate(spec, [&](const worker::TokenOut& t) {
     ++by_layer[t.exit_layer];
     if (spec.IsEnd(t.token)) return;
     const std::string text = detokenizer.Push(t.token);
@@ -168,4 +169,4 @@ void AddGenerate(CLI::App* app, int* status) {
   verb->callback([options, status] { *status = Report("generate", Generate(*options)); });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 namespace beast = boost::beast;
@@ -136,4 +136,4 @@ Result<HttpAnswer> HttpGet(const HttpAddress& address, const std::string& path,
   return request.TakeAnswer();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

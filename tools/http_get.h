@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 struct HttpAddress {
   std::string host;
@@ -37,4 +37,4 @@ struct HttpGetOptions {
 Result<HttpAnswer> HttpGet(const HttpAddress& address, const std::string& path,
                            const HttpGetOptions& options);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

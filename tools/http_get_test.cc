@@ -7,7 +7,7 @@
 #include <boost/asio/write.hpp>
 #include <thread>
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 using boost::asio::ip::tcp;
@@ -75,4 +75,4 @@ TEST(HttpGet, CertificatesThatCannotBeReadAreNamed) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

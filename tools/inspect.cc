@@ -11,7 +11,7 @@
 #include "tools/model_options.h"
 #include "tools/verbs.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 struct InspectOptions {
@@ -19,7 +19,7 @@ struct InspectOptions {
   bool json = false;
 };
 
-boost::json::object Describe(const ModelSource& source, const Tokenizer& tokenizer) {
+boost::json::object Describe(const ModelSource& source, const text::Tokenizer& tokenizer) {
   const ModelConfig& c = source.config();
   std::map<std::string_view, int> types;
   for (const TensorView& tensor : source.tensors()) ++types[Info(tensor.dtype).name];
@@ -46,7 +46,7 @@ boost::json::object Describe(const ModelSource& source, const Tokenizer& tokeniz
 
 Status Inspect(const InspectOptions& options) {
   ASSIGN_OR_RETURN(const auto source, options.model.Open());
-  ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(*source));
+  ASSIGN_OR_RETURN(const auto tokenizer, text::OpenTokenizer(*source));
   const boost::json::object described = Describe(*source, *tokenizer);
   if (options.json) {
     std::puts(boost::json::serialize(described).c_str());
@@ -68,4 +68,4 @@ void AddInspect(CLI::App* app, int* status) {
   verb->callback([options, status] { *status = Report("inspect", Inspect(*options)); });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -7,9 +7,10 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int status = 0;
   exeunt::InitLogging("exeunt", "warn");
-  for (const auto add : {exeunt::AddBench, exeunt::AddCalibrate, exeunt::AddFit, exeunt::AddGenerate,
-                         exeunt::AddInspect, exeunt::AddPlan, exeunt::AddProbe, exeunt::AddSimulate,
-                         exeunt::AddSweep, exeunt::AddTokenize, exeunt::AddTop, exeunt::AddWatch}) {
+  for (const auto add : {exeunt::tools::AddBench, exeunt::tools::AddCalibrate, exeunt::tools::AddFit,
+                         exeunt::tools::AddGenerate, exeunt::tools::AddInspect, exeunt::tools::AddPlan,
+                         exeunt::tools::AddProbe, exeunt::tools::AddSimulate, exeunt::tools::AddSweep,
+                         exeunt::tools::AddTokenize, exeunt::tools::AddTop, exeunt::tools::AddWatch}) {
     add(&app, &status);
   }
   CLI11_PARSE(app, argc, argv);

@@ -7,7 +7,7 @@
 
 #include "model/model_source.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 struct ModelOptions {
   std::string path;
@@ -30,4 +30,4 @@ struct ModelOptions {
   }
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

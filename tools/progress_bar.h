@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <string>
 
-namespace exeunt {
+namespace exeunt::tools {
 
 class ProgressBar {
  public:
@@ -34,4 +34,4 @@ class ProgressBar {
   bool shown_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

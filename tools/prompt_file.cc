@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/mmap.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr size_t kMaxFileBytes = size_t{1} << 30;
@@ -46,4 +46,4 @@ Result<std::vector<PromptLine>> ReadPromptFile(const std::string& path, size_t l
   return lines;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

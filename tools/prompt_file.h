@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 struct PromptLine {
   std::string prompt;
@@ -17,4 +17,4 @@ struct PromptLine {
 // At most `limit` lines; 0: all. Errors name file, line and key.
 Result<std::vector<PromptLine>> ReadPromptFile(const std::string& path, size_t limit);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

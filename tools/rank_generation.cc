@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "transport/mpi/mpi_collective.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr auto kDeadline = std::chrono::minutes(10);
@@ -24,7 +24,7 @@ std::vector<std::vector<int32_t>> Gather(const std::vector<SaidToken>& own, size
   std::vector<std::byte> bytes(own.size() * sizeof(SaidToken));
   if (!own.empty()) std::memcpy(bytes.data(), own.data(), bytes.size());
   std::vector<SaidToken> all;
-  for (const auto& from : MpiGather(bytes)) {
+  for (const auto& from : transport::MpiGather(bytes)) {
     const size_t before = all.size();
     all.resize(before + from.size() / sizeof(SaidToken));
     if (!from.empty()) std::memcpy(&all[before], from.data(), from.size());
@@ -41,23 +41,24 @@ std::vector<std::vector<int32_t>> Gather(const std::vector<SaidToken>& own, size
 
 // A sequence's place is free once rank 0 has closed it: the next one's opening follows its closing from stage
 // to stage.
-Result<std::vector<std::vector<int32_t>>> GenerateOverRanks(StageRunner* runner, int rank,
-                                                            std::vector<SequenceSpec> specs, size_t streams,
+Result<std::vector<std::vector<int32_t>>> GenerateOverRanks(worker::StageRunner* runner, int rank,
+                                                            std::vector<worker::SequenceSpec> specs,
+                                                            size_t streams,
                                                             const std::function<void()>& done) {
   std::vector<SaidToken> said;
   size_t next = 0;
   size_t open = 0;
   TimePoint worked = MonotonicNow();
   while (runner->stage().opened() < specs.size() || !runner->Idle()) {
-    AdmitSequences admit;
+    worker::AdmitSequences admit;
     for (; rank == 0 && next < specs.size() && open < streams; ++next, ++open)
       admit.specs.push_back(specs[next]);
-    std::vector<StageEvent> events;
+    std::vector<worker::StageEvent> events;
     if (!admit.specs.empty()) events.emplace_back(std::move(admit));
-    StageOutputs out;
+    worker::StageOutputs out;
     const bool active = runner->Turn(std::move(events), &out);
     RETURN_IF_ERROR(out.Health());
-    for (const TokenOut& t : out.tokens) said.push_back({t.sequence, t.position, t.token});
+    for (const worker::TokenOut& t : out.tokens) said.push_back({t.sequence, t.position, t.token});
     for (size_t i = 0; rank == 0 && i < out.closed.size(); ++i, --open) done();
     if (active) {
       worked = MonotonicNow();
@@ -70,4 +71,4 @@ Result<std::vector<std::vector<int32_t>>> GenerateOverRanks(StageRunner* runner,
   return Gather(said, specs.size());
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -7,10 +7,10 @@
 
 #include "tools/verbs.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
-int RunOnRanks(const char* verb, const std::function<Status(const MpiSession&)>& run) {
-  MpiSession mpi(nullptr, nullptr);
+int RunOnRanks(const char* verb, const std::function<Status(const transport::MpiSession&)>& run) {
+  transport::MpiSession mpi(nullptr, nullptr);
   const Status result = run(mpi);
   if (mpi.ranks() == 1) return Report(verb, result);
   const int status = Report(fmt::format("{}: rank {}", verb, mpi.rank()).c_str(), result);
@@ -19,4 +19,4 @@ int RunOnRanks(const char* verb, const std::function<Status(const MpiSession&)>&
   std::_Exit(status);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -6,10 +6,10 @@
 #include "base/result.h"
 #include "transport/mpi/mpi_channel.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // The exit status; an error is written to stderr behind the verb's name. Where there are other ranks an error
 // ends the process at once: they may wait for this one, and mpirun ends them.
-int RunOnRanks(const char* verb, const std::function<Status(const MpiSession&)>& run);
+int RunOnRanks(const char* verb, const std::function<Status(const transport::MpiSession&)>& run);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

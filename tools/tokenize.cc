@@ -10,7 +10,7 @@
 #include "tools/model_options.h"
 #include "tools/verbs.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 struct TokenizeOptions {
@@ -20,7 +20,7 @@ struct TokenizeOptions {
 
 Status Tokenize(const TokenizeOptions& options) {
   ASSIGN_OR_RETURN(const auto source, options.model.Open());
-  ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(*source));
+  ASSIGN_OR_RETURN(const auto tokenizer, text::OpenTokenizer(*source));
   size_t number = 0;
   for (std::string line; std::getline(std::cin, line);) {
     ++number;
@@ -45,4 +45,4 @@ void AddTokenize(CLI::App* app, int* status) {
   verb->callback([options, status] { *status = Report("tokenize", Tokenize(*options)); });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 namespace json = boost::json;
@@ -217,4 +217,4 @@ std::vector<std::string> TopLines(const ClusterSnapshot& now, const std::optiona
   return lines;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

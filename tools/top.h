@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // An answer of /v1/cluster, and when it came.
 struct ClusterSnapshot {
@@ -20,4 +20,4 @@ struct ClusterSnapshot {
 std::vector<std::string> TopLines(const ClusterSnapshot& now, const std::optional<ClusterSnapshot>& before,
                                   int width);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -6,7 +6,7 @@
 
 #include <boost/json.hpp>
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 using testing::HasSubstr;
@@ -95,4 +95,4 @@ TEST(Top, FitsANarrowTerminalAndTakesAnyJson) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -16,7 +16,7 @@
 #include "tools/top.h"
 #include "tools/verbs.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr Duration kAnswerLimit = std::chrono::seconds(5);
@@ -141,4 +141,4 @@ void AddTop(CLI::App* app, int* status) {
   verb->callback([options, status] { *status = Report("top", RunTop(*options)); });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -6,7 +6,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 void AddBench(CLI::App* app, int* status);
 void AddCalibrate(CLI::App* app, int* status);
@@ -28,4 +28,4 @@ inline int Report(const char* verb, const Status& result) {
   return 1;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "transport/control_framing.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 namespace asio = boost::asio;
@@ -273,4 +273,4 @@ Result<std::unique_ptr<ControlChannel>> ConnectControl(const ControlClientOption
   return std::unique_ptr<ControlChannel>(std::move(channel));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

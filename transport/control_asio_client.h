@@ -10,7 +10,7 @@
 #include "transport/control_auth.h"
 #include "transport/control_channel.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 struct ControlClientOptions {
   std::string host;
@@ -33,4 +33,4 @@ struct ControlClientOptions {
 // (refused, or the coordinator's proof is wrong).
 Result<std::unique_ptr<ControlChannel>> ConnectControl(const ControlClientOptions& options);
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

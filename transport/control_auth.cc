@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 std::string HmacSha256(std::string_view key, const std::string& data) {
@@ -90,4 +90,4 @@ bool ProofsEqual(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

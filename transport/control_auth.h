@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 inline constexpr size_t kControlNonceBytes = 32;
 inline constexpr size_t kMinControlSecretBytes = 16;
@@ -37,4 +37,4 @@ std::string WorkerProof(std::string_view secret, std::string_view challenge_nonc
 // In constant time.
 bool ProofsEqual(std::string_view a, std::string_view b);
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -11,7 +11,7 @@
 #include "transport/control.pb.h"
 #include "transport/control_limits.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 inline constexpr uint32_t kControlProtocolVersion = 5;
 
@@ -30,4 +30,4 @@ class ControlChannel {
   virtual bool connected() const = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -16,7 +16,7 @@
 #include "transport/control_loopback.h"
 #include "transport/control_server.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 constexpr Duration kLong = std::chrono::seconds(20);
@@ -285,4 +285,4 @@ TEST(ControlAuth, SecretFromTheEnvironment) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
@@ -107,4 +107,4 @@ void ControlConnection::Fail(const std::string& why) {
   if (keep != nullptr) keep->on_closed(why);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -14,7 +14,7 @@
 #include "transport/control_auth.h"
 #include "transport/control_framing.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 // Lives in shared_ptrs held by its pending operations and by the server; one thread. `on_message` returning
 // an error, or any failure of the link, calls `on_closed` once, from the io_context, unless Close came first.
@@ -53,4 +53,4 @@ class ControlConnection : public std::enable_shared_from_this<ControlConnection>
   bool refused_ = false;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

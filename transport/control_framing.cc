@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 constexpr size_t kLengthBytes = 4;
@@ -45,4 +45,4 @@ Result<std::optional<std::string>> ControlFramer::Next() {
   return std::optional<std::string>(rest.substr(kLengthBytes, size));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

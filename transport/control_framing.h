@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "transport/control_channel.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 // What a peer may send before it has proved that it knows the secret.
 inline constexpr size_t kMaxHandshakeMessageBytes = 4096;
@@ -35,4 +35,4 @@ class ControlFramer {
   std::string buffer_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-namespace exeunt {
+namespace exeunt::transport {
 
 // A message above this ends the connection: no length from the wire is trusted.
 inline constexpr size_t kMaxControlMessageBytes = size_t{16} << 20;
@@ -11,4 +11,4 @@ inline constexpr size_t kMaxControlMessageBytes = size_t{16} << 20;
 // bytes.
 inline constexpr size_t kMaxPromptTokens = size_t{3} << 20;
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -3,7 +3,7 @@
 #include <condition_variable>
 #include <mutex>
 
-namespace exeunt {
+namespace exeunt::transport {
 
 struct ControlLoopbackState {
   std::mutex mutex;
@@ -82,4 +82,4 @@ void ControlLoopback::Poll(std::vector<proto::ToCoordinator>* out) {
 bool ControlLoopback::Wait(Duration limit) { return state_->Wait(state_->to_coordinator, limit); }
 bool ControlLoopback::connected() const { return state_->IsConnected(); }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

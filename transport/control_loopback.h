@@ -7,7 +7,7 @@
 
 #include "transport/control_channel.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 struct ControlLoopbackState;
 
@@ -31,4 +31,4 @@ class ControlLoopback {
   std::shared_ptr<ControlLoopbackState> state_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "transport/control_connection.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 namespace asio = boost::asio;
@@ -229,4 +229,4 @@ Result<std::unique_ptr<ControlServer>> ControlServer::Listen(asio::io_context* i
   return std::unique_ptr<ControlServer>(std::move(server));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

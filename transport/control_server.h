@@ -14,7 +14,7 @@ namespace boost::asio {
 class io_context;
 }
 
-namespace exeunt {
+namespace exeunt::transport {
 
 struct ControlServerOptions {
   std::string host = "0.0.0.0";
@@ -52,4 +52,4 @@ class ControlServer {
   virtual void Send(const WorkerId& to, const proto::ToWorker& message) = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -20,7 +20,7 @@
 #include "transport/control_asio_client.h"
 #include "transport/control_framing.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 namespace asio = boost::asio;
@@ -305,4 +305,4 @@ TEST_F(ControlServerTest, ANewEpochClosesTheOldOne) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -14,7 +14,7 @@
 #include "base/result.h"
 #include "transport/state_payload.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 struct DataMessage {
   std::vector<std::byte> header;
@@ -48,4 +48,4 @@ class DataChannel {
   virtual bool Idle() const = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

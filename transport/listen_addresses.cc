@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 using boost::asio::ip::address;
@@ -74,4 +74,4 @@ std::string WithoutBrackets(const std::string& host) {
   return bracketed ? host.substr(1, host.size() - 2) : host;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

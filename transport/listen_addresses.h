@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 using AddressList = std::vector<boost::asio::ip::address>;
 using AddressLookUp = std::function<Result<AddressList>(const std::string& name)>;
@@ -27,4 +27,4 @@ std::string BracketedHost(const std::string& host);
 // The reverse.
 std::string WithoutBrackets(const std::string& host);
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -6,7 +6,7 @@
 #include <future>
 #include <set>
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 using testing::Contains;
@@ -65,4 +65,4 @@ TEST(ListenAddresses, BracketsStandAroundColons) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "base/spare.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 class LoopbackHub::Channel : public DataChannel {
  public:
@@ -97,4 +97,4 @@ LoopbackHub::~LoopbackHub() = default;
 
 DataChannel* LoopbackHub::channel(int rank) const { return channels_[static_cast<size_t>(rank)].get(); }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -9,7 +9,7 @@
 #include "base/fifo.h"
 #include "transport/data_channel.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 class LoopbackHub {
  public:
@@ -32,4 +32,4 @@ class LoopbackHub {
   std::vector<std::unique_ptr<Channel>> channels_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -7,7 +7,7 @@
 
 #include "transport/testing/channel_conformance.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 TEST(LoopbackChannelTest, KeepsTheContractOfDataChannels) {
@@ -25,4 +25,4 @@ TEST(LoopbackChannelTest, KeepsTheContractOfDataChannels) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::transport

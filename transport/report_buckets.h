@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace exeunt {
+namespace exeunt::transport {
 
 // Upper bounds of StageReport::step_rows, in rows of a step; beyond the last there is one bucket more.
 inline constexpr std::array<uint32_t, 11> kStepRowsBounds = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
@@ -17,4 +17,4 @@ inline size_t StepRowsBucket(size_t rows) {
                              kStepRowsBounds.begin());
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

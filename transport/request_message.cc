@@ -8,7 +8,7 @@
 
 #include "request/request_fields.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 template <typename T>
@@ -156,4 +156,4 @@ EndReason FromProto(proto::FinishReason reason) {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

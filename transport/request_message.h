@@ -6,7 +6,7 @@
 #include "request/sequence_request.h"
 #include "transport/control.pb.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 // Sets the message's fields of the request, and no others.
 void ToProto(const SequenceRequest& request, proto::OpenSequence* message);
@@ -17,4 +17,4 @@ proto::FinishReason ToProto(EndReason reason);
 // A reason that is not known counts as cancelled.
 EndReason FromProto(proto::FinishReason reason);
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -11,7 +11,7 @@
 
 #include "base/spare.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 enum class MemoryKind : uint8_t { kHost, kPinned, kDevice };
 
@@ -67,4 +67,4 @@ class HostPayloadPool : public PayloadPool {
   std::unique_ptr<StatePayload> Make() override { return std::make_unique<HostPayload>(); }
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

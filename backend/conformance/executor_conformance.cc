@@ -76,7 +76,7 @@ class Conformance {
     ASSERT_EQ(done.size(), 1U);
     EXPECT_TRUE(done[0].status.has_value()) << done[0].status.error().message;
   }
-  void Await(StatePayload* payload) const {
+  void Await(transport::StatePayload* payload) const {
     for (int turn = 0; turn < kTurns && !payload->Ready(); ++turn) subject_.pass_time();
   }
   Bytes States(Executor* executor, const std::vector<int32_t>& slots) const {

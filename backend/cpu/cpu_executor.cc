@@ -65,7 +65,7 @@ Status CpuExecutor::Reserve(int slots) {
 }
 
 // States are copied at once: a queued job has other slots.
-void CpuExecutor::Gather(const std::vector<int32_t>& slots, StatePayload* payload) {
+void CpuExecutor::Gather(const std::vector<int32_t>& slots, transport::StatePayload* payload) {
   payload->Resize(slots.size() * state_bytes());
   for (size_t i = 0; i < slots.size(); ++i) {
     std::byte* const to = payload->data() + i * state_bytes();
@@ -77,7 +77,7 @@ void CpuExecutor::Gather(const std::vector<int32_t>& slots, StatePayload* payloa
   }
 }
 
-void CpuExecutor::Scatter(const std::vector<int32_t>& slots, StatePayload* payload) {
+void CpuExecutor::Scatter(const std::vector<int32_t>& slots, transport::StatePayload* payload) {
   CHECK_EQ(payload->size(), slots.size() * state_bytes());
   for (size_t i = 0; i < slots.size(); ++i) {
     if (HasSlot(slots[i])) std::memcpy(slot(slots[i]), payload->data() + i * state_bytes(), state_bytes());

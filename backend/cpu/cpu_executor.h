@@ -38,9 +38,9 @@ class CpuExecutor : public Executor {
   void Submit(Job job) override { jobs_.push_back(std::move(job)); }
   void Poll(std::vector<JobDone>* done) override;
   Status Reserve(int slots) override;
-  void Gather(const std::vector<int32_t>& slots, StatePayload* payload) override;
-  void Scatter(const std::vector<int32_t>& slots, StatePayload* payload) override;
-  PayloadPool* payloads() override { return &payloads_; }
+  void Gather(const std::vector<int32_t>& slots, transport::StatePayload* payload) override;
+  void Scatter(const std::vector<int32_t>& slots, transport::StatePayload* payload) override;
+  transport::PayloadPool* payloads() override { return &payloads_; }
   void Forget(uint64_t sequence) override;
 
   const StageWeights& weights() const { return weights_; }
@@ -77,7 +77,7 @@ class CpuExecutor : public Executor {
   cpu::ThreadPool pool_;
   CpuLayers layers_;
   Fifo<Job> jobs_;
-  HostPayloadPool payloads_;
+  transport::HostPayloadPool payloads_;
   std::vector<std::unique_ptr<float[]>> slots_;
   // Buffers that grow to the largest batch and are kept.
   std::vector<LayerRow> rows_;

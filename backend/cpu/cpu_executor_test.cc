@@ -63,7 +63,7 @@ class CpuExecutorTest : public testing::Test {
   }
 
   static std::vector<float> State(Executor* executor, int32_t slot) {
-    HostPayload bytes;
+    transport::HostPayload bytes;
     executor->Gather({slot}, &bytes);
     std::vector<float> state(bytes.size() / 4);
     std::memcpy(state.data(), bytes.data(), bytes.size());
@@ -210,7 +210,7 @@ TEST_F(ExitHeadsTest, TranslatorAndClassifierAreApplied) {
   EXPECT_NEAR(signal, 1 / (1 + std::exp(-score)), 1e-6);
   // The plain head on the translated state gives the logits of the fitted head on the state itself.
   for (float& x : h) x = 2.0F * x + 0.25F;
-  HostPayload translated;
+  transport::HostPayload translated;
   translated.Resize(h.size() * sizeof(float));
   std::memcpy(translated.data(), h.data(), translated.size());
   plain->Scatter({1}, &translated);

@@ -24,7 +24,7 @@ float Share(uint64_t digest) { return static_cast<float>(digest >> 40) * 0x1p-24
 }  // namespace
 
 // Bytes that are there a while after they were asked for.
-class OracleExecutor::Payload : public HostPayload {
+class OracleExecutor::Payload : public transport::HostPayload {
  public:
   explicit Payload(const OracleOptions* options) : options_(options) {}
   bool Ready() override { return options_->now() >= ready_; }
@@ -35,7 +35,9 @@ class OracleExecutor::Payload : public HostPayload {
   TimePoint ready_;
 };
 
-std::unique_ptr<StatePayload> OracleExecutor::Pool::Make() { return std::make_unique<Payload>(options_); }
+std::unique_ptr<transport::StatePayload> OracleExecutor::Pool::Make() {
+  return std::make_unique<Payload>(options_);
+}
 
 OracleExecutor::OracleExecutor(OracleOptions options)
     : Executor(options.depth, options.vocab_size > 0 ? sizeof(uint64_t) : 0), options_(std::move(options)) {}
@@ -71,7 +73,7 @@ Status OracleExecutor::Reserve(int slots) {
   return OkStatus();
 }
 
-void OracleExecutor::Gather(const std::vector<int32_t>& slots, StatePayload* payload) {
+void OracleExecutor::Gather(const std::vector<int32_t>& slots, transport::StatePayload* payload) {
   payload->Resize(slots.size() * state_bytes());
   for (size_t i = 0; keeps_states() && i < slots.size(); ++i) {
     const uint64_t state = slots[i] < reserved_ ? states_[static_cast<size_t>(slots[i])] : 0;
@@ -80,7 +82,7 @@ void OracleExecutor::Gather(const std::vector<int32_t>& slots, StatePayload* pay
   static_cast<Payload*>(payload)->Begin();
 }
 
-void OracleExecutor::Scatter(const std::vector<int32_t>& slots, StatePayload* payload) {
+void OracleExecutor::Scatter(const std::vector<int32_t>& slots, transport::StatePayload* payload) {
   for (size_t i = 0; keeps_states() && i < slots.size(); ++i) {
     if (slots[i] < 0 || slots[i] >= reserved_) continue;
     std::memcpy(&states_[static_cast<size_t>(slots[i])], payload->data() + i * sizeof(uint64_t),

@@ -40,9 +40,9 @@ class OracleExecutor : public Executor {
   void Submit(Job job) override;
   void Poll(std::vector<JobDone>* done) override;
   Status Reserve(int slots) override;
-  void Gather(const std::vector<int32_t>& slots, StatePayload* payload) override;
-  void Scatter(const std::vector<int32_t>& slots, StatePayload* payload) override;
-  PayloadPool* payloads() override { return &payloads_; }
+  void Gather(const std::vector<int32_t>& slots, transport::StatePayload* payload) override;
+  void Scatter(const std::vector<int32_t>& slots, transport::StatePayload* payload) override;
+  transport::PayloadPool* payloads() override { return &payloads_; }
   void Forget(uint64_t) override {}
 
   // When the next job is done; none where no job is in flight.
@@ -50,12 +50,12 @@ class OracleExecutor : public Executor {
 
  private:
   class Payload;
-  class Pool : public PayloadPool {
+  class Pool : public transport::PayloadPool {
    public:
     explicit Pool(const OracleOptions* options) : options_(options) {}
 
    protected:
-    std::unique_ptr<StatePayload> Make() override;
+    std::unique_ptr<transport::StatePayload> Make() override;
 
    private:
     const OracleOptions* options_;

@@ -25,15 +25,15 @@ class LateExecutor : public Executor {
     while (!late_.empty() && late_.front().asks-- <= 0) done->push_back(late_.Take().job);
   }
   Status Reserve(int slots) override { return inner_->Reserve(slots); }
-  void Gather(const std::vector<int32_t>& slots, StatePayload* payload) override {
+  void Gather(const std::vector<int32_t>& slots, transport::StatePayload* payload) override {
     inner_->Gather(slots, static_cast<Payload*>(payload)->inner.get());
     static_cast<Payload*>(payload)->asks = Asks();
   }
-  void Scatter(const std::vector<int32_t>& slots, StatePayload* payload) override {
+  void Scatter(const std::vector<int32_t>& slots, transport::StatePayload* payload) override {
     inner_->Scatter(slots, static_cast<Payload*>(payload)->inner.get());
     static_cast<Payload*>(payload)->asks = Asks();
   }
-  PayloadPool* payloads() override { return &payloads_; }
+  transport::PayloadPool* payloads() override { return &payloads_; }
   void Forget(uint64_t sequence) override { inner_->Forget(sequence); }
 
  private:
@@ -41,23 +41,23 @@ class LateExecutor : public Executor {
     JobDone job;
     int asks = 0;
   };
-  struct Payload : StatePayload {
-    explicit Payload(std::unique_ptr<StatePayload> of) : inner(std::move(of)) {}
-    MemoryKind memory() const override { return inner->memory(); }
+  struct Payload : transport::StatePayload {
+    explicit Payload(std::unique_ptr<transport::StatePayload> of) : inner(std::move(of)) {}
+    transport::MemoryKind memory() const override { return inner->memory(); }
     void Resize(size_t bytes) override { inner->Resize(bytes); }
     std::byte* data() override { return inner->data(); }
     size_t size() const override { return inner->size(); }
     bool Ready() override { return asks-- <= 0 && inner->Ready(); }
 
-    std::unique_ptr<StatePayload> inner;
+    std::unique_ptr<transport::StatePayload> inner;
     int asks = 0;
   };
-  class Pool : public PayloadPool {
+  class Pool : public transport::PayloadPool {
    public:
     explicit Pool(Executor* inner) : inner_(inner) {}
 
    protected:
-    std::unique_ptr<StatePayload> Make() override {
+    std::unique_ptr<transport::StatePayload> Make() override {
       return std::make_unique<Payload>(inner_->payloads()->Take(0));
     }
 

@@ -5,12 +5,12 @@
 
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 std::optional<PromptEcho> EchoOf(const GenerationRequest& asked,
-                                 const std::shared_ptr<const Tokenizer>& tokenizer, const PromptInput* prompt,
-                                 SequenceRequest* request) {
+                                 const std::shared_ptr<const text::Tokenizer>& tokenizer,
+                                 const PromptInput* prompt, SequenceRequest* request) {
   request->score_from = 0;
   if (prompt == nullptr) return std::nullopt;
   PromptEcho echo(tokenizer, *prompt, request->prompt, asked.sampling.n_logprobs >= 0);
@@ -20,8 +20,9 @@ std::optional<PromptEcho> EchoOf(const GenerationRequest& asked,
 
 }  // namespace
 
-AnswerChoice::AnswerChoice(const GenerationRequest& asked, const std::shared_ptr<const Tokenizer>& tokenizer,
-                           const PromptInput* prompt, SequenceRequest* request)
+AnswerChoice::AnswerChoice(const GenerationRequest& asked,
+                           const std::shared_ptr<const text::Tokenizer>& tokenizer, const PromptInput* prompt,
+                           SequenceRequest* request)
     : echo(EchoOf(asked, tokenizer, prompt, request)),
       echo_bytes(echo ? echo->text().size() : 0),
       text(tokenizer, {.end_tokens = request->end_tokens,
@@ -30,7 +31,7 @@ AnswerChoice::AnswerChoice(const GenerationRequest& asked, const std::shared_ptr
                        .logprobs = asked.sampling.n_logprobs >= 0,
                        .render_special = asked.render_special,
                        .show_stop = asked.show_stop,
-                       .offset_chars = echo ? CountCharacters(echo->text()) : 0}),
+                       .offset_chars = echo ? text::CountCharacters(echo->text()) : 0}),
       role_sent(!asked.chat) {}
 
 bool AnswerChoice::ShowEcho() {
@@ -46,7 +47,7 @@ void AnswerChoice::Collect() {
   if (audited) audited->text += std::string_view(body.text).substr(skip);
 }
 
-SequenceRequest RequestOf(const GenerationRequest& asked, const Tokenizer& tokenizer, uint64_t seed) {
+SequenceRequest RequestOf(const GenerationRequest& asked, const text::Tokenizer& tokenizer, uint64_t seed) {
   SequenceRequest request;
   request.sampling = asked.sampling;
   if (!asked.seeded) request.sampling.seed = seed;
@@ -82,4 +83,4 @@ std::vector<ChoiceBody> BestOf(int n, int best_of, std::vector<AnswerChoice>* ch
   return shown;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -10,11 +10,11 @@
 #include "coordinator/calls/prompt_echo.h"
 #include "coordinator/openai/generation_request.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct AnswerChoice {
   // prompt: to be echoed, or null. The request has its tokens, and is told what is to be scored of them.
-  AnswerChoice(const GenerationRequest& asked, const std::shared_ptr<const Tokenizer>& tokenizer,
+  AnswerChoice(const GenerationRequest& asked, const std::shared_ptr<const text::Tokenizer>& tokenizer,
                const PromptInput* prompt, SequenceRequest* request);
 
   // Puts the echoed prompt, if any, in front of what is there. False: its scores are not all here.
@@ -36,9 +36,9 @@ struct AnswerChoice {
 
 // What the answers to a call have in common; without prompt, max_tokens and client. `seed`: where the call
 // names none.
-SequenceRequest RequestOf(const GenerationRequest& asked, const Tokenizer& tokenizer, uint64_t seed);
+SequenceRequest RequestOf(const GenerationRequest& asked, const text::Tokenizer& tokenizer, uint64_t seed);
 // Takes the bodies of every prompt's `best_of` answers, in order: all of them where n is as many, else the n
 // with the highest log-probability per token, the best first.
 std::vector<ChoiceBody> BestOf(int n, int best_of, std::vector<AnswerChoice>* choices);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -6,7 +6,7 @@
 
 #include "coordinator/testing/fake_tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::ElementsAre;
@@ -118,4 +118,4 @@ TEST(RequestOf, RankingAsksForProbabilitiesAndStopTokensAreEndTokens) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -10,7 +10,7 @@
 #include "coordinator/openai/api_error.h"
 #include "coordinator/openai/response.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Either Body, or Refuse, or Begin, Write..., End; exactly one of them, once. Calls after the reader has gone
 // are harmless. One thread.
@@ -48,4 +48,4 @@ class AnswerWriter {
   virtual void Gone() {}
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -9,7 +9,7 @@
 #include "coordinator/calls/choice_text.h"
 #include "transport/control_auth.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 constexpr Duration kSaveEvery = std::chrono::seconds(1);
@@ -92,8 +92,9 @@ class Auditor::ScoreSink : public TokenSink {
   std::map<uint32_t, int32_t> said_;
 };
 
-Auditor::Auditor(const AuditOptions& options, const std::vector<Certificate>& certificates,
-                 std::shared_ptr<const Tokenizer> tokenizer, Driver* driver, prometheus::Registry* registry)
+Auditor::Auditor(const AuditOptions& options, const std::vector<certify::Certificate>& certificates,
+                 std::shared_ptr<const text::Tokenizer> tokenizer, Driver* driver,
+                 prometheus::Registry* registry)
     : options_(options), tokenizer_(std::move(tokenizer)), driver_(driver) {
   auto& audits = prometheus::BuildCounter()
                      .Name("exeunt_audits_total")
@@ -119,16 +120,17 @@ Auditor::Auditor(const AuditOptions& options, const std::vector<Certificate>& ce
                "Tokens of audited greedy answers by the layer they left after, each weighted by 1 / "
                "--audit-share, and whether the full model would have said the same there")
            .Register(*registry);
-  for (const Certificate& c : certificates) {
-    const auto kind = TextLossOf(c.loss);
+  for (const certify::Certificate& c : certificates) {
+    const auto kind = certify::TextLossOf(c.loss);
     if (!kind) continue;  // a user's own losses cannot be computed here
     const auto result = [&](const char* name) {
       return &audits.Add({{"certificate", c.name}, {"result", name}});
     };
-    const std::string hash = CertificateHash(c);
+    const std::string hash = certify::CertificateHash(c);
     const auto kept = options.kept.find(hash);
-    const EProcessState state = kept == options.kept.end() ? EProcessState{} : kept->second.state;
-    const EProcess process(c.watch_delta, options.level, state);
+    const certify::EProcessState state =
+        kept == options.kept.end() ? certify::EProcessState{} : kept->second.state;
+    const certify::EProcess process(c.watch_delta, options.level, state);
     watched_.emplace(c.name, Watched{*kind,
                                      process,
                                      hash,
@@ -141,7 +143,7 @@ Auditor::Auditor(const AuditOptions& options, const std::vector<Certificate>& ce
                                      {}});
     watched_.at(c.name).Show();
   }
-  std::memcpy(&seed_, NewControlNonce().data(), sizeof(seed_));
+  std::memcpy(&seed_, transport::NewControlNonce().data(), sizeof(seed_));
 }
 
 Auditor::~Auditor() { Save(); }
@@ -175,7 +177,7 @@ void Auditor::Pump() {
 void Auditor::Ended(const ServedAnswer& served, const std::string& full_text) {
   Watched& watched = watched_.at(served.certificate);
   const bool alarmed = watched.process.alarmed();
-  const double loss = Loss(watched.loss, served.text, full_text);
+  const double loss = certify::Loss(watched.loss, served.text, full_text);
   watched.process.Add(loss);
   watched.done->Increment();
   watched.loss_sum->Increment(loss);
@@ -234,7 +236,7 @@ void Auditor::Save() {
   unsaved_ = false;
   saved_at_ = MonotonicNow();
   for (const auto& [name, watched] : watched_) options_.kept[watched.hash] = {name, watched.process.state()};
-  const Status written = WriteFile(options_.state_file, ToJson(options_.kept) + "\n");
+  const Status written = WriteFile(options_.state_file, certify::ToJson(options_.kept) + "\n");
   if (!written) spdlog::error("--audit-state: {}", written.error().message);
 }
 
@@ -248,4 +250,4 @@ bool Auditor::FallsBack(const std::string& certificate) const {
   return options_.fall_back && it != watched_.end() && it->second.process.alarmed();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -24,7 +24,7 @@
 #include "coordinator/driver/driver.h"
 #include "text/tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct AuditOptions {
   double share = 0.0;   // of the requests under a certificate, in [0, 1]
@@ -32,7 +32,7 @@ struct AuditOptions {
   bool fall_back = false;
   size_t max_waiting = 256;  // chosen requests that wait for room; what comes beyond is counted as dropped
   std::string state_file;    // keeps the evidence over restarts; "": none
-  EvidenceByHash kept;       // what was in it
+  certify::EvidenceByHash kept;  // what was in it
 };
 
 // A request as it was served.
@@ -51,8 +51,8 @@ struct ServedAnswer {
 class Auditor : public std::enable_shared_from_this<Auditor> {
  public:
   // driver and registry outlive it.
-  Auditor(const AuditOptions& options, const std::vector<Certificate>& certificates,
-          std::shared_ptr<const Tokenizer> tokenizer, Driver* driver, prometheus::Registry* registry);
+  Auditor(const AuditOptions& options, const std::vector<certify::Certificate>& certificates,
+          std::shared_ptr<const text::Tokenizer> tokenizer, Driver* driver, prometheus::Registry* registry);
   ~Auditor();  // writes the evidence
 
   // Whether an answer under the certificate is to be audited: drawn before it runs, once for each prompt.
@@ -69,8 +69,8 @@ class Auditor : public std::enable_shared_from_this<Auditor> {
   class Sink;
   class ScoreSink;
   struct Watched {
-    TextLoss loss = TextLoss::kRougeL;
-    EProcess process;
+    certify::TextLoss loss = certify::TextLoss::kRougeL;
+    certify::EProcess process;
     std::string hash;  // of the certificate
     prometheus::Counter* done = nullptr;
     prometheus::Counter* failed = nullptr;
@@ -93,7 +93,7 @@ class Auditor : public std::enable_shared_from_this<Auditor> {
   void Save();
 
   AuditOptions options_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
   Driver* driver_;
   prometheus::Family<prometheus::Counter>* audited_tokens_;
   std::map<std::string, Watched> watched_;
@@ -105,4 +105,4 @@ class Auditor : public std::enable_shared_from_this<Auditor> {
   uint64_t seed_ = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

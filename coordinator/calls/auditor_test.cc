@@ -17,7 +17,7 @@
 #include "coordinator/testing/http_client.h"
 #include "coordinator/testing/test_server.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 constexpr int kRequests = 60;
@@ -26,7 +26,7 @@ TestServerOptions Watched(const std::string& early, const std::string& full) {
   TestServerOptions options;
   options.cluster.reply = [early](const std::string&) { return early; };
   options.cluster.off_reply = [full](const std::string&) { return full; };
-  Certificate c;
+  certify::Certificate c;
   c.name = "small";
   c.loss = "exact_match";
   c.delta = c.watch_delta = 0.1;
@@ -191,7 +191,7 @@ TEST(Auditor, EvidenceSurvivesARestartButNotAnotherCertificate) {
     evidence = Metric(server, R"(exeunt_certificate_evidence{certificate="small"})");
     ASSERT_GE(evidence, 20);
   }
-  options.audits.kept = LoadEvidence(options.audits.state_file).value();
+  options.audits.kept = certify::LoadEvidence(options.audits.state_file).value();
   ASSERT_EQ(options.audits.kept.size(), 1U);
   EXPECT_EQ(options.audits.kept.begin()->second.state.count, 12U);
   options.audits.fall_back = true;
@@ -202,7 +202,7 @@ TEST(Auditor, EvidenceSurvivesARestartButNotAnotherCertificate) {
     EXPECT_EQ(Metric(server, R"(exeunt_certificate_alarm{certificate="small"})"), 1);
     EXPECT_NE(Ask(server).body.find(R"("text":"full")"), std::string::npos);
   }
-  const Certificate first = options.certificates[0];
+  const certify::Certificate first = options.certificates[0];
   options.certificates[0].delta = options.certificates[0].watch_delta = 0.2;
   {
     TestServer server(options);
@@ -210,9 +210,9 @@ TEST(Auditor, EvidenceSurvivesARestartButNotAnotherCertificate) {
     EXPECT_NE(Ask(server).body.find(R"("text":"early")"), std::string::npos);
     ASSERT_TRUE(WaitAudits(server, 1));
   }
-  const EvidenceByHash both = LoadEvidence(options.audits.state_file).value();
+  const certify::EvidenceByHash both = certify::LoadEvidence(options.audits.state_file).value();
   ASSERT_EQ(both.size(), 2U) << "the first's evidence stays";
-  EXPECT_EQ(both.at(CertificateHash(first)).state.count, 12U);
+  EXPECT_EQ(both.at(certify::CertificateHash(first)).state.count, 12U);
 }
 
 // The full answer takes longer than the request was given.
@@ -293,4 +293,4 @@ TEST(Auditor, OfNoShareNothingIsRunAgain) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

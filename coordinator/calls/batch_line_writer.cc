@@ -8,7 +8,7 @@
 
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 BatchLineWriter::BatchLineWriter(ResponseShape shape, BatchLineNames names, Done done)
     : shape_(std::move(shape)), names_(std::move(names)), done_(std::move(done)) {}
@@ -30,4 +30,4 @@ void BatchLineWriter::Write(int status, const std::string& body) {
           "\n");
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -9,7 +9,7 @@
 
 #include "coordinator/calls/answer_writer.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct BatchLineNames {
   std::string id;  // of the line
@@ -34,4 +34,4 @@ class BatchLineWriter : public AnswerWriter {
   const Done done_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -6,7 +6,7 @@
 
 #include "coordinator/calls/answer_writer.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 class BodyWriter : public AnswerWriter {
  public:
@@ -23,4 +23,4 @@ class BodyWriter : public AnswerWriter {
   const std::unique_ptr<AnswerSink> sink_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Ties a sequence of the driver to a choice.
 class Call::Sink : public TokenSink {
@@ -194,4 +194,4 @@ Usage Call::TotalUsage() const {
   return usage;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

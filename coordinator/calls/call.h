@@ -11,7 +11,7 @@
 #include "coordinator/calls/prepare_call.h"
 #include "coordinator/driver/driver.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // What calls use; all of it outlives every call.
 struct CallContext {
@@ -67,4 +67,4 @@ class Call : public std::enable_shared_from_this<Call> {
   std::vector<AnswerChoice> choices_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -12,7 +12,7 @@
 #include "coordinator/calls/event_writer.h"
 #include "coordinator/testing/test_cluster.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::HasSubstr;
@@ -177,4 +177,4 @@ TEST_F(CallTest, PreparingIsPureAndHasTheWholeRequest) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -5,9 +5,9 @@
 #include "coordinator/calls/likeliest_tokens.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
-ChoiceText::ChoiceText(std::shared_ptr<const Tokenizer> tokenizer, ChoiceTextOptions options)
+ChoiceText::ChoiceText(std::shared_ptr<const text::Tokenizer> tokenizer, ChoiceTextOptions options)
     : tokenizer_(tokenizer),
       options_(std::move(options)),
       detokenizer_(tokenizer, options_.render_special, /*continues=*/true),
@@ -33,7 +33,7 @@ void ChoiceText::Push(const TokenEvent& token, ChoiceBody* out) {
   if (options_.logprobs) held_.push_back({LogprobOf(token), read_bytes_});
   const std::string text = detokenizer_.Push(token.token);
   read_bytes_ += text.size();
-  read_chars_ += CountCharacters(text);
+  read_chars_ += text::CountCharacters(text);
   const bool may_stop = tokens_ > static_cast<uint32_t>(options_.min_tokens);
   Show(may_stop ? stops_.Push(text) : text, /*last=*/false, out);
 }
@@ -55,4 +55,4 @@ void ChoiceText::Show(std::string_view text, bool last, ChoiceBody* out) {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -13,7 +13,7 @@
 #include "coordinator/openai/response.h"
 #include "text/tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct ChoiceTextOptions {
   std::vector<int32_t> end_tokens;
@@ -30,7 +30,7 @@ struct ChoiceTextOptions {
 // log-probabilities of tokens that lie in it.
 class ChoiceText {
  public:
-  ChoiceText(std::shared_ptr<const Tokenizer> tokenizer, ChoiceTextOptions options);
+  ChoiceText(std::shared_ptr<const text::Tokenizer> tokenizer, ChoiceTextOptions options);
 
   // Adds what the token lets out: nothing after stopped().
   void Push(const TokenEvent& token, ChoiceBody* out);
@@ -50,9 +50,9 @@ class ChoiceText {
   TokenLogprob LogprobOf(const TokenEvent& token) const;
   void Show(std::string_view text, bool last, ChoiceBody* out);
 
-  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
   const ChoiceTextOptions options_;
-  Detokenizer detokenizer_;
+  text::Detokenizer detokenizer_;
   StopMatcher stops_;
   uint32_t tokens_ = 0;
   double logprob_sum_ = 0;
@@ -63,4 +63,4 @@ class ChoiceText {
   size_t shown_bytes_ = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

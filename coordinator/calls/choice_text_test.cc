@@ -8,7 +8,7 @@
 
 #include "coordinator/testing/fake_tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::ElementsAre;
@@ -203,4 +203,4 @@ TEST(ChoiceText, MeanLogprobIsThatOfItsTokens) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

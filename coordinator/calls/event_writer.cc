@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 EventWriter::EventWriter(ResponseShape shape, std::unique_ptr<AnswerSink> sink, boost::asio::io_context* io,
                          Duration comment_interval)
@@ -46,4 +46,4 @@ void EventWriter::End() {
   sink_->End();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

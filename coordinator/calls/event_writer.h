@@ -11,7 +11,7 @@
 #include "coordinator/calls/answer_writer.h"
 #include "coordinator/calls/stream_pulse.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 class EventWriter : public AnswerWriter {
  public:
@@ -41,4 +41,4 @@ class EventWriter : public AnswerWriter {
   std::optional<StreamPulse> pulse_;  // of a stream that has begun and not ended
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -1,8 +1,8 @@
 #include "coordinator/calls/likeliest_tokens.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
-std::vector<std::pair<std::string, float>> LikeliestTokens(const Tokenizer& tokenizer,
+std::vector<std::pair<std::string, float>> LikeliestTokens(const text::Tokenizer& tokenizer,
                                                            const std::vector<LikelyToken>& top) {
   std::vector<std::pair<std::string, float>> tokens;
   for (const LikelyToken& t : top) {
@@ -11,4 +11,4 @@ std::vector<std::pair<std::string, float>> LikeliestTokens(const Tokenizer& toke
   return tokens;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -8,10 +8,10 @@
 #include "coordinator/core/token_event.h"
 #include "text/tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Pieces and log-probabilities, in the worker's order.
-std::vector<std::pair<std::string, float>> LikeliestTokens(const Tokenizer& tokenizer,
+std::vector<std::pair<std::string, float>> LikeliestTokens(const text::Tokenizer& tokenizer,
                                                            const std::vector<LikelyToken>& top);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

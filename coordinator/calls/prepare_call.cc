@@ -7,7 +7,7 @@
 
 #include "coordinator/calls/answer_choice.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 ApiResult<std::vector<std::vector<int32_t>>> EncodeAll(const ServedModel& model,
@@ -106,4 +106,4 @@ void PreparedCall::RunInFull() {
   shape.exit = {};
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

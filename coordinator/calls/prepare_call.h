@@ -13,7 +13,7 @@
 #include "coordinator/openai/response.h"
 #include "request/sequence_request.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Where a call comes from, and what it has of chance.
 struct CallOrigin {
@@ -38,4 +38,4 @@ struct PreparedCall {
 ApiResult<PreparedCall> PrepareCall(const ServedModel& model, const CallOrigin& origin,
                                     const boost::json::object& body);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -6,9 +6,9 @@
 #include "coordinator/calls/likeliest_tokens.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
-PromptEcho::PromptEcho(std::shared_ptr<const Tokenizer> tokenizer, const PromptInput& prompt,
+PromptEcho::PromptEcho(std::shared_ptr<const text::Tokenizer> tokenizer, const PromptInput& prompt,
                        const std::vector<int32_t>& tokens, bool logprobs)
     : tokenizer_(std::move(tokenizer)) {
   const auto* given = std::get_if<std::string>(&prompt);
@@ -21,13 +21,13 @@ void PromptEcho::ListTokens(const PromptInput& prompt, const std::vector<int32_t
   const auto* given = std::get_if<std::string>(&prompt);
   const std::string bos = tokenizer_->Piece(tokenizer_->bos(), /*render_special=*/true);
   const bool added = given != nullptr && tokens.front() == tokenizer_->bos() && !given->starts_with(bos);
-  Detokenizer detokenizer(tokenizer_, /*render_special=*/true);
+  text::Detokenizer detokenizer(tokenizer_, /*render_special=*/true);
   size_t characters = 0;
   for (size_t i = 0; i < tokens.size(); ++i) {
     TokenLogprob& entry = logprobs_.emplace_back();
     entry.piece = tokenizer_->Piece(tokens[i], /*render_special=*/true);
     entry.text_offset = characters;
-    const size_t read = CountCharacters(detokenizer.Push(tokens[i]));
+    const size_t read = text::CountCharacters(detokenizer.Push(tokens[i]));
     if (i > 0 || !added) characters += read;
   }
 }
@@ -46,4 +46,4 @@ void PromptEcho::MoveTo(ChoiceBody* out) {
                        std::make_move_iterator(logprobs_.end()));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

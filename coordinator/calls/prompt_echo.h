@@ -11,13 +11,13 @@
 #include "coordinator/openai/response.h"
 #include "text/tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Not thread-safe. Memory: an entry per token of the prompt where `logprobs`.
 class PromptEcho {
  public:
   // A prompt that was text is repeated as it is; token ids are decoded. tokens: those of the prompt.
-  PromptEcho(std::shared_ptr<const Tokenizer> tokenizer, const PromptInput& prompt,
+  PromptEcho(std::shared_ptr<const text::Tokenizer> tokenizer, const PromptInput& prompt,
              const std::vector<int32_t>& tokens, bool logprobs);
 
   // The prompt's tokens that scores are due for: from here on; 0: none.
@@ -31,10 +31,10 @@ class PromptEcho {
  private:
   void ListTokens(const PromptInput& prompt, const std::vector<int32_t>& tokens);
 
-  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
   std::string text_;
   std::vector<TokenLogprob> logprobs_;  // one per token, or empty
   size_t scored_ = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

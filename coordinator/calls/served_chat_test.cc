@@ -9,12 +9,14 @@
 #include "coordinator/testing/fake_tokenizer.h"
 #include "coordinator/testing/test_server.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using ::testing::HasSubstr;
 
-ServedChat Load(ChatTemplateText text) { return LoadChat(*MakeFakeTokenizer(std::move(text)), "").value(); }
+ServedChat Load(text::ChatTemplateText text) {
+  return LoadChat(*MakeFakeTokenizer(std::move(text)), "").value();
+}
 
 std::string Write(const std::string& name, const std::string& text) {
   const std::string path = ::testing::TempDir() + "/" + name;
@@ -116,4 +118,4 @@ TEST(ServedChat, WhatATemplateRaisesIsTheReason) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -9,7 +9,7 @@
 #include "base/quoted.h"
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt,
                                              bool add_special) {
@@ -24,12 +24,12 @@ ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const Pro
 }
 
 ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages,
-                                           const ChatOptions& options, bool add_special) {
+                                           const text::ChatOptions& options, bool add_special) {
   if (model.chat.chat_template == nullptr) {
     return BadRequest("messages", fmt::format("the model '{}' takes no chats: {}; use /v1/completions",
                                               model.id, model.chat.problem));
   }
-  const auto text = RenderChat(*model.chat.chat_template, messages, model.chat.special_tokens, options);
+  const auto text = text::RenderChat(*model.chat.chat_template, messages, model.chat.special_tokens, options);
   if (!text) return ApiErrorOf(Annotate(text.error(), "chat template"), "messages");
   // The template writes the special tokens itself: most requests add none.
   auto tokens = model.tokenizer->Encode(*text, add_special, /*parse_special=*/true);
@@ -82,4 +82,4 @@ ApiResult<void> CheckModelName(const ServedModel& model, const std::string& name
   return error;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -12,7 +12,7 @@
 #include "coordinator/openai/generation_request.h"
 #include "text/tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Names whatever model is served.
 inline constexpr const char* kDefaultModelName = "default";
@@ -24,7 +24,7 @@ struct ServedModel {
   uint32_t default_max_tokens = 512;
   uint32_t max_prompt_tokens = 0;  // 0: what the context holds
   ApiLimits limits;
-  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const text::Tokenizer> tokenizer;
   ServedChat chat;
 };
 
@@ -33,7 +33,7 @@ struct ServedModel {
 ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt,
                                              bool add_special);
 ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages,
-                                           const ChatOptions& options, bool add_special);
+                                           const text::ChatOptions& options, bool add_special);
 // The request's bad words as sequences of tokens in its `sampling`, as vLLM has them: each as a text of its
 // own, and behind a space where that is as many tokens and begins with another.
 ApiResult<void> EncodeBadWords(const ServedModel& model, GenerationRequest* request);
@@ -43,4 +43,4 @@ ApiResult<void> CheckTokens(const ServedModel& model, const std::string& param,
 // 404 where it is another model.
 ApiResult<void> CheckModelName(const ServedModel& model, const std::string& name);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -7,7 +7,7 @@
 
 #include "coordinator/gateway/token_routes.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::ElementsAre;
@@ -16,7 +16,7 @@ using testing::HasSubstr;
 constexpr int32_t kBos = 1, kSpaceWord = 300;
 
 // A byte a token, and one token for " w"; BOS in front where special tokens are added.
-class ByteTokenizer : public Tokenizer {
+class ByteTokenizer : public text::Tokenizer {
  public:
   std::vector<int32_t> Encode(std::string_view text, bool add_special, bool parse_special) const override {
     std::vector<int32_t> tokens;
@@ -33,7 +33,7 @@ class ByteTokenizer : public Tokenizer {
     if (token == kBos) return render_special ? "<s>" : "";
     return token == kSpaceWord ? " w" : std::string(1, static_cast<char>(token));
   }
-  std::string NextPiece(int32_t token, bool render_special, DecodeState*) const override {
+  std::string NextPiece(int32_t token, bool render_special, text::DecodeState*) const override {
     return Piece(token, render_special);
   }
   std::string Decode(const std::vector<int32_t>& tokens, bool render_special) const override {
@@ -45,15 +45,15 @@ class ByteTokenizer : public Tokenizer {
   int32_t bos() const override { return kBos; }
   const std::vector<int32_t>& end_tokens() const override { return ends_; }
   int32_t Find(std::string_view) const override { return -1; }
-  const SpecialTokens& special_tokens() const override { return special_tokens_; }
+  const text::SpecialTokens& special_tokens() const override { return special_tokens_; }
   const std::vector<std::string>& warnings() const override { return warnings_; }
-  const ChatTemplateText& chat_template() const override { return template_; }
+  const text::ChatTemplateText& chat_template() const override { return template_; }
 
  private:
   const std::vector<int32_t> ends_ = {2};
-  const SpecialTokens special_tokens_ = {};
+  const text::SpecialTokens special_tokens_ = {};
   const std::vector<std::string> warnings_ = {};
-  const ChatTemplateText template_ = {
+  const text::ChatTemplateText template_ = {
       .text = "{% for m in messages %}{{ m['content'] }}{% endfor %}", .source = "here", .problem = ""};
 };
 
@@ -124,4 +124,4 @@ TEST(ServedModel, BadWordsAreSequencesOfTokens) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Length of the longest stop string at the end of what is held, or 0.
 size_t StopMatcher::EndsWithStop() const {
@@ -46,4 +46,4 @@ std::string StopMatcher::Push(std::string_view text) {
 
 std::string StopMatcher::Finish() { return std::exchange(held_, ""); }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

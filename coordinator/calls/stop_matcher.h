@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Not thread-safe. Matching is by the earliest end, then the longest string, so it does not depend on how the
 // text is cut. Holds back at most the length of the longest stop string.
@@ -32,4 +32,4 @@ class StopMatcher {
   bool stopped_ = false;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 StreamPulse::StreamPulse(boost::asio::io_context* io, Duration interval, std::function<void()> beat)
     : timer_(*io), interval_(interval), beat_(std::move(beat)) {
@@ -22,4 +22,4 @@ void StreamPulse::Wait(Duration time) {
   });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

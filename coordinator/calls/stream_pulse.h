@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // A comment, which every reader of server-sent events skips.
 inline constexpr std::string_view kStreamComment = ": waiting\n\n";
@@ -32,4 +32,4 @@ class StreamPulse {
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // expires with it
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 constexpr int kPromoted = std::numeric_limits<int>::min();
@@ -137,4 +137,4 @@ std::optional<RequestId> AdmissionQueue::Oldest() const {
   return entries_.begin()->first;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

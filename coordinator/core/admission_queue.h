@@ -16,7 +16,7 @@
 
 #include "coordinator/core/types.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct WaitingRequest {
   RequestId id = 0;  // grows in order of arrival
@@ -88,4 +88,4 @@ class AdmissionQueue {
   std::map<int, Level> levels_;  // none is empty; the most urgent first
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

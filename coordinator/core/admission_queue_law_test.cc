@@ -9,7 +9,7 @@
 #include "base/testing/dice.h"
 #include "coordinator/core/admission_queue.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 // Two clients that always wait, one with ten times the requests: what they get differs by at most the
@@ -285,4 +285,4 @@ TEST(AdmissionQueueLaw, ALargeOneIsAdmittedAfterABoundedNumberOfTokensOfOthers) 
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

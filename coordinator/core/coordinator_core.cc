@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 CoordinatorCore::CoordinatorCore(const CoreConfig& config)
     : config_(config), next_epoch_(config.first_epoch) {
@@ -231,4 +231,4 @@ void CoordinatorCore::SendToAll(const Replica& replica, const ToWorker& message)
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

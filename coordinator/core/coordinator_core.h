@@ -17,7 +17,7 @@
 #include "coordinator/core/token_order.h"
 #include "coordinator/core/types.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // One sequence that is open in a pipeline: until every stage has closed it.
 struct OpenSequence {
@@ -192,4 +192,4 @@ class CoordinatorCore {
   std::vector<CoreAction> actions_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -9,7 +9,7 @@
 #include "coordinator/core/coordinator_core.h"
 #include "transport/control_limits.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 // Token ids in one Admit: far below the limit of a control message.
@@ -58,10 +58,10 @@ std::optional<RequestFailed> CoordinatorCore::Refusal(RequestId id, const Sequen
                     "({} in the prompt, {} for the completion).",
                     config_.context_length, Positions(record), record.prompt.size(), record.max_tokens)};
   }
-  if (record.prompt.size() > kMaxPromptTokens) {
+  if (record.prompt.size() > transport::kMaxPromptTokens) {
     return RequestFailed{id, FailureKind::kContextLength,
                          fmt::format("The prompt has {} tokens; a sequence takes at most {}.",
-                                     record.prompt.size(), kMaxPromptTokens)};
+                                     record.prompt.size(), transport::kMaxPromptTokens)};
   }
   const uint64_t capacity = LargestCapacityTokens();
   if (capacity > 0 && Positions(record) > capacity) {
@@ -204,4 +204,4 @@ void CoordinatorCore::HandleDue() {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

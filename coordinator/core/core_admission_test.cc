@@ -7,7 +7,7 @@
 #include "transport/control.pb.h"
 #include "transport/control_limits.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using std::chrono::milliseconds;
@@ -315,9 +315,9 @@ TEST(CoreAdmission, APromptLongerThanAMessageTakesIsRefused) {
   config.context_length = 1U << 30;
   CoreHarness h(config);
   h.BringUp(1 << 20);
-  h.Arrive(kMaxPromptTokens, 1);
+  h.Arrive(transport::kMaxPromptTokens, 1);
   EXPECT_TRUE(h.All<RequestFailed>().empty());
-  h.Arrive(kMaxPromptTokens + 1, 1);
+  h.Arrive(transport::kMaxPromptTokens + 1, 1);
   ASSERT_EQ(h.All<RequestFailed>().size(), 1U);
   EXPECT_EQ(h.All<RequestFailed>()[0].kind, FailureKind::kContextLength);
   EXPECT_THAT(h.All<RequestFailed>()[0].message,
@@ -325,8 +325,8 @@ TEST(CoreAdmission, APromptLongerThanAMessageTakesIsRefused) {
   // What is admitted fits into a message.
   const auto admits = h.Sent<to_worker::Admit>(0, 0);
   ASSERT_EQ(admits.size(), 1U);
-  EXPECT_LT(ToProto(admits[0]).ByteSizeLong(), kMaxControlMessageBytes);
+  EXPECT_LT(ToProto(admits[0]).ByteSizeLong(), transport::kMaxControlMessageBytes);
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "coordinator/core/worker_messages.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct CoreConfig {
   uint32_t pipelines = 1;
@@ -37,4 +37,4 @@ struct CoreConfig {
   Duration shutdown_grace = std::chrono::seconds(3);  // from Shutdown to the workers to EndPipeline
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -4,7 +4,7 @@
 
 #include "coordinator/core/testing/core_harness.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::ElementsAre;
@@ -142,4 +142,4 @@ TEST(CoreFailedSequences, AFailedCanaryEndsTheJob) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "coordinator/core/coordinator_core.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Whole pages of a prompt but its last token, whose row gives the first token and may leave early. The rows
 // before tokens that are to be scored run for each request.
@@ -82,4 +82,4 @@ void CoordinatorCore::DropPrompt(Replica* replica, uint64_t sequence) {
   SendTo(*replica, 0, to_worker::Evict{{sequence}});
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "coordinator/core/coordinator_core.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 // The order to open comes before the order to cancel. Returns how many tokens were delivered.
 uint32_t CoordinatorCore::CancelSequence(const Request& request) {
   if (request.sequence == 0) return 0;
@@ -194,4 +194,4 @@ Pipeline::Why CoordinatorCore::OnClosed(Replica* replica, uint32_t rank,
   return std::nullopt;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

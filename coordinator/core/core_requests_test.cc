@@ -4,7 +4,7 @@
 
 #include "coordinator/core/testing/core_harness.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::ElementsAre;
@@ -351,4 +351,4 @@ TEST(CoreRequests, ARefusedCanaryEndsTheJob) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -9,7 +9,7 @@
 #include "coordinator/core/testing/core_harness.h"
 #include "coordinator/core/testing/fake_job.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 constexpr uint32_t kPipelines = 2;
@@ -305,4 +305,4 @@ TEST(CoreStorm, TheRulesHold) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

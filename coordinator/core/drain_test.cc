@@ -4,7 +4,7 @@
 
 #include "coordinator/core/testing/core_harness.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using std::chrono::milliseconds;
@@ -79,4 +79,4 @@ TEST(Drain, WorkersThatGoAsToldAreNoFailure) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 KvLedger::KvLedger(uint32_t stages, uint64_t capacity_pages, uint32_t page_tokens)
     : stages_(stages), page_tokens_(page_tokens), users_(capacity_pages) {
@@ -123,4 +123,4 @@ std::vector<uint64_t> KvLedger::TakeOldBacklog(TimePoint now, Duration age) {
   return old;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

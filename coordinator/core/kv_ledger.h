@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "coordinator/core/types.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct StageKv {
   uint32_t watermark = 0;   // positions whose K/V the stage holds
@@ -77,4 +77,4 @@ class KvLedger {
   std::map<uint64_t, std::vector<uint32_t>> retained_;  // pages of sequences that are over
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

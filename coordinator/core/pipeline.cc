@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 constexpr uint64_t kMaxKvPages = uint64_t{1} << 28;  // the ledger has a few bytes for each
@@ -155,4 +155,4 @@ uint64_t Pipeline::kv_pages() const {
   return pages;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

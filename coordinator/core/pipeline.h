@@ -10,7 +10,7 @@
 #include "coordinator/core/core_config.h"
 #include "coordinator/core/types.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct RankHealth {
   bool connected = false;
@@ -90,4 +90,4 @@ class Pipeline {
   std::vector<RankHealth> ranks_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

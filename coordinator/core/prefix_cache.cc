@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 std::vector<int32_t> PrefixCache::Page(std::span<const int32_t> tokens, size_t index) const {
   const auto page = tokens.subspan(index * page_tokens_, page_tokens_);
@@ -98,4 +98,4 @@ std::optional<uint64_t> PrefixCache::Oldest() const {
   return by_use_.begin()->second;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -12,7 +12,7 @@
 
 #include "coordinator/core/types.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Not thread-safe. Of one epoch: made anew for each. Memory: the prompts of the holders.
 class PrefixCache {
@@ -67,4 +67,4 @@ class PrefixCache {
   uint64_t uses_ = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

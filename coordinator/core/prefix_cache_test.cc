@@ -9,7 +9,7 @@
 
 #include "coordinator/core/testing/core_harness.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::ElementsAre;
@@ -248,4 +248,4 @@ TEST_F(NoPrefixes, NothingIsShared) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

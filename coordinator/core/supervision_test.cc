@@ -4,7 +4,7 @@
 
 #include "coordinator/core/testing/core_harness.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using std::chrono::milliseconds;
@@ -340,4 +340,4 @@ TEST(Supervision, AFailureTakesDownOneReplicaOnly) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

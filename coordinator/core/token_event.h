@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct LikelyToken {
   int32_t token = 0;
@@ -29,4 +29,4 @@ struct PromptScore {
   std::vector<LikelyToken> top;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

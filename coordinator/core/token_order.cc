@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 bool TokenOrder::Push(TokenEvent event, std::vector<TokenEvent>* out) {
   const uint32_t position = event.position;
@@ -16,4 +16,4 @@ bool TokenOrder::Push(TokenEvent event, std::vector<TokenEvent>* out) {
   return true;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -8,7 +8,7 @@
 
 #include "coordinator/core/token_event.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Not thread-safe. Memory: at most max_tokens events wait.
 class TokenOrder {
@@ -30,4 +30,4 @@ class TokenOrder {
   std::map<uint32_t, TokenEvent> waiting_;  // by position
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -1,6 +1,6 @@
 #include "coordinator/core/types.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 const char* PipelineStateName(PipelineState state) {
   switch (state) {
@@ -20,4 +20,4 @@ const char* PipelineStateName(PipelineState state) {
   return "unknown";
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -12,7 +12,7 @@
 #include "request/end_reason.h"
 #include "request/sequence_request.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Never used twice; grows in order of arrival.
 using RequestId = uint64_t;
@@ -142,4 +142,4 @@ struct Drained {};
 using CoreAction = std::variant<SendToWorker, StartPipeline, EndPipeline, RequestAdmitted, RequestTokens,
                                 RequestScores, RequestFinished, RequestFailed, Drained>;
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -11,7 +11,7 @@
 #include "request/end_reason.h"
 #include "request/sequence_request.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // The first tokens of a prompt, whole pages, whose K/V another sequence of the pipeline holds.
 struct SharedPrefix {
@@ -171,4 +171,4 @@ using FromWorker = std::variant<from_worker::LoadProgress, from_worker::Ready, f
                                 from_worker::SequenceRefused, from_worker::SequenceFailed,
                                 from_worker::SequencesClosed, from_worker::StageReport, from_worker::Fatal>;
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -3,7 +3,7 @@
 #include "transport/control.pb.h"
 #include "transport/request_message.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using google::protobuf::RepeatedPtrField;
@@ -46,7 +46,7 @@ void Set(const to_worker::Admit& admit, proto::ToWorker* message) {
   for (const to_worker::OpenSequence& from : admit.open) {
     proto::OpenSequence& open = *to.add_open();
     open.set_sequence(from.sequence);
-    ToProto(from.request, &open);
+    transport::ToProto(from.request, &open);
     open.set_prefix_of(from.shared.sequence);
     open.set_prefix_tokens(from.shared.tokens);
     open.set_retain_tokens(from.retain_tokens);
@@ -146,7 +146,7 @@ from_worker::Ready ReadyOf(const proto::Ready& m) {
 from_worker::SequenceFinished FinishedOf(const proto::SequenceFinished& m) {
   return {.sequence = m.sequence(),
           .tokens = m.tokens(),
-          .reason = FromProto(m.reason()),
+          .reason = transport::FromProto(m.reason()),
           .retained = m.retained()};
 }
 
@@ -190,4 +190,4 @@ std::optional<FromWorker> FromProto(const proto::ToCoordinator& message) {
   return std::nullopt;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -5,15 +5,15 @@
 
 #include "coordinator/core/worker_messages.h"
 
-namespace exeunt {
-
-namespace proto {
+namespace exeunt::proto {
 class ToCoordinator;
 class ToWorker;
-}  // namespace proto
+}  // namespace exeunt::proto
+
+namespace exeunt::coordinator {
 
 proto::ToWorker ToProto(const ToWorker& message);
 // nullopt: the message is one of the handshake's, which concerns the transport alone.
 std::optional<FromWorker> FromProto(const proto::ToCoordinator& message);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -5,7 +5,7 @@
 
 #include "transport/control.pb.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::ElementsAre;
@@ -216,4 +216,4 @@ TEST(ControlMessages, AReportFromAWorker) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

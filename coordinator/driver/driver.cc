@@ -7,7 +7,7 @@
 #include "coordinator/driver/control_messages.h"
 #include "transport/control_server.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(250);
@@ -21,17 +21,20 @@ Driver::~Driver() = default;
 
 uint16_t Driver::control_port() const { return control_->port(); }
 
-Result<std::unique_ptr<Driver>> Driver::Make(const CoreConfig& config, const ControlServerOptions& control,
+Result<std::unique_ptr<Driver>> Driver::Make(const CoreConfig& config,
+                                             const transport::ControlServerOptions& control,
                                              const Parts& parts) {
   auto driver = std::unique_ptr<Driver>(new Driver(config, parts));
   RETURN_IF_ERROR(driver->Listen(control));
   return driver;
 }
 
-Status Driver::Listen(const ControlServerOptions& options) {
-  ControlServerHandlers handlers;
-  handlers.connected = [this](const WorkerId& id) { Post(WorkerConnected{id.pipeline, id.epoch, id.rank}); };
-  handlers.message = [this](const WorkerId& id, const proto::ToCoordinator& wire) {
+Status Driver::Listen(const transport::ControlServerOptions& options) {
+  transport::ControlServerHandlers handlers;
+  handlers.connected = [this](const transport::WorkerId& id) {
+    Post(WorkerConnected{id.pipeline, id.epoch, id.rank});
+  };
+  handlers.message = [this](const transport::WorkerId& id, const proto::ToCoordinator& wire) {
     std::optional<FromWorker> message = FromProto(wire);
     if (!message) return;
     if (const auto* report = std::get_if<from_worker::StageReport>(&*message)) {
@@ -39,10 +42,10 @@ Status Driver::Listen(const ControlServerOptions& options) {
     }
     Post(WorkerMessage{id.pipeline, id.epoch, id.rank, std::move(*message)});
   };
-  handlers.lost = [this](const WorkerId& id, const std::string& why) {
+  handlers.lost = [this](const transport::WorkerId& id, const std::string& why) {
     Post(WorkerLost{id.pipeline, id.epoch, id.rank, why});
   };
-  ASSIGN_OR_RETURN(control_, ControlServer::Listen(parts_.io, options, std::move(handlers)));
+  ASSIGN_OR_RETURN(control_, transport::ControlServer::Listen(parts_.io, options, std::move(handlers)));
   parts_.launcher->on_exit = [this](uint32_t pipeline, uint64_t epoch, const std::string& status) {
     spdlog::info("pipeline={} epoch={} exited: {}", pipeline, epoch, status);
     if (core_.replicas().at(pipeline).pipeline.epoch() == epoch) control_->Drop(pipeline);
@@ -54,7 +57,7 @@ Status Driver::Listen(const ControlServerOptions& options) {
 void Driver::Start() { Tick(); }
 
 void Driver::Tick() {
-  Post(exeunt::Tick{});
+  Post(coordinator::Tick{});
   tick_.expires_after(kTick);
   tick_.async_wait([this, alive = std::weak_ptr(alive_)](boost::system::error_code error) {
     if (!alive.expired() && !error) Tick();
@@ -124,7 +127,7 @@ void Driver::Stop(RequestId id) {
 
 void Driver::Drain(std::function<void()> drained) {
   drained_ = std::move(drained);
-  Post(exeunt::Drain{});
+  Post(coordinator::Drain{});
 }
 
 void Driver::Do(SendToWorker& action) {
@@ -182,4 +185,4 @@ void Driver::Do(Drained&) {
   if (const auto drained = std::exchange(drained_, nullptr)) drained();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -15,10 +15,12 @@
 #include "coordinator/metrics/request_metrics.h"
 #include "coordinator/metrics/stage_metrics.h"
 
-namespace exeunt {
-
+namespace exeunt::transport {
 class ControlServer;
 struct ControlServerOptions;
+}  // namespace exeunt::transport
+
+namespace exeunt::coordinator {
 
 // Who waits for a request's tokens. Called on the io_context's thread, never from inside Submit; OnFinished
 // or OnFailed is the last call, and comes exactly once unless the request was abandoned first.
@@ -45,7 +47,8 @@ class Driver {
     RequestMetrics* request_metrics = nullptr;
     StageMetrics* stage_metrics = nullptr;
   };
-  static Result<std::unique_ptr<Driver>> Make(const CoreConfig& config, const ControlServerOptions& control,
+  static Result<std::unique_ptr<Driver>> Make(const CoreConfig& config,
+                                              const transport::ControlServerOptions& control,
                                               const Parts& parts);
   ~Driver();
   Driver(const Driver&) = delete;
@@ -73,7 +76,7 @@ class Driver {
   };
 
   Driver(const CoreConfig& config, const Parts& parts);
-  Status Listen(const ControlServerOptions& options);
+  Status Listen(const transport::ControlServerOptions& options);
   void Post(CoreEvent event);
   void RunSoon();
   void Run();
@@ -92,7 +95,7 @@ class Driver {
 
   const Parts parts_;
   CoordinatorCore core_;
-  std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<transport::ControlServer> control_;
   boost::asio::steady_timer tick_;
   std::vector<CoreEvent> events_;    // for the next step
   std::vector<RequestId> arriving_;  // of the requests that arrive in it
@@ -103,4 +106,4 @@ class Driver {
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // expires with it
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

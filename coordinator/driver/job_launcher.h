@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 class JobLauncher {
  public:
@@ -19,4 +19,4 @@ class JobLauncher {
   std::function<void(uint32_t pipeline, uint64_t epoch, const std::string& status)> on_exit;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -8,7 +8,7 @@
 #include "coordinator/testing/http_client.h"
 #include "coordinator/testing/test_server.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::HasSubstr;
@@ -178,4 +178,4 @@ TEST(Access, LongPromptsAreRefused) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

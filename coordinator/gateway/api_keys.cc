@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "coordinator/gateway/header_values.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 constexpr size_t kMaxNameBytes = 64;
@@ -108,4 +108,4 @@ std::string_view BearerKey(std::string_view authorization) {
   return Trimmed(authorization.substr(end));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -8,7 +8,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 inline constexpr size_t kMaxApiKeys = 1024;
 inline constexpr size_t kMinApiKeyBytes = 16;
@@ -43,4 +43,4 @@ class ApiKeys {
 // The key of `Authorization: Bearer KEY`; "" where the header is none of that form.
 std::string_view BearerKey(std::string_view authorization);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

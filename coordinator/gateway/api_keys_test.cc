@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::HasSubstr;
@@ -84,4 +84,4 @@ TEST(ApiKeys, OfTheAuthorizationHeader) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

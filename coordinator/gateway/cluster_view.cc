@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace json = boost::json;
@@ -139,4 +139,4 @@ json::object TotalsView(const RequestMetrics::Totals& totals) {
           {"requests_failed", whole(totals.failed)}};
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -6,10 +6,10 @@
 #include "coordinator/core/coordinator_core.h"
 #include "coordinator/metrics/request_metrics.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 boost::json::object ClusterView(TimePoint now, const CoordinatorCore& core);
 // What clients got since the start.
 boost::json::object TotalsView(const RequestMetrics::Totals& totals);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

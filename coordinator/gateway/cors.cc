@@ -8,7 +8,7 @@
 #include "coordinator/openai/api_error.h"
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 // What a browser may remember of a preflight.
@@ -66,4 +66,4 @@ HttpResponse CorsPolicy::Preflight(const CorsPreflight& asked) const {
   return response;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -8,7 +8,7 @@
 
 #include "coordinator/gateway/http.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // The headers of a preflight, as they came; "" where one is missing.
 struct CorsPreflight {
@@ -37,4 +37,4 @@ class CorsPolicy {
   std::vector<std::string> origins_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

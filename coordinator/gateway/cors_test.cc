@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::Contains;
@@ -78,4 +78,4 @@ TEST(CorsPolicy, OtherOriginsAreRefusedByName) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

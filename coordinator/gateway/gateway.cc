@@ -21,7 +21,7 @@
 #include "coordinator/openai/openapi.h"
 #include "transport/control_auth.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace json = boost::json;
@@ -37,7 +37,7 @@ int64_t SecondsSince1970() {
 
 uint64_t RandomSeed() {
   uint64_t seed = 0;
-  std::memcpy(&seed, NewControlNonce().data(), sizeof(seed));
+  std::memcpy(&seed, transport::NewControlNonce().data(), sizeof(seed));
   return seed;
 }
 
@@ -58,10 +58,10 @@ ApiResult<json::object> JsonBody(const HttpRequest& request) {
   return std::move(*body);
 }
 
-json::object CertificateView(const Certificate& c) {
+json::object CertificateView(const certify::Certificate& c) {
   return {{"name", c.name},
           {"family", c.family.empty() ? json::value(nullptr) : json::value(c.family)},
-          {"consistency", c.consistency == Consistency::kRisk ? "risk" : "textual"},
+          {"consistency", c.consistency == certify::Consistency::kRisk ? "risk" : "textual"},
           {"loss", c.loss},
           {"delta", c.delta},
           {"epsilon", c.epsilon},
@@ -77,7 +77,7 @@ json::object CertificateView(const Certificate& c) {
 
 json::object ModelView(const ServedModel& model) {
   json::array certificates;
-  for (const Certificate& c : model.limits.certificates) certificates.push_back(CertificateView(c));
+  for (const certify::Certificate& c : model.limits.certificates) certificates.push_back(CertificateView(c));
   return {{"id", model.id},
           {"object", "model"},
           {"created", model.created},
@@ -316,4 +316,4 @@ void Gateway::Targets(const std::shared_ptr<HttpExchange>& exchange) {
   exchange->Respond({.body = WriteJson(targets)});
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -18,7 +18,7 @@
 #include "coordinator/gateway/http.h"
 #include "coordinator/metrics/http_metrics.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // One thread: the driver's. All that is handed in outlives it; it outlives the HTTP server that calls it.
 class Gateway {
@@ -81,4 +81,4 @@ class Gateway {
   const std::shared_ptr<int> places_taken_ = std::make_shared<int>(0);
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -6,7 +6,7 @@
 
 #include "coordinator/testing/test_server.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::HasSubstr;
@@ -82,4 +82,4 @@ TEST(GatewayQueue, ATimeoutThatPassesIs408AndNotToBeTriedAgain) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

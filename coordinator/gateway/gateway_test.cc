@@ -12,7 +12,7 @@
 
 #include "coordinator/testing/test_server.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::HasSubstr;
@@ -157,7 +157,7 @@ TEST(Gateway, ExitLayersPerToken) {
 TEST(Gateway, TheServersCertificateNeedsRoomForItsAnswers) {
   TestServerOptions options = WithReply("early");
   options.cluster.off_reply = [](const std::string&) { return "full"; };
-  Certificate c;
+  certify::Certificate c;
   c.name = "small";
   c.setting = {.mode = ExitMode::kPropagate, .threshold = 0.5F};
   c.max_tokens = 50;
@@ -382,4 +382,4 @@ TEST(Gateway, CountsRequestsThatNoRouteSawAndClientsThatWent) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 char LowerCase(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -59,4 +59,4 @@ bool IsJsonType(std::string_view content_type) {
   return type.find("json", slash) != std::string::npos;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // ASCII letters alone, whatever the locale.
 std::string LowerCase(std::string_view text);
@@ -25,4 +25,4 @@ std::string MediaTypeOf(std::string_view content_type);
 // application/json, text/json, application/problem+json: not text/plain;x=json.
 bool IsJsonType(std::string_view content_type);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::ElementsAre;
@@ -40,4 +40,4 @@ TEST(HeaderValues, TokenCharacters) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

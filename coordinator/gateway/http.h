@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
@@ -56,4 +56,4 @@ using HttpHandler = std::function<void(std::shared_ptr<HttpExchange>)>;
 // A request's header has come, and its body not yet: what it is refused with, if it is. May name the client.
 using HttpAdmission = std::function<std::optional<HttpResponse>(HttpRequest*)>;
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -1,6 +1,6 @@
 #include "coordinator/gateway/http_answer.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 void HttpAnswer::Begin() {
   exchange_->StartStream({.status = 200,
@@ -17,4 +17,4 @@ HttpResponse ErrorResponse(const ApiError& error) {
   return response;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

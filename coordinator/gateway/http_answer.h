@@ -7,7 +7,7 @@
 #include "coordinator/calls/answer_writer.h"
 #include "coordinator/gateway/http.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // The answer to a request that failed; Retry-After where it is to be tried again.
 HttpResponse ErrorResponse(const ApiError& error);
@@ -26,4 +26,4 @@ class HttpAnswer : public AnswerSink {
   const std::shared_ptr<HttpExchange> exchange_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -9,7 +9,7 @@
 #include "coordinator/testing/http_client.h"
 #include "coordinator/testing/test_server.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::HasSubstr;
@@ -258,4 +258,4 @@ TEST(HttpForms, WhatPeersAcceptIsAccepted) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -12,7 +12,7 @@
 #include "coordinator/gateway/http_session.h"
 #include "transport/listen_addresses.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace asio = boost::asio;
@@ -71,7 +71,7 @@ class AsioHttpServer : public HttpServer {
 
 // A name may have addresses of both families: the server listens on all that the machine has, at one port.
 Status AsioHttpServer::Open() {
-  ASSIGN_OR_RETURN(const auto addresses, ListenAddresses(options_.host, kLookUpLimit));
+  ASSIGN_OR_RETURN(const auto addresses, transport::ListenAddresses(options_.host, kLookUpLimit));
   error_code unusable;
   for (const asio::ip::address& address : addresses) {
     const tcp::endpoint endpoint(address, listeners_.empty() ? options_.port : port());
@@ -79,7 +79,7 @@ Status AsioHttpServer::Open() {
     if (!error) continue;
     unusable = error;
     if (addresses.size() > 1 && IsNotOfThisMachine(error)) continue;
-    return Unavailable("port {}:{}: {}", BracketedHost(address.to_string()), endpoint.port(),
+    return Unavailable("port {}:{}: {}", transport::BracketedHost(address.to_string()), endpoint.port(),
                        error.message());
   }
   if (listeners_.empty())
@@ -148,4 +148,4 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Listen(asio::io_context* io, con
   return std::unique_ptr<HttpServer>(std::move(server));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -18,7 +18,7 @@ class context;
 }
 }  // namespace boost::asio
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct HttpServerOptions {
   std::string host = "0.0.0.0";  // an address or a name: all of a name's addresses
@@ -49,4 +49,4 @@ class HttpServer {
   virtual void SetTls(std::shared_ptr<boost::asio::ssl::context> tls) = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -13,7 +13,7 @@
 
 #include "coordinator/testing/http_client.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using std::chrono::milliseconds;
@@ -388,4 +388,4 @@ TEST_F(HttpServerTest, AdmissionSeesTheHeaderAloneAndNamesTheClient) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -14,7 +14,7 @@
 #include "coordinator/openai/api_error.h"
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace asio = boost::asio;
@@ -396,4 +396,4 @@ std::shared_ptr<HttpSession> MakeHttpSession(HttpSessionParts parts) {
   return std::make_shared<Session>(std::move(parts));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

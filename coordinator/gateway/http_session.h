@@ -7,7 +7,7 @@
 #include "coordinator/gateway/http_server.h"
 #include "coordinator/gateway/http_stream.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 class HttpSession {
  public:
@@ -27,4 +27,4 @@ struct HttpSessionParts {
 
 std::shared_ptr<HttpSession> MakeHttpSession(HttpSessionParts parts);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

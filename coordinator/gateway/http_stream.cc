@@ -5,7 +5,7 @@
 #include <boost/asio/write.hpp>
 #include <utility>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace asio = boost::asio;
@@ -87,4 +87,4 @@ std::unique_ptr<HttpStream> MakeTlsStream(tcp::socket socket, std::shared_ptr<as
   return std::make_unique<TlsStream>(std::move(socket), std::move(tls));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

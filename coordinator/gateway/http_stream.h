@@ -13,7 +13,7 @@ namespace boost::asio::ssl {
 class context;
 }
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // One thread. At most one read and one write are open at once, a read and a write may be open together; none
 // of them is ever cancelled but by Close (a TLS record cannot be read by halves). The stream lives, and so
@@ -42,4 +42,4 @@ std::unique_ptr<HttpStream> MakePlainStream(boost::asio::ip::tcp::socket socket)
 std::unique_ptr<HttpStream> MakeTlsStream(boost::asio::ip::tcp::socket socket,
                                           std::shared_ptr<boost::asio::ssl::context> tls);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

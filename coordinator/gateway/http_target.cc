@@ -8,7 +8,7 @@
 #include "coordinator/gateway/header_values.h"
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 std::string PercentDecoded(std::string_view text) {
@@ -46,4 +46,4 @@ Result<HttpTarget> ParseTarget(std::string_view target) {
   return HttpTarget{path.empty() ? std::string(1, '/') : std::move(path), std::string(authority)};
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

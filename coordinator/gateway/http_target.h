@@ -6,7 +6,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct HttpTarget {
   std::string path;       // without query and fragment, its %XX decoded once
@@ -17,4 +17,4 @@ struct HttpTarget {
 // case), and it must name a host (RFC 9112, 3.2.2).
 Result<HttpTarget> ParseTarget(std::string_view target);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::HasSubstr;
@@ -48,4 +48,4 @@ TEST(HttpTarget, EscapesAreDecodedOnce) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -7,7 +7,7 @@
 
 #include "transport/control_auth.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 std::string_view Reason(int status) {
@@ -88,9 +88,9 @@ std::string RequestIdOr(std::string_view from_client) {
 
 std::string RandomId(std::string_view prefix) {
   std::string id(prefix);
-  for (const char byte : NewControlNonce().substr(0, 12))
+  for (const char byte : transport::NewControlNonce().substr(0, 12))
     id += fmt::format("{:02x}", static_cast<unsigned char>(byte));
   return id;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -6,7 +6,7 @@
 
 #include "coordinator/gateway/http.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 enum class BodyKind { kFixed, kChunked, kUntilClose };
 
@@ -28,4 +28,4 @@ std::string RequestIdOr(std::string_view from_client);
 // `prefix` and 24 random hex digits.
 std::string RandomId(std::string_view prefix);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

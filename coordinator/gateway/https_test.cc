@@ -15,7 +15,7 @@
 #include "coordinator/testing/http_client.h"
 #include "coordinator/testing/self_signed.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::HasSubstr;
@@ -155,4 +155,4 @@ TEST(TlsContext, ErrorsNameTheFile) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

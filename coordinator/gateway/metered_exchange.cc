@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 class MeteredExchange : public HttpExchange {
@@ -70,4 +70,4 @@ std::shared_ptr<HttpExchange> Metered(std::shared_ptr<HttpExchange> inner, HttpM
   return metered;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

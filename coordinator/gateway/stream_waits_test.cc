@@ -9,7 +9,7 @@
 #include "coordinator/calls/stream_pulse.h"
 #include "coordinator/testing/test_server.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::HasSubstr;
@@ -182,4 +182,4 @@ TEST(StreamPulse, StopsWhenItIsDestroyed) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 namespace ssl = boost::asio::ssl;
 using boost::system::error_code;
@@ -30,4 +30,4 @@ Result<std::shared_ptr<ssl::context>> LoadTlsContext(const std::string& certific
   return tls;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -10,7 +10,7 @@ namespace boost::asio::ssl {
 class context;
 }
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // From PEM files: a certificate with the chain behind it, and its key, which must not be encrypted. TLS 1.2
 // and 1.3, no renegotiation. Errors name the file and say why. Connections hold the context that they began
@@ -18,4 +18,4 @@ namespace exeunt {
 Result<std::shared_ptr<boost::asio::ssl::context>> LoadTlsContext(const std::string& certificate_file,
                                                                   const std::string& key_file);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -11,7 +11,7 @@
 #include "coordinator/openai/peer_fields.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace json = boost::json;
@@ -27,7 +27,7 @@ ApiResult<std::vector<int32_t>> TokensOf(const ServedModel& model, FieldReader* 
   if (fields->Find("messages") != nullptr) {
     const auto messages = ParseMessages(fields->Find("messages"));
     if (!messages) return messages.error();
-    const ChatOptions options = ReadChatFields(fields, *messages);
+    const text::ChatOptions options = ReadChatFields(fields, *messages);
     const bool add_special = fields->Bool("add_special_tokens", false);
     if (!fields->ok()) return fields->error();
     return EncodeChat(model, *messages, options, add_special);
@@ -58,7 +58,7 @@ ApiResult<json::object> TokenizeReply(const ServedModel& model, const json::obje
   if (strings) {
     json::array pieces;
     for (const int32_t token : *tokens)
-      pieces.emplace_back(ReplaceIllFormed(model.tokenizer->Piece(token, true)));
+      pieces.emplace_back(text::ReplaceIllFormed(model.tokenizer->Piece(token, true)));
     reply["token_strs"] = std::move(pieces);
   }
   return reply;
@@ -90,4 +90,4 @@ ApiResult<json::object> DetokenizeReply(const ServedModel& model, const json::ob
   return json::object{{"prompt", model.tokenizer->Decode(*tokens, render_special)}};
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

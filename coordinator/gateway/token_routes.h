@@ -6,7 +6,7 @@
 
 #include "coordinator/calls/served_model.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // {prompt | messages | content, add_special_tokens (or add_special), parse_special, return_token_strs} ->
 // {count, max_model_len, tokens, token_strs?}. With messages also the fields of chat_fields.h.
@@ -14,4 +14,4 @@ ApiResult<boost::json::object> TokenizeReply(const ServedModel& model, const boo
 // {tokens, skip_special_tokens} -> {prompt}
 ApiResult<boost::json::object> DetokenizeReply(const ServedModel& model, const boost::json::object& body);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -2,7 +2,7 @@
 
 #include <prometheus/gauge.h>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 void RegisterInfo(prometheus::Registry* registry, const std::string& model) {
   const auto add = [registry](const char* name, const char* help, const prometheus::Labels& labels) {
@@ -13,4 +13,4 @@ void RegisterInfo(prometheus::Registry* registry, const std::string& model) {
   add("exeunt_model_info", "1; its label is the model that is served", {{"model", model}});
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -5,8 +5,8 @@
 
 #include <string>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 void RegisterInfo(prometheus::Registry* registry, const std::string& model);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using prometheus::BuildCounter;
@@ -80,4 +80,4 @@ void HttpMetrics::Route::Refused(int status) {
 
 void HttpMetrics::Refused(int status) { Of("none", "other")->Refused(status); }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

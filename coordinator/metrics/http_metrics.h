@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // The registry outlives it. One thread.
 class HttpMetrics {
@@ -53,4 +53,4 @@ class HttpMetrics {
   std::map<std::pair<std::string, std::string>, Route> routes_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -8,7 +8,7 @@
 #include "coordinator/metrics/stage_metrics.h"
 #include "transport/report_buckets.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::HasSubstr;
@@ -140,7 +140,7 @@ TEST(StageMetrics, TotalsOutliveARestart) {
   report.live_rows = 10;
   report.busy_seconds = 1.5;
   report.backlog_rows = 3;
-  report.step_rows.resize(kStepRowsBounds.size() + 1, 0);
+  report.step_rows.resize(transport::kStepRowsBounds.size() + 1, 0);
   report.step_rows[1] = 5;  // of two rows
   report.exits = {{10, 4}};
   metrics.Report(1, 100, 0, report);
@@ -204,4 +204,4 @@ TEST(StageMetrics, TakesTheLevelsFromTheCore) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

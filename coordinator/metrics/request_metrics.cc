@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using prometheus::BuildCounter;
@@ -206,4 +206,4 @@ const char* FailureKindName(FailureKind kind) {
   return "unknown";
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

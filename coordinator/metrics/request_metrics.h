@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "coordinator/core/types.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 enum class Traffic { kClient, kAudit };
 
@@ -96,4 +96,4 @@ class RequestMetrics {
 // How /metrics names them.
 const char* FailureKindName(FailureKind kind);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

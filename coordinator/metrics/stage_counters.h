@@ -5,7 +5,7 @@
 
 #include "coordinator/core/worker_messages.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct StageCounter {
   const char* name;
@@ -61,4 +61,4 @@ inline constexpr std::array kStageCounters = {
                  ReportValue<&from_worker::StageReport::mixed_batches>},
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

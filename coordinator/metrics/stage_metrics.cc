@@ -12,7 +12,7 @@
 #include "coordinator/metrics/stage_counters.h"
 #include "transport/report_buckets.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using prometheus::BuildCounter;
@@ -38,7 +38,8 @@ Labels With(Labels labels, const char* name, const std::string& value) {
 }
 
 const Histogram::BucketBoundaries& StepRowsBuckets() {
-  static const Histogram::BucketBoundaries buckets(kStepRowsBounds.begin(), kStepRowsBounds.end());
+  static const Histogram::BucketBoundaries buckets(transport::kStepRowsBounds.begin(),
+                                                   transport::kStepRowsBounds.end());
   return buckets;
 }
 
@@ -241,4 +242,4 @@ void StageMetrics::Update(TimePoint now, const CoordinatorCore& core) {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -9,7 +9,7 @@
 
 #include "coordinator/core/coordinator_core.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // The registry outlives it. One thread.
 class StageMetrics {
@@ -33,4 +33,4 @@ class StageMetrics {
   std::vector<Replica> replicas_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

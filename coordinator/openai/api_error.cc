@@ -4,7 +4,7 @@
 
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 // Clients try again after so long: a restart of a small model takes a few seconds.
@@ -92,4 +92,4 @@ std::string ErrorBody(const ApiError& error) {
                       {"code", or_null(error.code)}}}});
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "coordinator/core/types.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct ApiError {
   int status = 400;
@@ -38,4 +38,4 @@ ApiError ApiErrorOf(FailureKind kind, const std::string& message);
 // {"error": {...}}
 std::string ErrorBody(const ApiError& error);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 TEST(ApiError, Body) {
@@ -50,4 +50,4 @@ TEST(ApiError, TypesByStatus) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

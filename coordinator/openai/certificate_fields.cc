@@ -6,12 +6,13 @@
 
 #include "coordinator/openai/request_fields.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 // What the certificate does not cover of the request; "": nothing. What the request leaves open, the
 // certificate says.
-std::string Uncovered(FieldReader* fields, const Certificate& certificate, GenerationRequest* request) {
+std::string Uncovered(FieldReader* fields, const certify::Certificate& certificate,
+                      GenerationRequest* request) {
   SamplingParams& sampling = request->sampling;
   const auto differs = [&](const char* key, double asked, double tested) {
     return fields->Find(key) != nullptr && asked != tested;
@@ -40,7 +41,7 @@ std::string Uncovered(FieldReader* fields, const Certificate& certificate, Gener
   return {};
 }
 
-void Apply(const Certificate& certificate, GenerationRequest* request) {
+void Apply(const certify::Certificate& certificate, GenerationRequest* request) {
   request->certificate = certificate.name;
   request->exit = certificate.setting;
   request->sampling.temperature = static_cast<float>(certificate.temperature);
@@ -53,7 +54,7 @@ void Apply(const Certificate& certificate, GenerationRequest* request) {
 // What may be asked for: certificates and families.
 std::string OfferedNames(const ApiLimits& limits) {
   std::set<std::string> names;
-  for (const Certificate& c : limits.certificates) {
+  for (const certify::Certificate& c : limits.certificates) {
     names.insert(c.name);
     if (!c.family.empty()) names.insert(c.family);
   }
@@ -64,7 +65,7 @@ std::string OfferedNames(const ApiLimits& limits) {
 
 void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std::string& name,
                         GenerationRequest* request) {
-  const Certificate* certificate = FindCertificate(limits.certificates, name);
+  const certify::Certificate* certificate = certify::FindCertificate(limits.certificates, name);
   if (certificate == nullptr) {
     const auto refused = limits.uncertified.find(name);
     const std::string why =
@@ -80,7 +81,8 @@ void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std:
 }
 
 void TryDefaultCertificate(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
-  const Certificate* certificate = FindCertificate(limits.certificates, limits.default_certificate);
+  const certify::Certificate* certificate =
+      certify::FindCertificate(limits.certificates, limits.default_certificate);
   if (certificate == nullptr) return;
   if (Uncovered(fields, *certificate, request).empty()) request->default_certificate = certificate->name;
   request->exit = {};
@@ -88,8 +90,9 @@ void TryDefaultCertificate(FieldReader* fields, const ApiLimits& limits, Generat
 
 void ApplyDefaultCertificate(const ApiLimits& limits, int64_t room, GenerationRequest* request) {
   if (request->default_certificate.empty()) return;
-  const Certificate* certificate = FindCertificate(limits.certificates, request->default_certificate);
+  const certify::Certificate* certificate =
+      certify::FindCertificate(limits.certificates, request->default_certificate);
   if (room >= certificate->max_tokens) Apply(*certificate, request);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -8,7 +8,7 @@
 
 #include "coordinator/openai/generation_request.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 class CertificateRequestTest : public testing::Test {
@@ -17,7 +17,7 @@ class CertificateRequestTest : public testing::Test {
     limits_.n_layers = 30;
     limits_.vocab_size = 100;
     limits_.default_exit.mode = ExitMode::kPropagate;
-    Certificate c;
+    certify::Certificate c;
     c.name = "restore-05";
     c.setting = {.mode = ExitMode::kPropagate, .measure = ExitMeasure::kPreview, .threshold = 0.8F};
     c.max_tokens = 140;
@@ -83,7 +83,7 @@ TEST_F(CertificateRequestTest, WhatIsNotCertifiedIsRefusedAndSaysWhy) {
 }
 
 TEST_F(CertificateRequestTest, AFamilysNameIsItsFastestAndMembersHaveTheirOwn) {
-  Certificate c = limits_.certificates[0];
+  certify::Certificate c = limits_.certificates[0];
   c.family = "restore";
   for (const auto& [name, threshold, cost] :
        {std::tuple{"restore-0.9", 0.9F, 20.0}, {"restore-0.6", 0.6F, 15.0}, {"restore-0.7", 0.7F, 16.0}}) {
@@ -132,4 +132,4 @@ TEST_F(CertificateRequestTest, LogprobsReadTheHeadAsTheOtherMeasuresDo) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

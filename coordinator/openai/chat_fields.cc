@@ -4,7 +4,7 @@
 
 #include <boost/json.hpp>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace json = boost::json;
@@ -13,7 +13,7 @@ namespace json = boost::json;
 constexpr std::string_view kOwn[] = {"messages", "chat_template", "tokenize"};
 
 // Entries that are fields too replace them; the others are the template's variables.
-void ReadKwargs(FieldReader* fields, ChatOptions* options) {
+void ReadKwargs(FieldReader* fields, text::ChatOptions* options) {
   const json::value* value = fields->Find("chat_template_kwargs");
   if (value == nullptr) return;
   if (!value->is_object()) return fields->FailAs("chat_template_kwargs", *value, "an object");
@@ -35,8 +35,8 @@ void ReadKwargs(FieldReader* fields, ChatOptions* options) {
 
 }  // namespace
 
-ChatOptions ReadChatFields(FieldReader* fields, const json::array& messages) {
-  ChatOptions options;
+text::ChatOptions ReadChatFields(FieldReader* fields, const json::array& messages) {
+  text::ChatOptions options;
   options.add_generation_prompt = fields->Bool("add_generation_prompt", true);
   options.continue_final_message = fields->Bool("continue_final_message", false);
   ReadKwargs(fields, &options);
@@ -70,4 +70,4 @@ void RefuseChatFields(FieldReader* fields) {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

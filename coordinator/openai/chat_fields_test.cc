@@ -8,7 +8,7 @@
 
 #include "coordinator/openai/generation_request.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using ::testing::HasSubstr;
@@ -29,7 +29,7 @@ ApiError ErrorOf(const std::string& messages, const std::string& fields) {
 }
 
 TEST(ChatFields, DefaultsOpenTheAnswer) {
-  const ChatOptions options = Parse(kUser, "").value().rendering;
+  const text::ChatOptions options = Parse(kUser, "").value().rendering;
   EXPECT_TRUE(options.add_generation_prompt);
   EXPECT_FALSE(options.continue_final_message);
   EXPECT_TRUE(options.variables.empty());
@@ -44,7 +44,7 @@ TEST(ChatFields, KwargsAreTheTemplatesVariables) {
 }
 
 TEST(ChatFields, KwargsStandAboveTheFieldsOfTheSameName) {
-  const ChatOptions options =
+  const text::ChatOptions options =
       Parse(kOpen, R"("add_generation_prompt":true,"chat_template_kwargs":{"add_generation_prompt":false,)"
                    R"("continue_final_message":true})")
           .value()
@@ -94,4 +94,4 @@ TEST(ChatFields, ACompletionHasNoChatToRender) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

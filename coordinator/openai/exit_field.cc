@@ -11,7 +11,7 @@
 #include "coordinator/openai/generation_request.h"
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace json = boost::json;
@@ -155,4 +155,4 @@ ApiResult<ExitField> ParseExitField(const json::value* value, const ApiLimits& l
   return field;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -6,7 +6,7 @@
 
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 const boost::json::value* FieldReader::Find(std::string_view key) const {
   const boost::json::value* value = object_.if_contains(key);
@@ -80,4 +80,4 @@ void FieldReader::Fail(std::string_view key, std::string message, std::string co
   if (!error_) error_ = BadRequest(prefix_ + std::string(key), std::move(message), std::move(code));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

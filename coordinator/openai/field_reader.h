@@ -11,7 +11,7 @@
 
 #include "coordinator/openai/api_error.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // The object outlives it. A field that is null counts as absent.
 class FieldReader {
@@ -41,4 +41,4 @@ class FieldReader {
   std::optional<ApiError> error_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

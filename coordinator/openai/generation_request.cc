@@ -13,7 +13,7 @@
 #include "coordinator/openai/request_fields.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace json = boost::json;
@@ -99,12 +99,12 @@ void CheckUserAndMetadata(FieldReader* fields) {
                         fmt::format("'metadata' has {} pairs, at most {}", pairs->size(), kMaxPairs));
   }
   for (const auto& [key, text] : *pairs) {
-    if (CountCharacters(key) > kMaxKey) {
+    if (text::CountCharacters(key) > kMaxKey) {
       fields->Fail(
           "metadata",
           fmt::format("the key '{}' of 'metadata' has {} characters, it must have at most {} characters",
-                      Excerpt(key), CountCharacters(key), kMaxKey));
-    } else if (!text.is_string() || CountCharacters(text.get_string()) > kMaxValue) {
+                      Excerpt(key), text::CountCharacters(key), kMaxKey));
+    } else if (!text.is_string() || text::CountCharacters(text.get_string()) > kMaxValue) {
       fields->Fail("metadata",
                    fmt::format("the value {} in 'metadata' must be a string of at most {} characters",
                                JsonExcerpt(text), kMaxValue));
@@ -218,4 +218,4 @@ ApiResult<GenerationRequest> ParseChatRequest(const json::object& body, const Ap
   return request;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -20,7 +20,7 @@
 #include "request/sampling.h"
 #include "text/chat_rendering.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // What is asked of the model is checked against these.
 struct ApiLimits {
@@ -28,7 +28,7 @@ struct ApiLimits {
   std::vector<int> exit_layers;                    // exits are possible after so many layers
   std::set<ExitArtefact> artefacts;                // that were fitted for the exits
   ExitSetting default_exit;                        // where a request says nothing
-  std::vector<Certificate> certificates;           // that hold for what is served
+  std::vector<certify::Certificate> certificates;  // that hold for what is served
   std::map<std::string, std::string> uncertified;  // certificates and families that do not, and why
   std::string default_certificate;                 // where a request says nothing; "": default_exit
   int vocab_size = 0;
@@ -44,7 +44,7 @@ struct GenerationRequest {
   std::string model;
   std::vector<PromptInput> prompts;    // completions
   boost::json::array messages;         // chat: objects with role and content (text)
-  ChatOptions rendering;               // chat: how the messages become a text
+  text::ChatOptions rendering;         // chat: how the messages become a text
   int n = 1;                           // answers to each prompt
   int best_of = 1;                     // that are generated for each prompt, of which the n best are shown
   bool echo = false;                   // the prompt comes before the answer
@@ -98,4 +98,4 @@ ApiResult<boost::json::array> ParseMessages(const boost::json::value* value);
 // A prompt: a string, token ids, or a list of either.
 ApiResult<std::vector<PromptInput>> ParsePrompts(const boost::json::value* value, int vocab_size);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -8,7 +8,7 @@
 
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::ElementsAre;
@@ -341,4 +341,4 @@ TEST(ParseExit, WhatIsWrongIsNamed) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace json = boost::json;
@@ -48,9 +48,9 @@ std::string WriteJson(const json::value& value) {
 }
 
 std::string Excerpt(std::string_view text) {
-  if (text.size() <= kExcerptBytes) return ReplaceIllFormed(text);
+  if (text.size() <= kExcerptBytes) return text::ReplaceIllFormed(text);
   std::string shown;
-  AppendWellFormed(text.substr(0, kExcerptBytes), &shown);
+  text::AppendWellFormed(text.substr(0, kExcerptBytes), &shown);
   return shown + "...";
 }
 
@@ -75,4 +75,4 @@ Result<json::object> ParseRequestJson(std::string_view text) {
   return std::move(value.get_object());
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Numbers in their shortest decimal form; what is not finite (JSON has no such number) as null.
 std::string WriteJson(const boost::json::value& value);
@@ -19,4 +19,4 @@ std::string JsonExcerpt(const boost::json::value& value);
 // A request's body: one JSON object, at most 32 levels deep. InvalidArgument says where it is wrong.
 Result<boost::json::object> ParseRequestJson(std::string_view text);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -6,7 +6,7 @@
 #include <boost/json.hpp>
 #include <limits>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 TEST(WriteJson, ReadsAndWrites) {
@@ -23,4 +23,4 @@ TEST(WriteJson, ReadsAndWrites) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -3,8 +3,8 @@
 
 #include <string_view>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 extern const std::string_view kOpenApiDocument;
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -7,7 +7,7 @@
 
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace json = boost::json;
@@ -273,4 +273,4 @@ void RefusePeerFields(std::span<const PeerField> known, FieldReader* fields) {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

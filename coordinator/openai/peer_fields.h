@@ -7,7 +7,7 @@
 
 #include "coordinator/openai/field_reader.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct PeerField {
   std::string_view name;
@@ -32,4 +32,4 @@ std::span<const PeerField> MessagePeerFields();
 // Fails for the first field of the list that asks for something.
 void RefusePeerFields(std::span<const PeerField> known, FieldReader* fields);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

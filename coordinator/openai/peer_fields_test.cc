@@ -10,7 +10,7 @@
 #include "coordinator/openai/generation_request.h"
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace json = boost::json;
@@ -153,4 +153,4 @@ TEST(PeerFields, WhatAsksForSomethingIsRefusedWithItsValueAndPeer) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -7,7 +7,7 @@
 #include "coordinator/openai/json_text.h"
 #include "coordinator/openai/peer_fields.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace json = boost::json;
@@ -143,4 +143,4 @@ ApiResult<json::array> ParseMessages(const json::value* value) {
   return messages;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -7,7 +7,7 @@
 #include "coordinator/openai/field_reader.h"
 #include "coordinator/openai/generation_request.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // How tokens are drawn. After max_tokens, which min_tokens is compared with.
 void ReadSampling(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request);
@@ -21,4 +21,4 @@ void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std:
 // ApplyDefaultCertificate on.
 void TryDefaultCertificate(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -9,7 +9,7 @@
 
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::ElementsAre;
@@ -115,4 +115,4 @@ TEST(ParseCompletion, WhatIsWrongAndWhatWouldBeRightIsSaid) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

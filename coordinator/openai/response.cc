@@ -9,7 +9,7 @@
 #include "coordinator/openai/json_text.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace json = boost::json;
@@ -20,7 +20,8 @@ double Shortest(float value) { return std::stod(fmt::format("{}", value)); }
 json::value ChatToken(const std::string& piece, float logprob) {
   json::array bytes;
   for (const char byte : piece) bytes.emplace_back(static_cast<unsigned char>(byte));
-  return json::object{{"token", ReplaceIllFormed(piece)}, {"logprob", Shortest(logprob)}, {"bytes", bytes}};
+  return json::object{
+      {"token", text::ReplaceIllFormed(piece)}, {"logprob", Shortest(logprob)}, {"bytes", bytes}};
 }
 
 json::value ChatLogprobs(const std::vector<TokenLogprob>& tokens) {
@@ -39,15 +40,15 @@ json::value ChatLogprobs(const std::vector<TokenLogprob>& tokens) {
 json::value CompletionTop(const TokenLogprob& token) {
   if (!token.logprob) return nullptr;
   json::object top;
-  for (const auto& [piece, logprob] : token.top) top[ReplaceIllFormed(piece)] = Shortest(logprob);
-  top.emplace(ReplaceIllFormed(token.piece), Shortest(*token.logprob));
+  for (const auto& [piece, logprob] : token.top) top[text::ReplaceIllFormed(piece)] = Shortest(logprob);
+  top.emplace(text::ReplaceIllFormed(token.piece), Shortest(*token.logprob));
   return top;
 }
 
 json::value CompletionLogprobs(const std::vector<TokenLogprob>& tokens) {
   json::array texts, logprobs, tops, offsets;
   for (const TokenLogprob& token : tokens) {
-    texts.emplace_back(ReplaceIllFormed(token.piece));
+    texts.emplace_back(text::ReplaceIllFormed(token.piece));
     logprobs.push_back(token.logprob ? json::value(Shortest(*token.logprob)) : json::value(nullptr));
     tops.push_back(CompletionTop(token));
     offsets.emplace_back(token.text_offset);
@@ -156,4 +157,4 @@ std::string UsageChunkBody(const ResponseShape& shape, const Usage& usage) {
 
 std::string ServerSentEvent(std::string_view data) { return fmt::format("data: {}\n\n", data); }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -11,7 +11,7 @@
 
 #include "request/exit_setting.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // One token as the lists of log-probabilities show it. Pieces are bytes: they may end inside a character.
 struct TokenLogprob {
@@ -62,4 +62,4 @@ std::string UsageChunkBody(const ResponseShape& shape, const Usage& usage);
 // "data: ...\n\n"
 std::string ServerSentEvent(std::string_view data);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

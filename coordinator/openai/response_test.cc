@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 ResponseShape Shape(bool chat) {
@@ -113,4 +113,4 @@ TEST(Response, UsageInEveryChunkWhereWanted) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -11,7 +11,7 @@
 #include "coordinator/openai/request_fields.h"
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace json = boost::json;
@@ -52,7 +52,7 @@ void ReadBadWords(FieldReader* fields, GenerationRequest* request) {
     const std::string_view word = element.is_string() ? std::string_view(element.get_string()) : "";
     // As vLLM has it, a word is looked for with and without a space before it.
     const size_t begin = word.find_first_not_of(" \t\r\n\f\v");
-    if (begin == std::string_view::npos || CountCharacters(word) > kMaxBadWordCharacters) {
+    if (begin == std::string_view::npos || text::CountCharacters(word) > kMaxBadWordCharacters) {
       return fields->Fail(
           "bad_words",
           fmt::format("{} of 'bad_words' must be a string of 1 to {} characters, not of blanks alone",
@@ -107,10 +107,10 @@ void ReadStopStrings(FieldReader* fields, const ApiLimits& limits, GenerationReq
     if (!element.is_string() || element.get_string().empty()) {
       return fields->FailAs("stop", *value, "a string or a list of strings, none of them empty");
     }
-    if (CountCharacters(element.get_string()) > limits.max_stop_characters) {
-      return fields->Fail("stop",
-                          fmt::format("{} of 'stop' has {} characters, at most {}", JsonExcerpt(element),
-                                      CountCharacters(element.get_string()), limits.max_stop_characters));
+    if (text::CountCharacters(element.get_string()) > limits.max_stop_characters) {
+      return fields->Fail(
+          "stop", fmt::format("{} of 'stop' has {} characters, at most {}", JsonExcerpt(element),
+                              text::CountCharacters(element.get_string()), limits.max_stop_characters));
     }
     request->stop.emplace_back(element.get_string());
   }
@@ -151,4 +151,4 @@ void ReadStop(FieldReader* fields, const ApiLimits& limits, GenerationRequest* r
   request->ignore_eos = fields->Bool("ignore_eos", false);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -23,7 +23,7 @@ extern "C" {  // glibc 2.36 forgot it
 #include "base/check.h"
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace asio = boost::asio;
@@ -210,4 +210,4 @@ void KillOrphans(const std::vector<int>& keep) {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct ChildHandlers {
   std::function<void(const std::string& line)> on_line;  // of its output and errors; long lines are cut
@@ -38,4 +38,4 @@ void AdoptOrphans();
 // Kills and reaps every child of this process that is not in `keep`.
 void KillOrphans(const std::vector<int>& keep);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -4,7 +4,7 @@
 
 #include "transport/listen_addresses.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 std::vector<std::string> MpirunCommand(const MpirunOptions& options, uint32_t pipeline, uint64_t epoch) {
   std::vector<std::string> args = {options.mpirun, "-n", std::to_string(options.stages)};
@@ -34,10 +34,11 @@ std::vector<std::string> MpirunCommand(const MpirunOptions& options, uint32_t pi
   // By name: the secret itself stands on no command line.
   args.insert(args.end(), {"-x", "EXEUNT_SECRET"});
   args.insert(args.end(), options.extra_args.begin(), options.extra_args.end());
-  args.insert(args.end(), {options.worker_binary, "--coordinator",
-                           fmt::format("{}:{}", BracketedHost(options.control_host), options.control_port),
-                           "--pipeline", std::to_string(pipeline), "--epoch", std::to_string(epoch)});
+  args.insert(args.end(),
+              {options.worker_binary, "--coordinator",
+               fmt::format("{}:{}", transport::BracketedHost(options.control_host), options.control_port),
+               "--pipeline", std::to_string(pipeline), "--epoch", std::to_string(epoch)});
   return args;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct MpirunOptions {
   std::string mpirun = "mpirun";
@@ -20,4 +20,4 @@ struct MpirunOptions {
 
 std::vector<std::string> MpirunCommand(const MpirunOptions& options, uint32_t pipeline, uint64_t epoch);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

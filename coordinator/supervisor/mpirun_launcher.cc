@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 MpirunLauncher::MpirunLauncher(boost::asio::io_context* io, MpirunOptions options, std::string secret,
                                Duration kill_after)
@@ -53,4 +53,4 @@ void MpirunLauncher::OnExit(const Key& key, const std::string& status) {
   on_exit(key.first, key.second, status);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

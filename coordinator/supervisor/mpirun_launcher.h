@@ -12,7 +12,7 @@
 #include "coordinator/supervisor/child_process.h"
 #include "coordinator/supervisor/mpirun_command.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // One thread: the io_context's, which outlives it. A job that was told to end gets SIGTERM, then SIGKILL
 // after `kill_after` (mpirun itself takes about 2 s to end its ranks). Ranks that outlive their mpirun are
@@ -43,4 +43,4 @@ class MpirunLauncher : public JobLauncher {
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // expires with it
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

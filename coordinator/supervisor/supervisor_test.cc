@@ -11,7 +11,7 @@
 #include "coordinator/supervisor/child_process.h"
 #include "coordinator/supervisor/mpirun_launcher.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using testing::Contains;
@@ -154,4 +154,4 @@ TEST_F(SupervisorTest, AJobThatCannotStartExits) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -8,7 +8,7 @@
 #include "request/exit_setting.h"
 #include "transport/control_asio_client.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 using std::chrono::milliseconds;
@@ -27,13 +27,13 @@ class FakeRanks {
 
   bool Connect(uint32_t pipeline, uint64_t epoch, uint16_t port) {
     for (uint32_t rank = 0; rank < options_.stages; ++rank) {
-      ControlClientOptions client;
+      transport::ControlClientOptions client;
       client.host = "127.0.0.1";
       client.port = port;
       client.id = {pipeline, epoch, rank};
       client.ranks = options_.stages;
       client.secret = options_.secret;
-      auto channel = ConnectControl(client);
+      auto channel = transport::ConnectControl(client);
       if (!channel) return false;
       channels_.push_back(std::move(*channel));
     }
@@ -168,7 +168,7 @@ class FakeRanks {
 
   const FakeClusterOptions& options_;
   FakeCluster* cluster_;
-  std::vector<std::unique_ptr<ControlChannel>> channels_;
+  std::vector<std::unique_ptr<transport::ControlChannel>> channels_;
   std::map<uint64_t, FakeSequence> open_;
   bool ready_ = false;
 };
@@ -224,4 +224,4 @@ void FakeCluster::Crash() {
   for (auto& job : jobs_) job->stop = "signal 9";
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -15,7 +15,7 @@
 #include "coordinator/driver/job_launcher.h"
 #include "transport/control.pb.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct FakeClusterOptions {
   uint32_t stages = 2;
@@ -62,4 +62,4 @@ class FakeCluster : public JobLauncher {
   std::vector<std::unique_ptr<Job>> jobs_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

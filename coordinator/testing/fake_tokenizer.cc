@@ -2,12 +2,12 @@
 
 #include "text/utf8.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
-class FakeTokenizer : public Tokenizer {
+class FakeTokenizer : public text::Tokenizer {
  public:
-  explicit FakeTokenizer(ChatTemplateText chat_template) : chat_template_(std::move(chat_template)) {}
+  explicit FakeTokenizer(text::ChatTemplateText chat_template) : chat_template_(std::move(chat_template)) {}
   std::vector<int32_t> Encode(std::string_view text, bool /*add_special*/,
                               bool parse_special) const override {
     std::vector<int32_t> tokens;
@@ -23,34 +23,34 @@ class FakeTokenizer : public Tokenizer {
     if (token == kFakeBegin) return render_special ? std::string(kBegin) : "";
     return token < 0 || token > 257 ? "" : std::string(1, static_cast<char>(token));
   }
-  std::string NextPiece(int32_t token, bool render_special, DecodeState* /*state*/) const override {
+  std::string NextPiece(int32_t token, bool render_special, text::DecodeState* /*state*/) const override {
     return Piece(token, render_special);
   }
   std::string Decode(const std::vector<int32_t>& tokens, bool render_special) const override {
     std::string bytes;
     for (const int32_t token : tokens) bytes += Piece(token, render_special);
-    return ReplaceIllFormed(bytes);
+    return text::ReplaceIllFormed(bytes);
   }
   int vocab_size() const override { return 258; }
   int32_t bos() const override { return kFakeBegin; }
   const std::vector<int32_t>& end_tokens() const override { return end_tokens_; }
   int32_t Find(std::string_view text) const override { return text == "<|end|>" ? kFakeEnd : -1; }
-  const SpecialTokens& special_tokens() const override { return special_tokens_; }
+  const text::SpecialTokens& special_tokens() const override { return special_tokens_; }
   const std::vector<std::string>& warnings() const override { return warnings_; }
-  const ChatTemplateText& chat_template() const override { return chat_template_; }
+  const text::ChatTemplateText& chat_template() const override { return chat_template_; }
 
  private:
   static constexpr std::string_view kBegin = "<|begin|>";
   const std::vector<int32_t> end_tokens_ = {kFakeEnd};
-  const SpecialTokens special_tokens_ = {
+  const text::SpecialTokens special_tokens_ = {
       .named = {{"bos_token", std::string(kBegin)}, {"eos_token", "<|end|>"}}, .additional = {}};
   const std::vector<std::string> warnings_ = {};
-  const ChatTemplateText chat_template_;
+  const text::ChatTemplateText chat_template_;
 };
 
 }  // namespace
 
-ChatTemplateText FakeChatTemplate() {
+text::ChatTemplateText FakeChatTemplate() {
   return {.text =
               "{% for message in messages %}{{ bos_token + message['role'] + ':' + message['content'] }}\n{% "
               "endfor %}"
@@ -59,8 +59,8 @@ ChatTemplateText FakeChatTemplate() {
           .problem = ""};
 }
 
-std::shared_ptr<const Tokenizer> MakeFakeTokenizer(ChatTemplateText chat_template) {
+std::shared_ptr<const text::Tokenizer> MakeFakeTokenizer(text::ChatTemplateText chat_template) {
   return std::make_shared<FakeTokenizer>(std::move(chat_template));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

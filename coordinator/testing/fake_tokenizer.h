@@ -5,13 +5,14 @@
 
 #include "text/tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 inline constexpr int32_t kFakeEnd = 256;
 inline constexpr int32_t kFakeBegin = 257;
 
 // Each message as "<|begin|>role:content" and a newline, then "assistant:".
-ChatTemplateText FakeChatTemplate();
-std::shared_ptr<const Tokenizer> MakeFakeTokenizer(ChatTemplateText chat_template = FakeChatTemplate());
+text::ChatTemplateText FakeChatTemplate();
+std::shared_ptr<const text::Tokenizer> MakeFakeTokenizer(
+    text::ChatTemplateText chat_template = FakeChatTemplate());
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

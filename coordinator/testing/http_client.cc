@@ -12,7 +12,7 @@
 
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 namespace asio = boost::asio;
 
@@ -151,4 +151,4 @@ HttpReply Fetch(uint16_t port, const std::string& method, const std::string& pat
   return client.ReadReply();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct HttpReply {
   int status = 0;
@@ -56,4 +56,4 @@ class HttpClient {
 HttpReply Fetch(uint16_t port, const std::string& method, const std::string& path,
                 const std::string& body = "");
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

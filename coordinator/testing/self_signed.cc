@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 template <typename T, void (*kFree)(T*)>
@@ -52,4 +52,4 @@ SelfSigned MakeSelfSigned() {
           })};
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

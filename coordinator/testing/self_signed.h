@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct SelfSigned {
   std::string certificate_pem;
@@ -13,4 +13,4 @@ struct SelfSigned {
 // Of a fresh P-256 key, for localhost and 127.0.0.1, valid for a day.
 SelfSigned MakeSelfSigned();
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

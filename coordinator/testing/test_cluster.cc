@@ -5,7 +5,7 @@
 
 #include "transport/control_server.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 CoreConfig TestCoreConfig() {
   CoreConfig core;
@@ -26,7 +26,7 @@ FakeClusterOptions TestClusterOptions() {
   return cluster;
 }
 
-ServedModel FakeModel(uint32_t context_length, const ChatTemplateText& chat_template) {
+ServedModel FakeModel(uint32_t context_length, const text::ChatTemplateText& chat_template) {
   ServedModel model;
   model.id = "fake";
   model.context_length = context_length;
@@ -43,7 +43,7 @@ TestCluster::TestCluster(const CoreConfig& core, const FakeClusterOptions& clust
     : request_metrics_(&registry_, core.plan),
       stage_metrics_(&registry_, core.pipelines, core.plan),
       workers_(&io_, cluster) {
-  ControlServerOptions control;
+  transport::ControlServerOptions control;
   control.host = "127.0.0.1";
   control.secret = cluster.secret;
   driver_ = Driver::Make(core, control,
@@ -64,4 +64,4 @@ bool TestCluster::RunUntil(const std::function<bool()>& holds) {
   return true;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -12,12 +12,13 @@
 #include "coordinator/testing/fake_cluster.h"
 #include "coordinator/testing/fake_tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 // Two stages of 15 layers, exits after 12 and 21, a context of 500 tokens.
 CoreConfig TestCoreConfig();
 FakeClusterOptions TestClusterOptions();
-ServedModel FakeModel(uint32_t context_length, const ChatTemplateText& chat_template = FakeChatTemplate());
+ServedModel FakeModel(uint32_t context_length,
+                      const text::ChatTemplateText& chat_template = FakeChatTemplate());
 
 // Whoever runs io(), runs the driver.
 class TestCluster {
@@ -43,4 +44,4 @@ class TestCluster {
   std::unique_ptr<Driver> driver_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

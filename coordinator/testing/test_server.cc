@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "coordinator/openai/json_text.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 TestServerOptions::TestServerOptions() : core(TestCoreConfig()), cluster(TestClusterOptions()) {
   http.host = "127.0.0.1";
   http.port = 0;
@@ -69,4 +69,4 @@ HttpReply Complete(const TestServer& server, const std::string& fields) {
                fmt::format(R"({{"model":"fake","prompt":"Hello",{}}})", fields));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

@@ -10,20 +10,20 @@
 #include "coordinator/testing/http_client.h"
 #include "coordinator/testing/test_cluster.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 struct TestServerOptions {
   CoreConfig core;
   HttpServerOptions http;
   FakeClusterOptions cluster;
-  std::vector<Certificate> certificates;
+  std::vector<certify::Certificate> certificates;
   std::string default_certificate;
   AuditOptions audits;
   ApiKeys keys;
   Duration stream_comment_interval{0};
   int max_requests = 0;
   uint32_t max_prompt_tokens = 0;
-  ChatTemplateText chat_template = FakeChatTemplate();
+  text::ChatTemplateText chat_template = FakeChatTemplate();
   bool wait_ready = true;
   TestServerOptions();
 };
@@ -53,4 +53,4 @@ class TestServer {
 // A completion of "Hello"; further fields of the body, at least one.
 HttpReply Complete(const TestServer& server, const std::string& fields);
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

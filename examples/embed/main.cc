@@ -8,9 +8,9 @@
 
 static exeunt::Status Run(const char* path, const char* prompt, const char* threshold) {
   ASSIGN_OR_RETURN(const auto source, exeunt::ModelSource::Open(path));
-  ASSIGN_OR_RETURN(const auto tokenizer, exeunt::OpenTokenizer(*source));
+  ASSIGN_OR_RETURN(const auto tokenizer, exeunt::text::OpenTokenizer(*source));
   const exeunt::ModelConfig& model = source->config();
-  exeunt::SequenceSpec spec{{.prompt = tokenizer->Encode(prompt, true, true), .max_tokens = 48}, 1};
+  exeunt::worker::SequenceSpec spec{{.prompt = tokenizer->Encode(prompt, true, true), .max_tokens = 48}, 1};
   spec.sampling.temperature = 0.0F;  // greedy
   spec.end_tokens = tokenizer->end_tokens();
   if (threshold) {
@@ -19,11 +19,11 @@ static exeunt::Status Run(const char* path, const char* prompt, const char* thre
   }
 
   const int middle = model.n_layers / 2;
-  exeunt::LocalPipelineOptions options{.split = {{0, middle}, {middle, model.n_layers}}};
+  exeunt::worker::LocalPipelineOptions options{.split = {{0, middle}, {middle, model.n_layers}}};
   ASSIGN_OR_RETURN(options.exit_layers, exeunt::ParseExitLayers("auto", model.n_layers));
-  ASSIGN_OR_RETURN(const auto pipeline, exeunt::LocalPipeline::Create(source, options, [](float) {}));
-  exeunt::Detokenizer text(tokenizer, /*render_special=*/false, /*continues=*/true);
-  RETURN_IF_ERROR(pipeline->Generate(spec, [&](const exeunt::TokenOut& t) {
+  ASSIGN_OR_RETURN(const auto pipeline, exeunt::worker::LocalPipeline::Create(source, options, [](float) {}));
+  exeunt::text::Detokenizer text(tokenizer, /*render_special=*/false, /*continues=*/true);
+  RETURN_IF_ERROR(pipeline->Generate(spec, [&](const exeunt::worker::TokenOut& t) {
     if (!spec.IsEnd(t.token)) std::fputs(text.Push(t.token).c_str(), stdout);
   }));
   std::puts(text.Flush().c_str());

@@ -5,7 +5,7 @@
 
 #include "fit/affine_map.h"
 
-namespace exeunt {
+namespace exeunt::fit {
 
 inline RowMajorMatrix RandomMatrix(int rows, int columns, uint64_t seed) {
   std::mt19937_64 rng(seed);
@@ -15,4 +15,4 @@ inline RowMajorMatrix RandomMatrix(int rows, int columns, uint64_t seed) {
   return m;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::fit

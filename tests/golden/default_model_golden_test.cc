@@ -73,26 +73,26 @@ void ExpectLogits(const Golden& golden, Weights weights, const AdapterOptions& a
 // Greedy tokens by sequence of the golden, all of its first `count` at once through a pipeline of one stage.
 std::map<uint64_t, std::vector<int32_t>> Generate(const Golden& golden, size_t count, Weights weights) {
   const auto source = DefaultModel(golden.model);
-  LocalPipelineOptions options;
+  worker::LocalPipelineOptions options;
   options.split = EvenSplit(source->config().n_layers, 1);
   options.backend = MakeCpuBackend({.dequantise = weights == Weights::kF32});
-  auto pipeline = LocalPipeline::Create(source, options, [](float) {});
+  auto pipeline = worker::LocalPipeline::Create(source, options, [](float) {});
   CHECK_MSG(pipeline.has_value(), "{}", pipeline.error().message);
-  AdmitSequences admit;
+  worker::AdmitSequences admit;
   for (size_t i = 0; i < count; ++i) {
-    SequenceSpec spec;
+    worker::SequenceSpec spec;
     spec.sequence = i;
     spec.prompt = golden.sequences[i].tokens;
     spec.max_tokens = kGenerated;
     spec.sampling.temperature = 0.0F;
     admit.specs.push_back(std::move(spec));
   }
-  StageOutputs out;
+  worker::StageOutputs out;
   (*pipeline)->Turn({std::move(admit)}, &out);
   (*pipeline)->RunUntilIdle(&out);
   CHECK_MSG(out.Health().has_value(), "{}", out.Health().error().message);
   std::map<uint64_t, std::vector<int32_t>> tokens;
-  for (const TokenOut& token : out.tokens) tokens[token.sequence].push_back(token.token);
+  for (const worker::TokenOut& token : out.tokens) tokens[token.sequence].push_back(token.token);
   return tokens;
 }
 

@@ -40,10 +40,11 @@ constexpr size_t kSequences = 8;
 constexpr int kTokens = 240;
 constexpr int kStretches = 8;
 
-std::vector<SequenceSpec> Requests(uint64_t first, size_t count, const ExitSetting& exit, int max_tokens) {
-  std::vector<SequenceSpec> requests;
+std::vector<worker::SequenceSpec> Requests(uint64_t first, size_t count, const ExitSetting& exit,
+                                           int max_tokens) {
+  std::vector<worker::SequenceSpec> requests;
   for (uint64_t i = first; i < first + count; ++i) {
-    SequenceSpec spec;
+    worker::SequenceSpec spec;
     spec.sequence = i;
     for (uint64_t p = 0; p < 60; ++p) spec.prompt.push_back(static_cast<int32_t>((i * 31 + p * 7) % 300));
     spec.max_tokens = max_tokens;
@@ -54,7 +55,7 @@ std::vector<SequenceSpec> Requests(uint64_t first, size_t count, const ExitSetti
   return requests;
 }
 
-uint64_t Fills(LocalPipeline* pipeline) {
+uint64_t Fills(worker::LocalPipeline* pipeline) {
   uint64_t fills = 0;
   for (int rank = 0; rank < pipeline->stages(); ++rank) {
     fills += pipeline->runner(rank).stage().counters().fill_rows;
@@ -69,7 +70,7 @@ struct Counted {
 };
 
 // Turns until so many tokens have come; the reports to the user keep their memory.
-Counted Generate(LocalPipeline* pipeline, size_t tokens, StageOutputs* out) {
+Counted Generate(worker::LocalPipeline* pipeline, size_t tokens, worker::StageOutputs* out) {
   Counted counted;
   const uint64_t fills = Fills(pipeline);
   counting = true;
@@ -77,7 +78,7 @@ Counted Generate(LocalPipeline* pipeline, size_t tokens, StageOutputs* out) {
     pipeline->Turn({}, out);
     CHECK(!out->failed);
     made += out->tokens.size();
-    for (const TokenOut& t : out->tokens) counted.exits += t.exit_layer < 30 ? 1 : 0;
+    for (const worker::TokenOut& t : out->tokens) counted.exits += t.exit_layer < 30 ? 1 : 0;
     out->tokens.clear();
   }
   counting = false;
@@ -89,19 +90,19 @@ Counted Generate(LocalPipeline* pipeline, size_t tokens, StageOutputs* out) {
 // Of a stretch of decode steps. How many frames pile up is a matter of timing, so a buffer may still grow
 // late; what allocates step by step does so in every stretch, and the last one is returned.
 Counted CountSteadySteps(int stages, const ExitSetting& exit) {
-  LocalPipelineOptions options;
+  worker::LocalPipelineOptions options;
   options.split = EvenSplit(30, stages);
   options.exit_layers = {6, 10, 20};
-  auto created = LocalPipeline::Create(RandomModel(TinyThirty(DType::kQ4_1)), options, [](float) {});
+  auto created = worker::LocalPipeline::Create(RandomModel(TinyThirty(DType::kQ4_1)), options, [](float) {});
   CHECK(created.has_value());
-  LocalPipeline& pipeline = **created;
+  worker::LocalPipeline& pipeline = **created;
   // Prompts and four times the load: buffers have been about as large as they get.
-  StageOutputs out;
-  pipeline.Turn({AdmitSequences{Requests(1, 4 * kSequences, exit, 30)}}, &out);
+  worker::StageOutputs out;
+  pipeline.Turn({worker::AdmitSequences{Requests(1, 4 * kSequences, exit, 30)}}, &out);
   pipeline.RunUntilIdle(&out);
   CHECK(!out.failed);
   out = {};
-  pipeline.Turn({AdmitSequences{Requests(101, kSequences, exit, kTokens)}}, &out);
+  pipeline.Turn({worker::AdmitSequences{Requests(101, kSequences, exit, kTokens)}}, &out);
   Generate(&pipeline, kSequences * kTokens / 4, &out);
   Counted counted;
   for (int stretch = 0; stretch < kStretches; ++stretch) {

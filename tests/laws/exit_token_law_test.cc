@@ -56,8 +56,8 @@ class ExitTokenLaw : public testing::TestWithParam<ExitMeasure> {
   }
   ~ExitTokenLaw() override { std::filesystem::remove_all(directory_); }
 
-  LocalPipelineOptions Options(std::vector<LayerSpan> split) const {
-    LocalPipelineOptions options;
+  worker::LocalPipelineOptions Options(std::vector<LayerSpan> split) const {
+    worker::LocalPipelineOptions options;
     options.split = std::move(split);
     options.exit_layers = kExits;
     options.exits_directory = directory_.string();
@@ -65,11 +65,11 @@ class ExitTokenLaw : public testing::TestWithParam<ExitMeasure> {
     return options;
   }
 
-  std::vector<SequenceSpec> Requests(bool sampled) const {
+  std::vector<worker::SequenceSpec> Requests(bool sampled) const {
     RequestMix mix{.count = 8, .seed = 3, .sampled = sampled};
     mix.exit = {.mode = ExitMode::kPropagate, .measure = GetParam(), .threshold = 0.05F, .min_layer = 8};
     auto requests = MakeRequests(mix, 300);
-    for (SequenceSpec& spec : requests) spec.want_logits = false;  // else the head itself is asked
+    for (worker::SequenceSpec& spec : requests) spec.want_logits = false;  // else the head itself is asked
     return requests;
   }
 
@@ -96,7 +96,7 @@ TEST_P(ExitTokenLaw, AnySplitThreadCountBatchAndInstructionSetGiveTheSameTokens)
     for (const int stages : {2, 3}) {
       EXPECT_EQ(RunLaw(model_, Options(EvenSplit(30, stages)), requests).generated, want.generated);
     }
-    LocalPipelineOptions options = Options(EvenSplit(30, 2));
+    worker::LocalPipelineOptions options = Options(EvenSplit(30, 2));
     options.threads = 3;
     EXPECT_EQ(RunLaw(model_, options, requests, {.staggered = true}).generated, want.generated);
     options.max_batch_rows = 1;
@@ -113,7 +113,7 @@ TEST_P(ExitTokenLaw, AnySplitThreadCountBatchAndInstructionSetGiveTheSameTokens)
 TEST_P(ExitTokenLaw, WhereProbabilitiesAreAskedForTheHeadItselfIsRun) {
   auto requests = Requests(false);
   const LawRun preview = RunLaw(model_, Options(EvenSplit(30, 2)), requests);
-  for (SequenceSpec& spec : requests) spec.want_logits = true;
+  for (worker::SequenceSpec& spec : requests) spec.want_logits = true;
   const LawRun head = RunLaw(model_, Options(EvenSplit(30, 2)), requests);
   size_t first_equal = 0;
   for (const auto& [id, tokens] : head.generated) {
@@ -130,7 +130,7 @@ TEST_P(ExitTokenLaw, AdjustedLogitsAreThoseOfTheWholeHead) {
   auto requests = Requests(false);
   const LawRun plain = RunLaw(model_, Options(EvenSplit(30, 2)), requests);
   constexpr int32_t kForced = 299;  // no candidate
-  for (SequenceSpec& spec : requests) spec.sampling.logit_bias = {{kForced, 1000.0F}};
+  for (worker::SequenceSpec& spec : requests) spec.sampling.logit_bias = {{kForced, 1000.0F}};
   const LawRun forced = RunLaw(model_, Options(EvenSplit(30, 2)), requests);
   EXPECT_EQ(RunLaw(model_, Options(EvenSplit(30, 3)), requests).generated, forced.generated);
   EXPECT_GT(ByLayer(forced).size(), 2U);

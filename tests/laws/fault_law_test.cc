@@ -26,14 +26,14 @@ struct FaultRun {
 };
 
 // Requests, some of which share the first pages of an earlier one's prompt, retain theirs, are scored, or leave early.
-std::vector<SequenceSpec> Requests(uint64_t seed) {
+std::vector<worker::SequenceSpec> Requests(uint64_t seed) {
   std::mt19937_64 rng(seed);
   auto requests = MakeRequests({.count = 30, .seed = seed, .max_prompt = 100, .max_tokens = 6}, kVocabulary);
   for (size_t i = 0; i < requests.size(); ++i) {
-    SequenceSpec& spec = requests[i];
+    worker::SequenceSpec& spec = requests[i];
     if (rng() % 2 == 0) spec.exit = ForcedExits({{6, 0.3F}, {15, 0.3F}});
     if (i > 0 && rng() % 2 == 0) {
-      const SequenceSpec& source = requests[rng() % i];
+      const worker::SequenceSpec& source = requests[rng() % i];
       const int shared =
           (std::min(source.prompt_tokens(), spec.prompt_tokens()) - 1) / kPageTokens * kPageTokens;
       if (shared > 0) {
@@ -50,45 +50,46 @@ std::vector<SequenceSpec> Requests(uint64_t seed) {
 }
 
 // What a coordinator does: it cancels what has failed, and evicts what is left behind when all stages have closed it.
-FaultRun RunFaulty(const LocalPipelineOptions& options, const std::vector<SequenceSpec>& requests,
-                   uint64_t seed) {
+FaultRun RunFaulty(const worker::LocalPipelineOptions& options,
+                   const std::vector<worker::SequenceSpec>& requests, uint64_t seed) {
   static const auto source = RandomModel(TinyThirty(DType::kQ4_1));
-  auto created = LocalPipeline::Create(source, options, [](float) {});
+  auto created = worker::LocalPipeline::Create(source, options, [](float) {});
   CHECK_MSG(created.has_value(), "{}", created.error().message);
-  LocalPipeline& pipeline = **created;
+  worker::LocalPipeline& pipeline = **created;
   std::mt19937_64 rng(seed);
   FaultRun run;
   std::map<uint64_t, int> closed;
   std::set<uint64_t> retained;
-  CancelSequences cancel;
+  worker::CancelSequences cancel;
   size_t next = 0;
   int turn = 0;
   for (; turn < kTurns; ++turn) {
-    std::vector<StageEvent> events;
+    std::vector<worker::StageEvent> events;
     if (!cancel.sequences.empty()) events.push_back(std::exchange(cancel, {}));
-    if (next < requests.size() && rng() % 3 == 0) events.push_back(AdmitSequences{{requests[next++]}});
-    StageOutputs out;
+    if (next < requests.size() && rng() % 3 == 0)
+      events.push_back(worker::AdmitSequences{{requests[next++]}});
+    worker::StageOutputs out;
     pipeline.Turn(std::move(events), &out);
     if (out.failed) {
       run.lost = out.failed;
       return run;
     }
-    for (const TokenOut& t : out.tokens) {
+    for (const worker::TokenOut& t : out.tokens) {
       EXPECT_FALSE(run.failed.contains(t.sequence) && options.split.size() == 1)
           << "a token after the failure";
       run.generated[t.sequence].push_back({t.token, t.exit_layer, 0});
     }
-    for (const SequenceFailedOut& f : out.failed_sequences) {
+    for (const worker::SequenceFailedOut& f : out.failed_sequences) {
       run.failed.emplace(f.sequence, f.reason);
       cancel.sequences.push_back(f.sequence);
     }
-    for (const SequenceFinishedOut& f : out.finished) {
+    for (const worker::SequenceFinishedOut& f : out.finished) {
       EXPECT_TRUE(run.finished.emplace(f.sequence, f.reason).second) << "finished twice";
       if (f.retained) retained.insert(f.sequence);
     }
     for (const uint64_t sequence : out.closed) ++closed[sequence];
     if (next < requests.size() || !cancel.sequences.empty() || !pipeline.Idle()) continue;
-    EvictPrefixes evict;
+    worker::EvictPrefixes evict;
     for (const uint64_t sequence : std::exchange(retained, {})) {
       EXPECT_EQ(closed[sequence], pipeline.stages());
       evict.sequences.push_back(sequence);
@@ -97,7 +98,7 @@ FaultRun RunFaulty(const LocalPipelineOptions& options, const std::vector<Sequen
     pipeline.Turn({std::move(evict)}, &out);
   }
   EXPECT_LT(turn, kTurns) << "the pipeline does not come to rest";
-  for (const SequenceSpec& request : requests) {
+  for (const worker::SequenceSpec& request : requests) {
     EXPECT_TRUE(run.finished.contains(request.sequence)) << request.sequence;
     EXPECT_EQ(closed[request.sequence], pipeline.stages()) << request.sequence;
   }
@@ -105,8 +106,8 @@ FaultRun RunFaulty(const LocalPipelineOptions& options, const std::vector<Sequen
   return run;
 }
 
-LocalPipelineOptions Options(int stages, std::function<OracleOptions(const StageBuild&)> oracle) {
-  LocalPipelineOptions options;
+worker::LocalPipelineOptions Options(int stages, std::function<OracleOptions(const StageBuild&)> oracle) {
+  worker::LocalPipelineOptions options;
   options.split = EvenSplit(30, stages);
   options.exit_layers = {6, 15};
   options.kv_pages = 400;
@@ -169,7 +170,7 @@ TEST(FaultLaw, JobsThatFailEndTheirRequestsAndNoOthers) {
 
 TEST(FaultLaw, StatesWithoutMemoryEndTheirRequests) {
   const auto requests = Requests(3);
-  LocalPipelineOptions options = Options(2, [](const StageBuild&) {
+  worker::LocalPipelineOptions options = Options(2, [](const StageBuild&) {
     OracleOptions small = Healthy(2);
     small.max_slots = 0;
     return small;

@@ -14,7 +14,7 @@ TEST(LateLaw, LateJobsAndCopiesChangeNothing) {
   const auto requests = MakeRequests(
       {.count = 24, .seed = 77, .sampled = true, .exit = ForcedExits({{6, 0.3F}, {15, 0.2F}, {20, 0.1F}})},
       300);
-  LocalPipelineOptions options;
+  worker::LocalPipelineOptions options;
   options.split = EvenSplit(30, 1);
   options.exit_layers = {6, 15, 20};
   options.kv_pages = 256;

@@ -40,11 +40,11 @@ std::shared_ptr<const ModelSource> RandomModel(const RandomModelSpec& spec) {
   return source.value();
 }
 
-std::vector<SequenceSpec> MakeRequests(const RequestMix& mix, int vocab_size) {
+std::vector<worker::SequenceSpec> MakeRequests(const RequestMix& mix, int vocab_size) {
   std::mt19937_64 rng(mix.seed);
-  std::vector<SequenceSpec> requests;
+  std::vector<worker::SequenceSpec> requests;
   for (int i = 0; i < mix.count; ++i) {
-    SequenceSpec spec;
+    worker::SequenceSpec spec;
     spec.sequence = static_cast<uint64_t>(i + 1);
     const auto prompt = 1 + rng() % static_cast<uint64_t>(mix.max_prompt);
     for (uint64_t p = 0; p < prompt; ++p) {
@@ -70,13 +70,13 @@ ExitSetting ForcedExits(std::vector<ForcedExit> exits) {
 
 namespace {
 
-void Collect(const StageOutputs& out, LawRun* run) {
-  for (const TokenOut& t : out.tokens) {
+void Collect(const worker::StageOutputs& out, LawRun* run) {
+  for (const worker::TokenOut& t : out.tokens) {
     auto& tokens = run->generated[t.sequence];
-    const GeneratedToken token{t.token, t.exit_layer, LogitsDigest(t.logits)};
+    const GeneratedToken token{t.token, t.exit_layer, worker::LogitsDigest(t.logits)};
     tokens.push_back(token);
   }
-  for (const SequenceFinishedOut& f : out.finished) {
+  for (const worker::SequenceFinishedOut& f : out.finished) {
     EXPECT_FALSE(run->finished.contains(f.sequence)) << "sequence " << f.sequence << " finished twice";
     run->finished[f.sequence] = f;
   }
@@ -86,21 +86,21 @@ void Collect(const StageOutputs& out, LawRun* run) {
 class LeftBehind {
  public:
   explicit LeftBehind(int stages) : stages_(stages) {}
-  void Hear(const StageOutputs& out, const LawRun& run) {
+  void Hear(const worker::StageOutputs& out, const LawRun& run) {
     for (const uint64_t sequence : out.closed) {
       if (++closed_[sequence] == stages_ && run.finished.at(sequence).retained)
         evictable_.push_back(sequence);
     }
   }
   // One of them, by `draw`; none where there is none.
-  EvictPrefixes TakeOne(uint64_t draw) {
+  worker::EvictPrefixes TakeOne(uint64_t draw) {
     if (evictable_.empty()) return {};
     std::swap(evictable_[draw % evictable_.size()], evictable_.back());
     const uint64_t sequence = evictable_.back();
     evictable_.pop_back();
     return {{sequence}};
   }
-  EvictPrefixes TakeAll() { return {std::exchange(evictable_, {})}; }
+  worker::EvictPrefixes TakeAll() { return {std::exchange(evictable_, {})}; }
 
  private:
   int stages_;
@@ -110,9 +110,9 @@ class LeftBehind {
 
 }  // namespace
 
-void CheckNothingLeaked(LocalPipeline* pipeline) {
+void CheckNothingLeaked(worker::LocalPipeline* pipeline) {
   for (int rank = 0; rank < pipeline->stages(); ++rank) {
-    const Stage& stage = pipeline->runner(rank).stage();
+    const worker::Stage& stage = pipeline->runner(rank).stage();
     EXPECT_EQ(stage.pages_used(), 0) << "KV pages at stage " << rank;
     EXPECT_EQ(stage.slots_used(), 0) << "state slots at stage " << rank;
     EXPECT_EQ(stage.backlog_rows(), 0) << "fills at stage " << rank;
@@ -128,18 +128,18 @@ std::unique_ptr<Executor> LawExecutor(std::unique_ptr<Executor> executor) {
   return std::make_unique<LateExecutor>(std::move(executor), seed++);
 }
 
-std::unique_ptr<LocalPipeline> LawPipeline(std::shared_ptr<const ModelSource> source,
-                                           LocalPipelineOptions options) {
+std::unique_ptr<worker::LocalPipeline> LawPipeline(std::shared_ptr<const ModelSource> source,
+                                                   worker::LocalPipelineOptions options) {
   if (!options.wrap_executor) options.wrap_executor = LawExecutor;
-  auto created = LocalPipeline::Create(std::move(source), options, [](float) {});
+  auto created = worker::LocalPipeline::Create(std::move(source), options, [](float) {});
   CHECK_MSG(created.has_value(), "{}", created.error().message);
   return std::move(created).value();
 }
 
-LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOptions& options,
-              std::vector<SequenceSpec> requests, const Schedule& schedule) {
+LawRun RunLaw(std::shared_ptr<const ModelSource> source, const worker::LocalPipelineOptions& options,
+              std::vector<worker::SequenceSpec> requests, const Schedule& schedule) {
   const auto owned = LawPipeline(std::move(source), options);
-  LocalPipeline& pipeline = *owned;
+  worker::LocalPipeline& pipeline = *owned;
   std::mt19937_64 rng(schedule.seed);
   std::uniform_real_distribution<double> uniform(0.0, 1.0);
   LawRun run;
@@ -147,15 +147,15 @@ LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOpti
   const size_t count = requests.size();
   size_t next = 0;
   for (int turn = 0; turn < 200000; ++turn) {
-    std::vector<StageEvent> events;
-    AdmitSequences admit;
+    std::vector<worker::StageEvent> events;
+    worker::AdmitSequences admit;
     while (next < count && (!schedule.staggered || uniform(rng) < schedule.arrival_share))
       admit.specs.push_back(requests[next++]);
     if (!admit.specs.empty()) events.push_back(std::move(admit));
     if (next > 0 && uniform(rng) < schedule.cancel_share)
-      events.push_back(CancelSequences{{1 + rng() % next}});
+      events.push_back(worker::CancelSequences{{1 + rng() % next}});
     if (uniform(rng) < schedule.evict_share) events.push_back(left.TakeOne(rng()));
-    StageOutputs out;
+    worker::StageOutputs out;
     pipeline.Turn(std::move(events), &out);
     Collect(out, &run);
     left.Hear(out, run);
@@ -165,7 +165,7 @@ LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOpti
       return run;
     }
     if (next < count || !pipeline.Idle()) continue;
-    EvictPrefixes all = left.TakeAll();
+    worker::EvictPrefixes all = left.TakeAll();
     if (all.sequences.empty()) break;
     pipeline.Turn({std::move(all)}, &out);
   }

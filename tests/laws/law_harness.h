@@ -27,8 +27,8 @@ using Generated = std::map<uint64_t, std::vector<GeneratedToken>>;
 
 struct LawRun {
   Generated generated;
-  std::map<uint64_t, SequenceFinishedOut> finished;
-  std::vector<StageCounters> counters;  // per stage
+  std::map<uint64_t, worker::SequenceFinishedOut> finished;
+  std::vector<worker::StageCounters> counters;  // per stage
   int peak_micro_batches = 0;
 };
 
@@ -45,7 +45,7 @@ struct RequestMix {
   bool sampled = false;  // temperature 1 instead of greedy
   ExitSetting exit;
 };
-std::vector<SequenceSpec> MakeRequests(const RequestMix& mix, int vocab_size);
+std::vector<worker::SequenceSpec> MakeRequests(const RequestMix& mix, int vocab_size);
 
 struct Schedule {
   bool staggered = false;  // requests arrive over time instead of at once
@@ -58,16 +58,16 @@ struct Schedule {
 // The executor itself, or, where EXEUNT_LAW_EXECUTOR is "late", a LateExecutor of it.
 std::unique_ptr<Executor> LawExecutor(std::unique_ptr<Executor> executor);
 // A pipeline of such executors, unless the options wrap them otherwise.
-std::unique_ptr<LocalPipeline> LawPipeline(std::shared_ptr<const ModelSource> source,
-                                           LocalPipelineOptions options);
+std::unique_ptr<worker::LocalPipeline> LawPipeline(std::shared_ptr<const ModelSource> source,
+                                                   worker::LocalPipelineOptions options);
 
 // Of a pipeline at rest: no page, slot, fill or micro-batch is still held (ADD_FAILURE).
-void CheckNothingLeaked(LocalPipeline* pipeline);
+void CheckNothingLeaked(worker::LocalPipeline* pipeline);
 
 // Runs the requests to their end. Aborts the test (ADD_FAILURE) on a stage failure, an unfinished request, a
 // leaked page or a leaked slot.
-LawRun RunLaw(std::shared_ptr<const ModelSource> source, const LocalPipelineOptions& options,
-              std::vector<SequenceSpec> requests, const Schedule& schedule = {});
+LawRun RunLaw(std::shared_ptr<const ModelSource> source, const worker::LocalPipelineOptions& options,
+              std::vector<worker::SequenceSpec> requests, const Schedule& schedule = {});
 
 // Exits by layer with probability, for the `forced` measure.
 ExitSetting ForcedExits(std::vector<ForcedExit> exits);

@@ -23,8 +23,8 @@ constexpr int kMaxCancels = 8;
 
 struct Scenario {
   const char* name;
-  LocalPipelineOptions options;
-  std::vector<SequenceSpec> requests;
+  worker::LocalPipelineOptions options;
+  std::vector<worker::SequenceSpec> requests;
   bool cancels = false;  // requests arrive over time, and some are cancelled
 };
 
@@ -33,17 +33,17 @@ using Flat = std::vector<uint64_t>;
 
 // What happens at stage 0 in one turn: all requests at once, or some of them over time and a cancel now and
 // then.
-std::vector<StageEvent> Arrivals(const Scenario& scenario, std::mt19937_64* rng, size_t* admitted,
-                                 int* cancels) {
-  std::vector<StageEvent> events;
-  AdmitSequences admit;
+std::vector<worker::StageEvent> Arrivals(const Scenario& scenario, std::mt19937_64* rng, size_t* admitted,
+                                         int* cancels) {
+  std::vector<worker::StageEvent> events;
+  worker::AdmitSequences admit;
   while (*admitted < scenario.requests.size() && (!scenario.cancels || (*rng)() % 4 == 0)) {
     admit.specs.push_back(scenario.requests[(*admitted)++]);
   }
   if (!admit.specs.empty()) events.push_back(std::move(admit));
   if (scenario.cancels && *admitted > 0 && *cancels < kMaxCancels && (*rng)() % 30 == 0) {
     ++*cancels;
-    events.push_back(CancelSequences{{scenario.requests[(*rng)() % *admitted].sequence}});
+    events.push_back(worker::CancelSequences{{scenario.requests[(*rng)() % *admitted].sequence}});
   }
   return events;
 }
@@ -51,7 +51,7 @@ std::vector<StageEvent> Arrivals(const Scenario& scenario, std::mt19937_64* rng,
 // Drives this rank's stage until everything that was admitted is over, here and upstream.
 Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& scenario, int rank,
              uint64_t seed, std::map<uint64_t, EndReason>* finished) {
-  const auto channel = MakeMpiChannel();
+  const auto channel = transport::MakeMpiChannel();
   const LayerSpan layers = scenario.options.split[static_cast<size_t>(rank)];
   StageBuild build;
   build.source = source;
@@ -62,13 +62,13 @@ Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& s
   build.progress = [&] { channel->Progress(); };
   auto stage = scenario.options.backend->Build(build);
   CHECK_MSG(stage.has_value(), "{}", stage.error().message);
-  StageConfig config =
-      MakeStageConfig(scenario.options.backend->info(), build, scenario.options.split, rank, 1);
+  worker::StageConfig config =
+      worker::MakeStageConfig(scenario.options.backend->info(), build, scenario.options.split, rank, 1);
   config.least_prefill_chunk_tokens = config.prefill_chunk_tokens = scenario.options.prefill_chunk_tokens;
   const CalmExitPolicy policy;
-  StageRunner runner(config, &policy, LawExecutor(std::move(stage->executor)), channel.get());
+  worker::StageRunner runner(config, &policy, LawExecutor(std::move(stage->executor)), channel.get());
   Flat flat;
-  StageOutputs out;
+  worker::StageOutputs out;
   const TimePoint end = MonotonicNow() + kDeadline;
   std::mt19937_64 rng(seed);
   size_t admitted = 0;
@@ -76,25 +76,25 @@ Flat RunRank(const std::shared_ptr<const ModelSource>& source, const Scenario& s
   while (runner.stage().opened() < scenario.requests.size() || !runner.Idle()) {
     CHECK_MSG(MonotonicNow() < end, "{}: rank {} is not done within {} s", scenario.name, rank,
               kDeadline.count());
-    std::vector<StageEvent> events;
+    std::vector<worker::StageEvent> events;
     if (rank == 0) events = Arrivals(scenario, &rng, &admitted, &cancels);
     if (!runner.Turn(std::move(events), &out)) std::this_thread::yield();
     CHECK_MSG(out.Health().has_value(), "{}", out.Health().error().message);
   }
-  for (const SequenceFinishedOut& f : out.finished) (*finished)[f.sequence] = f.reason;
-  for (const TokenOut& t : out.tokens) {
+  for (const worker::SequenceFinishedOut& f : out.finished) (*finished)[f.sequence] = f.reason;
+  for (const worker::TokenOut& t : out.tokens) {
     flat.insert(flat.end(), {t.sequence, static_cast<uint64_t>(t.position), static_cast<uint64_t>(t.token),
-                             static_cast<uint64_t>(t.exit_layer), LogitsDigest(t.logits)});
+                             static_cast<uint64_t>(t.exit_layer), worker::LogitsDigest(t.logits)});
   }
   CHECK_EQ(runner.stage().pages_used(), 0);
-  MpiBarrier();
+  transport::MpiBarrier();
   return flat;
 }
 
 Flat Gather(const Flat& own) {
   const auto* bytes = reinterpret_cast<const std::byte*>(own.data());
   Flat all;
-  for (const auto& rank : MpiGather({bytes, bytes + own.size() * sizeof(uint64_t)})) {
+  for (const auto& rank : transport::MpiGather({bytes, bytes + own.size() * sizeof(uint64_t)})) {
     const size_t at = all.size();
     all.resize(at + rank.size() / sizeof(uint64_t));
     std::memcpy(all.data() + at, rank.data(), rank.size());
@@ -102,14 +102,14 @@ Flat Gather(const Flat& own) {
   return all;
 }
 
-Generated ToGenerated(const Flat& flat, const std::vector<SequenceSpec>& requests) {
+Generated ToGenerated(const Flat& flat, const std::vector<worker::SequenceSpec>& requests) {
   std::map<uint64_t, std::map<uint64_t, GeneratedToken>> by_position;
   for (size_t i = 0; i + 5 <= flat.size(); i += 5) {
     by_position[flat[i]][flat[i + 1]] = {static_cast<int32_t>(flat[i + 2]), static_cast<int>(flat[i + 3]),
                                          flat[i + 4]};
   }
   Generated generated;
-  for (const SequenceSpec& r : requests) {
+  for (const worker::SequenceSpec& r : requests) {
     for (const auto& [position, token] : by_position[r.sequence]) generated[r.sequence].push_back(token);
   }
   return generated;
@@ -172,7 +172,7 @@ bool Same(const Generated& got, const Generated& want, const std::map<uint64_t, 
 }
 
 int Main(int argc, char** argv) {
-  MpiSession mpi(&argc, &argv);
+  transport::MpiSession mpi(&argc, &argv);
   const bool real = argc > 1;
   std::shared_ptr<const ModelSource> source;
   if (real) {
@@ -192,7 +192,7 @@ int Main(int argc, char** argv) {
     const Flat own = RunRank(source, scenario, mpi.rank(), seed, &finished);
     const Flat all = Gather(own);
     if (mpi.rank() != 0) continue;
-    LocalPipelineOptions one = scenario.options;
+    worker::LocalPipelineOptions one = scenario.options;
     one.split = EvenSplit(30, 1);
     one.wrap_executor = [](std::unique_ptr<Executor> e) { return e; };   // EXEUNT_LAW_EXECUTOR, too
     one.backend = MakeCpuBackend({.isa = cpu::SupportedIsas().back()});  // EXEUNT_ISA is for the stages
@@ -205,7 +205,7 @@ int Main(int argc, char** argv) {
                 scenario.name, all.size() / 5, cancelled);
     failures += same ? 0 : 1;
   }
-  return MpiBroadcast(failures) == 0 ? 0 : 1;
+  return transport::MpiBroadcast(failures) == 0 ? 0 : 1;
 }
 
 }  // namespace

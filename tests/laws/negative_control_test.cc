@@ -20,13 +20,13 @@ class PassThrough : public Executor {
   void Submit(Job job) override { inner_->Submit(std::move(job)); }
   void Poll(std::vector<JobDone>* done) override { inner_->Poll(done); }
   Status Reserve(int slots) override { return inner_->Reserve(slots); }
-  void Gather(const std::vector<int32_t>& slots, StatePayload* payload) override {
+  void Gather(const std::vector<int32_t>& slots, transport::StatePayload* payload) override {
     inner_->Gather(slots, payload);
   }
-  void Scatter(const std::vector<int32_t>& slots, StatePayload* payload) override {
+  void Scatter(const std::vector<int32_t>& slots, transport::StatePayload* payload) override {
     inner_->Scatter(slots, payload);
   }
-  PayloadPool* payloads() override { return inner_->payloads(); }
+  transport::PayloadPool* payloads() override { return inner_->payloads(); }
   void Forget(uint64_t sequence) override { inner_->Forget(sequence); }
 
  protected:
@@ -59,7 +59,7 @@ class BatchDependent : public PassThrough {
   void Poll(std::vector<JobDone>* done) override {
     inner_->Poll(done);
     if (slots_.empty()) return;
-    HostPayload states;
+    transport::HostPayload states;
     inner_->Gather(slots_, &states);
     auto* x = reinterpret_cast<float*>(states.data());
     for (size_t i = 0; i < states.size() / 4; ++i) x[i] *= 1.0F + 1e-6F * static_cast<float>(slots_.size());
@@ -110,12 +110,13 @@ class CopiesKv : public PassThrough {
   SegmentJob job_;
 };
 
-Generated Tokens(const LocalPipelineOptions& options, const std::vector<SequenceSpec>& requests) {
+Generated Tokens(const worker::LocalPipelineOptions& options,
+                 const std::vector<worker::SequenceSpec>& requests) {
   return RunLaw(RandomModel(TinyThirty(DType::kQ4_1)), options, requests).generated;
 }
 
 template <class Fault>
-LocalPipelineOptions With(LocalPipelineOptions options) {
+worker::LocalPipelineOptions With(worker::LocalPipelineOptions options) {
   options.wrap_executor = [](std::unique_ptr<Executor> e) { return std::make_unique<Fault>(std::move(e)); };
   return options;
 }
@@ -131,8 +132,8 @@ class NegativeControl : public testing::Test {
         300);
     want_ = Tokens(options_, requests_);
   }
-  LocalPipelineOptions options_;
-  std::vector<SequenceSpec> requests_;
+  worker::LocalPipelineOptions options_;
+  std::vector<worker::SequenceSpec> requests_;
   Generated want_;
 };
 
@@ -150,7 +151,7 @@ TEST_F(NegativeControl, ABatchDependentSumIsSeen) {
   // Under the fault, a request alone differs from the same request among others: the law's comparison is red.
   const auto together = Tokens(With<BatchDependent>(options_), requests_);
   size_t different = 0;
-  for (const SequenceSpec& request : requests_) {
+  for (const worker::SequenceSpec& request : requests_) {
     different += Tokens(With<BatchDependent>(options_), {request}).at(request.sequence) !=
                  together.at(request.sequence);
   }

@@ -14,8 +14,8 @@ namespace {
 
 const std::vector<int> kExits = {6, 15, 20};
 
-LocalPipelineOptions Options(int stages) {
-  LocalPipelineOptions options;
+worker::LocalPipelineOptions Options(int stages) {
+  worker::LocalPipelineOptions options;
   options.split = EvenSplit(30, stages);
   options.exit_layers = kExits;
   options.kv_pages = 256;
@@ -23,12 +23,12 @@ LocalPipelineOptions Options(int stages) {
 }
 
 // Adjusted and plain requests beside each other, so that a batch holds both.
-std::vector<SequenceSpec> Requests(bool sampled, bool exits) {
+std::vector<worker::SequenceSpec> Requests(bool sampled, bool exits) {
   RequestMix mix{.count = 8, .seed = 11, .max_prompt = 20, .max_tokens = 14, .sampled = sampled};
   if (exits) mix.exit = ForcedExits({{6, 0.3F}, {15, 0.2F}, {20, 0.2F}});
   auto requests = MakeRequests(mix, 300);
   for (size_t i = 0; i < requests.size(); ++i) {
-    SequenceSpec& spec = requests[i];
+    worker::SequenceSpec& spec = requests[i];
     spec.max_tokens = 14;
     SamplingParams& sampling = spec.sampling;
     if (i % 4 == 0) sampling.frequency_penalty = 1.5F;
@@ -51,7 +51,7 @@ TEST(PenaltyLaw, AnySplitScheduleThreadCountAndBatchGiveTheSameTokens) {
       EXPECT_EQ(RunLaw(model, Options(2), requests).generated, want.generated);
       EXPECT_EQ(RunLaw(model, Options(5), requests, {.staggered = true, .seed = 4}).generated,
                 want.generated);
-      LocalPipelineOptions options = Options(3);
+      worker::LocalPipelineOptions options = Options(3);
       options.eager_forwarding = true;
       options.prefill_chunk_tokens = 3;
       EXPECT_EQ(RunLaw(model, options, requests).generated, want.generated);
@@ -73,14 +73,14 @@ size_t Repeats(const std::vector<GeneratedToken>& tokens) {
 TEST(PenaltyLaw, EveryTokenOfTheAnswerIsInTheHistoryWhereverItLeft) {
   const auto model = RandomModel(TinyThirty(DType::kQ4_1));
   auto requests = Requests(false, true);
-  for (SequenceSpec& spec : requests) {
+  for (worker::SequenceSpec& spec : requests) {
     spec.max_tokens = 40;
     spec.sampling = {.temperature = 0.0F, .seed = spec.sampling.seed};
   }
   size_t plain = 0;
   for (const auto& [id, tokens] : RunLaw(model, Options(3), requests).generated) plain += Repeats(tokens);
   EXPECT_GT(plain, 0U);
-  for (SequenceSpec& spec : requests) spec.sampling.presence_penalty = 1000.0F;
+  for (worker::SequenceSpec& spec : requests) spec.sampling.presence_penalty = 1000.0F;
   std::set<int> layers;
   for (const auto& [id, tokens] : RunLaw(model, Options(3), requests).generated) {
     EXPECT_EQ(Repeats(tokens), 0U) << "sequence " << id;
@@ -103,7 +103,7 @@ TEST(PenaltyLaw, OnlyAllowedTokensComeAndNoBadWordWhereverTheyLeft) {
     return found;
   };
   auto requests = Requests(true, true);
-  for (SequenceSpec& spec : requests) {
+  for (worker::SequenceSpec& spec : requests) {
     spec.max_tokens = 40;
     spec.sampling = {.temperature = 2.0F, .seed = spec.sampling.seed, .allowed_tokens = allowed};
   }
@@ -112,7 +112,7 @@ TEST(PenaltyLaw, OnlyAllowedTokensComeAndNoBadWordWhereverTheyLeft) {
     for (size_t w = 0; w < words.size(); ++w) plain[w] += count(tokens, words[w]);
   }
   for (const size_t found : plain) EXPECT_GT(found, 0U);
-  for (SequenceSpec& spec : requests) spec.sampling.bad_words = words;
+  for (worker::SequenceSpec& spec : requests) spec.sampling.bad_words = words;
   const LawRun run = RunLaw(model, Options(3), requests);
   EXPECT_EQ(RunLaw(model, Options(1), requests).generated, run.generated);
   std::set<int> layers;
@@ -130,12 +130,12 @@ TEST(PenaltyLaw, MinTokensHoldsEndTokensBackAndChangesNothingElse) {
   const auto model = RandomModel(TinyThirty(DType::kQ4_1));
   auto requests = Requests(false, true);
   const LawRun plain = RunLaw(model, Options(3), requests);
-  for (SequenceSpec& spec : requests) spec.end_tokens = {plain.generated.at(spec.sequence)[4].token};
+  for (worker::SequenceSpec& spec : requests) spec.end_tokens = {plain.generated.at(spec.sequence)[4].token};
   const LawRun ended = RunLaw(model, Options(2), requests);
-  for (SequenceSpec& spec : requests) spec.sampling.min_tokens = 12;
+  for (worker::SequenceSpec& spec : requests) spec.sampling.min_tokens = 12;
   const LawRun held = RunLaw(model, Options(2), requests);
   EXPECT_EQ(RunLaw(model, Options(3), requests).generated, held.generated);
-  for (const SequenceSpec& spec : requests) {
+  for (const worker::SequenceSpec& spec : requests) {
     const auto& tokens = held.generated.at(spec.sequence);
     EXPECT_LE(ended.generated.at(spec.sequence).size(), 5U);
     ASSERT_GE(tokens.size(), 12U);

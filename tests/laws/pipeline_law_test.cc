@@ -10,16 +10,16 @@
 namespace exeunt {
 namespace {
 
-LocalPipelineOptions Options(std::vector<LayerSpan> split,
-                             std::vector<int> exit_layers = {6, 10, 15, 20, 26}) {
-  LocalPipelineOptions options;
+worker::LocalPipelineOptions Options(std::vector<LayerSpan> split,
+                                     std::vector<int> exit_layers = {6, 10, 15, 20, 26}) {
+  worker::LocalPipelineOptions options;
   options.split = std::move(split);
   options.exit_layers = std::move(exit_layers);
   options.kv_pages = 256;
   return options;
 }
 
-LocalPipelineOptions Stages(int n) { return Options(EvenSplit(30, n)); }
+worker::LocalPipelineOptions Stages(int n) { return Options(EvenSplit(30, n)); }
 
 ExitSetting Softmax(float threshold) {
   ExitSetting setting;
@@ -62,7 +62,7 @@ TEST(PipelineLaw, AnyNumberOfStagesAndAnySplitGiveTheSameBits) {
 TEST(PipelineLaw, BatchNeighboursChunksThreadsAndInstructionSetsDoNotMatter) {
   const auto model = Tiny();
   const auto requests = MakeRequests({.count = 32, .seed = 9, .sampled = true, .exit = kForcedMix}, 300);
-  LocalPipelineOptions reference = Stages(2);
+  worker::LocalPipelineOptions reference = Stages(2);
   reference.backend = MakeCpuBackend({.isa = cpu::Isa::kScalar});
   const LawRun want = RunLaw(model, reference, requests);
   for (const auto& request : requests) {  // alone
@@ -74,7 +74,7 @@ TEST(PipelineLaw, BatchNeighboursChunksThreadsAndInstructionSetsDoNotMatter) {
       for (int chunk : {1, 7, 500}) {
         if (isa == cpu::Isa::kScalar && threads == 2 && chunk == 1)
           continue;  // slow, and covered by the others
-        LocalPipelineOptions options = Stages(3);
+        worker::LocalPipelineOptions options = Stages(3);
         options.backend = MakeCpuBackend({.isa = isa});
         options.threads = threads;
         options.prefill_chunk_tokens = chunk;
@@ -156,7 +156,7 @@ TEST(PipelineLaw, LazyForwardingYieldsTheTokensOfEagerForwarding) {
   const auto model = Tiny();
   const auto requests = MakeRequests({.count = 12, .seed = 8, .max_tokens = 30, .exit = kForcedMix}, 300);
   for (int stages : {1, 2, 4}) {
-    LocalPipelineOptions eager = Stages(stages);
+    worker::LocalPipelineOptions eager = Stages(stages);
     eager.eager_forwarding = true;
     const LawRun a = RunLaw(model, eager, requests);
     const LawRun b = RunLaw(model, Stages(stages), requests);
@@ -172,7 +172,7 @@ TEST(PipelineLaw, FillsOfEndedSequencesAreDroppedUnsent) {
       MakeRequests({.count = 4, .seed = 2, .max_tokens = 20, .exit = ForcedExits({{6, 1.0F}})}, 300);
   const LawRun run = RunLaw(model, Stages(2), requests);
   uint64_t dropped = 0;
-  for (const StageCounters& c : run.counters) dropped += c.fills_dropped;
+  for (const worker::StageCounters& c : run.counters) dropped += c.fills_dropped;
   EXPECT_GT(dropped, 0U);
   EXPECT_EQ(run.counters[0].exits.at(6), ExitsBelow(run, 31));
 }

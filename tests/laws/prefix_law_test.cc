@@ -13,8 +13,8 @@ namespace {
 
 const ExitSetting kForcedMix = ForcedExits({{6, 0.3F}, {10, 0.15F}, {15, 0.2F}, {26, 0.1F}});
 
-LocalPipelineOptions Stages(int n) {
-  LocalPipelineOptions options;
+worker::LocalPipelineOptions Stages(int n) {
+  worker::LocalPipelineOptions options;
   options.split = EvenSplit(30, n);
   options.exit_layers = {6, 10, 15, 20, 26};
   options.prefill_chunk_tokens = 24;
@@ -23,15 +23,15 @@ LocalPipelineOptions Stages(int n) {
 
 // Families of requests whose prompts begin with the same tokens. One in three has no exits. `retained`: their
 // K/V outlives them.
-std::vector<SequenceSpec> Families(uint64_t seed, bool retained = false) {
+std::vector<worker::SequenceSpec> Families(uint64_t seed, bool retained = false) {
   std::mt19937_64 rng(seed);
   const auto draw = [&rng](uint64_t n) { return static_cast<int>(rng() % n); };
-  std::vector<SequenceSpec> requests;
+  std::vector<worker::SequenceSpec> requests;
   for (int family = 0; family < 4; ++family) {
     std::vector<int32_t> common(static_cast<size_t>(33 + draw(70)));
     for (int32_t& token : common) token = draw(300);
     for (int member = 0; member < 5; ++member) {
-      SequenceSpec spec;
+      worker::SequenceSpec spec;
       spec.sequence = requests.size() + 1;
       spec.prompt = common;
       for (int more = 1 + draw(8); more > 0; --more) spec.prompt.push_back(draw(300));
@@ -50,8 +50,8 @@ std::vector<SequenceSpec> Families(uint64_t seed, bool retained = false) {
   return requests;
 }
 
-std::vector<SequenceSpec> Unshared(std::vector<SequenceSpec> requests) {
-  for (SequenceSpec& spec : requests) {
+std::vector<worker::SequenceSpec> Unshared(std::vector<worker::SequenceSpec> requests) {
+  for (worker::SequenceSpec& spec : requests) {
     spec.prefix_of = 0;
     spec.prefix_tokens = 0;
   }

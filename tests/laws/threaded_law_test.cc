@@ -16,21 +16,22 @@ namespace {
 
 constexpr auto kDeadline = std::chrono::minutes(4);
 
-Generated RunThreaded(const std::shared_ptr<const ModelSource>& source, const LocalPipelineOptions& options,
-                      const std::vector<SequenceSpec>& requests) {
+Generated RunThreaded(const std::shared_ptr<const ModelSource>& source,
+                      const worker::LocalPipelineOptions& options,
+                      const std::vector<worker::SequenceSpec>& requests) {
   const auto owned = LawPipeline(source, options);
-  LocalPipeline& pipeline = *owned;
+  worker::LocalPipeline& pipeline = *owned;
   std::mutex mutex;
-  StageOutputs all;
+  worker::StageOutputs all;
   std::vector<std::thread> threads;
   for (int rank = 0; rank < pipeline.stages(); ++rank) {
     threads.emplace_back([&, rank] {
-      StageRunner& runner = pipeline.runner(rank);
-      std::vector<StageEvent> events;
-      if (rank == 0) events.push_back(AdmitSequences{requests});
+      worker::StageRunner& runner = pipeline.runner(rank);
+      std::vector<worker::StageEvent> events;
+      if (rank == 0) events.push_back(worker::AdmitSequences{requests});
       const TimePoint end = MonotonicNow() + kDeadline;
       while (runner.stage().opened() < requests.size() || !runner.Idle()) {
-        StageOutputs out;
+        worker::StageOutputs out;
         if (!runner.Turn(std::exchange(events, {}), &out)) std::this_thread::yield();
         CHECK_MSG(out.Health().has_value(), "{}", out.Health().error().message);
         CHECK_MSG(MonotonicNow() < end, "rank {} is not done within {} minutes", rank, kDeadline.count());
@@ -41,10 +42,10 @@ Generated RunThreaded(const std::shared_ptr<const ModelSource>& source, const Lo
   }
   for (auto& thread : threads) thread.join();
   std::sort(all.tokens.begin(), all.tokens.end(),
-            [](const TokenOut& a, const TokenOut& b) { return a.position < b.position; });
+            [](const worker::TokenOut& a, const worker::TokenOut& b) { return a.position < b.position; });
   Generated generated;
-  for (const TokenOut& t : all.tokens) {
-    generated[t.sequence].push_back({t.token, t.exit_layer, LogitsDigest(t.logits)});
+  for (const worker::TokenOut& t : all.tokens) {
+    generated[t.sequence].push_back({t.token, t.exit_layer, worker::LogitsDigest(t.logits)});
   }
   return generated;
 }
@@ -54,7 +55,7 @@ TEST(ThreadedLaw, TimingDoesNotMatter) {
   const auto requests = MakeRequests(
       {.count = 12, .seed = 31, .sampled = true, .exit = ForcedExits({{6, 0.3F}, {15, 0.2F}, {20, 0.1F}})},
       300);
-  LocalPipelineOptions options;
+  worker::LocalPipelineOptions options;
   options.split = EvenSplit(30, 1);
   options.exit_layers = {6, 15, 20};
   options.kv_pages = 256;

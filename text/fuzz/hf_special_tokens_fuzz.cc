@@ -25,20 +25,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto* value = object->if_contains(name);
     return value != nullptr && value->is_object() ? value->get_object() : boost::json::object();
   };
-  const exeunt::HfTokenFiles files{"",
-                                   file("tokenizer_config"),
-                                   file("special_tokens_map"),
-                                   file("added_tokens"),
-                                   file("generation_config"),
-                                   file("config")};
-  const auto tokens = exeunt::ReadHfSpecialTokens(files);
+  const exeunt::text::HfTokenFiles files{"",
+                                         file("tokenizer_config"),
+                                         file("special_tokens_map"),
+                                         file("added_tokens"),
+                                         file("generation_config"),
+                                         file("config")};
+  const auto tokens = exeunt::text::ReadHfSpecialTokens(files);
   if (!tokens) return 0;
-  auto parts = exeunt::ReadTokenizerJson(kTokenizer, tokens->added);
-  if (!parts || !exeunt::FitToEmbedding(kRows, &*parts)) return 0;
+  auto parts = exeunt::text::ReadTokenizerJson(kTokenizer, tokens->added);
+  if (!parts || !exeunt::text::FitToEmbedding(kRows, &*parts)) return 0;
   for (const auto* ids : {&parts->end_tokens, &parts->prefix, &parts->suffix}) {
     for (const int32_t id : *ids) CHECK(id >= 0 && id < kRows);
   }
-  const exeunt::TokenizerPipeline tokenizer(std::move(parts).value());
+  const exeunt::text::TokenizerPipeline tokenizer(std::move(parts).value());
   for (const int32_t id : tokenizer.Encode("ab <s> x</s>", true, true))
     CHECK(id >= 0 && id < tokenizer.vocab_size());
   return 0;

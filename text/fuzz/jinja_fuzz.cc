@@ -11,8 +11,8 @@
 
 namespace {
 
-using exeunt::jinja::Interpreter;
-using exeunt::jinja::Value;
+using exeunt::text::jinja::Interpreter;
+using exeunt::text::jinja::Value;
 using Names = std::vector<std::pair<std::string, Value>>;
 
 // False: a variable is refused.
@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       R"("l":[3,1,2],"d":{"b":1,"a":2},"tree":[{"n":"1","c":[{"n":"2","c":[]}]}]})");
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const size_t zero = std::min(text.find('\0'), text.size());
-  const auto block = exeunt::jinja::Parse(text.substr(0, zero));
+  const auto block = exeunt::text::jinja::Parse(text.substr(0, zero));
   if (!block) return 0;
   Interpreter interpreter(50'000, size_t{1} << 20);
   Names names;

@@ -8,7 +8,7 @@
 
 #include "text/jinja/value.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
@@ -103,4 +103,4 @@ struct Stmt {
   Block otherwise;
 };
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -5,7 +5,7 @@
 #include "text/jinja/python_text.h"
 #include "text/jinja/text_format.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 class Formatter {
@@ -130,4 +130,4 @@ Result<std::string> BraceFormat(Interpreter& interpreter, const std::string& for
   return Formatter(&interpreter, &arguments).Format(format, 0);
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

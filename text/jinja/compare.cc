@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "text/jinja/value.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 Result<bool> EqualItems(const std::vector<Value>& x, const std::vector<Value>& y, Budget* budget) {
@@ -76,4 +76,4 @@ Result<bool> Less(const Value& a, const Value& b, Budget* budget) {
   return InvalidArgument("{} and {} have no order", a.TypeName(), b.TypeName());
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -5,7 +5,7 @@
 #include "text/jinja/interpreter.h"
 #include "text/jinja/operators.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 Result<Value> Interpreter::EvaluateInner(const Expr& expr, Frame* frame) {
   const auto arg = [&](size_t i) { return Evaluate(*expr.args[i], frame); };
   switch (expr.kind) {
@@ -235,4 +235,4 @@ Result<Value> Interpreter::GetItem(const Value& value, const Value& key) {
   return Value::Missing(key.is_undefined() ? key.name() : "an item");
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

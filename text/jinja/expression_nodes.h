@@ -7,7 +7,7 @@
 
 #include "text/jinja/ast.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 // Of brackets, unary operators and the like, which the parser recurses for.
 inline constexpr int kMaxNesting = 96;
@@ -37,4 +37,4 @@ inline ExprPtr Constant(int line, Value value) {
   return node;
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

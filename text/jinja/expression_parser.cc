@@ -5,7 +5,7 @@
 
 #include "text/jinja/expression_nodes.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 constexpr int kMaxDepth = 128;  // of the tree
@@ -257,4 +257,4 @@ Result<ExprPtr> ExpressionParser::ParseDict() {
   return Make(ExprKind::kDict, line, std::move(items));
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

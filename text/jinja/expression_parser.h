@@ -7,7 +7,7 @@
 #include "text/jinja/ast.h"
 #include "text/jinja/token_stream.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 struct MacroNames {
   bool caller = false;
@@ -66,4 +66,4 @@ class ExpressionParser {
   MacroNames macro_names_;
 };
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

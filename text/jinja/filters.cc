@@ -8,7 +8,7 @@
 #include "text/jinja/methods.h"
 #include "text/jinja/pretty_print.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 Result<Value> LengthFilter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
@@ -122,4 +122,4 @@ Result<Value> Interpreter::ApplyFilter(std::string_view name, const Value& value
   return Unimplemented("the filter '{}' is not supported", name.substr(0, 100));
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "text/jinja/interpreter.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 using Filter = Result<Value> (*)(Interpreter&, const Value&, const Arguments&);
 
@@ -40,4 +40,4 @@ Result<Value> Lazy(Interpreter& interpreter, const Value& value, const Arguments
 Result<Value> AttributeOf(Interpreter& interpreter, const Value& item, const Value& path,
                           const std::optional<Value>& otherwise = std::nullopt);
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "text/jinja/interpreter.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 constexpr int64_t kMaxRange = 100000;  // as in Jinja's sandbox
@@ -166,4 +166,4 @@ Result<Value> CallFunction(Function function, const Arguments& arguments, Budget
   return Value();
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 constexpr int kMaxDepth = 300;  // of nested statements, expressions and macro calls
@@ -271,4 +271,4 @@ Result<Value> Interpreter::Call(const Value& callee, const Arguments& arguments)
   return InvalidArgument("a {} cannot be called", callee.TypeName());
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -13,7 +13,7 @@
 #include "text/jinja/ast.h"
 #include "text/jinja/value.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 struct Arguments {
   std::vector<Value> positional;
@@ -114,4 +114,4 @@ Result<Value> CallMethod(Interpreter& interpreter, const Value& value, std::stri
 Value LoopAttribute(const Value& loop, const std::string& name);
 Result<Value> MacroAttribute(const MacroDefinition& macro, const std::string& name);
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -8,7 +8,7 @@
 #include "text/jinja/python_text.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 constexpr std::array<std::string_view, 6> kOperators2 = {"//", "**", "==", "!=", ">=", "<="};
@@ -265,4 +265,4 @@ Result<std::vector<Token>> Tokenize(std::string_view source) {
   return Lexer(NormalizeNewlines(source)).Run();
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 enum class TokenKind {
   kText,
@@ -39,4 +39,4 @@ Result<std::vector<Token>> Tokenize(std::string_view source);
 // str.isspace of one character.
 bool IsPythonSpace(char32_t code);
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -7,7 +7,7 @@
 #include "text/jinja/methods.h"
 #include "text/jinja/python_text.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 using Items = std::vector<Value>;
@@ -228,4 +228,4 @@ Result<Value> AttributeOf(Interpreter& interpreter, const Value& item, const Val
   return at;
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

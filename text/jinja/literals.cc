@@ -7,7 +7,7 @@
 #include "text/jinja/python_text.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 bool DigitAt(std::string_view source, size_t at) { return at < source.size() && IsAsciiDigit(source[at]); }
@@ -146,4 +146,4 @@ Result<std::string> ReadString(std::string_view source, int line, size_t* at) {
   return out;
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

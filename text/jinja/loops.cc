@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "text/jinja/interpreter.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 Value LoopAttribute(const Value& value, const std::string& name) {
   const LoopState& loop = *value.loop();
@@ -79,4 +79,4 @@ Result<Value> Interpreter::CallLoop(const LoopState& loop, const Arguments& argu
   return autoescape_ ? Value::Markup(std::move(text)) : Value::String(std::move(text));
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

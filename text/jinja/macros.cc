@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "text/jinja/interpreter.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 // Counts the statements that it looks at.
@@ -138,4 +138,4 @@ Result<Interpreter::Flow> Interpreter::RunCallBlock(const Stmt& stmt, Frame* fra
   return Flow::kNext;
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

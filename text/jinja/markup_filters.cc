@@ -8,7 +8,7 @@
 #include "text/jinja/python_text.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 Result<Value> Escape(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
@@ -181,4 +181,4 @@ constexpr std::array kFilters = {
 
 std::span<const NamedFilter> MarkupFilters() { return kFilters; }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "text/jinja/python_text.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 constexpr std::array<std::string_view, 46> kStringMethods = {
@@ -178,4 +178,4 @@ Result<Value> CallMethod(Interpreter& interpreter, const Value& value, std::stri
   return CallOnList(value, value.list()->items, name, arguments, budget);
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "text/jinja/interpreter.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 // Where `text` is searched, split or measured (string_search.cc); nullopt: no such method there.
 Result<std::optional<Value>> CallSearch(const std::string& text, std::string_view name,
@@ -31,4 +31,4 @@ Result<int64_t> IntOr(const Value& value, int64_t otherwise);
 Result<int64_t> IntOf(const Value& value);
 Result<Value> ListOf(std::vector<std::string> parts, Budget* budget);
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

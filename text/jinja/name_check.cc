@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "text/jinja/interpreter.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 Status CheckBlock(const Block& block, bool conditional);
@@ -51,4 +51,4 @@ Status CheckBlock(const Block& block, bool conditional) {
 
 Status CheckNames(const Block& block) { return CheckBlock(block, false); }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -12,7 +12,7 @@
 #include "text/jinja/python_text.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 // What int() and float() read: white space around is dropped, and "_" between digits.
@@ -239,4 +239,4 @@ constexpr std::array kFilters = {
 
 std::span<const NamedFilter> NumberFilters() { return kFilters; }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

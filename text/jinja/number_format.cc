@@ -9,7 +9,7 @@
 #include "text/jinja/python_text.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 bool IsAlign(char c) { return c == '<' || c == '>' || c == '=' || c == '^'; }
@@ -235,4 +235,4 @@ Result<std::string> FormatValue(const Value& value, std::string_view spec, Budge
   return FormatFloat(value.number(), parsed);
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "text/jinja/value.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 // [[fill]align][sign][z][#][0][width][grouping][.precision][type] of
 // https://docs.python.org/3/library/string.html#formatspec
@@ -39,4 +39,4 @@ uint64_t Magnitude(int64_t value);
 // `text` in a field of `spec`; `sign` (with a prefix such as 0x) stands before the zeros of '='.
 std::string Pad(const std::string& sign, const std::string& text, const FormatSpec& spec, char align);
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

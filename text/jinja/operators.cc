@@ -7,7 +7,7 @@
 #include "text/jinja/text_format.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 Error Unsupported(std::string_view op, const Value& a, const Value& b) {
@@ -262,4 +262,4 @@ Result<Value> Slice(const Value& value, const Value& begin, const Value& end, co
   return Value::String(std::move(text));
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

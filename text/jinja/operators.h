@@ -5,7 +5,7 @@
 
 #include "text/jinja/value.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 // a op b for + - * / // % **. Integers that overflow are an error.
 Result<Value> Arithmetic(std::string_view op, const Value& a, const Value& b, Budget* budget);
@@ -16,4 +16,4 @@ Result<bool> Compare(std::string_view op, const Value& a, const Value& b, Budget
 Result<Value> Slice(const Value& value, const Value& begin, const Value& end, const Value& step,
                     Budget* budget);
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -8,7 +8,7 @@
 #include "text/jinja/operators.h"
 #include "text/jinja/python_text.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 using Items = std::vector<Value>;
@@ -209,4 +209,4 @@ constexpr std::array kFilters = {
 
 std::span<const NamedFilter> OrderFilters() { return kFilters; }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -7,7 +7,7 @@
 #include "text/jinja/name_check.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 constexpr size_t kMaxSourceBytes = size_t{1} << 20;
@@ -306,4 +306,4 @@ Result<Block> Parse(std::string_view source) {
   return block;
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

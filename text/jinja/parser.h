@@ -6,8 +6,8 @@
 #include "base/result.h"
 #include "text/jinja/ast.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 Result<Block> Parse(std::string_view source);
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -7,7 +7,7 @@
 #include "text/jinja/text_format.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 class Formatter {
@@ -224,4 +224,4 @@ Result<std::string> PercentFormat(const std::string& format, const Value& values
   return Formatter(format, values, budget).Run();
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -3,7 +3,7 @@
 #include "text/jinja/expression_nodes.h"
 #include "text/jinja/expression_parser.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 constexpr size_t kMaxArguments = 65;  // the one that is called counts
@@ -194,4 +194,4 @@ Result<ExprPtr> ExpressionParser::ParseTarget(bool with_attributes) {
   return Make(ExprKind::kTuple, line, std::move(items));
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

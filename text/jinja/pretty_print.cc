@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 constexpr int64_t kWidth = 80;
@@ -85,4 +85,4 @@ Result<std::string> PrettyText(const Value& value, Budget* budget) {
   return out;
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -6,9 +6,9 @@
 #include "base/result.h"
 #include "text/jinja/value.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 // Long strings stay whole, where Python breaks them between words.
 Result<std::string> PrettyText(const Value& value, Budget* budget);
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -9,7 +9,7 @@
 #include "text/jinja/lexer.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 std::string_view LastCharacter(std::string_view text) {
@@ -288,4 +288,4 @@ bool IsIdentifier(std::string_view text) {
   return AllCharacters(text, [](char32_t c) { return IsWord(c); });
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

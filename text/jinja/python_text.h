@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 // A text that splits into more than that is refused by who calls these functions.
 inline constexpr size_t kMaxParts = 1'000'000;
@@ -53,4 +53,4 @@ bool IsAlphabetic(char32_t code);
 bool IsDigit(char32_t code);
 bool IsDecimal(char32_t code);
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

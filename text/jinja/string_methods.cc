@@ -7,7 +7,7 @@
 #include "text/jinja/text_format.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 constexpr size_t kMaxStripBytes = 256;
@@ -170,4 +170,4 @@ Result<Value> CallOnString(Interpreter& interpreter, const std::string& text, st
   return CallPlain(text, name);
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

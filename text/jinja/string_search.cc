@@ -6,7 +6,7 @@
 #include "text/jinja/python_text.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 // The part of a text that the arguments `start` and `end` leave, which count characters as a slice does.
@@ -152,4 +152,4 @@ Result<std::optional<Value>> CallSearch(const std::string& text, std::string_vie
   return std::optional<Value>();
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

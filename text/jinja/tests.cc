@@ -8,7 +8,7 @@
 #include "text/jinja/operators.h"
 #include "text/jinja/python_text.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 struct SimpleTest {
@@ -113,4 +113,4 @@ Result<bool> Interpreter::ApplyTest(std::string_view name, const Value& value, c
   return IsInCase(text, name == "upper");
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -11,7 +11,7 @@
 #include "text/jinja/word_wrap.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 // A filter on str(value) without arguments.
@@ -170,4 +170,4 @@ constexpr std::array kFilters = {
 
 std::span<const NamedFilter> TextFilters() { return kFilters; }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

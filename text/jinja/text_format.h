@@ -6,7 +6,7 @@
 #include "base/result.h"
 #include "text/jinja/interpreter.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 // format % values: the items of a tuple, the entries of a dict for %(name)s, or one value.
 Result<std::string> PercentFormat(const std::string& format, const Value& values, Budget* budget);
@@ -14,4 +14,4 @@ Result<std::string> PercentFormat(const std::string& format, const Value& values
 Result<std::string> BraceFormat(Interpreter& interpreter, const std::string& format,
                                 const Arguments& arguments);
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

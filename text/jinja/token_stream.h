@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "text/jinja/lexer.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 class TokenStream {
  public:
@@ -87,4 +87,4 @@ class TokenStream {
   size_t at_ = 0;
 };
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 constexpr int kMaxDepth = 48;
@@ -292,4 +292,4 @@ Result<int64_t> Length(const Value& value, Budget* budget) {
   return InvalidArgument("a {} has no length", value.TypeName());
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -17,7 +17,7 @@
 
 #include "base/result.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 class Value;
 struct Namespace;
@@ -253,4 +253,4 @@ struct JsonOptions {
 // json.dumps.
 Result<std::string> ToJson(const Value& value, const JsonOptions& options, Budget* budget);
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

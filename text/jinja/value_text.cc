@@ -10,7 +10,7 @@
 #include "text/jinja/value.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 // repr of a string.
@@ -278,4 +278,4 @@ Result<std::string> ToJson(const Value& value, const JsonOptions& options, Budge
   return writer.Take();
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

@@ -6,7 +6,7 @@
 #include "text/jinja/python_text.h"
 #include "text/utf8.h"
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 namespace {
 
 using Text = std::u32string_view;
@@ -134,4 +134,4 @@ std::vector<std::string> WrapText(std::string_view text, const WrapOptions& opti
   return lines;
 }
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

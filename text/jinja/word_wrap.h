@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace exeunt::jinja {
+namespace exeunt::text::jinja {
 
 struct WrapOptions {
   int64_t width = 79;  // characters; at least 1
@@ -17,4 +17,4 @@ struct WrapOptions {
 // The lines of one paragraph.
 std::vector<std::string> WrapText(std::string_view text, const WrapOptions& options);
 
-}  // namespace exeunt::jinja
+}  // namespace exeunt::text::jinja

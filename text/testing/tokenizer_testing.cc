@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::text {
 namespace {
 
 uint32_t LoadU32(std::string_view bytes) {
@@ -150,4 +150,4 @@ std::shared_ptr<const Tokenizer> LoadTestTokenizer(const std::string& name) {
   return *tokenizer;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -12,7 +12,7 @@
 #include "model/gguf_value.h"
 #include "text/tokenizer.h"
 
-namespace exeunt {
+namespace exeunt::text {
 
 // text/testdata/tokenizer/`name`.
 std::string TokenizerTestdata(const std::string& name);
@@ -42,4 +42,4 @@ GgufMetadata GgufOfTokenizerJson(const std::string& name, const std::string& pre
 // That one for "smollm2", else the tokenizer.json of that name.
 std::shared_ptr<const Tokenizer> LoadTestTokenizer(const std::string& name);
 
-}  // namespace exeunt
+}  // namespace exeunt::text

@@ -28,7 +28,7 @@
 #include "transport/mpi/mpi_collective.h"
 #include "worker/process/local_pipeline.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 struct BenchOptions {
@@ -55,7 +55,7 @@ constexpr size_t kLeastPeakBytes = size_t{64} << 20;
 // One rank of the benchmark: its stage, kept over all workloads.
 class Bench {
  public:
-  Bench(const BenchOptions& options, const MpiSession& mpi) : options_(options), mpi_(mpi) {}
+  Bench(const BenchOptions& options, const transport::MpiSession& mpi) : options_(options), mpi_(mpi) {}
   Status Run();
 
  private:
@@ -70,7 +70,7 @@ class Bench {
   Status WriteTrace() const;
 
   const BenchOptions& options_;
-  const MpiSession& mpi_;
+  const transport::MpiSession& mpi_;
   std::vector<BenchWorkload> workloads_;
   BenchPrompts prompts_;
   ExitSetting exit_;
@@ -78,10 +78,10 @@ class Bench {
   int vocab_size_ = 0;
   CalmExitPolicy policy_;
   std::shared_ptr<const Backend> backend_ = MakeCpuBackend();
-  std::unique_ptr<DataChannel> channel_;
+  std::unique_ptr<transport::DataChannel> channel_;
   std::function<OpSeconds()> op_seconds_;  // of the runner's executor
-  std::unique_ptr<StageRunner> runner_;
-  StepTrace trace_;
+  std::unique_ptr<worker::StageRunner> runner_;
+  worker::StepTrace trace_;
   Duration clock_offset_{0};
   BenchRank own_;
   std::vector<BenchRank> last_;  // rank 0: what the last run recorded
@@ -91,7 +91,7 @@ class Bench {
 // Decoding streams take the lines of --prompts in turns.
 Status Bench::LoadPrompts(const ModelSource& source) {
   if (options_.prompts.empty()) return OkStatus();
-  ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(source));
+  ASSIGN_OR_RETURN(const auto tokenizer, text::OpenTokenizer(source));
   ASSIGN_OR_RETURN(const auto lines, ReadPromptFile(options_.prompts, 0));
   size_t longest = 1;
   for (const PromptLine& line : lines) {
@@ -137,7 +137,7 @@ Status Bench::Load() {
   build.kv_pages = pages;
   build.threads = options_.threads;
   if (options_.pin) {
-    const MpiLocalRank local = MpiLocal();
+    const transport::MpiLocalRank local = transport::MpiLocal();
     build.cpus = cpu::CpusToPin(local.rank, local.ranks, options_.threads);
     if (build.cpus.empty()) {
       return InvalidArgument("--pin: {} rank(s) of {} thread(s) on this machine, and fewer CPUs to run on",
@@ -146,13 +146,14 @@ Status Bench::Load() {
   }
   build.progress = [this] { channel_->Progress(); };
   ASSIGN_OR_RETURN(StageExecutor stage, backend_->Build(build));
-  StageConfig config = MakeStageConfig(backend_->info(), build, split_, mpi_.rank(), 1);
+  worker::StageConfig config = worker::MakeStageConfig(backend_->info(), build, split_, mpi_.rank(), 1);
   config.prefill_chunk_tokens = options_.prefill_chunk;
   config.prefill_first = true;
   own_.work = stage.work;
   MeasurePeaks(stage.weight_bytes);
   op_seconds_ = std::move(stage.op_seconds);
-  runner_ = std::make_unique<StageRunner>(config, &policy_, std::move(stage.executor), channel_.get());
+  runner_ =
+      std::make_unique<worker::StageRunner>(config, &policy_, std::move(stage.executor), channel_.get());
   runner_->set_trace(&trace_);
   return OkStatus();
 }
@@ -178,14 +179,14 @@ Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const Mo
   if (options_.split != "auto" || mpi_.ranks() == 1) return split;
   ExitLook look{options_.exits_directory, ExitMeasure::kForced};
   if (exit_.Enabled() && !request.profile.empty()) look.measure = exit_.measure;
-  MpiBarrier();
+  transport::MpiBarrier();
   const auto cores = static_cast<int>(std::thread::hardware_concurrency());
-  if (const int local = MpiLocal().rank; local == 0 || (local + 1) * options_.threads <= cores) {
+  if (const int local = transport::MpiLocal().rank; local == 0 || (local + 1) * options_.threads <= cores) {
     ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(*backend_, source, options_.threads, look));
   }
   if (mpi_.rank() == 0) split = PlanSplit(request, Heaviest(workloads_), options_.prefill_chunk);
   for (size_t i = 1; i < split.size(); ++i) {
-    split[i].begin = split[i - 1].end = MpiBroadcast(split[i].begin);
+    split[i].begin = split[i - 1].end = transport::MpiBroadcast(split[i].begin);
   }
   return split;
 }
@@ -193,11 +194,11 @@ Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const Mo
 // All ranks at once, as above.
 void Bench::MeasurePeaks(size_t weight_bytes) {
   cpu::ThreadPool pool(options_.threads);
-  MpiBarrier();
+  transport::MpiBarrier();
   own_.read_bandwidth = cpu::MeasureReadBandwidth(std::max(weight_bytes, kLeastPeakBytes), &pool);
-  MpiBarrier();
+  transport::MpiBarrier();
   own_.int_dot_peak = cpu::MeasureIntDotPeak(cpu::OpsFor(cpu::DefaultIsa()), &pool);
-  MpiBarrier();
+  transport::MpiBarrier();
 }
 
 // Runs the workload to its end; returns when it was admitted. Tokens and spans are left in own_.
@@ -207,16 +208,16 @@ Result<int64_t> Bench::RunOnce(const BenchWorkload& workload) {
   const uint64_t opened = next_sequence_ - 1;
   own_.tokens.clear();
   trace_.Clear();
-  MpiBarrier();
+  transport::MpiBarrier();
   const TimePoint begin = MonotonicNow();
-  std::vector<StageEvent> events;
-  if (mpi_.rank() == 0) events.push_back(AdmitSequences{std::move(requests)});
+  std::vector<worker::StageEvent> events;
+  if (mpi_.rank() == 0) events.push_back(worker::AdmitSequences{std::move(requests)});
   while (!events.empty() || runner_->stage().opened() < opened || !runner_->Idle()) {
-    StageOutputs out;
+    worker::StageOutputs out;
     const bool worked = runner_->Turn(std::exchange(events, {}), &out);
     RETURN_IF_ERROR(out.Health());
     const TimePoint now = MonotonicNow();
-    for (const TokenOut& t : out.tokens) {
+    for (const worker::TokenOut& t : out.tokens) {
       own_.tokens.push_back(
           {t.sequence, t.position, t.exit_layer, (now + clock_offset_).since_start.count()});
     }
@@ -231,7 +232,7 @@ Result<int64_t> Bench::RunOnce(const BenchWorkload& workload) {
                              workload.name, trace_.spans().size() + trace_.dropped(), trace_.dropped());
   }
   own_.spans = trace_.spans();
-  for (StepSpan& s : own_.spans) {
+  for (worker::StepSpan& s : own_.spans) {
     s.begin = s.begin + clock_offset_;
     s.end = s.end + clock_offset_;
   }
@@ -296,8 +297,8 @@ Status Bench::WriteTrace() const {
 }
 
 Status Bench::Run() {
-  channel_ = MakeMpiChannel();
-  clock_offset_ = MpiClockOffset();
+  channel_ = transport::MakeMpiChannel();
+  clock_offset_ = transport::MpiClockOffset();
   RETURN_IF_ERROR(Load());
   const auto peaks = GatherRanks(own_);
   if (!options_.json) {
@@ -356,8 +357,9 @@ void AddBench(CLI::App* app, int* status) {
   verb->add_flag("--operations", options->operations, "also print where the first stage's time goes");
   verb->add_flag("--json", options->json, "one JSON object a workload");
   verb->callback([options, status] {
-    *status = RunOnRanks("bench", [&](const MpiSession& mpi) { return Bench(*options, mpi).Run(); });
+    *status =
+        RunOnRanks("bench", [&](const transport::MpiSession& mpi) { return Bench(*options, mpi).Run(); });
   });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

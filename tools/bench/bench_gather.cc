@@ -4,7 +4,7 @@
 
 #include "transport/mpi/mpi_collective.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 // What of a rank's record has a fixed size: gathered in front of its tokens and spans.
@@ -34,13 +34,13 @@ std::vector<BenchRank> GatherRanks(const BenchRank& own) {
   const RankHeader header{own.work, own.read_bandwidth, own.int_dot_peak, own.tokens.size(),
                           own.spans.size()};
   std::vector<std::byte> bytes(sizeof(header) + own.tokens.size() * sizeof(BenchToken) +
-                               own.spans.size() * sizeof(StepSpan));
+                               own.spans.size() * sizeof(worker::StepSpan));
   std::byte* to = bytes.data();
   Put(&to, &header, 1);
   Put(&to, own.tokens.data(), own.tokens.size());
   Put(&to, own.spans.data(), own.spans.size());
   std::vector<BenchRank> ranks;
-  for (const auto& from : MpiGather(bytes)) {
+  for (const auto& from : transport::MpiGather(bytes)) {
     const std::byte* at = from.data();
     RankHeader h;
     Take(&at, &h, 1);
@@ -54,4 +54,4 @@ std::vector<BenchRank> GatherRanks(const BenchRank& own) {
   return ranks;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -5,9 +5,9 @@
 
 #include "tools/bench/bench_report.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // This rank's record to rank 0; all of them there, none elsewhere.
 std::vector<BenchRank> GatherRanks(const BenchRank& own);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <map>
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 int64_t Ns(TimePoint t) { return t.since_start.count(); }
@@ -51,7 +51,7 @@ BenchStageFigures StageFigures(const BenchRank& rank, const Window& window) {
   double macs = 0;
   double rows = 0;
   double steps = 0;
-  for (const StepSpan& s : rank.spans) {
+  for (const worker::StepSpan& s : rank.spans) {
     const int64_t inside = std::min(Ns(s.end), window.end) - std::max(Ns(s.begin), window.begin);
     if (inside <= 0) continue;
     // A job that reaches out of the window counts by the share of it that is inside.
@@ -178,7 +178,7 @@ boost::json::array ChromeTrace(const std::vector<BenchRank>& ranks) {
                                          {"ph", "M"},
                                          {"pid", rank},
                                          {"args", {{"name", fmt::format("stage {}", rank)}}}});
-    for (const StepSpan& s : ranks[rank].spans) {
+    for (const worker::StepSpan& s : ranks[rank].spans) {
       const std::string name = s.head() ? fmt::format("head after {}", s.layer_end)
                                         : fmt::format("layers {}-{}", s.layer_begin, s.layer_end);
       events.push_back(boost::json::object{{"name", name},
@@ -193,4 +193,4 @@ boost::json::array ChromeTrace(const std::vector<BenchRank>& ranks) {
   return events;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -11,7 +11,7 @@
 #include "worker/core/step_trace.h"
 #include "worker/process/local_pipeline.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // A token that left at a rank. Times are rank 0's clock, in nanoseconds.
 struct BenchToken {
@@ -27,7 +27,7 @@ struct BenchRank {
   double read_bandwidth = 0;  // bytes / s
   double int_dot_peak = 0;    // multiply-accumulates / s
   std::vector<BenchToken> tokens;
-  std::vector<StepSpan> spans;
+  std::vector<worker::StepSpan> spans;
 };
 
 struct BenchStageFigures {
@@ -65,4 +65,4 @@ boost::json::object ToJson(const BenchWorkload& workload, const BenchFigures& fi
 // Chrome's trace event format (also read by Perfetto): a process a stage, a slice a job.
 boost::json::array ChromeTrace(const std::vector<BenchRank>& ranks);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

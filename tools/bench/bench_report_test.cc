@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr double kTolerance = 1e-9;  // relative to 1: sums of a few doubles
@@ -11,7 +11,7 @@ constexpr int64_t kBegin = 1000 * kMs;
 
 TimePoint Ms(int64_t ms) { return {Duration(ms * kMs)}; }
 
-StepSpan Span(int64_t begin_ms, int64_t end_ms, LayerSpan layers, int run_rows, int fill_rows = 0) {
+worker::StepSpan Span(int64_t begin_ms, int64_t end_ms, LayerSpan layers, int run_rows, int fill_rows = 0) {
   return {Ms(begin_ms), Ms(end_ms), layers.begin, layers.end, run_rows, fill_rows};
 }
 
@@ -235,4 +235,4 @@ TEST(BenchReportTest, TheTraceHasAProcessAStageAndASliceASpan) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

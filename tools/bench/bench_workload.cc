@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr int kContextTokens = 32;
@@ -55,13 +55,13 @@ Result<BenchWorkload> ParseWorkload(std::string_view text, int context_length) {
   return workload;
 }
 
-std::vector<SequenceSpec> MakeBenchRequests(const BenchWorkload& workload, const BenchPrompts& prompts,
-                                            const ExitSetting& exit, int vocab_size,
-                                            uint64_t first_sequence) {
+std::vector<worker::SequenceSpec> MakeBenchRequests(const BenchWorkload& workload,
+                                                    const BenchPrompts& prompts, const ExitSetting& exit,
+                                                    int vocab_size, uint64_t first_sequence) {
   std::mt19937_64 rng(7);
-  std::vector<SequenceSpec> requests;
+  std::vector<worker::SequenceSpec> requests;
   for (int i = 0; i < workload.streams; ++i) {
-    SequenceSpec spec;
+    worker::SequenceSpec spec;
     spec.sequence = first_sequence + static_cast<uint64_t>(i);
     if (!prompts.prompts.empty()) {
       spec.prompt = prompts.prompts[static_cast<size_t>(i) % prompts.prompts.size()];
@@ -79,4 +79,4 @@ std::vector<SequenceSpec> MakeBenchRequests(const BenchWorkload& workload, const
   return requests;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "worker/core/sequence_spec.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 enum class BenchKind {
   kPrefill,  // one request of `prompt_tokens`, one token out: how fast a prompt is read
@@ -35,7 +35,8 @@ struct BenchPrompts {
 Result<BenchWorkload> ParseWorkload(std::string_view text, int context_length);
 
 // Requests numbered from `first_sequence`, greedy; random tokens are from a fixed seed.
-std::vector<SequenceSpec> MakeBenchRequests(const BenchWorkload& workload, const BenchPrompts& prompts,
-                                            const ExitSetting& exit, int vocab_size, uint64_t first_sequence);
+std::vector<worker::SequenceSpec> MakeBenchRequests(const BenchWorkload& workload,
+                                                    const BenchPrompts& prompts, const ExitSetting& exit,
+                                                    int vocab_size, uint64_t first_sequence);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -6,7 +6,7 @@
 
 #include <set>
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 using ::testing::HasSubstr;
@@ -110,7 +110,7 @@ TEST(BenchWorkloadTest, RequestsAreTheSameEveryTimeAndDifferBetweenStreams) {
   std::set<int32_t> tokens;
   std::set<uint64_t> seeds;
   for (size_t i = 0; i < requests.size(); ++i) {
-    const SequenceSpec& spec = requests[i];
+    const worker::SequenceSpec& spec = requests[i];
     EXPECT_EQ(spec.sequence, 41 + i);
     EXPECT_EQ(spec.prompt, again[i].prompt);
     EXPECT_EQ(spec.sampling.seed, again[i].sampling.seed);
@@ -134,4 +134,4 @@ TEST(BenchWorkloadTest, RequestsAreTheSameEveryTimeAndDifferBetweenStreams) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

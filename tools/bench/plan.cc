@@ -19,7 +19,7 @@
 #include "tools/model_options.h"
 #include "tools/verbs.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 struct PlanOptions {
@@ -47,8 +47,8 @@ Status Plan(const PlanOptions& options) {
   ASSIGN_OR_RETURN(request.profile, ParseForced(options.profile, request.n_layers));
   ExitLook look{options.exits_directory, ExitMeasureOf(options.measure).value()};
   if (!options.certificate.empty()) {
-    ASSIGN_OR_RETURN(const auto certificates, LoadCertificates(options.exits_directory));
-    const Certificate* certificate = FindCertificate(certificates, options.certificate);
+    ASSIGN_OR_RETURN(const auto certificates, certify::LoadCertificates(options.exits_directory));
+    const certify::Certificate* certificate = certify::FindCertificate(certificates, options.certificate);
     if (certificate == nullptr) {
       return InvalidArgument("--certificate '{}': not in {}/certificates", options.certificate,
                              options.exits_directory);
@@ -59,7 +59,7 @@ Status Plan(const PlanOptions& options) {
   RETURN_IF_ERROR(ParseSplit("even", request));  // checks the number of stages before anything is measured
   ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(*MakeCpuBackend(), source, options.threads, look));
   const BenchWorkload workload{.name = fmt::format("decode:{}", options.streams), .streams = options.streams};
-  const auto split = PlanSplit(request, workload, StageConfig{}.prefill_chunk_tokens);
+  const auto split = PlanSplit(request, workload, worker::StageConfig{}.prefill_chunk_tokens);
   if (options.quiet) {
     fmt::print("{}\n", SplitText(split));
     return OkStatus();
@@ -90,7 +90,8 @@ Status Plan(const PlanOptions& options) {
       request.rows, options.threads, request.costs.layer.Row(request.rows) * 1e6,
       request.costs.fill.Row(request.rows) * 1e6, request.costs.head.Row(request.rows) * 1e6, token * 1e6,
       request.profile.empty() ? "" : fmt::format(", {:.1f} without exits", full_token * 1e6));
-  const BenchFigures figures = SimulateWorkload(request, split, workload, StageConfig{}.prefill_chunk_tokens);
+  const BenchFigures figures =
+      SimulateWorkload(request, split, workload, worker::StageConfig{}.prefill_chunk_tokens);
   fmt::print("simulated:\n{}", FiguresText(workload.name, figures, split));
   fmt::print("--split {}\n", SplitText(split));
   return OkStatus();
@@ -175,4 +176,4 @@ void AddPlan(CLI::App* app, int* status) {
   verb->callback([options, status] { *status = Report("plan", Plan(*options)); });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

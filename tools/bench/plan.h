@@ -7,7 +7,7 @@
 #include "base/result.h"
 #include "costs/cost_curve.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // What `exeunt plan MODEL --json` measured.
 struct PlanCosts {
@@ -19,4 +19,4 @@ struct PlanCosts {
 Result<PlanCosts> ParsePlanCosts(std::string_view json);
 Result<PlanCosts> ReadPlanCosts(const std::string& path);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

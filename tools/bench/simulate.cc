@@ -14,7 +14,7 @@
 #include "tools/exit_options.h"
 #include "tools/verbs.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr int kLongestContext = 1 << 20;
@@ -63,4 +63,4 @@ void AddSimulate(CLI::App* app, int* status) {
   verb->callback([options, status] { *status = Report("simulate", RunSimulation(*options)); });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

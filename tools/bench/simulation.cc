@@ -13,7 +13,7 @@
 #include "tools/bench/virtual_network.h"
 #include "worker/core/stage_runner.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr int32_t kToken = 0;
@@ -25,20 +25,20 @@ constexpr double kLeastGain = 0.002;  // of a split over another: less is chance
 
 class SimulatedPipeline {
  public:
-  SimulatedPipeline(const Simulation& simulation, const std::vector<SequenceSpec>& requests);
-  std::vector<BenchRank> Run(const std::vector<SequenceSpec>& requests);
+  SimulatedPipeline(const Simulation& simulation, const std::vector<worker::SequenceSpec>& requests);
+  std::vector<BenchRank> Run(const std::vector<worker::SequenceSpec>& requests);
 
  private:
   struct Node {
     OracleExecutor* executor = nullptr;  // the runner's
-    std::unique_ptr<StageRunner> runner;
-    StepTrace trace;
+    std::unique_ptr<worker::StageRunner> runner;
+    worker::StepTrace trace;
     TimePoint last_turn;
     BenchRank record;
   };
 
   std::optional<TimePoint> NextTurn(int rank) const;
-  void Turn(int rank, std::vector<StageEvent> events);
+  void Turn(int rank, std::vector<worker::StageEvent> events);
   bool LooksAtExit(const SegmentJob& job) const;
   Duration Cost(const Job& job) const;
 
@@ -49,14 +49,15 @@ class SimulatedPipeline {
   std::deque<Node> nodes_;
 };
 
-SimulatedPipeline::SimulatedPipeline(const Simulation& simulation, const std::vector<SequenceSpec>& requests)
+SimulatedPipeline::SimulatedPipeline(const Simulation& simulation,
+                                     const std::vector<worker::SequenceSpec>& requests)
     : simulation_(simulation),
       network_(static_cast<int>(simulation.split.size()), simulation.link_delay, &now_) {
   int positions = 0;
-  for (const SequenceSpec& spec : requests) positions = std::max(positions, spec.positions());
+  for (const worker::SequenceSpec& spec : requests) positions = std::max(positions, spec.positions());
   const int ranks = static_cast<int>(simulation.split.size());
   for (int rank = 0; rank < ranks; ++rank) {
-    StageConfig config;
+    worker::StageConfig config;
     config.rank = rank;
     config.split = simulation.split;
     config.limits = {{positions, kToken + 1, simulation.n_layers}, kPageTokens};
@@ -71,8 +72,8 @@ SimulatedPipeline::SimulatedPipeline(const Simulation& simulation, const std::ve
                       .gives_tokens = [this](const SegmentJob& job) { return LooksAtExit(job); }});
     Node& node = nodes_.emplace_back();
     node.executor = executor.get();
-    node.runner = std::make_unique<StageRunner>(config, &policy_, std::move(executor), network_.channel(rank),
-                                                [this] { return now_; });
+    node.runner = std::make_unique<worker::StageRunner>(config, &policy_, std::move(executor),
+                                                        network_.channel(rank), [this] { return now_; });
     node.runner->set_trace(&node.trace);
   }
 }
@@ -81,7 +82,7 @@ SimulatedPipeline::SimulatedPipeline(const Simulation& simulation, const std::ve
 std::optional<TimePoint> SimulatedPipeline::NextTurn(int rank) const {
   const Node& node = nodes_[static_cast<size_t>(rank)];
   if (const auto done = node.executor->NextDone()) return done;
-  const Stage& stage = node.runner->stage();
+  const worker::Stage& stage = node.runner->stage();
   std::optional<TimePoint> next = stage.NextWake();
   if (next && *next <= node.last_turn) next.reset();  // it was due then, and must wait for something else
   const auto arrival = network_.NextArrival(rank, stage.AcceptsFrames());
@@ -89,9 +90,9 @@ std::optional<TimePoint> SimulatedPipeline::NextTurn(int rank) const {
   return next;
 }
 
-std::vector<BenchRank> SimulatedPipeline::Run(const std::vector<SequenceSpec>& requests) {
+std::vector<BenchRank> SimulatedPipeline::Run(const std::vector<worker::SequenceSpec>& requests) {
   const int ranks = static_cast<int>(nodes_.size());
-  Turn(0, {AdmitSequences{requests}});
+  Turn(0, {worker::AdmitSequences{requests}});
   for (;;) {
     std::optional<TimePoint> when;
     int who = 0;
@@ -115,13 +116,13 @@ std::vector<BenchRank> SimulatedPipeline::Run(const std::vector<SequenceSpec>& r
   return records;
 }
 
-void SimulatedPipeline::Turn(int rank, std::vector<StageEvent> events) {
+void SimulatedPipeline::Turn(int rank, std::vector<worker::StageEvent> events) {
   Node& node = nodes_[static_cast<size_t>(rank)];
   node.last_turn = now_;
-  StageOutputs out;
+  worker::StageOutputs out;
   node.runner->Turn(std::move(events), &out);
   CHECK_MSG(out.Health().has_value(), "{}", out.Health().error().message);
-  for (const TokenOut& token : out.tokens) {
+  for (const worker::TokenOut& token : out.tokens) {
     node.record.tokens.push_back(
         {token.sequence, token.position, token.exit_layer, now_.since_start.count()});
   }
@@ -150,7 +151,8 @@ Duration SimulatedPipeline::Cost(const Job& job) const {
 
 }  // namespace
 
-std::vector<BenchRank> Simulate(const Simulation& simulation, const std::vector<SequenceSpec>& requests) {
+std::vector<BenchRank> Simulate(const Simulation& simulation,
+                                const std::vector<worker::SequenceSpec>& requests) {
   return SimulatedPipeline(simulation, requests).Run(requests);
 }
 
@@ -198,4 +200,4 @@ std::vector<LayerSpan> PlanSplit(const SplitRequest& request, BenchWorkload work
   return best;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -9,7 +9,7 @@
 #include "tools/bench/bench_report.h"
 #include "worker/core/sequence_spec.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 struct Simulation {
   int n_layers = 0;
@@ -22,7 +22,8 @@ struct Simulation {
 
 // Runs the requests from time 0 to their ends; what each stage did and when. Tokens that are drawn never end
 // a request early; exits are those that `forced` draws, other measures never leave.
-std::vector<BenchRank> Simulate(const Simulation& simulation, const std::vector<SequenceSpec>& requests);
+std::vector<BenchRank> Simulate(const Simulation& simulation,
+                                const std::vector<worker::SequenceSpec>& requests);
 
 // What the workload reaches with the split, where tokens leave as `request.profile` says, at exits after just
 // its layers.
@@ -34,4 +35,4 @@ BenchFigures SimulateWorkload(const SplitRequest& request, const std::vector<Lay
 std::vector<LayerSpan> PlanSplit(const SplitRequest& request, BenchWorkload workload,
                                  int prefill_chunk_tokens);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -7,7 +7,7 @@
 
 #include "tools/bench/plan.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr int kLayers = 12;
@@ -135,4 +135,4 @@ TEST(PlanCostsTest, ReadsWhatPlanPrintsAndNamesWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

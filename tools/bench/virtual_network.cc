@@ -5,17 +5,17 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
-class VirtualNetwork::Channel : public DataChannel {
+class VirtualNetwork::Channel : public transport::DataChannel {
  public:
   Channel(VirtualNetwork* network, size_t rank) : network_(*network), rank_(rank) {}
 
-  void SendNext(DataMessage* message) override {
+  void SendNext(transport::DataMessage* message) override {
     CHECK(message->payload == nullptr || message->payload->Ready());
     network_.inboxes_.at(rank_ + 1).frames.push_back({Arrival(), std::exchange(*message, {})});
   }
-  void SendFirst(DataMessage* message) override {
+  void SendFirst(transport::DataMessage* message) override {
     network_.inboxes_.front().tokens.push_back({Arrival(), std::exchange(*message, {})});
   }
   int TakenByNext() override {
@@ -23,7 +23,8 @@ class VirtualNetwork::Channel : public DataChannel {
     for (; !own().credits.empty() && own().credits.front() <= *network_.now_; ++taken) own().credits.Take();
     return taken;
   }
-  Result<bool> Receive(bool accept_frames, PayloadPool* pool, DataMessage* message) override {
+  Result<bool> Receive(bool accept_frames, transport::PayloadPool* pool,
+                       transport::DataMessage* message) override {
     if (Take(&own().tokens, pool, message)) return true;
     if (!accept_frames || !Take(&own().frames, pool, message)) return false;
     network_.inboxes_[rank_ - 1].credits.push_back(Arrival());
@@ -35,7 +36,7 @@ class VirtualNetwork::Channel : public DataChannel {
  private:
   Inbox& own() const { return network_.inboxes_[rank_]; }
   TimePoint Arrival() const { return *network_.now_ + network_.delay_; }
-  bool Take(Fifo<Message>* queue, PayloadPool* pool, DataMessage* message) const {
+  bool Take(Fifo<Message>* queue, transport::PayloadPool* pool, transport::DataMessage* message) const {
     if (queue->empty() || queue->front().arrival > *network_.now_) return false;
     pool->GiveBack(std::move(message->payload));
     *message = std::move(queue->Take().message);
@@ -54,7 +55,9 @@ VirtualNetwork::VirtualNetwork(int ranks, Duration delay, const TimePoint* now)
 
 VirtualNetwork::~VirtualNetwork() = default;
 
-DataChannel* VirtualNetwork::channel(int rank) const { return channels_[static_cast<size_t>(rank)].get(); }
+transport::DataChannel* VirtualNetwork::channel(int rank) const {
+  return channels_[static_cast<size_t>(rank)].get();
+}
 
 std::optional<TimePoint> VirtualNetwork::NextArrival(int rank, bool accepts_frames) const {
   const Inbox& inbox = inboxes_[static_cast<size_t>(rank)];
@@ -66,4 +69,4 @@ std::optional<TimePoint> VirtualNetwork::NextArrival(int rank, bool accepts_fram
   return next;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -10,14 +10,14 @@
 #include "base/fifo.h"
 #include "transport/data_channel.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 class VirtualNetwork {
  public:
   // `now` outlives the network.
   VirtualNetwork(int ranks, Duration delay, const TimePoint* now);
   ~VirtualNetwork();
-  DataChannel* channel(int rank) const;
+  transport::DataChannel* channel(int rank) const;
   // When the rank's next message or credit arrives, which may be in the past; frames count where it accepts them.
   std::optional<TimePoint> NextArrival(int rank, bool accepts_frames) const;
 
@@ -25,7 +25,7 @@ class VirtualNetwork {
   class Channel;
   struct Message {
     TimePoint arrival;
-    DataMessage message;
+    transport::DataMessage message;
   };
   struct Inbox {
     Fifo<Message> frames;
@@ -39,4 +39,4 @@ class VirtualNetwork {
   std::vector<std::unique_ptr<Channel>> channels_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -19,7 +19,7 @@
 #include "tools/exits/svg_chart.h"
 #include "tools/verbs.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 struct CalibrateOptions {
@@ -42,9 +42,11 @@ struct CalibrateOptions {
 
 // One thing that is to be certified.
 struct Goal {
-  Consistency consistency = Consistency::kTextual;
+  certify::Consistency consistency = certify::Consistency::kTextual;
   double delta = 0.0;
-  const char* consistency_name() const { return consistency == Consistency::kRisk ? "risk" : "textual"; }
+  const char* consistency_name() const {
+    return consistency == certify::Consistency::kRisk ? "risk" : "textual";
+  }
 };
 
 class Calibration {
@@ -58,15 +60,17 @@ class Calibration {
   Status Order();
   Status OrderOnDevelopment();
   Status Generate();
-  Result<LossTable> Losses(Consistency consistency) const;
+  Result<LossTable> Losses(certify::Consistency consistency) const;
   Status Certify(const Goal& goal);
   void Describe(const Goal& goal, const CalibrationOutcome& outcome);
   Status Write(const Goal& goal, const CalibrationOutcome& outcome) const;
-  Result<Certificate> MakeCertificate(const Goal& goal, const SettingFigures& figures) const;
+  Result<certify::Certificate> MakeCertificate(const Goal& goal, const SettingFigures& figures) const;
   Result<double> WatchDelta(const Goal& goal, size_t setting) const;
   std::string DataHash() const;
   std::string Html() const;
-  BoundOptions TestOf(const Goal& goal) const { return {goal.delta, options_.epsilon, options_.seed}; }
+  certify::BoundOptions TestOf(const Goal& goal) const {
+    return {goal.delta, options_.epsilon, options_.seed};
+  }
   // Of its certificate, or of the family.
   std::string NameOf(const Goal& goal) const {
     return fmt::format("{}-{}-{}", options_.name, goal.consistency_name(), goal.delta);
@@ -81,22 +85,22 @@ class Calibration {
   std::vector<PromptLine> lines_;
   std::vector<ExitSetting> settings_;
   std::vector<Goal> goals_;
-  std::map<Consistency, std::vector<size_t>> orders_;  // places in settings_
-  SweptAnswers answers_;                               // of those that an order names, and of `off`
-  Bound bound_ = Bound::kWsr;
+  std::map<certify::Consistency, std::vector<size_t>> orders_;  // places in settings_
+  SweptAnswers answers_;                                        // of those that an order names, and of `off`
+  certify::Bound bound_ = certify::Bound::kWsr;
   std::string exits_hash_;
-  std::vector<Certificate> earlier_;
+  std::vector<certify::Certificate> earlier_;
   std::string text_;  // of the report
   std::vector<ChartSeries> curves_;
 };
 
 Status Calibration::Prepare() {
   SweepRequest& sweep = options_.sweep;
-  const auto bound = BoundOf(options_.bound);
+  const auto bound = certify::BoundOf(options_.bound);
   if (!bound)
     return InvalidArgument("--bound '{}' is not hoeffding_bentkus, binomial or wsr", options_.bound);
   bound_ = *bound;
-  if (!TextLossOf(options_.loss)) {
+  if (!certify::TextLossOf(options_.loss)) {
     return InvalidArgument("--loss '{}' is not rouge_l, token_f1, exact_match or wer", options_.loss);
   }
   ASSIGN_OR_RETURN(source_, sweep.corpus.model.Open());
@@ -104,14 +108,15 @@ Status Calibration::Prepare() {
   ASSIGN_OR_RETURN(settings_, options_.grid.Settings(model.n_layers));
   ASSIGN_OR_RETURN(sweep.exit_layers,
                    ChooseExitLayers(options_.exit_layers, sweep.exits_directory, model.n_layers));
-  ASSIGN_OR_RETURN(exits_hash_, ExitsHash(sweep.exits_directory));
+  ASSIGN_OR_RETURN(exits_hash_, certify::ExitsHash(sweep.exits_directory));
   ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(sweep.exits_directory, model.n_layers));
   cost_.emplace(model, exits, sweep.exit_layers);
-  ASSIGN_OR_RETURN(earlier_, LoadCertificates(sweep.exits_directory));
+  ASSIGN_OR_RETURN(earlier_, certify::LoadCertificates(sweep.exits_directory));
   ASSIGN_OR_RETURN(lines_, ReadPromptFile(sweep.corpus.prompts, sweep.corpus.limit));
   for (const std::string& consistency : options_.consistencies) {
     for (const double delta : options_.deltas) {
-      goals_.push_back({consistency == "risk" ? Consistency::kRisk : Consistency::kTextual, delta});
+      goals_.push_back(
+          {consistency == "risk" ? certify::Consistency::kRisk : certify::Consistency::kTextual, delta});
       RETURN_IF_ERROR(EnoughPrompts(bound_, TestOf(goals_.back()), lines_.size()));
       RETURN_IF_ERROR(CheckNames(goals_.back()));
     }
@@ -123,7 +128,7 @@ Status Calibration::Prepare() {
 Status Calibration::CheckNames(const Goal& goal) const {
   for (const ExitSetting& setting : settings_) {
     const std::string name = CertificateName(goal, setting);
-    if (IsCertificateName(name)) continue;
+    if (certify::IsCertificateName(name)) continue;
     return InvalidArgument(
         "--name '{}': a certificate cannot be called '{}', only 1 to 64 of A-Z a-z 0-9 _ . -", options_.name,
         name);
@@ -171,9 +176,10 @@ Status Calibration::OrderOnDevelopment() {
   sweep.file += ".development";
   ASSIGN_OR_RETURN(const SweptAnswers answers, RunSweep(sweep));
   for (const Goal& goal : goals_) {
-    if (goal.consistency == Consistency::kRisk) RETURN_IF_ERROR(NeedReferences(options_.development, lines));
+    if (goal.consistency == certify::Consistency::kRisk)
+      RETURN_IF_ERROR(NeedReferences(options_.development, lines));
     const LossTable tested = TestedLosses(
-        goal.consistency, TextLosses(*TextLossOf(options_.loss), goal.consistency, lines, answers));
+        goal.consistency, TextLosses(*certify::TextLossOf(options_.loss), goal.consistency, lines, answers));
     orders_[goal.consistency] = DevelopmentOrder({settings_, answers, tested, *cost_});
   }
   return OkStatus();
@@ -191,12 +197,12 @@ Status Calibration::Generate() {
   return OkStatus();
 }
 
-Result<LossTable> Calibration::Losses(Consistency consistency) const {
-  if (consistency == Consistency::kRisk && options_.losses_file.empty()) {
+Result<LossTable> Calibration::Losses(certify::Consistency consistency) const {
+  if (consistency == certify::Consistency::kRisk && options_.losses_file.empty()) {
     RETURN_IF_ERROR(NeedReferences(options_.sweep.corpus.prompts, lines_));
   }
   if (options_.losses_file.empty()) {
-    return TextLosses(*TextLossOf(options_.loss), consistency, lines_, answers_);
+    return TextLosses(*certify::TextLossOf(options_.loss), consistency, lines_, answers_);
   }
   std::vector<std::string> names;
   std::vector<bool> needed;
@@ -226,16 +232,18 @@ std::string Today() {
 
 // Of textual loss, whatever was certified; a user's own losses are watched by nothing.
 Result<double> Calibration::WatchDelta(const Goal& goal, size_t setting) const {
-  if (goal.consistency == Consistency::kTextual || !options_.losses_file.empty()) return goal.delta;
-  const LossTable textual = TextLosses(*TextLossOf(options_.loss), Consistency::kTextual, lines_, answers_);
-  return UpperBound(bound_, textual[setting], TestOf(goal));
+  if (goal.consistency == certify::Consistency::kTextual || !options_.losses_file.empty()) return goal.delta;
+  const LossTable textual =
+      TextLosses(*certify::TextLossOf(options_.loss), certify::Consistency::kTextual, lines_, answers_);
+  return certify::UpperBound(bound_, textual[setting], TestOf(goal));
 }
 
-Result<Certificate> Calibration::MakeCertificate(const Goal& goal, const SettingFigures& figures) const {
+Result<certify::Certificate> Calibration::MakeCertificate(const Goal& goal,
+                                                          const SettingFigures& figures) const {
   const TensorView* weight = source_->Find("blk.0.attn_q.weight");
   const DType type =
       source_->adapter() == nullptr ? weight->dtype : source_->adapter()->MergedType(weight->dtype);
-  Certificate c;
+  certify::Certificate c;
   c.setting = settings_[figures.setting];
   c.name = CertificateName(goal, c.setting);
   if (options_.family) c.family = NameOf(goal);
@@ -260,13 +268,13 @@ Result<Certificate> Calibration::MakeCertificate(const Goal& goal, const Setting
   c.exit_layers = options_.sweep.exit_layers;
   c.max_tokens = options_.sweep.corpus.max_tokens;
   c.created = Today();
-  return ParseCertificate(ToJson(c));  // nothing is written that could not be read
+  return certify::ParseCertificate(certify::ToJson(c));  // nothing is written that could not be read
 }
 
 // Made again from the same answers a certificate keeps its date, and with that what a coordinator knows of
 // it. (Compared as text: a number that was read is not always the one that was written.)
-Status WriteCertificate(const std::string& path, const Certificate& certificate) {
-  const std::string made = ToJson(certificate) + "\n";
+Status WriteCertificate(const std::string& path, const certify::Certificate& certificate) {
+  const std::string made = certify::ToJson(certificate) + "\n";
   const auto undated = [](const std::string& text) { return text.substr(0, text.rfind(R"("created":)")); };
   const auto there = ReadTextFile(path, made.size());
   if (there && undated(*there) == undated(made)) return OkStatus();
@@ -282,11 +290,11 @@ Status Calibration::Write(const Goal& goal, const CalibrationOutcome& outcome) c
   if (error) return Unavailable("{}: {}", directory, error.message());
   std::set<std::string> written;
   for (size_t i = options_.family ? 0 : outcome.certified - 1; i < outcome.certified; ++i) {
-    ASSIGN_OR_RETURN(const Certificate c, MakeCertificate(goal, outcome.figures[i]));
+    ASSIGN_OR_RETURN(const certify::Certificate c, MakeCertificate(goal, outcome.figures[i]));
     RETURN_IF_ERROR(WriteCertificate(directory + c.name + ".json", c));
     written.insert(c.name);
   }
-  for (const Certificate& c : earlier_) {
+  for (const certify::Certificate& c : earlier_) {
     if ((c.name != NameOf(goal) && c.family != NameOf(goal)) || written.contains(c.name)) continue;
     const std::string path = directory + c.name + ".json";
     fs::remove(path, error);
@@ -388,4 +396,4 @@ void AddCalibrate(CLI::App* app, int* status) {
   verb->callback([options, status] { *status = Report("calibrate", Calibration(options.get()).Run()); });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

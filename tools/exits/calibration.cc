@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 double Mean(const std::vector<double>& values) {
@@ -23,10 +23,10 @@ double MeanLayers(const std::vector<SweptAnswer>& answers) {
 }
 
 // The exact binomial test takes 0 and 1 alone, the others at most 1.
-Status CheckRange(Bound bound, const LossTable& tested) {
+Status CheckRange(certify::Bound bound, const LossTable& tested) {
   for (const auto& row : tested) {
     for (const double x : row) {
-      if (bound == Bound::kBinomial && x != 0.0 && x != 1.0) {
+      if (bound == certify::Bound::kBinomial && x != 0.0 && x != 1.0) {
         return InvalidArgument(
             "bound 'binomial' takes losses of 0 or 1, not {}; use wsr or hoeffding_bentkus", x);
       }
@@ -54,63 +54,64 @@ std::vector<ForcedExit> ProfileOf(const std::vector<SweptAnswer>& answers, int n
   return profile;
 }
 
-LossTable TextLosses(TextLoss loss, Consistency consistency, const std::vector<PromptLine>& lines,
-                     const SweptAnswers& answers) {
+LossTable TextLosses(certify::TextLoss loss, certify::Consistency consistency,
+                     const std::vector<PromptLine>& lines, const SweptAnswers& answers) {
   LossTable losses;
   for (const auto& of_setting : answers) {
     std::vector<double> row;
     for (size_t p = 0; p < of_setting.size(); ++p) {
-      const std::string& wanted = consistency == Consistency::kRisk ? lines[p].reference : answers[0][p].text;
-      row.push_back(Loss(loss, of_setting[p].text, wanted));
+      const std::string& wanted =
+          consistency == certify::Consistency::kRisk ? lines[p].reference : answers[0][p].text;
+      row.push_back(certify::Loss(loss, of_setting[p].text, wanted));
     }
     losses.push_back(std::move(row));
   }
   return losses;
 }
 
-LossTable TestedLosses(Consistency consistency, const LossTable& losses) {
+LossTable TestedLosses(certify::Consistency consistency, const LossTable& losses) {
   LossTable tested = losses;
-  if (consistency == Consistency::kTextual) return tested;
+  if (consistency == certify::Consistency::kTextual) return tested;
   for (auto& row : tested) {
     for (size_t p = 0; p < row.size(); ++p) row[p] -= losses[0][p];
   }
   return tested;
 }
 
-Status EnoughPrompts(Bound bound, const BoundOptions& options, size_t n) {
-  const size_t needed = SmallestSampleCount(bound, options);
+Status EnoughPrompts(certify::Bound bound, const certify::BoundOptions& options, size_t n) {
+  const size_t needed = certify::SmallestSampleCount(bound, options);
   if (n >= needed) return OkStatus();
   return InvalidArgument(
       "{} prompts cannot certify anything at delta {}, epsilon {} by {}: it takes {} even where no answer "
       "loses anything",
-      n, options.delta, options.epsilon, BoundName(bound), needed);
+      n, options.delta, options.epsilon, certify::BoundName(bound), needed);
 }
 
 std::vector<size_t> DevelopmentOrder(const CalibrationData& development) {
-  std::vector<SettingPoint> points;
+  std::vector<certify::SettingPoint> points;
   for (size_t s = 1; s < development.settings.size(); ++s) {
     points.push_back({development.cost.Mean(development.settings[s], development.answers[s]),
                       Mean(development.tested[s])});
   }
-  std::vector<size_t> order = ParetoOrder(points);
+  std::vector<size_t> order = certify::ParetoOrder(points);
   for (size_t& s : order) ++s;  // `off` is no point
   return order;
 }
 
-Result<CalibrationOutcome> Calibrate(Bound bound, const BoundOptions& options, const CalibrationData& data,
-                                     const std::vector<size_t>& order) {
+Result<CalibrationOutcome> Calibrate(certify::Bound bound, const certify::BoundOptions& options,
+                                     const CalibrationData& data, const std::vector<size_t>& order) {
   RETURN_IF_ERROR(CheckRange(bound, data.tested));
   CalibrationOutcome outcome;
   std::vector<double> p_values;
   for (const size_t s : order) {
-    p_values.push_back(PValue(bound, data.tested[s], options));
+    p_values.push_back(certify::PValue(bound, data.tested[s], options));
     outcome.figures.push_back({s, MeanLayers(data.answers[s]),
                                data.cost.Mean(data.settings[s], data.answers[s]), Mean(data.tested[s]),
                                p_values.back()});
   }
-  const auto last = FixedSequence(p_values, options.epsilon);
+  const auto last = certify::FixedSequence(p_values, options.epsilon);
   outcome.certified = last ? *last + 1 : 0;
   return outcome;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -10,23 +10,23 @@
 #include "tools/exits/token_cost.h"
 #include "tools/prompt_file.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // losses[setting][prompt]; setting 0 is `off`. A setting without answers has none.
 using LossTable = std::vector<std::vector<double>>;
 
 // textual: against the answer of `off`. risk: against the reference.
-LossTable TextLosses(TextLoss loss, Consistency consistency, const std::vector<PromptLine>& lines,
-                     const SweptAnswers& answers);
+LossTable TextLosses(certify::TextLoss loss, certify::Consistency consistency,
+                     const std::vector<PromptLine>& lines, const SweptAnswers& answers);
 
 // What is tested: textual losses as they are; risk, what a setting loses beyond `off`, prompt by prompt.
-LossTable TestedLosses(Consistency consistency, const LossTable& losses);
+LossTable TestedLosses(certify::Consistency consistency, const LossTable& losses);
 
 // The shares of the tokens that left after each layer before the last.
 std::vector<ForcedExit> ProfileOf(const std::vector<SweptAnswer>& answers, int n_layers);
 
 // Refuses, with the number that is needed, where so few prompts cannot certify anything.
-Status EnoughPrompts(Bound bound, const BoundOptions& options, size_t n);
+Status EnoughPrompts(certify::Bound bound, const certify::BoundOptions& options, size_t n);
 
 // A sweep, what of it is tested, and what its tokens cost.
 struct CalibrationData {
@@ -54,7 +54,7 @@ struct CalibrationOutcome {
 };
 
 // Tests the settings in this order. Refuses losses that the bound does not take.
-Result<CalibrationOutcome> Calibrate(Bound bound, const BoundOptions& options, const CalibrationData& data,
-                                     const std::vector<size_t>& order);
+Result<CalibrationOutcome> Calibrate(certify::Bound bound, const certify::BoundOptions& options,
+                                     const CalibrationData& data, const std::vector<size_t>& order);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

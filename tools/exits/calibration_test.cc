@@ -4,7 +4,7 @@
 
 #include <random>
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 ExitSetting Preview(float threshold) {
@@ -30,12 +30,14 @@ TEST(CalibrationTest, TextualIsAgainstOffAndRiskAgainstTheReferenceLessWhatOffLo
       {{true, "a b c d"}, {true, "x z"}},
       {{true, "q q q q"}, {true, "x y"}},
   };
-  const LossTable textual = TextLosses(TextLoss::kWordErrorRate, Consistency::kTextual, lines, answers);
-  EXPECT_EQ(TestedLosses(Consistency::kTextual, textual), textual);
+  const LossTable textual =
+      TextLosses(certify::TextLoss::kWordErrorRate, certify::Consistency::kTextual, lines, answers);
+  EXPECT_EQ(TestedLosses(certify::Consistency::kTextual, textual), textual);
   EXPECT_EQ(textual, (LossTable{{0, 0}, {0.25, 0.5}, {1, 0}}));
-  const LossTable risk = TextLosses(TextLoss::kWordErrorRate, Consistency::kRisk, lines, answers);
+  const LossTable risk =
+      TextLosses(certify::TextLoss::kWordErrorRate, certify::Consistency::kRisk, lines, answers);
   EXPECT_EQ(risk, (LossTable{{0.25, 0}, {0, 0.5}, {1, 0}}));
-  EXPECT_EQ(TestedLosses(Consistency::kRisk, risk), (LossTable{{0, 0}, {-0.25, 0.5}, {0.75, 0}}));
+  EXPECT_EQ(TestedLosses(certify::Consistency::kRisk, risk), (LossTable{{0, 0}, {-0.25, 0.5}, {0.75, 0}}));
 }
 
 TEST(CalibrationTest, AProfileIsTheSharesOfTokensByExit) {
@@ -68,15 +70,17 @@ Sample Draw(size_t n, double first, double second) {
   return sample;
 }
 
-CalibrationOutcome Tested(Bound bound, const Sample& sample, const std::vector<size_t>& order = {1, 2}) {
+CalibrationOutcome Tested(certify::Bound bound, const Sample& sample,
+                          const std::vector<size_t>& order = {1, 2}) {
   const TokenCost cost = Costs();
   return Calibrate(bound, {.delta = 0.1}, {kSettings, sample.answers, sample.tested, cost}, order).value();
 }
 
 TEST(CalibrationTest, WhatPassesBeforeTheFirstFailureIsCertified) {
-  for (const Bound bound : {Bound::kBinomial, Bound::kHoeffdingBentkus, Bound::kWsr}) {
+  for (const certify::Bound bound :
+       {certify::Bound::kBinomial, certify::Bound::kHoeffdingBentkus, certify::Bound::kWsr}) {
     const CalibrationOutcome both = Tested(bound, Draw(2000, 0.02, 0.05));
-    EXPECT_EQ(both.certified, 2U) << BoundName(bound);
+    EXPECT_EQ(both.certified, 2U) << certify::BoundName(bound);
     EXPECT_EQ(both.figures[1].setting, 2U);
     EXPECT_DOUBLE_EQ(both.figures[1].mean_layers, 10.0);
     EXPECT_GT(both.figures[1].mean_cost, 10.0);
@@ -101,8 +105,8 @@ TEST(CalibrationTest, AFamilyIsWrongNoMoreOftenThanEpsilon) {
       std::bernoulli_distribution loses(s == 1 ? 0.06 : 0.1001);
       for (double& x : sample.tested[s]) x = loses(rng) ? 1.0 : 0.0;
     }
-    const auto outcome =
-        Calibrate(Bound::kBinomial, {.delta = 0.1}, {kSettings, sample.answers, sample.tested, cost}, {1, 2});
+    const auto outcome = Calibrate(certify::Bound::kBinomial, {.delta = 0.1},
+                                   {kSettings, sample.answers, sample.tested, cost}, {1, 2});
     wrong += outcome->certified == 2 ? 1 : 0;
   }
   EXPECT_LE(wrong, 73);  // the .999 quantile of Binomial(1000, .05)
@@ -120,20 +124,22 @@ TEST(CalibrationTest, DevelopmentOrderIsTheFrontFromTheLeastLoss) {
 }
 
 TEST(CalibrationTest, TooFewPromptsAndLossesThatABoundDoesNotTakeAreRefused) {
-  const Status few = EnoughPrompts(Bound::kBinomial, {.delta = 0.05}, 58);
+  const Status few = EnoughPrompts(certify::Bound::kBinomial, {.delta = 0.05}, 58);
   ASSERT_FALSE(few.has_value());
   EXPECT_NE(few.error().message.find("it takes 59"), std::string::npos) << few.error().message;
-  EXPECT_TRUE(EnoughPrompts(Bound::kBinomial, {.delta = 0.05}, 59).has_value());
+  EXPECT_TRUE(EnoughPrompts(certify::Bound::kBinomial, {.delta = 0.05}, 59).has_value());
   Sample graded = Draw(200, 0.01, 0.02);
   const TokenCost cost = Costs();
   const CalibrationData data{kSettings, graded.answers, graded.tested, cost};
   graded.tested[1][7] = 0.5;
-  EXPECT_NE(Calibrate(Bound::kBinomial, {}, data, {1, 2}).error().message.find("losses of 0 or 1, not 0.5"),
+  EXPECT_NE(Calibrate(certify::Bound::kBinomial, {}, data, {1, 2})
+                .error()
+                .message.find("losses of 0 or 1, not 0.5"),
             std::string::npos);
   graded.tested[1][7] = 1.5;
-  EXPECT_NE(Calibrate(Bound::kWsr, {}, data, {1, 2}).error().message.find("1.5 is outside [-1, 1]"),
+  EXPECT_NE(Calibrate(certify::Bound::kWsr, {}, data, {1, 2}).error().message.find("1.5 is outside [-1, 1]"),
             std::string::npos);
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -5,7 +5,7 @@
 #include <limits>
 #include <numeric>
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr int kRows = 32;  // of logits at once
@@ -49,7 +49,7 @@ Result<std::vector<OutsideEstimate>> FitOutside(StateCorpus* corpus, AnswerRange
   StateReader& reader = corpus->reader();
   std::vector<int> depths;
   for (const FittedExit& exit : exits) depths.push_back(exit.layer);
-  std::vector<RidgeRegression> sums(exits.size(), RidgeRegression(model.d_model, 1));
+  std::vector<fit::RidgeRegression> sums(exits.size(), fit::RidgeRegression(model.d_model, 1));
   std::vector<float> logits(static_cast<size_t>(kRows) * vocab);
   std::vector<float> normed(static_cast<size_t>(model.d_model));
   RETURN_IF_ERROR(corpus->ForEach(range, depths, "candidates", [&](const AnswerStates& states) {
@@ -59,7 +59,7 @@ Result<std::vector<OutsideEstimate>> FitOutside(StateCorpus* corpus, AnswerRange
       outside[static_cast<size_t>(token)] = false;
     }
     for (size_t e = 0; e < exits.size(); ++e) {
-      const RowMajorMatrix translated =
+      const fit::RowMajorMatrix translated =
           exits[e].translator->Apply(states.at.at(exits[e].layer).data(), states.rows);
       for (int first = 0; first < states.rows; first += kRows) {
         const int rows = std::min(kRows, states.rows - first);
@@ -74,11 +74,11 @@ Result<std::vector<OutsideEstimate>> FitOutside(StateCorpus* corpus, AnswerRange
     }
   }));
   std::vector<OutsideEstimate> estimates;
-  for (const RidgeRegression& sum : sums) {
-    const AffineMap map = sum.Solve(ridge);
+  for (const fit::RidgeRegression& sum : sums) {
+    const fit::AffineMap map = sum.Solve(ridge);
     estimates.push_back({{map.weight.data(), map.weight.data() + map.weight.size()}, map.bias(0)});
   }
   return estimates;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -7,7 +7,7 @@
 #include "tools/exits/exits_file.h"
 #include "tools/exits/state_corpus.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // The head of the `count` tokens that the answers use most, half of the vocabulary at most.
 CandidateHead FrequentTokens(StateCorpus* corpus, AnswerRange range, size_t count);
@@ -17,4 +17,4 @@ Result<std::vector<OutsideEstimate>> FitOutside(StateCorpus* corpus, AnswerRange
                                                 const std::vector<FittedExit>& exits,
                                                 const CandidateHead& frequent, double ridge);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

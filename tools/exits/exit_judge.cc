@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 // Multiples of it are spread evenly over [0, 1) (the golden ratio).
@@ -74,22 +74,23 @@ const std::vector<JudgedRow>& ExitJudge::Judge(const float* states) {
   return judged_;
 }
 
-std::vector<std::vector<LogitEntry>> ExitJudge::Gradients(const float* states, float unit) {
+std::vector<std::vector<fit::LogitEntry>> ExitJudge::Gradients(const float* states, float unit) {
   const int vocab = reader_->config().vocab_size;
   const int rows = static_cast<int>(last_.size());
   logits_.resize(Size(rows) * Size(vocab));
   reader_->Logits(states, rows, logits_.data());
-  std::vector<std::vector<LogitEntry>> gradients(Size(rows));
+  std::vector<std::vector<fit::LogitEntry>> gradients(Size(rows));
   reader_->pool()->RunRanges(rows, 1, [&](int begin, int end) {
     for (int r = begin; r < end; ++r) {
       float* q = &logits_[Size(r) * Size(vocab)];
       Exponentiate(Summarise(q), q);
       const double draw = std::fmod(draw_ + (r + 1) * kDrawStep, 1.0);
-      gradients[Size(r)] = RoundedDifference(q, &probabilities_[Size(r) * Size(vocab)], vocab, unit, draw);
+      gradients[Size(r)] =
+          fit::RoundedDifference(q, &probabilities_[Size(r) * Size(vocab)], vocab, unit, draw);
     }
   });
   draw_ = std::fmod(draw_ + rows * kDrawStep, 1.0);
   return gradients;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

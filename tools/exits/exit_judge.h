@@ -7,7 +7,7 @@
 #include "backend/cpu/state_reader.h"
 #include "fit/logit_gradient.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 struct JudgedRow {
   int32_t token = -1;
@@ -26,7 +26,7 @@ class ExitJudge {
   // next call.
   const std::vector<JudgedRow>& Judge(const float* states);
   // Of such states, the gradient of each row's divergence by the logits, rounded to `unit`.
-  std::vector<std::vector<LogitEntry>> Gradients(const float* states, float unit);
+  std::vector<std::vector<fit::LogitEntry>> Gradients(const float* states, float unit);
 
  private:
   struct LastRow {
@@ -45,4 +45,4 @@ class ExitJudge {
   double draw_ = 0.0;  // of the last row that was rounded
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -9,7 +9,7 @@
 
 #include "model/testing/open_random_model.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr int kRows = 7;
@@ -86,10 +86,10 @@ TEST_F(ExitJudgeTest, GradientsAreTheDifferencesOfProbabilities) {
   ASSERT_EQ(gradients.size(), static_cast<size_t>(kRows));
   for (size_t r = 0; r < gradients.size(); ++r) {
     std::vector<double> rounded(kVocab, 0.0);
-    for (const LogitEntry& entry : gradients[r]) rounded[static_cast<size_t>(entry.token)] = entry.value;
+    for (const fit::LogitEntry& entry : gradients[r]) rounded[static_cast<size_t>(entry.token)] = entry.value;
     for (size_t i = 0; i < rounded.size(); ++i) EXPECT_NEAR(rounded[i], q[r][i] - p[r][i], 1.001 * kUnit);
   }
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

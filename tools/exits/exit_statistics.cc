@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace exeunt {
+namespace exeunt::tools {
 
 void Reliability::Add(double confidence, bool agrees) {
   const auto bin = static_cast<size_t>(std::clamp(confidence * kBins, 0.0, kBins - 1.0));
@@ -48,4 +48,4 @@ void ExitStatistics::Add(const JudgedRow& row) {
   softmax.Add(double{row.margin}, row.agrees);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -7,7 +7,7 @@
 
 #include "tools/exits/exit_judge.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // Agreements by confidence in [0, 1], in equal bins.
 struct Reliability {
@@ -40,4 +40,4 @@ struct ExitStatistics {
   double mean_divergence() const { return rows == 0 ? 0.0 : divergence / static_cast<double>(rows); }
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

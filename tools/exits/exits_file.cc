@@ -11,7 +11,7 @@
 #include "model/safetensors.h"
 #include "model/safetensors_writer.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 void AddTensor(SafetensorsWriter* writer, const std::string& name, DType type,
@@ -21,7 +21,7 @@ void AddTensor(SafetensorsWriter* writer, const std::string& name, DType type,
   writer->AddTensor(name, type, shape, QuantizeRow(type, {values, n}));
 }
 
-void AddMatrix(SafetensorsWriter* writer, const std::string& name, const RowMajorMatrix& m) {
+void AddMatrix(SafetensorsWriter* writer, const std::string& name, const fit::RowMajorMatrix& m) {
   AddTensor(writer, name, DType::kF16, {m.rows(), m.cols()}, m.data());
 }
 
@@ -82,8 +82,8 @@ Result<std::vector<FittedExit>> ReadExits(const std::string& directory, const Mo
     if (exit.translator) {
       ASSIGN_OR_RETURN(const auto weight, file->ReadFloats(prefix + "translator.weight", {d, d}));
       ASSIGN_OR_RETURN(const auto bias, file->ReadFloats(prefix + "translator.bias", {d}));
-      read.translator = AffineMap{Eigen::Map<const RowMajorMatrix>(weight.data(), d, d),
-                                  Eigen::Map<const Eigen::VectorXf>(bias.data(), d)};
+      read.translator = fit::AffineMap{Eigen::Map<const fit::RowMajorMatrix>(weight.data(), d, d),
+                                       Eigen::Map<const Eigen::VectorXf>(bias.data(), d)};
     }
     if (exit.classifier) {
       ASSIGN_OR_RETURN(const auto weight, file->ReadFloats(prefix + "classifier.weight", {d}));
@@ -95,4 +95,4 @@ Result<std::vector<FittedExit>> ReadExits(const std::string& directory, const Mo
   return exits;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -10,7 +10,7 @@
 #include "fit/low_rank_head.h"
 #include "model/model_source.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 struct FittedClassifier {
   Eigen::VectorXf weight;  // [d_model]
@@ -18,13 +18,13 @@ struct FittedClassifier {
 };
 struct FittedExit {
   int layer = 0;
-  std::optional<AffineMap> translator;
+  std::optional<fit::AffineMap> translator;
   std::optional<FittedClassifier> classifier;
   std::optional<OutsideEstimate> outside;
 };
 struct FittedExits {
   std::vector<FittedExit> exits;  // ascending layers
-  std::optional<LowRankHead> preview;
+  std::optional<fit::LowRankHead> preview;
   int preview_groups = 0;
   std::vector<int32_t> candidates;  // ascending; empty: none
 };
@@ -36,4 +36,4 @@ Status WriteExits(const std::string& directory, const ModelSource& source, const
 // tensor and shape.
 Result<std::vector<FittedExit>> ReadExits(const std::string& directory, const ModelSource& source);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -16,7 +16,7 @@
 #include "tools/rank_verb.h"
 #include "tools/verbs.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr int kRefinePasses = 4;
@@ -50,7 +50,7 @@ struct ExitWork {
 
 class Fit {
  public:
-  Fit(const FitOptions& options, const MpiSession& mpi) : options_(options), mpi_(mpi) {}
+  Fit(const FitOptions& options, const transport::MpiSession& mpi) : options_(options), mpi_(mpi) {}
   Status Run();
 
  private:
@@ -66,17 +66,17 @@ class Fit {
   void Print() const;
 
   const FitOptions& options_;
-  const MpiSession& mpi_;
+  const transport::MpiSession& mpi_;
   std::unique_ptr<StateCorpus> corpus_;
   // Maps and the preview are fitted on the first part, classifiers on the second by what those maps give
   // there, and all of it is evaluated on the third.
   AnswerRange fitted_, labelled_, evaluated_;
   std::vector<ExitWork> exits_;
   size_t labelled_rows_ = 0;  // of labelled_
-  std::optional<LowRankHead> preview_;
+  std::optional<fit::LowRankHead> preview_;
   std::optional<PreviewHead> preview_head_;
   std::optional<CandidateHead> candidates_;
-  RowMajorMatrix translated_;  // [rows, d_model]
+  fit::RowMajorMatrix translated_;  // [rows, d_model]
 };
 
 Status Fit::Prepare() {
@@ -119,7 +119,7 @@ std::vector<int> Fit::Depths(bool with_last) const {
 // Only for exits that have none.
 Status Fit::FitTranslators() {
   const ModelConfig& model = corpus_->source().config();
-  std::map<int, RidgeRegression> sums;
+  std::map<int, fit::RidgeRegression> sums;
   for (const ExitWork& exit : exits_) {
     if (!exit.fitted.translator) sums.try_emplace(exit.fitted.layer, model.d_model, model.d_model);
   }
@@ -142,7 +142,7 @@ Status Fit::Refine() {
   const int n_layers = corpus_->source().config().n_layers;
   std::vector<FittedExit> before;
   for (const ExitWork& exit : exits_) before.push_back(exit.fitted);
-  ASSIGN_OR_RETURN(const std::vector<AffineMap> refined,
+  ASSIGN_OR_RETURN(const std::vector<fit::AffineMap> refined,
                    RefineTranslators(corpus_.get(), fitted_, before, passes));
   std::vector<double> gain(exits_.size(), 0.0);  // sum of what refining takes off the divergence
   ExitJudge judge(&corpus_->reader());
@@ -175,7 +175,7 @@ Status Fit::FitPreview() {
   if (options_.rank == 0) return OkStatus();
   StateReader& reader = corpus_->reader();
   const ModelConfig& model = corpus_->source().config();
-  LowRankHeadFit sums(model.d_model);
+  fit::LowRankHeadFit sums(model.d_model);
   const auto add = [&](float* x, int rows) {
     for (int r = 0; r < rows; ++r) reader.HeadNorm(x + r * model.d_model, x + r * model.d_model);
     sums.Add(x, rows);
@@ -248,7 +248,7 @@ Status Fit::FitClassifiers() {
   if (options_.classifier == "none") return OkStatus();
   const bool shared = options_.classifier == "shared";
   const int d = corpus_->source().config().d_model;
-  std::vector<LogisticRegression> fits(shared ? 1 : exits_.size(), LogisticRegression(d));
+  std::vector<fit::LogisticRegression> fits(shared ? 1 : exits_.size(), fit::LogisticRegression(d));
   const auto visit = [&](AnswerRange range, const char* what, const auto& row) {
     size_t at = range.begin == labelled_.begin ? 0 : labelled_rows_;
     return corpus_->ForEach(range, Depths(false), what, [&](const AnswerStates& states) {
@@ -264,13 +264,13 @@ Status Fit::FitClassifiers() {
     RETURN_IF_ERROR(visit(labelled_, "classifiers", [&](size_t e, const float* x, bool agrees) {
       fits[shared ? 0 : e].Add(x, agrees);
     }));
-    for (LogisticRegression& fit : fits) fit.Step(options_.ridge);
+    for (fit::LogisticRegression& fit : fits) fit.Step(options_.ridge);
   }
   RETURN_IF_ERROR(visit(evaluated_, "classifiers", [&](size_t e, const float* x, bool agrees) {
     exits_[e].classifier.Add(fits[shared ? 0 : e].Probability(x), agrees);
   }));
   for (size_t e = 0; e < exits_.size(); ++e) {
-    const LogisticRegression& fit = fits[shared ? 0 : e];
+    const fit::LogisticRegression& fit = fits[shared ? 0 : e];
     exits_[e].fitted.classifier = FittedClassifier{fit.weight(), fit.bias()};
   }
   return OkStatus();
@@ -376,8 +376,8 @@ void AddFit(CLI::App* app, int* status) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
   verb->callback([options, status] {
-    *status = RunOnRanks("fit", [&](const MpiSession& mpi) { return Fit(*options, mpi).Run(); });
+    *status = RunOnRanks("fit", [&](const transport::MpiSession& mpi) { return Fit(*options, mpi).Run(); });
   });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "base/mmap.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr size_t kMaxFileBytes = size_t{1} << 30;
@@ -73,4 +73,4 @@ Result<std::vector<std::vector<double>>> ReadLossFile(const std::string& path,
   return losses;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // losses[setting][prompt]; one for every prompt of each setting that `needed` marks. Errors name file and
 // line, or what has no line.
@@ -15,4 +15,4 @@ Result<std::vector<std::vector<double>>> ReadLossFile(const std::string& path,
                                                       const std::vector<std::string>& settings,
                                                       const std::vector<bool>& needed, size_t n_prompts);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -5,7 +5,7 @@
 
 #include "base/write_file.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 const std::vector<std::string> kSettings = {"off", "preview-0.9", "preview-0.5"};
@@ -56,4 +56,4 @@ TEST(LossFileTest, WhatIsWrongIsNamedWithItsLine) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -15,7 +15,7 @@
 #include "tools/rank_verb.h"
 #include "tools/verbs.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 struct ProbeOptions {
@@ -27,7 +27,7 @@ struct ProbeOptions {
 
 class Probe {
  public:
-  Probe(const ProbeOptions& options, const MpiSession& mpi) : options_(options), mpi_(mpi) {}
+  Probe(const ProbeOptions& options, const transport::MpiSession& mpi) : options_(options), mpi_(mpi) {}
   Status Run();
 
  private:
@@ -36,7 +36,7 @@ class Probe {
   void Sum();
 
   const ProbeOptions& options_;
-  const MpiSession& mpi_;
+  const transport::MpiSession& mpi_;
   std::unique_ptr<StateCorpus> corpus_;
   std::vector<FittedExit> fitted_;
   std::vector<Agreements> agreements_;
@@ -69,7 +69,7 @@ void Probe::Judge(const AnswerStates& states, ExitJudge* judge) {
   for (int layer = 1; layer < n_layers; ++layer) add(layer, states.at.at(layer).data(), &result_.raw);
   for (const FittedExit& exit : fitted_) {
     if (!exit.translator) continue;
-    const RowMajorMatrix mapped = exit.translator->Apply(states.at.at(exit.layer).data(), states.rows);
+    const fit::RowMajorMatrix mapped = exit.translator->Apply(states.at.at(exit.layer).data(), states.rows);
     // What an exit would say with its translator counts, not what it would without.
     for (size_t r = first; r < agreements_.size(); ++r)
       agreements_[r][static_cast<size_t>(exit.layer)] = false;
@@ -123,8 +123,9 @@ void AddProbe(CLI::App* app, int* status) {
       ->capture_default_str()
       ->check(CLI::Range(1, 32));
   verb->callback([options, status] {
-    *status = RunOnRanks("probe", [&](const MpiSession& mpi) { return Probe(*options, mpi).Run(); });
+    *status =
+        RunOnRanks("probe", [&](const transport::MpiSession& mpi) { return Probe(*options, mpi).Run(); });
   });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -7,7 +7,7 @@
 
 #include "tools/exits/svg_chart.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr double kCheapHead = 0.1;     // of the head: a preview of rank 64 costs about that
@@ -224,4 +224,4 @@ std::string ProbeHtml(const ProbeResult& r) {
   return html;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -9,7 +9,7 @@
 #include "costs/cost_curve.h"
 #include "tools/exits/exit_statistics.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // Costs of one row in a batch of `rows`, in units of a layer's.
 struct ProbeCosts {
@@ -55,4 +55,4 @@ std::vector<ExitChoice> WorthHaving(const std::vector<Agreements>& tokens, const
 std::string ProbeTable(const ProbeResult& result);
 std::string ProbeHtml(const ProbeResult& result);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

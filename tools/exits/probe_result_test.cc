@@ -5,7 +5,7 @@
 
 #include "tools/exits/svg_chart.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr int kLayers = 10;
@@ -109,4 +109,4 @@ TEST(SvgChartTest, DegenerateChartsAreFinite) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "tools/exit_options.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 template <typename T>
@@ -57,4 +57,4 @@ Result<std::vector<ExitSetting>> SettingGrid::Settings(int n_layers) const {
   return settings;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "request/exit_setting.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 struct SettingGrid {
   std::string mode = "propagate";
@@ -25,4 +25,4 @@ struct SettingGrid {
   Result<std::vector<ExitSetting>> Settings(int n_layers) const;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -4,7 +4,7 @@
 
 #include "tools/exits/sweep_file.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 std::vector<std::string> Names(const SettingGrid& grid) {
@@ -36,4 +36,4 @@ TEST(SettingGridTest, WhatIsWrongIsNamed) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

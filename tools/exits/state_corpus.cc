@@ -11,7 +11,7 @@
 #include "tools/rank_generation.h"
 #include "transport/mpi/mpi_collective.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 void CorpusOptions::AddTo(CLI::App* app) {
   model.AddTo(app);
@@ -31,10 +31,10 @@ void CorpusOptions::AddTo(CLI::App* app) {
 }
 
 Result<std::unique_ptr<StateCorpus>> StateCorpus::Create(const CorpusOptions& options,
-                                                         const MpiSession& mpi) {
+                                                         const transport::MpiSession& mpi) {
   std::unique_ptr<StateCorpus> corpus(new StateCorpus);
   corpus->rank_ = mpi.rank();
-  corpus->channel_ = MakeMpiChannel();
+  corpus->channel_ = transport::MakeMpiChannel();
   ASSIGN_OR_RETURN(corpus->source_, options.model.Open());
   const ModelConfig& model = corpus->source_->config();
   ASSIGN_OR_RETURN(const auto split, ParseSplit(options.split, {.stages = mpi.ranks(),
@@ -43,7 +43,7 @@ Result<std::unique_ptr<StateCorpus>> StateCorpus::Create(const CorpusOptions& op
   RETURN_IF_ERROR(corpus->Generate(options, split));
   size_t longest = 1;
   for (const Answer& answer : corpus->answers_) longest = std::max(longest, answer.ids.size());
-  const int max_tokens = MpiBroadcast(static_cast<int>(longest));
+  const int max_tokens = transport::MpiBroadcast(static_cast<int>(longest));
   ASSIGN_OR_RETURN(corpus->reader_,
                    StateReader::Create(corpus->source_, split[static_cast<size_t>(mpi.rank())],
                                        corpus->leads(), options.threads, max_tokens));
@@ -57,21 +57,21 @@ StateCorpus::~StateCorpus() {
 
 // Of all ranks; the answers are rank 0's.
 Status StateCorpus::Generate(const CorpusOptions& options, const std::vector<LayerSpan>& split) {
-  ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(*source_));
+  ASSIGN_OR_RETURN(const auto tokenizer, text::OpenTokenizer(*source_));
   ASSIGN_OR_RETURN(const auto lines, ReadPromptFile(options.prompts, options.limit));
   const ModelConfig& model = source_->config();
   const auto backend = MakeCpuBackend();
-  std::vector<SequenceSpec> specs;
+  std::vector<worker::SequenceSpec> specs;
   int positions = 1;
   for (size_t i = 0; i < lines.size(); ++i) {
-    SequenceSpec spec;
+    worker::SequenceSpec spec;
     spec.sequence = i + 1;
     spec.prompt = tokenizer->Encode(lines[i].prompt, /*add_special=*/true, /*parse_special=*/true);
     spec.max_tokens = options.max_tokens;
     spec.sampling.temperature = 0.0F;
     spec.end_tokens = tokenizer->end_tokens();
     // The same border that a worker has.
-    const Status valid = Validate(spec, LimitsOf(model, backend->info()));
+    const Status valid = worker::Validate(spec, worker::LimitsOf(model, backend->info()));
     if (!valid) return Annotate(valid.error(), fmt::format("{}: prompt {}", options.prompts, i + 1));
     positions = std::max(positions, spec.positions());
     answers_.push_back({spec.prompt, spec.prompt_tokens()});
@@ -85,8 +85,8 @@ Status StateCorpus::Generate(const CorpusOptions& options, const std::vector<Lay
   build.progress = [this] { channel_->Progress(); };
   ASSIGN_OR_RETURN(StageExecutor stage, backend->Build(build));
   const CalmExitPolicy policy;
-  StageRunner runner(MakeStageConfig(backend->info(), build, split, rank_, 1), &policy,
-                     std::move(stage.executor), channel_.get());
+  worker::StageRunner runner(worker::MakeStageConfig(backend->info(), build, split, rank_, 1), &policy,
+                             std::move(stage.executor), channel_.get());
   ProgressBar bar("generating", specs.size());
   ASSIGN_OR_RETURN(const auto said, GenerateOverRanks(&runner, rank_, std::move(specs), options.streams,
                                                       [&bar] { bar.Advance(); }));
@@ -129,4 +129,4 @@ std::span<const int32_t> StateCorpus::said(size_t answer) const {
   return std::span(a.ids).subspan(static_cast<size_t>(a.prompt_tokens));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -17,7 +17,7 @@
 #include "tools/model_options.h"
 #include "transport/mpi/mpi_channel.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 struct CorpusOptions {
   ModelOptions model;
@@ -49,7 +49,8 @@ class StateCorpus {
  public:
   // Generates; a bar on stderr where that is a terminal. Every rank calls it. Errors name file, line, value
   // and limit.
-  static Result<std::unique_ptr<StateCorpus>> Create(const CorpusOptions& options, const MpiSession& mpi);
+  static Result<std::unique_ptr<StateCorpus>> Create(const CorpusOptions& options,
+                                                     const transport::MpiSession& mpi);
   // Lets the other ranks go.
   ~StateCorpus();
 
@@ -82,10 +83,10 @@ class StateCorpus {
 
   int rank_ = 0;
   std::shared_ptr<const ModelSource> source_;
-  std::unique_ptr<DataChannel> channel_;
+  std::unique_ptr<transport::DataChannel> channel_;
   std::unique_ptr<StateReader> reader_;
   std::optional<StateRelay> relay_;
   std::vector<Answer> answers_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -9,12 +9,12 @@
 #include "base/error.h"
 #include "base/sized.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr auto kDeadline = std::chrono::minutes(10);
 constexpr auto kPause = std::chrono::microseconds(100);
-constexpr size_t kMostStatesBytes = kMaxHeaderBytes / 2;  // of one message to rank 0
+constexpr size_t kMostStatesBytes = transport::kMaxHeaderBytes / 2;  // of one message to rank 0
 
 template <typename T>
 void Append(std::vector<std::byte>* to, const T* values, size_t count) {
@@ -25,7 +25,7 @@ void Append(std::vector<std::byte>* to, const T* values, size_t count) {
 
 }  // namespace
 
-StateRelay::StateRelay(StateReader* reader, DataChannel* channel, int rank, int ranks)
+StateRelay::StateRelay(StateReader* reader, transport::DataChannel* channel, int rank, int ranks)
     : reader_(reader), channel_(channel), rank_(rank), ranks_(ranks) {}
 
 // So many answers are on the way that every rank has one to run and one that arrives.
@@ -41,7 +41,7 @@ Status StateRelay::Run(size_t count, const std::function<Request(size_t)>& reque
       Send(next, request(next), depths);
       worked = true;
     }
-    for (DataMessage message;;) {
+    for (transport::DataMessage message;;) {
       ASSIGN_OR_RETURN(const bool received, channel_->Receive(false, &payloads_, &message));
       if (!received) break;
       RETURN_IF_ERROR(Take(message, done));
@@ -66,7 +66,7 @@ void StateRelay::Send(uint64_t number, const Request& request, std::span<const i
   Pending& pending = pending_.emplace_back();
   pending.rows = rows - request.first;
   const size_t floats = Size(pending.rows) * Size(reader_->config().d_model);
-  std::unique_ptr<StatePayload> states = payloads_.Take(Size(rows) * row_bytes());
+  std::unique_ptr<transport::StatePayload> states = payloads_.Take(Size(rows) * row_bytes());
   auto* x = reinterpret_cast<float*>(states->data());
   reader_->Embed(request.ids, x);
   reader_->Run(
@@ -83,16 +83,16 @@ void StateRelay::Send(uint64_t number, const Request& request, std::span<const i
 }
 
 void StateRelay::PassOn(const FrameHeader& header, std::span<const int> depths,
-                        std::unique_ptr<StatePayload> states) {
+                        std::unique_ptr<transport::StatePayload> states) {
   if (last()) return;
-  DataMessage message;
+  transport::DataMessage message;
   Append(&message.header, &header, 1);
   Append(&message.header, depths.data(), depths.size());
   message.payload = std::move(states);
   channel_->SendNext(&message);
 }
 
-Status StateRelay::Take(const DataMessage& message, uint64_t first_pending) {
+Status StateRelay::Take(const transport::DataMessage& message, uint64_t first_pending) {
   StatesHeader header;
   if (message.header.size() < sizeof header) {
     return DataLoss("states of {} bytes, less than their header of {}", message.header.size(), sizeof header);
@@ -125,7 +125,7 @@ void StateRelay::End() {
 // No deadline: rank 0 may fit for long between two passes, and where it is gone mpirun ends the job.
 Status StateRelay::Serve() {
   for (bool end = false; !end;) {
-    DataMessage message;
+    transport::DataMessage message;
     ASSIGN_OR_RETURN(const bool received, channel_->Receive(true, &payloads_, &message));
     channel_->TakenByNext();
     if (received) {
@@ -137,7 +137,7 @@ Status StateRelay::Serve() {
   return OkStatus();
 }
 
-Status StateRelay::ServeFrame(DataMessage message, bool* end) {
+Status StateRelay::ServeFrame(transport::DataMessage message, bool* end) {
   FrameHeader header;
   std::vector<int> depths((message.header.size() - std::min(message.header.size(), sizeof header)) /
                           sizeof(int32_t));
@@ -174,7 +174,7 @@ void StateRelay::SendStates(uint64_t number, int depth, const float* states, int
   for (int row = 0; row < rows; row += most) {
     const int count = std::min(most, rows - row);
     const StatesHeader header{number, depth, row};
-    DataMessage message;
+    transport::DataMessage message;
     Append(&message.header, &header, 1);
     Append(&message.header, states + Size(row) * Size(reader_->config().d_model),
            Size(count) * Size(reader_->config().d_model));
@@ -182,4 +182,4 @@ void StateRelay::SendStates(uint64_t number, int depth, const float* states, int
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -13,7 +13,7 @@
 #include "backend/cpu/state_reader.h"
 #include "transport/data_channel.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 class StateRelay {
  public:
@@ -24,7 +24,7 @@ class StateRelay {
   using States = std::map<int, std::vector<float>>;  // by depth, [ids.size() - first, d_model]
 
   // Both outlive the relay. `reader` has this rank's layers.
-  StateRelay(StateReader* reader, DataChannel* channel, int rank, int ranks);
+  StateRelay(StateReader* reader, transport::DataChannel* channel, int rank, int ranks);
 
   // Rank 0: runs the requests, and visits each with its states after `depths` (ascending in [0, n_layers], at
   // least one).
@@ -55,19 +55,20 @@ class StateRelay {
   };
 
   void Send(uint64_t number, const Request& request, std::span<const int> depths);
-  void PassOn(const FrameHeader& header, std::span<const int> depths, std::unique_ptr<StatePayload> states);
-  Status ServeFrame(DataMessage message, bool* end);
+  void PassOn(const FrameHeader& header, std::span<const int> depths,
+              std::unique_ptr<transport::StatePayload> states);
+  Status ServeFrame(transport::DataMessage message, bool* end);
   void SendStates(uint64_t number, int depth, const float* states, int rows);
-  Status Take(const DataMessage& message, uint64_t first_pending);
+  Status Take(const transport::DataMessage& message, uint64_t first_pending);
   bool last() const { return rank_ + 1 == ranks_; }
   size_t row_bytes() const { return static_cast<size_t>(reader_->config().d_model) * sizeof(float); }
 
   StateReader* reader_;
-  DataChannel* channel_;
-  HostPayloadPool payloads_;
+  transport::DataChannel* channel_;
+  transport::HostPayloadPool payloads_;
   int rank_;
   int ranks_;
   std::deque<Pending> pending_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

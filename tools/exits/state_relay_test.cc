@@ -9,7 +9,7 @@
 #include "model/testing/open_random_model.h"
 #include "transport/loopback_channel.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr int kLayers = 6;
@@ -31,7 +31,7 @@ class StateRelayTest : public testing::Test {
 
   // The states of the last half of every answer.
   std::vector<StateRelay::States> Run(int ranks, const std::vector<int>& depths) const {
-    LoopbackHub hub(ranks);
+    transport::LoopbackHub hub(ranks);
     const auto split = EvenSplit(kLayers, ranks);
     std::vector<std::thread> others;
     for (int rank = 1; rank < ranks; ++rank) {
@@ -78,10 +78,10 @@ TEST_F(StateRelayTest, StatesAreThoseOfOneProcess) {
 
 // What a rank sends is checked before it is used.
 TEST_F(StateRelayTest, RefusesWhatNobodyAskedFor) {
-  LoopbackHub hub(2);
+  transport::LoopbackHub hub(2);
   const auto reader = Reader({0, 3});
   StateRelay relay(reader.get(), hub.channel(0), 0, 2);
-  DataMessage unasked{.header = std::vector<std::byte>(24)};
+  transport::DataMessage unasked{.header = std::vector<std::byte>(24)};
   hub.channel(1)->SendFirst(&unasked);
   const std::vector<int> depths = {6};
   const Status ran = relay.Run(
@@ -95,10 +95,10 @@ TEST_F(StateRelayTest, RefusesWhatNobodyAskedFor) {
       << ran.error().message;
 
   const auto second = Reader({3, 6});
-  DataMessage cut_short{.header = std::vector<std::byte>(3)};
+  transport::DataMessage cut_short{.header = std::vector<std::byte>(3)};
   hub.channel(0)->SendNext(&cut_short);
   EXPECT_FALSE(StateRelay(second.get(), hub.channel(1), 1, 2).Serve().has_value());
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr double kWidth = 560, kHeight = 300;
@@ -124,4 +124,4 @@ std::string RenderSvg(const Chart& chart) {
   return svg + "</svg>\n";
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::tools {
 
 struct ChartSeries {
   std::string name;
@@ -25,4 +25,4 @@ struct Chart {
 std::string RenderSvg(const Chart& chart);
 std::string EscapeHtml(const std::string& text);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

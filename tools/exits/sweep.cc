@@ -15,7 +15,7 @@
 #include "tools/progress_bar.h"
 #include "tools/prompt_file.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 class Sweep {
@@ -28,12 +28,12 @@ class Sweep {
   SweepHeader Header() const;
   Status Load();
   Status Generate();
-  SequenceSpec Spec(size_t setting, size_t prompt) const;
+  worker::SequenceSpec Spec(size_t setting, size_t prompt) const;
   void Keep(size_t setting, size_t prompt, const Generation& made);
 
   const SweepRequest& request_;
   std::shared_ptr<const ModelSource> source_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
   std::vector<PromptLine> lines_;
   std::string exits_hash_ = "none";
   SweptAnswers answers_;
@@ -42,10 +42,10 @@ class Sweep {
 
 Status Sweep::Open() {
   ASSIGN_OR_RETURN(source_, request_.corpus.model.Open());
-  ASSIGN_OR_RETURN(tokenizer_, OpenTokenizer(*source_));
+  ASSIGN_OR_RETURN(tokenizer_, text::OpenTokenizer(*source_));
   ASSIGN_OR_RETURN(lines_, ReadPromptFile(request_.corpus.prompts, request_.corpus.limit));
   if (!request_.exits_directory.empty()) {
-    ASSIGN_OR_RETURN(exits_hash_, ExitsHash(request_.exits_directory));
+    ASSIGN_OR_RETURN(exits_hash_, certify::ExitsHash(request_.exits_directory));
   }
   answers_.assign(request_.settings.size(), std::vector<SweptAnswer>(lines_.size()));
   return OkStatus();
@@ -83,8 +83,8 @@ Status Sweep::Load() {
   return OkStatus();
 }
 
-SequenceSpec Sweep::Spec(size_t setting, size_t prompt) const {
-  SequenceSpec spec;
+worker::SequenceSpec Sweep::Spec(size_t setting, size_t prompt) const {
+  worker::SequenceSpec spec;
   spec.sequence = prompt * answers_.size() + setting + 1;
   spec.prompt = tokenizer_->Encode(lines_[prompt].prompt, /*add_special=*/true, /*parse_special=*/true);
   spec.max_tokens = request_.corpus.max_tokens;
@@ -98,7 +98,7 @@ void Sweep::Keep(size_t setting, size_t prompt, const Generation& made) {
   SweptAnswer& answer = answers_[setting][prompt];
   answer.done = true;
   for (const int layer : made.exit_layers) ++answer.exits[layer];
-  Detokenizer detokenizer(tokenizer_, false, true);
+  text::Detokenizer detokenizer(tokenizer_, false, true);
   for (const int32_t token : made.tokens) answer.text += detokenizer.Push(token);
   answer.text += detokenizer.Flush();
   file_ << ToJson(SweepLine{SettingName(request_.settings[setting]), prompt, answer}) << std::endl;
@@ -106,18 +106,18 @@ void Sweep::Keep(size_t setting, size_t prompt, const Generation& made) {
 
 Status Sweep::Generate() {
   const ModelConfig& model = source_->config();
-  LocalPipelineOptions options;
-  const SequenceLimits limits = LimitsOf(model, options.backend->info());
-  std::vector<SequenceSpec> specs;
+  worker::LocalPipelineOptions options;
+  const worker::SequenceLimits limits = worker::LimitsOf(model, options.backend->info());
+  std::vector<worker::SequenceSpec> specs;
   int positions = 1;
   for (size_t p = 0; p < lines_.size(); ++p) {
     bool opened = false;  // the prompt's last setting is the last spec: the likeliest to be open still
     for (size_t s = 0; s < answers_.size(); ++s) {
       if (answers_[s][p].done) continue;
-      SequenceSpec spec = Spec(s, p);
+      worker::SequenceSpec spec = Spec(s, p);
       if (std::exchange(opened, true)) SharePrompt(specs.back(), &spec);
       // The same border that a worker has.
-      const Status valid = Validate(spec, limits);
+      const Status valid = worker::Validate(spec, limits);
       if (!valid)
         return Annotate(valid.error(), fmt::format("{}: prompt {}", request_.corpus.prompts, p + 1));
       positions = std::max(positions, spec.positions());
@@ -130,10 +130,10 @@ Status Sweep::Generate() {
   options.exits_directory = request_.exits_directory;
   options.threads = request_.corpus.threads;
   options.kv_pages = PagesFor(request_.corpus.streams, positions);
-  ASSIGN_OR_RETURN(const auto pipeline, LocalPipeline::Create(source_, options, [](float) {}));
+  ASSIGN_OR_RETURN(const auto pipeline, worker::LocalPipeline::Create(source_, options, [](float) {}));
   ProgressBar bar("generating", specs.size());
   std::vector<uint64_t> numbers;
-  for (const SequenceSpec& spec : specs) numbers.push_back(spec.sequence - 1);
+  for (const worker::SequenceSpec& spec : specs) numbers.push_back(spec.sequence - 1);
   return GenerateAll(pipeline.get(), std::move(specs), request_.corpus.streams,
                      [&](size_t i, const Generation& made) {
                        Keep(numbers[i] % answers_.size(), numbers[i] / answers_.size(), made);
@@ -153,4 +153,4 @@ Result<SweptAnswers> Sweep::Run() {
 
 Result<SweptAnswers> RunSweep(const SweepRequest& request) { return Sweep(request).Run(); }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

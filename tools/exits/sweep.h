@@ -10,7 +10,7 @@
 #include "tools/exits/state_corpus.h"
 #include "tools/exits/sweep_file.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 struct SweepRequest {
   CorpusOptions corpus;  // model, prompts, how much at once
@@ -24,4 +24,4 @@ using SweptAnswers = std::vector<std::vector<SweptAnswer>>;  // [setting][prompt
 
 Result<SweptAnswers> RunSweep(const SweepRequest& request);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 namespace json = boost::json;
@@ -123,4 +123,4 @@ Result<SweepFile> ReadSweepFile(const std::string& path) {
   return file;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

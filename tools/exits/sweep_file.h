@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "request/exit_setting.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // How the file and certificates call a setting: "off", or measure, threshold and what else is not the
 // default: "preview-0.9", "softmax-0.8-from12-tau4-n256".
@@ -50,4 +50,4 @@ struct SweepFile {
 // A last line without an end is what a kill left, and is dropped. Errors name file and line.
 Result<SweepFile> ReadSweepFile(const std::string& path);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -5,7 +5,7 @@
 
 #include "base/write_file.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 TEST(SweepFileTest, RoundTripWithoutTheLineThatAKillCutShort) {
@@ -34,4 +34,4 @@ TEST(SweepFileTest, ExitsAreTokensByLayer) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

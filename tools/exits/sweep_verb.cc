@@ -7,7 +7,7 @@
 #include "tools/exits/sweep.h"
 #include "tools/verbs.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 struct SweepOptions {
@@ -59,4 +59,4 @@ void AddSweep(CLI::App* app, int* status) {
   verb->callback([options, status] { *status = Report("sweep", Run(options.get())); });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -5,7 +5,7 @@
 #include "costs/layer_split.h"
 #include "model/exit_policy.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 TokenCost::TokenCost(const ModelConfig& model, const ExitHeadsInfo& exits, std::vector<int> exit_layers)
     : n_layers_(model.n_layers), exit_layers_(std::move(exit_layers)) {
@@ -41,4 +41,4 @@ double TokenCost::Mean(const ExitSetting& setting, std::span<const SweptAnswer> 
   return tokens > 0 ? sum / tokens : 0.0;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -12,7 +12,7 @@
 #include "request/exit_setting.h"
 #include "tools/exits/sweep_file.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 class TokenCost {
  public:
@@ -31,4 +31,4 @@ class TokenCost {
   std::vector<int> exit_layers_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

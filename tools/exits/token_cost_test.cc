@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 // A layer of 1000 multiply-adds: K and V 200, Q and output 200, feed-forward 600; a head of 10 layers.
@@ -44,4 +44,4 @@ TEST(TokenCostTest, MeanIsOverTokens) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -5,7 +5,7 @@
 #include "fit/kl_refinement.h"
 #include "tools/exits/exit_judge.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 constexpr int kBatchRows = 128;         // at least, of a mini-batch
@@ -16,7 +16,7 @@ class TranslatorRefinement {
  public:
   TranslatorRefinement(StateCorpus* corpus, const std::vector<FittedExit>& exits, double rows_to_come);
   void Add(const AnswerStates& states);
-  std::vector<AffineMap> maps() const;
+  std::vector<fit::AffineMap> maps() const;
 
  private:
   void Step();
@@ -24,7 +24,7 @@ class TranslatorRefinement {
   StateReader& reader_;
   ExitJudge judge_;
   std::vector<int> layers_;
-  std::vector<KlRefinement> fits_;        // by exit
+  std::vector<fit::KlRefinement> fits_;   // by exit
   std::vector<std::vector<float>> from_;  // by exit, [rows_, d_model]: states of the mini-batch
   std::vector<float> last_;               // [rows_, d_model]: those after the last layer
   int rows_ = 0;
@@ -59,13 +59,13 @@ void TranslatorRefinement::Step() {
   const PackedMatrix& head = reader_.weights().head.parts()[0].weight;
   const auto rate = static_cast<float>(double{kRate} * std::max(0.0, 1.0 - rows_done_ / rows_to_come_));
   judge_.SetLast(last_.data(), rows_);
-  std::vector<std::vector<LogitEntry>> gradients;  // of all exits: the head is dequantised once
+  std::vector<std::vector<fit::LogitEntry>> gradients;  // of all exits: the head is dequantised once
   for (size_t e = 0; e < fits_.size(); ++e) {
-    const RowMajorMatrix mapped = fits_[e].map().Apply(from_[e].data(), rows_);
+    const fit::RowMajorMatrix mapped = fits_[e].map().Apply(from_[e].data(), rows_);
     for (auto& row : judge_.Gradients(mapped.data(), kUnit)) gradients.push_back(std::move(row));
   }
-  const RowMajorMatrix by_normed = TimesHead(gradients, d, reader_.config().vocab_size,
-                                             [&](int row, float* to) { head.UnpackRow(row, to); });
+  const fit::RowMajorMatrix by_normed = fit::TimesHead(gradients, d, reader_.config().vocab_size,
+                                                       [&](int row, float* to) { head.UnpackRow(row, to); });
   for (size_t e = 0; e < fits_.size(); ++e) {
     fits_[e].Step(from_[e].data(), by_normed.middleRows(static_cast<Eigen::Index>(e) * rows_, rows_), rate);
     from_[e].clear();
@@ -75,16 +75,16 @@ void TranslatorRefinement::Step() {
   rows_ = 0;
 }
 
-std::vector<AffineMap> TranslatorRefinement::maps() const {
-  std::vector<AffineMap> maps;
-  for (const KlRefinement& fit : fits_) maps.push_back(fit.map());
+std::vector<fit::AffineMap> TranslatorRefinement::maps() const {
+  std::vector<fit::AffineMap> maps;
+  for (const fit::KlRefinement& fit : fits_) maps.push_back(fit.map());
   return maps;
 }
 
 }  // namespace
 
-Result<std::vector<AffineMap>> RefineTranslators(StateCorpus* corpus, AnswerRange range,
-                                                 const std::vector<FittedExit>& exits, int passes) {
+Result<std::vector<fit::AffineMap>> RefineTranslators(StateCorpus* corpus, AnswerRange range,
+                                                      const std::vector<FittedExit>& exits, int passes) {
   std::vector<int> depths;
   for (const FittedExit& exit : exits) depths.push_back(exit.layer);
   depths.push_back(corpus->source().config().n_layers);
@@ -96,4 +96,4 @@ Result<std::vector<AffineMap>> RefineTranslators(StateCorpus* corpus, AnswerRang
   return refinement.maps();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -7,11 +7,11 @@
 #include "tools/exits/exits_file.h"
 #include "tools/exits/state_corpus.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 
 // The refined map of each exit; all of them have a translator to begin with. Memory does not grow with the
 // corpus: states are taken together until they make a mini-batch.
-Result<std::vector<AffineMap>> RefineTranslators(StateCorpus* corpus, AnswerRange range,
-                                                 const std::vector<FittedExit>& exits, int passes);
+Result<std::vector<fit::AffineMap>> RefineTranslators(StateCorpus* corpus, AnswerRange range,
+                                                      const std::vector<FittedExit>& exits, int passes);
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

@@ -14,17 +14,17 @@
 #include "certify/replay.h"
 #include "tools/verbs.h"
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 struct WatchOptions {
   std::string certificate;
   std::string sweep;
-  ReplayOptions replay;
+  certify::ReplayOptions replay;
   bool json = false;
 };
 
-Status CheckSweep(const Certificate& c, const SweepHeader& header) {
+Status CheckSweep(const certify::Certificate& c, const SweepHeader& header) {
   const auto check = [&](const char* what, const std::string& tested, const std::string& swept) -> Status {
     if (tested == swept) return OkStatus();
     return InvalidArgument("{} of the sweep: {}; of certificate '{}': {}", what, swept, c.name, tested);
@@ -35,16 +35,16 @@ Status CheckSweep(const Certificate& c, const SweepHeader& header) {
   return check("max_tokens", std::to_string(c.max_tokens), std::to_string(header.max_tokens));
 }
 
-Result<Certificate> ReadCertificate(const std::string& path) {
+Result<certify::Certificate> ReadCertificate(const std::string& path) {
   ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, size_t{1} << 20));
-  auto certificate = ParseCertificate(text);
+  auto certificate = certify::ParseCertificate(text);
   if (!certificate) return Annotate(certificate.error(), path);
   return certificate;
 }
 
-void Print(const WatchOptions& options, const Certificate& c, const std::vector<double>& losses) {
-  const ReplayOptions& replay = options.replay;
-  const std::vector<int64_t> alarms = ReplayAlarms(losses, replay);
+void Print(const WatchOptions& options, const certify::Certificate& c, const std::vector<double>& losses) {
+  const certify::ReplayOptions& replay = options.replay;
+  const std::vector<int64_t> alarms = certify::ReplayAlarms(losses, replay);
   const double mean = std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
   const double share = static_cast<double>(alarms.size()) / replay.replays;
   const auto half = static_cast<size_t>(replay.replays / 2);
@@ -75,7 +75,7 @@ void Print(const WatchOptions& options, const Certificate& c, const std::vector<
 }
 
 Status Run(WatchOptions* options) {
-  ASSIGN_OR_RETURN(const Certificate certificate, ReadCertificate(options->certificate));
+  ASSIGN_OR_RETURN(const certify::Certificate certificate, ReadCertificate(options->certificate));
   ASSIGN_OR_RETURN(const SweepFile sweep, ReadSweepFile(options->sweep));
   const auto losses = WatchedLosses(certificate, sweep);
   if (!losses) return Annotate(losses.error(), options->sweep);
@@ -86,8 +86,8 @@ Status Run(WatchOptions* options) {
 
 }  // namespace
 
-Result<std::vector<double>> WatchedLosses(const Certificate& c, const SweepFile& sweep) {
-  const auto kind = TextLossOf(c.loss);
+Result<std::vector<double>> WatchedLosses(const certify::Certificate& c, const SweepFile& sweep) {
+  const auto kind = certify::TextLossOf(c.loss);
   if (!kind) return InvalidArgument("certificate '{}' has losses of your own, which nothing watches", c.name);
   RETURN_IF_ERROR(CheckSweep(c, sweep.header));
   const std::string setting = SettingName(c.setting);
@@ -99,7 +99,7 @@ Result<std::vector<double>> WatchedLosses(const Certificate& c, const SweepFile&
   for (const SweepLine& line : sweep.lines) {
     if (line.setting != setting) continue;
     const auto it = full.find(line.prompt);
-    if (it != full.end()) losses.push_back(Loss(*kind, line.answer.text, *it->second));
+    if (it != full.end()) losses.push_back(certify::Loss(*kind, line.answer.text, *it->second));
   }
   if (losses.empty()) return InvalidArgument("no prompt has answers of both off and {}", setting);
   return losses;
@@ -130,4 +130,4 @@ void AddWatch(CLI::App* app, int* status) {
   verb->callback([options, status] { *status = Report("watch", Run(options.get())); });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::tools

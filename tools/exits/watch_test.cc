@@ -2,14 +2,14 @@
 
 #include <gtest/gtest.h>
 
-namespace exeunt {
+namespace exeunt::tools {
 namespace {
 
 const std::string kModel(64, 'a');
 const std::string kExits(64, 'b');
 
-Certificate Sample() {
-  Certificate c;
+certify::Certificate Sample() {
+  certify::Certificate c;
   c.name = "small";
   c.loss = "wer";
   c.model_hash = kModel;
@@ -36,7 +36,7 @@ TEST(WatchTest, LossesAreThoseOfTheCertificatesSettingAgainstOff) {
 }
 
 TEST(WatchTest, ASweepOfSomethingElseIsRefused) {
-  const auto error = [](const Certificate& c, const SweepFile& sweep) {
+  const auto error = [](const certify::Certificate& c, const SweepFile& sweep) {
     const auto losses = WatchedLosses(c, sweep);
     return losses.has_value() ? std::string() : losses.error().message;
   };
@@ -49,7 +49,7 @@ TEST(WatchTest, ASweepOfSomethingElseIsRefused) {
   other = Swept();
   other.header.max_tokens = 13;
   EXPECT_EQ(error(Sample(), other), "max_tokens of the sweep: 13; of certificate 'small': 12");
-  Certificate c = Sample();
+  certify::Certificate c = Sample();
   c.setting.threshold = 0.7F;
   EXPECT_EQ(error(c, Swept()), "no prompt has answers of both off and preview-0.7");
   c.loss = "custom";
@@ -57,4 +57,4 @@ TEST(WatchTest, ASweepOfSomethingElseIsRefused) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::tools

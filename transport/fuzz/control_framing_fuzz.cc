@@ -10,15 +10,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const size_t chunk = 1 + data[0];
   const std::string_view stream(reinterpret_cast<const char*>(data + 1), size - 1);
-  exeunt::ControlFramer framer(exeunt::kMaxHandshakeMessageBytes);
+  exeunt::transport::ControlFramer framer(exeunt::transport::kMaxHandshakeMessageBytes);
   for (size_t at = 0; at < stream.size(); at += chunk) {
     framer.Append(stream.substr(at, chunk));
     while (true) {
       const auto next = framer.Next();
       if (!next) return 0;
       if (!next->has_value()) break;
-      CHECK((*next)->size() <= exeunt::kMaxHandshakeMessageBytes);
-      exeunt::proto::ToCoordinator message;
+      CHECK((*next)->size() <= exeunt::transport::kMaxHandshakeMessageBytes);
+      exeunt::transport::proto::ToCoordinator message;
       if (!message.ParseFromString(**next)) break;
     }
   }

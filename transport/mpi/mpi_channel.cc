@@ -14,7 +14,7 @@
 #include "base/spare.h"
 #include "transport/mpi/mpi_check.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 constexpr int kHeaderTag = 1;
@@ -201,4 +201,4 @@ MpiSession::~MpiSession() {
 
 std::unique_ptr<DataChannel> MakeMpiChannel() { return std::make_unique<MpiChannel>(); }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

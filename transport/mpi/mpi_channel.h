@@ -9,7 +9,7 @@
 
 #include "transport/data_channel.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 // MPI_Init and MPI_Finalize around main's life; finalising waits for the other ranks, `deadline_seconds` at
 // most.
@@ -30,4 +30,4 @@ class MpiSession {
 // Collective: every rank calls it once, in the same order.
 std::unique_ptr<DataChannel> MakeMpiChannel();
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 inline std::string MpiErrorText(int code) {
   char text[MPI_MAX_ERROR_STRING];
@@ -16,10 +16,10 @@ inline std::string MpiErrorText(int code) {
   return {text, static_cast<size_t>(length)};
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport
 
-#define EXEUNT_MPI(call)                                                        \
-  do {                                                                          \
-    const int mpi_code = (call);                                                \
-    CHECK_MSG(mpi_code == MPI_SUCCESS, "{}", ::exeunt::MpiErrorText(mpi_code)); \
+#define EXEUNT_MPI(call)                                                                   \
+  do {                                                                                     \
+    const int mpi_code = (call);                                                           \
+    CHECK_MSG(mpi_code == MPI_SUCCESS, "{}", ::exeunt::transport::MpiErrorText(mpi_code)); \
   } while (false)

@@ -4,7 +4,7 @@
 
 #include "transport/mpi/mpi_check.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 constexpr int kClockTag = 10;
@@ -95,4 +95,4 @@ Duration MpiClockOffset() {
   return Duration{0};
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

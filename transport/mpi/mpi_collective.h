@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 void MpiBarrier();
 // Every rank's bytes, by rank, at rank 0; empty elsewhere.
@@ -24,4 +24,4 @@ int MpiBroadcast(int value);
 // (its error is half of that trip at most).
 Duration MpiClockOffset();
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

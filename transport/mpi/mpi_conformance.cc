@@ -9,10 +9,10 @@
 #include "transport/testing/channel_conformance.h"
 
 int main(int argc, char** argv) {
-  exeunt::MpiSession mpi(&argc, &argv);
-  const auto channel = exeunt::MakeMpiChannel();
+  exeunt::transport::MpiSession mpi(&argc, &argv);
+  const auto channel = exeunt::transport::MakeMpiChannel();
   // The barrier of MPI itself, polled, so that what was sent goes on moving.
-  exeunt::RunChannelConformance(channel.get(), mpi.rank(), mpi.ranks(), [&] {
+  exeunt::transport::RunChannelConformance(channel.get(), mpi.rank(), mpi.ranks(), [&] {
     MPI_Request request = MPI_REQUEST_NULL;
     MPI_Ibarrier(MPI_COMM_WORLD, &request);
     for (int done = 0; done == 0; channel->Progress()) MPI_Test(&request, &done, MPI_STATUS_IGNORE);

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 namespace {
 
 constexpr auto kDeadline = std::chrono::seconds(120);
@@ -162,4 +162,4 @@ void RunChannelConformance(DataChannel* channel, int rank, int ranks, const std:
   CHECK(channel->Idle());
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

@@ -6,9 +6,9 @@
 
 #include "transport/data_channel.h"
 
-namespace exeunt {
+namespace exeunt::transport {
 
 // `barrier` returns when every rank has called it; meanwhile it may drive the channel's Progress.
 void RunChannelConformance(DataChannel* channel, int rank, int ranks, const std::function<void()>& barrier);
 
-}  // namespace exeunt
+}  // namespace exeunt::transport

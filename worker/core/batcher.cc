@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "model/exit_policy.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 bool HoldsRunnable(const Segment& segment) {
@@ -125,4 +125,4 @@ void Batcher::Take(size_t index, SequenceTable* sequences, Batch* batch, Segment
   if (!signals) job->signals.clear();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -16,7 +16,7 @@
 #include "worker/core/sequence_table.h"
 #include "worker/core/stage_config.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 struct Segment {
   LayerSpan layers;
@@ -76,4 +76,4 @@ class Batcher {
   int passed_over_ = 0;  // steps in turn in which the deepest segment with a row was not run
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -3,7 +3,7 @@
 
 #include "worker/core/testing/stage_fixture.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 // Layers 0 to 8 with exits after 2 and 6: segments 0, 1 and 2.
@@ -142,4 +142,4 @@ TEST_F(BatcherTest, APlanThatCannotBeCarriedOutHereIsRefusedByName) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/spare.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 Forwarder::Forwarder(const StageConfig* config, SequenceTable* sequences, SlotPool* slots,
                      StageCounters* counters)
@@ -153,4 +153,4 @@ void Forwarder::SendReturns(std::vector<StageAction>* actions) {
   actions->push_back(std::move(send));
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -17,7 +17,7 @@
 #include "worker/core/stage_counters.h"
 #include "worker/core/stage_io.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 class Forwarder {
  public:
@@ -104,4 +104,4 @@ class Forwarder {
   std::vector<std::vector<int32_t>> spare_slots_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

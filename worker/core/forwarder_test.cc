@@ -3,7 +3,7 @@
 
 #include "worker/core/testing/stage_fixture.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 // The first of two stages of four layers.
@@ -164,4 +164,4 @@ TEST_F(ForwarderTest, TheLastStageHasNobodyToTell) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "worker/core/sequence_message.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 static_assert(std::endian::native == std::endian::little,
@@ -212,4 +212,4 @@ Status DecodeFrame(std::span<const std::byte> bytes, const SequenceLimits& limit
   return OkStatus();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -12,7 +12,7 @@
 #include "worker/core/row.h"
 #include "worker/core/sequence_spec.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 struct Frame {
   uint64_t epoch = 0;
@@ -32,4 +32,4 @@ void EncodeFrame(const Frame& frame, std::vector<std::byte>* out);
 // Everything is bounded and checked before it is used. The error names field, value and limit.
 Status DecodeFrame(std::span<const std::byte> bytes, const SequenceLimits& limits, Frame* frame);
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

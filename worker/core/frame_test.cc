@@ -1,6 +1,6 @@
 #include "worker/core/testing/stage_fixture.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 class FrameTest : public testing::Test {
@@ -119,4 +119,4 @@ TEST_F(FrameTest, AnotherVersionIsRefusedByName) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

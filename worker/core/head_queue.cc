@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 // What comes before the token that is drawn after a row. The row's own token is there, and `tokens` never
@@ -44,4 +44,4 @@ void HeadQueue::Take(SequenceTable* sequences, std::vector<HeadEntry>* taken, He
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -13,7 +13,7 @@
 #include "worker/core/queued_row.h"
 #include "worker/core/sequence_table.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 struct HeadEntry {
   QueuedRow row;
@@ -49,4 +49,4 @@ class HeadQueue {
   LearntCost cost_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

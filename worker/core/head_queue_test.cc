@@ -3,7 +3,7 @@
 
 #include "worker/core/testing/stage_fixture.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 class HeadQueueTest : public testing::Test {
@@ -98,4 +98,4 @@ TEST_F(HeadQueueTest, RowsThatAreDroppedLeaveTheQueue) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

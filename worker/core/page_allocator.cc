@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 PageAllocator::PageAllocator(int n_pages) : total_(n_pages), users_(static_cast<size_t>(n_pages), 0) {
   for (int page = 0; page < n_pages; ++page) free_.push_back(page);  // in order: a heap
@@ -40,4 +40,4 @@ void PageAllocator::Free(std::vector<int32_t>* pages) {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

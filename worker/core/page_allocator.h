@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::worker {
 
 class PageAllocator {
  public:
@@ -26,4 +26,4 @@ class PageAllocator {
   std::vector<int> users_;     // of each page
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 TEST(PageAllocatorTest, HandsOutEveryPageOnceAndTakesThemBack) {
@@ -68,4 +68,4 @@ TEST(PageAllocatorDeathTest, FreeingPagesTwiceIsSeen) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "worker/core/row.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 struct QueuedRow {
   StateRow row;
@@ -42,4 +42,4 @@ struct FillPolicy {
   }
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -8,7 +8,7 @@
 
 #include "worker/core/row_plan.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 struct StateRow {
   uint64_t sequence = 0;
@@ -40,4 +40,4 @@ struct ControlRow {
 
 using Row = std::variant<StateRow, ControlRow>;
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace exeunt {
+namespace exeunt::worker {
 
 RowMaker::RowMaker(const StageConfig* config, SequenceTable* sequences, SlotPool* slots, Batcher* batcher)
     : config_(config),
@@ -80,4 +80,4 @@ void RowMaker::MakePromptRows(int budget, TimePoint now) {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

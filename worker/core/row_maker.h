@@ -13,7 +13,7 @@
 #include "worker/core/slot_pool.h"
 #include "worker/core/stage_config.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 class RowMaker {
  public:
@@ -47,4 +47,4 @@ class RowMaker {
   LearntCost layer_cost_;   // of running rows, a layer
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -3,7 +3,7 @@
 
 #include "worker/core/testing/stage_fixture.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 class RowMakerTest : public testing::Test {
@@ -104,4 +104,4 @@ TEST_F(RowMakerTest, OfASequenceThatIsOverOnlyRowsThatOthersNeedAreMade) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 Status CheckPlan(const RowPlan& plan, int n_layers) {
   if (plan.run_to < 1 || plan.run_to > n_layers) {
@@ -26,4 +26,4 @@ Status CheckPlan(const RowPlan& plan, int n_layers) {
   return OkStatus();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -10,7 +10,7 @@
 #include "model/layer_span.h"
 #include "request/exit_setting.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 // What the head does with a row after its layer run_to.
 enum class HeadUse : uint8_t {
@@ -67,4 +67,4 @@ struct RowPlan {
 // A plan that came from outside, against a model of n layers. The error names field, value and limit.
 Status CheckPlan(const RowPlan& plan, int n_layers);
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

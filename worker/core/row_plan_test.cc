@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 constexpr int kLayers = 8;
@@ -97,4 +97,4 @@ TEST(RowPlanTest, APlanFromOutsideIsHeldToTheModel) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "transport/request_message.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 // What is too large stays too large.
@@ -19,7 +19,7 @@ int IntOf(uint32_t number) {
 
 proto::OpenSequence ToProto(const SequenceSpec& spec) {
   proto::OpenSequence m;
-  ToProto(spec, &m);
+  transport::ToProto(spec, &m);
   m.set_sequence(spec.sequence);
   m.set_prefix_of(spec.prefix_of);
   m.set_prefix_tokens(static_cast<uint32_t>(spec.prefix_tokens));
@@ -28,7 +28,7 @@ proto::OpenSequence ToProto(const SequenceSpec& spec) {
 }
 
 Result<SequenceSpec> FromProto(const proto::OpenSequence& m, const SequenceLimits& limits) {
-  SequenceSpec spec{RequestFromProto(m)};
+  SequenceSpec spec{transport::RequestFromProto(m)};
   spec.sequence = m.sequence();
   spec.prefix_of = m.prefix_of();
   spec.prefix_tokens = IntOf(m.prefix_tokens());
@@ -46,4 +46,4 @@ Result<SequenceSpec> SpecFromBytes(std::span<const std::byte> bytes, const Seque
   return FromProto(message, limits);
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

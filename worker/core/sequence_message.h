@@ -8,11 +8,11 @@
 
 #include "worker/core/sequence_spec.h"
 
-namespace exeunt {
-
-namespace proto {
+namespace exeunt::proto {
 class OpenSequence;
 }
+
+namespace exeunt::worker {
 
 proto::OpenSequence ToProto(const SequenceSpec& spec);
 // Errors are Validate's.
@@ -22,4 +22,4 @@ Result<SequenceSpec> FromProto(const proto::OpenSequence& message, const Sequenc
 std::string SpecBytes(const SequenceSpec& spec);
 Result<SequenceSpec> SpecFromBytes(std::span<const std::byte> bytes, const SequenceLimits& limits);
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

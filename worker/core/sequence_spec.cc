@@ -7,7 +7,7 @@
 #include "kernels/kv_layout.h"
 #include "transport/request_message.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 Status CheckIsBuilt(const SequenceRequest& request) {
@@ -62,4 +62,4 @@ Status Validate(const SequenceSpec& spec, const SequenceLimits& limits) {
   return OkStatus();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

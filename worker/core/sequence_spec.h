@@ -8,7 +8,7 @@
 #include "request/sequence_request.h"
 #include "request/validate.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 struct SequenceSpec : SequenceRequest {
   uint64_t sequence = 0;
@@ -39,4 +39,4 @@ struct SequenceLimits : RequestLimits {
 // and what is not built. The error names the field, the value and the limit.
 Status Validate(const SequenceSpec& spec, const SequenceLimits& limits);
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -4,7 +4,7 @@
 #include "worker/core/sequence_message.h"
 #include "worker/core/testing/stage_fixture.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 TEST(SequenceSpecTest, RefusesWhatAStageCouldNotRun) {
@@ -106,4 +106,4 @@ TEST(SequenceSpec, SamplingTravelsWithTheSequence) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

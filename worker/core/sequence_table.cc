@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "kernels/kv_layout.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 void Sequence::Advance(size_t segment, int32_t position) {
   int& mark = watermark[segment];
@@ -132,4 +132,4 @@ Result<bool> SequenceTable::Evict(uint64_t id) {
   return true;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -14,7 +14,7 @@
 #include "worker/core/row.h"
 #include "worker/core/sequence_spec.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 struct Sequence {
   std::shared_ptr<const SequenceSpec> spec;
@@ -115,4 +115,4 @@ class SequenceTable {
   uint64_t opened_ = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -3,7 +3,7 @@
 
 #include "worker/core/testing/stage_fixture.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 SequenceTable Table(bool decides_sharing = true) {
@@ -128,4 +128,4 @@ TEST(SequenceTableTest, ASequenceOutlivesItsRowsInJobs) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

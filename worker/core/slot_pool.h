@@ -7,7 +7,7 @@
 
 #include "worker/core/stage_io.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 class SlotPool {
  public:
@@ -42,4 +42,4 @@ class SlotPool {
   int count_ = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/spare.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 Stage::Stage(const StageConfig& config, const ExitPolicy* policy)
     : config_(config),
@@ -184,7 +184,7 @@ void Stage::SubmitBatch(size_t segment) {
   counters_.prompt_rows += work.run.size() - answers;
   counters_.largest_batch_rows = std::max<uint64_t>(counters_.largest_batch_rows, rows.size());
   counters_.mixed_batches += mixed ? 1 : 0;
-  ++counters_.step_rows[StepRowsBucket(rows.size())];
+  ++counters_.step_rows[transport::StepRowsBucket(rows.size())];
   Submit(*job, std::move(work));
 }
 
@@ -246,4 +246,4 @@ std::vector<SequenceProgress> Stage::Progress() const {
   return progress;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

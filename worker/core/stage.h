@@ -23,7 +23,7 @@
 #include "worker/core/stage_counters.h"
 #include "worker/core/stage_io.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 class Stage {
  public:
@@ -134,4 +134,4 @@ class Stage {
   std::vector<InFlight> spare_in_flight_;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -9,7 +9,7 @@
 #include "model/layer_span.h"
 #include "worker/core/sequence_spec.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 struct StageConfig {
   int rank = 0;
@@ -44,4 +44,4 @@ struct StageConfig {
   }
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

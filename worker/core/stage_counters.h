@@ -6,7 +6,7 @@
 
 #include "transport/report_buckets.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 // Totals since the stage began, and what is there now.
 struct StageCounters {
@@ -21,8 +21,8 @@ struct StageCounters {
   uint64_t frames_received = 0;
   uint64_t stale_frames = 0;  // frames of another epoch, and rows of an old generation or a closed sequence
   uint64_t largest_batch_rows = 0;
-  uint64_t mixed_batches = 0;  // jobs with rows of two or more sequences
-  StepRowsCounts step_rows{};  // steps by their rows
+  uint64_t mixed_batches = 0;             // jobs with rows of two or more sequences
+  transport::StepRowsCounts step_rows{};  // steps by their rows
   int micro_batches_max = 0;
   std::map<int, uint64_t> exits;  // tokens that left here, by layers run
 };
@@ -33,4 +33,4 @@ struct SequenceProgress {
   int backlog = 0;    // fills that wait here
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -13,7 +13,7 @@
 #include "worker/core/frame.h"
 #include "worker/core/sequence_spec.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 // ---- events
 struct FrameArrived {
@@ -97,4 +97,4 @@ using StageAction =
     std::variant<SendFrame, LoadStates, GrowSlots, SubmitJob, ForgetSequence, TokenOut, PromptScoreOut,
                  SequenceFinishedOut, SequenceClosedOut, SequenceFailedOut, StageFailed>;
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

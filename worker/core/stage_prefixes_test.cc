@@ -3,7 +3,7 @@
 
 #include "worker/core/testing/stage_fixture.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 class PrefixTest : public StageTest {
@@ -170,4 +170,4 @@ TEST_F(PrefixTest, TheNextStageKeepsAndEvictsAsItIsTold) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "worker/core/stage.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 ExitQuery Query(const SequenceSpec& spec, const StateRow& row, int layer, float signal) {
@@ -150,4 +150,4 @@ void Stage::Continue(QueuedRow row, size_t segment) {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/spare.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 StageConfig WithDepth(StageConfig config, int depth) {
@@ -17,7 +17,7 @@ StageConfig WithDepth(StageConfig config, int depth) {
 }  // namespace
 
 StageRunner::StageRunner(const StageConfig& config, const ExitPolicy* policy,
-                         std::unique_ptr<Executor> executor, DataChannel* channel, Clock now)
+                         std::unique_ptr<Executor> executor, transport::DataChannel* channel, Clock now)
     : limits_(config.limits),
       stage_(WithDepth(config, executor->depth()), policy),
       executor_(std::move(executor)),
@@ -29,7 +29,7 @@ Status StageRunner::Receive() {
   // Frames of one turn are bounded by the sender's credits.
   for (size_t n = 0;; ++n) {
     if (n == received_.size()) received_.emplace_back();
-    DataMessage& message = received_[n];
+    transport::DataMessage& message = received_[n];
     ASSIGN_OR_RETURN(const bool received,
                      channel_->Receive(stage_.AcceptsFrames(), executor_->payloads(), &message));
     if (!received) return OkStatus();
@@ -81,7 +81,7 @@ bool StageRunner::Turn(std::vector<StageEvent> events, StageOutputs* out) {
 }
 
 void StageRunner::Send(const SendFrame& send) {
-  DataMessage* message = send.link == Link::kNext ? &to_next_ : &to_first_;
+  transport::DataMessage* message = send.link == Link::kNext ? &to_next_ : &to_first_;
   EncodeFrame(send.frame, &message->header);
   if (send.slots.empty()) {
     executor_->payloads()->GiveBack(std::move(message->payload));
@@ -102,7 +102,7 @@ void StageRunner::Act(StageAction* action, StageOutputs* out) {
   if (const auto* send = std::get_if<SendFrame>(action)) {
     Send(*send);
   } else if (const auto* load = std::get_if<LoadStates>(action)) {
-    DataMessage& message = received_[load->payload];
+    transport::DataMessage& message = received_[load->payload];
     executor_->Scatter(load->slots, message.payload.get());
     scattered_.push_back(std::move(message.payload));
   } else if (const auto* grow = std::get_if<GrowSlots>(action)) {
@@ -129,4 +129,4 @@ void StageRunner::Act(StageAction* action, StageOutputs* out) {
   }
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -14,7 +14,7 @@
 #include "worker/core/stage.h"
 #include "worker/core/step_trace.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 // What a turn has for the coordinator.
 struct StageOutputs {
@@ -38,7 +38,7 @@ class StageRunner {
   using Clock = std::function<TimePoint()>;
   // `policy` and `channel` outlive the runner. The executor's depth replaces the configured one.
   StageRunner(const StageConfig& config, const ExitPolicy* policy, std::unique_ptr<Executor> executor,
-              DataChannel* channel, Clock now = MonotonicNow);
+              transport::DataChannel* channel, Clock now = MonotonicNow);
 
   // Computes what was submitted, receives, steps the core and carries out its actions. Appends to `out`.
   // True: something happened, so another turn is worth while at once.
@@ -62,16 +62,16 @@ class StageRunner {
   SequenceLimits limits_;
   Stage stage_;
   std::unique_ptr<Executor> executor_;
-  DataChannel* channel_;
+  transport::DataChannel* channel_;
   // A turn's own, kept for their memory.
   std::vector<StageEvent> events_;
   std::vector<StageAction> actions_;
   std::vector<JobDone> done_;
-  std::vector<DataMessage> received_;  // the first ones are this turn's: FrameArrived::payload
+  std::vector<transport::DataMessage> received_;  // the first ones are this turn's: FrameArrived::payload
   std::vector<Frame> spare_frames_;
-  Fifo<std::unique_ptr<StatePayload>> scattered_;  // the executor may still be reading them
-  DataMessage to_next_;
-  DataMessage to_first_;
+  Fifo<std::unique_ptr<transport::StatePayload>> scattered_;  // the executor may still be reading them
+  transport::DataMessage to_next_;
+  transport::DataMessage to_first_;
   Clock now_;
   int jobs_in_flight_ = 0;
   StepTrace* trace_ = nullptr;
@@ -79,4 +79,4 @@ class StageRunner {
   uint64_t bytes_received_ = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

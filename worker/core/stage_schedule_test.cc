@@ -3,7 +3,7 @@
 
 #include "worker/core/testing/stage_fixture.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 // One stage of 8 layers with exits after 2 and 6; sequences 1 .. n, whose tokens leave at `early` for the
@@ -257,4 +257,4 @@ TEST_F(ScheduleTest, LongPromptsDoNotShareAFrame) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

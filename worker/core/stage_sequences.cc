@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "worker/core/stage.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 bool Stage::Open(SequenceSpec spec) {
   Result<Sequence*> opened = sequences_.Open(std::move(spec));
@@ -149,4 +149,4 @@ void Stage::Evict(uint64_t id) {
   if (*evicted) forwarder_.Push({.kind = ControlKind::kEvict, .sequence = id});
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -4,7 +4,7 @@
 
 #include "worker/core/testing/stage_fixture.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 TEST_F(StageTest, AFrameOfAnOldEpochChangesNothingAndTheSameFrameOfThisEpochDoes) {
@@ -246,15 +246,15 @@ TEST_F(StageTest, StepsAreCountedByTheirRows) {
   Stage stage(Config(0, 2), &policy_);  // one segment up to the exit after layer 2, one behind it
   Finish(&stage, Step(&stage, {AdmitSequences{{Spec(1, 20)}}}));
   const StageCounters& c = stage.counters();
-  StepRowsCounts expected{};
-  expected[4] = 2;                  // 16 rows, through both segments
-  expected[StepRowsBucket(4)] = 2;  // and the other 4
+  transport::StepRowsCounts expected{};
+  expected[4] = 2;                             // 16 rows, through both segments
+  expected[transport::StepRowsBucket(4)] = 2;  // and the other 4
   EXPECT_EQ(c.step_rows, expected);
   EXPECT_EQ(std::accumulate(c.step_rows.begin(), c.step_rows.end(), uint64_t{0}), c.steps);
-  EXPECT_EQ(StepRowsBucket(1), 0U);
-  EXPECT_EQ(StepRowsBucket(17), 5U);
-  EXPECT_EQ(StepRowsBucket(5000), kStepRowsBounds.size());
+  EXPECT_EQ(transport::StepRowsBucket(1), 0U);
+  EXPECT_EQ(transport::StepRowsBucket(17), 5U);
+  EXPECT_EQ(transport::StepRowsBucket(5000), transport::kStepRowsBounds.size());
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -1,6 +1,6 @@
 #include "worker/core/step_trace.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 StepSpan SpanOf(const Job& job) {
   StepSpan span;
@@ -17,4 +17,4 @@ StepSpan SpanOf(const Job& job) {
   return span;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

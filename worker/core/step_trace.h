@@ -8,7 +8,7 @@
 #include "backend/executor.h"
 #include "base/clock.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 struct StepSpan {
   TimePoint begin;
@@ -41,4 +41,4 @@ class StepTrace {
   uint64_t dropped_ = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

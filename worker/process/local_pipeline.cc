@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "base/error.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 SequenceLimits LimitsOf(const ModelConfig& model, const BackendInfo& backend) {
   return {{model.context_length, model.vocab_size, model.n_layers}, backend.page_tokens};
@@ -32,7 +32,7 @@ Result<std::unique_ptr<LocalPipeline>> LocalPipeline::Create(std::shared_ptr<con
   std::unique_ptr<LocalPipeline> pipeline(new LocalPipeline);
   pipeline->limits_ = LimitsOf(source->config(), options.backend->info());
   pipeline->policy_ = std::make_unique<CalmExitPolicy>();
-  pipeline->hub_ = std::make_unique<LoopbackHub>(stages);
+  pipeline->hub_ = std::make_unique<transport::LoopbackHub>(stages);
   for (int rank = 0; rank < stages; ++rank) {
     const LayerSpan layers = options.split[static_cast<size_t>(rank)];
     StageBuild build{.source = source,
@@ -90,4 +90,4 @@ bool LocalPipeline::Idle() const {
   return std::all_of(runners_.begin(), runners_.end(), [](const auto& r) { return r->Idle(); });
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

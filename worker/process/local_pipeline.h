@@ -13,7 +13,7 @@
 #include "transport/loopback_channel.h"
 #include "worker/core/stage_runner.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 struct LocalPipelineOptions {
   std::vector<LayerSpan> split;
@@ -54,7 +54,7 @@ class LocalPipeline {
   LocalPipeline() = default;
   SequenceLimits limits_;
   std::unique_ptr<ExitPolicy> policy_;
-  std::unique_ptr<LoopbackHub> hub_;
+  std::unique_ptr<transport::LoopbackHub> hub_;
   std::vector<std::unique_ptr<StageRunner>> runners_;
 };
 
@@ -65,4 +65,4 @@ SequenceLimits LimitsOf(const ModelConfig& model, const BackendInfo& backend);
 StageConfig MakeStageConfig(const BackendInfo& backend, const StageBuild& build,
                             const std::vector<LayerSpan>& split, int rank, uint64_t epoch);
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "model/testing/open_random_model.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 constexpr int kLayers = 4;
@@ -97,4 +97,4 @@ TEST(LocalPipeline, ALostDeviceIsTheErrorOfThePipeline) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker

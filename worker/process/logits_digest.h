@@ -5,7 +5,7 @@
 #include <cstring>
 #include <span>
 
-namespace exeunt {
+namespace exeunt::worker {
 
 // FNV-1a over the values' F32 bits.
 inline uint64_t LogitsDigest(std::span<const float> logits) {
@@ -18,4 +18,4 @@ inline uint64_t LogitsDigest(std::span<const float> logits) {
   return hash;
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

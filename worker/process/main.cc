@@ -9,11 +9,11 @@
 #include "transport/mpi/mpi_collective.h"
 #include "worker/process/worker_process.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 int Main(int argc, char** argv) {
-  MpiSession mpi(&argc, &argv);
+  transport::MpiSession mpi(&argc, &argv);
   CLI::App app("Exeunt worker: a stage of a pipeline. Started by exeunt-coordinator through mpirun.");
   std::string coordinator;
   uint32_t pipeline = 0;
@@ -31,27 +31,27 @@ int Main(int argc, char** argv) {
     spdlog::error("--coordinator {}: not host:port", coordinator);
     return 2;
   }
-  const auto secret = LoadControlSecret();
+  const auto secret = transport::LoadControlSecret();
   if (!secret.has_value()) {
     spdlog::error("{}", secret.error().message);
     return 2;
   }
   WorkerProgress progress;
-  ControlClientOptions options;
-  options.host = WithoutBrackets(coordinator.substr(0, colon));
+  transport::ControlClientOptions options;
+  options.host = transport::WithoutBrackets(coordinator.substr(0, colon));
   options.port = static_cast<uint16_t>(port);
   options.id = {pipeline, epoch, static_cast<uint32_t>(mpi.rank())};
   options.ranks = static_cast<uint32_t>(mpi.ranks());
   options.secret = secret.value();
   options.progress = &progress.steps;
   options.busy = &progress.busy;
-  auto control = ConnectControl(options);
+  auto control = transport::ConnectControl(options);
   if (!control.has_value()) {
     spdlog::error("control channel: {}", control.error().message);
     return 1;
   }
-  const auto data = MakeMpiChannel();
-  const MpiLocalRank local = MpiLocal();
+  const auto data = transport::MakeMpiChannel();
+  const transport::MpiLocalRank local = transport::MpiLocal();
   WorkerProcess worker({mpi.rank(), mpi.ranks(), epoch, local.rank, local.ranks}, control->get(), data.get(),
                        &progress);
   const Status status = worker.Run();
@@ -62,6 +62,6 @@ int Main(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::worker
 
-int main(int argc, char** argv) { return exeunt::Main(argc, argv); }
+int main(int argc, char** argv) { return exeunt::worker::Main(argc, argv); }

@@ -13,7 +13,7 @@
 #include "worker/process/local_pipeline.h"
 #include "worker/process/logits_digest.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 namespace {
 
 constexpr auto kPlanDeadline = std::chrono::seconds(30);
@@ -75,8 +75,8 @@ Result<int> PlanPages(const proto::Plan& plan, const Backend& backend, const Mod
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(const WorkerIdentity& identity, ControlChannel* control, DataChannel* data,
-                             WorkerProgress* progress)
+WorkerProcess::WorkerProcess(const WorkerIdentity& identity, transport::ControlChannel* control,
+                             transport::DataChannel* data, WorkerProgress* progress)
     : identity_(identity), control_(control), data_(data), progress_(progress) {}
 
 WorkerProcess::~WorkerProcess() = default;
@@ -267,7 +267,7 @@ void WorkerProcess::SendOutputs(const StageOutputs& out) {
     finished->set_sequence(f.sequence);
     finished->set_generation(f.generation);
     finished->set_tokens(static_cast<uint32_t>(f.tokens));
-    finished->set_reason(ToProto(f.reason));
+    finished->set_reason(transport::ToProto(f.reason));
     finished->set_retained(f.retained);
     control_->Send(std::move(message));
   }
@@ -382,4 +382,4 @@ Status WorkerProcess::Serve() {
   return OkStatus();
 }
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

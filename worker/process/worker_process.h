@@ -14,7 +14,7 @@
 #include "transport/data_channel.h"
 #include "worker/core/stage_runner.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 // Shared with the control channel's I/O thread, for heartbeats.
 struct WorkerProgress {
@@ -33,8 +33,8 @@ struct WorkerIdentity {
 class WorkerProcess {
  public:
   // All outlive the process object.
-  WorkerProcess(const WorkerIdentity& identity, ControlChannel* control, DataChannel* data,
-                WorkerProgress* progress);
+  WorkerProcess(const WorkerIdentity& identity, transport::ControlChannel* control,
+                transport::DataChannel* data, WorkerProgress* progress);
   ~WorkerProcess();
 
   // Serves until the coordinator says Shutdown (ok) or something fails: the link to it is lost, the plan
@@ -56,8 +56,8 @@ class WorkerProcess {
 
   WorkerIdentity identity_;
   std::shared_ptr<const Backend> backend_ = MakeCpuBackend();
-  ControlChannel* control_;
-  DataChannel* data_;
+  transport::ControlChannel* control_;
+  transport::DataChannel* data_;
   WorkerProgress* progress_;
   SequenceLimits limits_;
   std::unique_ptr<ExitPolicy> policy_;
@@ -73,4 +73,4 @@ class WorkerProcess {
   double blocked_seconds_ = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker

@@ -9,7 +9,7 @@
 
 #include "coordinator/core/coordinator_core.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 inline void PrintTo(const ToWorker& message, std::ostream* out) { *out << "ToWorker " << message.index(); }
 
@@ -158,4 +158,4 @@ class CoreHarness {
   RequestId last_id = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

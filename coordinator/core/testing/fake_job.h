@@ -15,7 +15,7 @@
 #include "base/testing/dice.h"
 #include "coordinator/core/worker_messages.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 
 constexpr uint32_t kStages = 3;
 constexpr uint64_t kPages = 12;
@@ -157,4 +157,4 @@ struct FakeJob {
   uint64_t progress = 0;
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::coordinator

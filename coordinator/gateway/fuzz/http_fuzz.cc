@@ -10,7 +10,7 @@
 #include "coordinator/gateway/api_keys.h"
 #include "coordinator/gateway/http_session.h"
 
-namespace exeunt {
+namespace exeunt::coordinator {
 namespace {
 
 namespace asio = boost::asio;
@@ -96,10 +96,10 @@ HttpServerOptions Options() {
 }
 
 }  // namespace
-}  // namespace exeunt
+}  // namespace exeunt::coordinator
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace exeunt;  // NOLINT: an entry point, not a header
+  using namespace exeunt::coordinator;  // NOLINT: an entry point, not a header
   if (size == 0) return 0;
   static const HttpServerOptions options = Options();
   boost::asio::io_context io{1};

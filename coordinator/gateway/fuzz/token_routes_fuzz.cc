@@ -10,19 +10,19 @@
 
 namespace {
 
-exeunt::ServedModel FakeModel() {
-  exeunt::ServedModel model;
+exeunt::coordinator::ServedModel FakeModel() {
+  exeunt::coordinator::ServedModel model;
   model.id = "fake";
-  model.tokenizer = exeunt::MakeFakeTokenizer();
+  model.tokenizer = exeunt::coordinator::MakeFakeTokenizer();
   model.limits.vocab_size = model.tokenizer->vocab_size();
-  model.chat = exeunt::LoadChat(*model.tokenizer, "").value();
+  model.chat = exeunt::text::LoadChat(*model.tokenizer, "").value();
   return model;
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace exeunt;  // NOLINT: an entry point, not a header
+  using namespace exeunt::coordinator;  // NOLINT: an entry point, not a header
   static const ServedModel model = FakeModel();
   const auto body = ParseRequestJson({reinterpret_cast<const char*>(data), size});
   if (!body) return 0;

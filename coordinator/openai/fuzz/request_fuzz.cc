@@ -8,7 +8,7 @@
 #include "coordinator/openai/json_text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace exeunt;  // NOLINT: an entry point, not a header
+  using namespace exeunt::coordinator;  // NOLINT: an entry point, not a header
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto body = ParseRequestJson(text);
   if (!body) return 0;

@@ -11,7 +11,7 @@
 #include "costs/layer_split.h"
 #include "worker/core/stage.h"
 
-namespace exeunt {
+namespace exeunt::worker {
 
 inline constexpr SequenceLimits kLimits{{256, 100, 8}, 32};
 
@@ -110,4 +110,4 @@ class StageTest : public testing::Test {
   TimePoint now_{std::chrono::seconds(1)};
 };
 
-}  // namespace exeunt
+}  // namespace exeunt::worker
