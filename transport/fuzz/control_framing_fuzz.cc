@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (!next) return 0;
       if (!next->has_value()) break;
       CHECK((*next)->size() <= exeunt::transport::kMaxHandshakeMessageBytes);
-      exeunt::transport::proto::ToCoordinator message;
+      exeunt::proto::ToCoordinator message;
       if (!message.ParseFromString(**next)) break;
     }
   }

@@ -15,7 +15,7 @@ exeunt::coordinator::ServedModel FakeModel() {
   model.id = "fake";
   model.tokenizer = exeunt::coordinator::MakeFakeTokenizer();
   model.limits.vocab_size = model.tokenizer->vocab_size();
-  model.chat = exeunt::text::LoadChat(*model.tokenizer, "").value();
+  model.chat = exeunt::coordinator::LoadChat(*model.tokenizer, "").value();
   return model;
 }
 

@@ -20,10 +20,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!request) {
       CHECK(ParseRequestJson(ErrorBody(request.error())).has_value());
     } else {
-      const SamplingParams& sampling = request->sampling;
+      const exeunt::SamplingParams& sampling = request->sampling;
       CHECK(request->n >= 1 && request->best_of >= request->n && request->stop.size() <= 4);
       CHECK(sampling.top_p > 0 && sampling.repetition_penalty > 0 && sampling.min_tokens >= 0);
-      for (const LogitBias& bias : sampling.logit_bias) CHECK(bias.token >= 0 && bias.token < 1000);
+      for (const exeunt::LogitBias& bias : sampling.logit_bias) CHECK(bias.token >= 0 && bias.token < 1000);
       for (const int32_t token : request->stop_token_ids) CHECK(token >= 0 && token < 1000);
       int32_t last = -1;
       for (const int32_t token : sampling.allowed_tokens) {
@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         last = token;
       }
       for (const std::string& word : request->bad_words) CHECK(!word.empty() && word.front() != ' ');
-      for (const ForcedExit& exit : request->exit.forced) CHECK(exit.layer == 12 || exit.layer == 21);
+      for (const exeunt::ForcedExit& exit : request->exit.forced) CHECK(exit.layer == 12 || exit.layer == 21);
     }
   }
   return 0;
