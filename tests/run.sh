@@ -73,11 +73,21 @@ report "no file over 400 lines $long" $?
 python3 tests/rooms.py
 report "includes between folders" $?
 
-build release && run_tests release
+build release && {
+  # clang-tidy fills the pauses of the tests.
+  nice -n 19 tests/tidy.sh >build/tidy.log & tidy=$!
+  run_tests release
+}
+build no-mpi && run_tests no-mpi
 if [ "$quick" -eq 0 ]; then
   # clang, ASan and UBSan: the folders' own tests, the laws over loopback, and the fuzz corpora.
   build asan && run_tests asan
   build tsan && run_tests tsan
+fi
+if [ -n "${tidy:-}" ]; then
+  wait "$tidy"; tidied=$?
+  [ "$tidied" -eq 0 ] || grep -A4 'error:' build/tidy.log
+  report "clang-tidy" "$tidied"
 fi
 
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -85,7 +85,7 @@ ApiResult<json::object> ParseMessage(const json::value& element, size_t index) {
   json::object message{{"role", name}, {"content", *content}};
   // Templates may read these.
   for (const char* key : {"name", "reasoning", "reasoning_content"}) {
-    if (auto text = fields.String(key)) message[key] = std::move(*text);
+    if (auto text = fields.String(key)) message[key] = *text;
   }
   if (!fields.ok()) return fields.error();
   return message;

@@ -52,7 +52,8 @@ Result<Value> Interpreter::EvaluateInner(const Expr& expr, Frame* frame) {
     case ExprKind::kPositive: {
       ASSIGN_OR_RETURN(const Value value, arg(0));
       ASSIGN_OR_RETURN(Value negative, Negate(value));
-      return expr.kind == ExprKind::kNegative ? std::move(negative) : value;
+      if (expr.kind == ExprKind::kNegative) return negative;
+      return value;
     }
     case ExprKind::kAnd:
     case ExprKind::kOr: {
