@@ -54,7 +54,7 @@ TEST(Validate, AnErrorNamesFieldValueAndLimit) {
   refuse([](auto* r) { r->sampling.n_logprobs = 21; }, "n_logprobs 21 is more than 20");
   refuse([](auto* r) { r->sampling.min_tokens = -2; }, "min_tokens -2 is negative");
   refuse([](auto* r) { r->exit.mode = static_cast<ExitMode>(4); }, "exit mode 4 is unknown");
-  refuse([](auto* r) { r->exit.measure = static_cast<ExitMeasure>(6); }, "exit measure 6 is unknown");
+  refuse([](auto* r) { r->exit.measure = static_cast<ExitMeasure>(99); }, "exit measure 99 is unknown");
   refuse([](auto* r) { r->exit.decay = ExitDecay{.n = 0}; }, "exit decay n 0 is not positive");
   refuse([](auto* r) { r->priority = -101; }, "priority -101 is outside [-100, 101]");
   refuse([](auto* r) { r->timeout = Duration{0}; }, "timeout 0 s is not positive");
