@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Checks which folder includes which, against the table in docs/design.md.
+"""Checks which folder includes which, against the table in docs/design.md, and that namespaces follow the folders.
 
-    tests/rooms.py [ROOT]     prints each include that the table does not allow, and exits with 1 where there is one
+    tests/rooms.py [ROOT]     prints each include that the table does not allow and each namespace in the wrong folder, and exits
+                              with 1 where there is one
 
 The rows of the table are `| folder | folders that it may include |`. A file belongs to the row with the longest matching folder.
 A folder may always include itself. Tests, fuzz targets and the folders named `testing` may include everything.
@@ -19,6 +20,9 @@ OUTSIDE = {
     r"cuda.*\.h|cublas.*\.h": ["kernels/cuda", "backend/cuda", "transport/nccl"],
     r".*\.pb\.h": ["transport", "coordinator/driver"],
 }
+
+# Folders with a namespace of their own. The others' names are in exeunt itself.
+NAMESPACES = ("worker", "coordinator", "tools", "text", "transport", "certify", "fit")
 
 
 def table(page):
@@ -72,6 +76,19 @@ def violations(files, rows):
             yield f"{path}:{number}: {home}/ includes {name}, the table of docs/design.md does not allow {other}/"
 
 
+def wrong_namespaces(files):
+    """Yields a line for each namespace that is opened in another folder. One may be opened to declare what it has."""
+    for path, text in sorted(files.items()):
+        folder = path.split("/")[0]
+        opened = re.findall(r"^namespace exeunt(?:::(\w+))?(?:::\w+)* \{\n(.*?)^\}", text, flags=re.M | re.S)
+        for name, body in opened:
+            declares = re.fullmatch(r"(?:\s*(?:class|struct) \w+;)+\s*", body)
+            owner = folder if folder in NAMESPACES else ""
+            if declares or is_test(path) or (name == owner if owner or name in NAMESPACES else True):
+                continue
+            yield f"{path}: opens exeunt{'::' if name else ''}{name}, its folder's namespace is exeunt{'::' if owner else ''}{owner}"
+
+
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent)
     names = subprocess.run(["git", "ls-files", "*.h", "*.cc", "*.cu", "*.cuh"], cwd=root, capture_output=True, text=True, check=True)
@@ -80,7 +97,7 @@ def main():
         print(f"docs/design.md has no table with the heading {HEADING!r}")
         return 1
     files = {name: (root / name).read_text() for name in names.stdout.split()}
-    bad = list(violations(files, rows))
+    bad = [*violations(files, rows), *wrong_namespaces(files)]
     print("\n".join(bad) if bad else f"{len(files)} files include only what the table of docs/design.md allows")
     return 1 if bad else 0
 

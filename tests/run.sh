@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs, builds and runs every test; no GPU is needed. A line per test; the exit status is non-zero on any failure.
-#   tests/run.sh            all of it: gcc; clang with ASan and UBSan and the fuzz corpora; TSan; formatting
-#   tests/run.sh --quick    gcc only
+#   tests/run.sh            all of it: gcc; the coordinator without MPI; clang with ASan and UBSan and the fuzz corpora; TSan;
+#                           clang-tidy; formatting
+#   tests/run.sh --quick    without the sanitizers
 #   tests/run.sh --soak     all of it, with minutes of load instead of half a minute
 set -uo pipefail
 
