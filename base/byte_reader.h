@@ -1,5 +1,6 @@
-// ByteReader: little-endian reads off a span of untrusted bytes. A read past the end is an error that names
-// what was read, its offset, its size and the limit. Not thread-safe; the bytes must outlive it.
+// ByteReader reads little-endian values from a span of untrusted bytes. A read past the end is an error that
+// names what was read, its offset, its size and the limit. Not thread-safe. The bytes must outlive the
+// reader.
 #pragma once
 
 #include <bit>
@@ -31,7 +32,7 @@ class ByteReader {
     return value;
   }
 
-  // A uint64 length of at most max_bytes, then as many bytes.
+  // Reads a uint64 length of at most max_bytes, then that many bytes.
   Result<std::string> ReadString(uint64_t max_bytes, std::string_view what) {
     ASSIGN_OR_RETURN(const uint64_t size, Read<uint64_t>(what));
     if (size > max_bytes) {

@@ -1,4 +1,5 @@
-// CHECK*: always on, for mistakes of the programmer. Prints file, line, condition and values, then aborts.
+// CHECK macros report a programmer's mistake. They are active in every build. A failed check prints file,
+// line, condition and values, then aborts.
 #pragma once
 
 #include <fmt/format.h>
@@ -29,7 +30,7 @@ std::string CheckValue(const T& value) {
       ::exeunt::internal::CheckFailed(__FILE__, __LINE__, "CHECK(" #cond ")"); \
   } while (false)
 
-// The message follows fmt: CHECK_MSG(n < limit, "row {} of {}", n, limit).
+// The message is an fmt format: CHECK_MSG(n < limit, "row {} of {}", n, limit).
 #define CHECK_MSG(cond, ...)                                                                                \
   do {                                                                                                      \
     if (!(cond)) [[unlikely]]                                                                               \

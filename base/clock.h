@@ -1,5 +1,5 @@
-// Time as the cores see it: nanoseconds of a monotonic clock, handed in by whoever drives them.
-// The cores never read a clock themselves, so a simulator can drive them with a virtual one.
+// The cores measure time in nanoseconds of a monotonic clock. They never read a clock. Their caller passes
+// the time in, so that a simulator can drive them with a virtual clock.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,5 @@
-// Makers of Error with an fmt message: return InvalidArgument("threshold {} is outside [0, 1]", t).
+// Functions that make an Error from an fmt message: return InvalidArgument("threshold {} is outside [0, 1]",
+// t).
 #pragma once
 
 #include <fmt/format.h>
@@ -26,7 +27,7 @@ EXEUNT_ERROR_MAKER(Internal)
 
 #undef EXEUNT_ERROR_MAKER
 
-// The same error, with what was being done in front: "model.gguf: tensor 'x': offset ...".
+// Returns the error with the context in front of its message, such as "model.gguf: tensor 'x': offset ...".
 inline Error Annotate(Error error, const std::string& context) {
   error.message = context + ": " + error.message;
   return error;

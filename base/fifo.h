@@ -1,5 +1,5 @@
-// Fifo: a queue in one run of memory, which it keeps: once it has held its most, it allocates no more.
-// Iterators are those of a vector. Not thread-safe.
+// Fifo is a queue in one contiguous block of memory. It keeps its memory, so that it allocates nothing once
+// it has reached its largest size. Its iterators are those of a vector. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -22,14 +22,16 @@ class Fifo {
   auto end() const { return items_.end(); }
 
   void push_back(T item) {
-    // Taken places are used again once they are half of all: an item is moved at most once, on average.
+    // Reuse the places of taken items once they are half of all places. An item is then moved at most once,
+    // on average.
     if (items_.size() == items_.capacity() && 2 * head_ >= items_.size()) {
       items_.erase(items_.begin(), begin());
       head_ = 0;
     }
     items_.push_back(std::move(item));
   }
-  T Take() {  // of a queue that is not empty
+  // The queue must not be empty.
+  T Take() {
     T item = std::move(items_[head_++]);
     if (empty()) {
       items_.clear();
@@ -37,7 +39,8 @@ class Fifo {
     }
     return item;
   }
-  // Removes the items that the predicate, called once for each in order, says; it may move from those.
+  // Removes the items for which the predicate returns true. The predicate is called once for each item, in
+  // order, and may move from the items that it removes.
   template <typename Predicate>
   void RemoveIf(Predicate predicate) {
     auto kept = begin();
@@ -51,7 +54,7 @@ class Fifo {
 
  private:
   std::vector<T> items_;
-  size_t head_ = 0;  // those before it were taken
+  size_t head_ = 0;  // index of the first item that was not taken
 };
 
 }  // namespace exeunt

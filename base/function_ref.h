@@ -1,4 +1,4 @@
-// FunctionRef: a callable by reference: no allocation, no ownership. The callable outlives every call.
+// FunctionRef refers to a callable without allocation or ownership. The callable must outlive every call.
 #pragma once
 
 #include <type_traits>

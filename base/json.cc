@@ -27,7 +27,7 @@ Result<boost::json::object> ParseJsonObject(std::string_view text) {
 }
 
 std::string JsonText(const boost::json::value& value) {
-  // The serializer works piecewise: a huge value costs no more than what is shown.
+  // The serializer works piecewise, so that a huge value costs no more than its shown part.
   boost::json::serializer serializer;
   serializer.reset(&value);
   char text[120];

@@ -1,4 +1,4 @@
-// JSON of untrusted files: Boost.JSON without exceptions, with bounds on depth.
+// Parses JSON from untrusted files with Boost.JSON. It throws no exceptions and bounds the depth.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -10,11 +10,11 @@
 
 namespace exeunt {
 
-// One JSON object, nested at most 32 deep. The error names the offset. A key that is there twice has its last
-// value.
+// Parses one JSON object that is nested at most 32 deep. The error names the offset. If a key occurs twice,
+// the last value counts.
 Result<boost::json::object> ParseJsonObject(std::string_view text);
 
-// A value as it stands in an error message: JSON, cut short.
+// Returns a value as an error message shows it, as JSON that is cut short.
 std::string JsonText(const boost::json::value& value);
 
 }  // namespace exeunt

@@ -1,5 +1,6 @@
-// JsonReader: the keys of a file's JSON object, typed and ranged. The first failure is kept, so that a parser
-// reads all keys and looks once; a key that was not asked for is one, too.
+// JsonReader reads the keys of a file's JSON object and checks their types and ranges. It keeps the first
+// failure, so that a parser reads all keys and checks once, with Done. A key that was not read is a failure,
+// too.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,7 +16,7 @@
 
 namespace exeunt {
 
-// The object outlives it.
+// The object must outlive the reader.
 class JsonReader {
  public:
   explicit JsonReader(const boost::json::object& object) : object_(object) {}
@@ -52,7 +53,7 @@ class JsonReader {
     if (!error_ && (hash.size() != 64 || !hex)) Fail(key, boost::json::value(hash), "64 hexadecimal digits");
     return hash;
   }
-  // One of what `of` knows.
+  // Reads a name that `of` knows.
   template <typename T>
   T Named(const char* key, std::optional<T> (*of)(std::string_view)) {
     const std::string name = String(key);

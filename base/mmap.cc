@@ -56,7 +56,7 @@ void ReleasePages(std::span<const std::byte> bytes) {
   const uintptr_t first = (begin + page - 1) / page * page;
   const uintptr_t last = (begin + bytes.size()) / page * page;
   if (first >= last) return;
-  // Advice only: where the kernel refuses (locked pages), the pages stay.
+  // This is advice only. The pages stay if the kernel refuses, as it does for locked pages.
   (void)::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 

@@ -1,5 +1,6 @@
-// MappedFile: a whole file mapped read-only; pages are read when they are touched. Immutable and thread-safe.
-// The file must not be truncated while it is mapped: the kernel answers a read past its new end with SIGBUS.
+// MappedFile maps a whole file read-only. The kernel reads a page when it is first touched. Immutable and
+// thread-safe. The file must not be truncated while it is mapped, because a read past its new end raises
+// SIGBUS.
 #pragma once
 
 #include <cstddef>
@@ -14,14 +15,15 @@ namespace exeunt {
 
 class MappedFile {
  public:
-  // Fails, naming the path, when it is not a regular file that can be read. An empty file has empty bytes().
+  // Fails if the path is not a regular file that can be read. The error names the path. For an empty file
+  // bytes() is empty.
   static Result<std::shared_ptr<const MappedFile>> Open(const std::string& path);
 
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile();
 
-  // Valid as long as this object.
+  // The bytes are valid during the life of this object.
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
 
@@ -32,13 +34,13 @@ class MappedFile {
   std::span<const std::byte> bytes_;
 };
 
-// Drops from memory the whole pages inside `bytes`, a part of a MappedFile; pages that it shares with its
-// neighbours stay. Reading it again is correct, and fetches the pages again.
+// Drops the whole pages inside `bytes` from memory. `bytes` is a part of a MappedFile. Pages that it shares
+// with its neighbours stay. A later read is correct and fetches the pages again.
 void ReleasePages(std::span<const std::byte> bytes);
 
-// The whole of a regular file of at most `limit` bytes.
+// Reads a whole regular file of at most `limit` bytes.
 Result<std::string> ReadTextFile(const std::string& path, size_t limit);
-// No value where there is no such file.
+// Reads a file in the same way. Returns no value if there is no such file.
 Result<std::optional<std::string>> ReadOptionalTextFile(const std::string& path, size_t limit);
 
 }  // namespace exeunt

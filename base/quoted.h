@@ -1,4 +1,5 @@
-// How a name that came out of a file stands in an error message: quoted, printable, and not too long.
+// Formats a name that comes from a file for an error message. The result is quoted, printable and not too
+// long.
 #pragma once
 
 #include <fmt/format.h>
@@ -25,7 +26,7 @@ inline std::string Quoted(std::string_view text) {
   return quoted;
 }
 
-// "'a', 'b' and 3 more": not too long, either.
+// Returns a list such as "'a', 'b' and 3 more" that is not too long.
 inline std::string QuotedList(const std::vector<std::string>& names) {
   constexpr size_t kMaxShown = 20;
   std::string list;

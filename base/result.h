@@ -1,5 +1,5 @@
-// Error and Result<T>: how an expected failure (a bad file, a bad request, a dead peer) is returned.
-// A programmer's mistake is a CHECK (check.h), never an Error. Thread-safe: plain values.
+// Error and Result<T> return an expected failure, such as a bad file, a bad request or a dead peer. A
+// programmer's mistake is a CHECK (check.h), never an Error. Thread-safe: plain values.
 #pragma once
 
 #include <boost/system/result.hpp>
@@ -10,12 +10,12 @@
 namespace exeunt {
 
 enum class ErrorCode {
-  kInvalidArgument,    // the caller's input is wrong and will stay wrong
-  kNotFound,           // a named thing does not exist
-  kDataLoss,           // a file or message is corrupt or truncated
-  kResourceExhausted,  // a configured limit was met
-  kUnavailable,        // the thing is not there now; trying again may help
-  kUnimplemented,      // known, and not built here
+  kInvalidArgument,    // wrong input of the caller, which stays wrong
+  kNotFound,           // a name without a thing
+  kDataLoss,           // a corrupt or truncated file or message
+  kResourceExhausted,  // a configured limit that was reached
+  kUnavailable,        // a thing that is not available at present, so that another try may succeed
+  kUnimplemented,      // a known feature that is not built
   kDeadlineExceeded,
   kInternal,
 };
@@ -26,7 +26,7 @@ struct Error {
   std::string message;
 };
 
-// Boost calls this when value() is asked of a failure: a programmer's mistake.
+// Boost calls this if value() is called on a failure, which is a programmer's mistake.
 [[noreturn]] inline void throw_exception_from_error(const Error& error, const boost::source_location&) {
   throw std::logic_error("value() of a failed Result: " + error.message);
 }
@@ -46,14 +46,14 @@ inline Status OkStatus() { return {}; }
 #define EXEUNT_CONCAT_INNER(a, b) a##b
 #define EXEUNT_CONCAT(a, b) EXEUNT_CONCAT_INNER(a, b)
 
-// Returns the error of `expr` (a Status or Result) from the enclosing function, if it has one.
+// Returns the error of `expr` (a Status or Result) from the enclosing function if there is one.
 #define RETURN_IF_ERROR(expr)                                                                  \
   do {                                                                                         \
     auto&& return_if_error_result = (expr);                                                    \
     if (!return_if_error_result.has_value()) return std::move(return_if_error_result).error(); \
   } while (false)
 
-// ASSIGN_OR_RETURN(auto x, F()): x = value of F(), or returns its error.
+// ASSIGN_OR_RETURN(auto x, F()) sets x to the value of F(), or returns the error of F().
 #define ASSIGN_OR_RETURN(lhs, expr) ASSIGN_OR_RETURN_INNER(EXEUNT_CONCAT(result_, __LINE__), lhs, expr)
 #define ASSIGN_OR_RETURN_INNER(tmp, lhs, expr)         \
   auto tmp = (expr);                                   \

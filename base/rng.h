@@ -1,6 +1,6 @@
-// Philox4x32-10, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-// SC 2011): the value is a pure function of key and counter, so a token is drawn the same whatever the
-// batch, the stage count or the number of replays.
+// Philox4x32-10, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC
+// 2011). The value is a pure function of key and counter. A token is therefore drawn the same for every
+// batch, stage count and number of replays.
 #pragma once
 
 #include <array>
@@ -24,10 +24,10 @@ constexpr Philox4 Philox(uint64_t key, Philox4 counter) {
   return counter;
 }
 
-// What a draw is for: two purposes at one position never see the same number.
+// The purpose of a draw. Two purposes at one position never see the same number.
 enum class RngPurpose : uint32_t { kSample = 1, kForcedExit = 2, kAudit = 3 };
 
-// Uniform in [0, 1), a multiple of 2^-24.
+// Returns a uniform number in [0, 1), a multiple of 2^-24.
 constexpr float UniformAt(uint64_t seed, uint32_t choice, uint32_t position, RngPurpose purpose) {
   const Philox4 r = Philox(seed, {position, choice, static_cast<uint32_t>(purpose), 0});
   return static_cast<float>(r[0] >> 8) * 0x1p-24F;

@@ -1,4 +1,4 @@
-// SHA-256 of bytes that come in pieces.
+// Sha256 hashes bytes that come in pieces.
 #pragma once
 
 #include <fmt/format.h>
@@ -24,7 +24,7 @@ class Sha256 {
     CHECK_EQ(EVP_DigestUpdate(context_.get(), data, size_bytes), 1);
   }
 
-  // Ends it: nothing can be added afterwards.
+  // Ends the hash. No bytes can be added afterwards.
   std::string Hex() {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int size = 0;

@@ -1,4 +1,4 @@
-// Buffers that grow to the largest batch and are kept.
+// Buffers that grow to the size of the largest batch and keep their memory.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@ namespace exeunt {
 
 inline size_t Size(int n) { return static_cast<size_t>(n); }
 
-// At least n elements; what was there stays.
+// Grows the vector to at least n elements. Its contents stay.
 template <typename T>
 T* Sized(std::vector<T>* v, size_t n) {
   if (v->size() < n) v->resize(n);

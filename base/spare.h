@@ -1,4 +1,4 @@
-// Spares: buffers that were used and are kept for their memory.
+// Spares are used buffers that are kept for their memory.
 #pragma once
 
 #include <utility>
@@ -6,7 +6,7 @@
 
 namespace exeunt {
 
-// The last one, as it was given back; a new one where there is none.
+// Takes the last spare with its contents, or makes a new object if there is no spare.
 template <typename T>
 T TakeSpare(std::vector<T>* spares) {
   if (spares->empty()) return {};

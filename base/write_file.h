@@ -1,4 +1,4 @@
-// Writing whole files.
+// Writes whole files.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace exeunt {
 
-// Replaces a file: written beside it and renamed, so that a reader sees the old one or the new one, whole.
-// The error names the path.
+// Replaces a file. The content is written to another file beside it, which is then renamed. A reader
+// therefore sees either the whole old file or the whole new one. The error names the path.
 Status WriteFile(const std::string& path, std::string_view content);
 
 }  // namespace exeunt

@@ -1,4 +1,4 @@
-// Seeded draws for tests: the same on every machine.
+// Dice gives seeded random numbers for tests. They are the same on every machine.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// TempDir: a directory of its own for a test, removed with everything in it at the end of its life.
+// TempDir makes a new directory for a test. Its destructor removes the directory with all its files.
 #pragma once
 
 #include <cstdlib>
