@@ -1,8 +1,9 @@
-// The numbers that a quantised block is made of, one by one. Element e of sub-block s = e / sub_elements is
+// BlockCodes has the numbers of a quantised block one by one. Element e of sub-block s = e / sub_elements is
 //   scale_s * value(code_e) - min_s
-// where scale_s is d * scales[s] in blocks of 256 and d in blocks of 32; min_s is dmin * mins[s] and -dmin
-// (GGUF's m is added); value is kIq4Values[code] for IQ4_NL and IQ4_XS and code - code_offset for the others.
-// Formats: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h
+// scale_s is d * scales[s] in blocks of 256 and d in blocks of 32. min_s is dmin * mins[s] in blocks of 256
+// and -dmin in blocks of 32, because GGUF's m is added. value is kIq4Values[code] for IQ4_NL and IQ4_XS and
+// code - code_offset for all other types. Formats:
+// https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h
 #pragma once
 
 #include <cstddef>
@@ -12,19 +13,19 @@
 
 namespace exeunt {
 
-// What the codes 0 to 15 of IQ4_NL and IQ4_XS stand for (ggml's kvalues_iq4nl).
+// The values of the codes 0 to 15 of IQ4_NL and IQ4_XS (ggml's kvalues_iq4nl).
 inline constexpr int8_t kIq4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                           1,    13,   25,  38,  53,  69,  89,  113};
 
 struct CodeInfo {
-  int bits;          // of a code
-  int sub_elements;  // elements that share a scale
-  int code_offset;   // 0 where the code is an index of kIq4Values
-  int scale_offset;  // the file has scale + scale_offset
+  int bits;          // width of a code
+  int sub_elements;  // number of elements that share a scale
+  int code_offset;   // subtracted from a code; 0 where the code is an index of kIq4Values
+  int scale_offset;  // added to a scale in the file
   bool has_minimum;
   bool iq4_values;
   size_t d_at;     // byte offset of d in the file's block
-  size_t dmin_at;  // of dmin, where there is one
+  size_t dmin_at;  // byte offset of dmin, where there is one
 };
 
 constexpr CodeInfo Codes(DType type) {
@@ -66,16 +67,16 @@ inline constexpr size_t kMaxBlockElements = 256;
 
 struct BlockCodes {
   uint16_t d = 0;     // bits of a half
-  uint16_t dmin = 0;  // of another: dmin of a block of 256, m of a block of 32
+  uint16_t dmin = 0;  // bits of a half: dmin in a block of 256, m in a block of 32
   uint8_t codes[kMaxBlockElements] = {};
-  int8_t scales[16] = {};  // of blocks of 256
+  int8_t scales[16] = {};  // for blocks of 256
   uint8_t mins[16] = {};
 };
 
-// `type` is quantised; block: Info(type).block_bytes.
+// `type` is quantised. block: [Info(type).block_bytes].
 BlockCodes ReadBlock(DType type, const std::byte* block);
 void WriteBlock(DType type, const BlockCodes& codes, std::byte* block);
-// dst: [Info(type).block_elements], to the bit what ggml's dequantize_row computes.
+// dst: [Info(type).block_elements]. The values are bit-identical to those of ggml's dequantize_row.
 void BlockValues(DType type, const BlockCodes& codes, float* dst);
 
 }  // namespace exeunt

@@ -1,5 +1,5 @@
-// The reference meaning of every stored element type: bytes of a tensor's row to F32.
-// Slow and exact; used by loaders for small tensors, and by tests as the truth.
+// Converts a row of a tensor of any stored type to F32. This is the reference meaning of every type. It is
+// slow and exact. Loaders use it for small tensors, and tests compare with it.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,11 @@
 namespace exeunt {
 
 float HalfToFloat(uint16_t half);
-// Round to nearest even, overflow to infinity; as F16C does.
+// Rounds to nearest even, with overflow to infinity, as F16C does.
 uint16_t FloatToHalf(float value);
 float Bf16ToFloat(uint16_t bits);
 
-// src: RowBytes(type, n) bytes, no alignment asked; dst: [n]. n is a multiple of the block's elements.
+// src: RowBytes(type, n) bytes with any alignment. dst: [n]. n is a multiple of the block's elements.
 void DequantizeRow(DType type, const std::byte* src, float* dst, size_t n);
 
 }  // namespace exeunt

@@ -1,4 +1,4 @@
-// Element types of stored tensors, with the block shapes that GGUF fixes for the quantised ones.
+// Element types of stored tensors. GGUF fixes the block shapes of the quantised types.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,7 @@ inline constexpr DType kAllDTypes[] = {DType::kF32,  DType::kF16,    DType::kBF1
                                        DType::kQ3_K, DType::kIQ4_NL, DType::kIQ4_XS};
 
 struct DTypeInfo {
-  std::string_view name;  // as GGUF tools print it: "Q4_K"
+  std::string_view name;  // name in GGUF tools, such as "Q4_K"
   int block_elements;     // elements of one block along K
   int block_bytes;
   uint32_t ggml_number;  // the type's number in a GGUF file
@@ -75,7 +75,7 @@ constexpr DTypeInfo Info(DType type) {
 
 constexpr bool IsQuantised(DType type) { return Info(type).block_elements > 1; }
 
-// Bytes of a row of `elements` (a multiple of the block's elements).
+// Returns the bytes of a row. `elements` is a multiple of the block's elements.
 constexpr size_t RowBytes(DType type, size_t elements) {
   const DTypeInfo info = Info(type);
   return elements / static_cast<size_t>(info.block_elements) * static_cast<size_t>(info.block_bytes);

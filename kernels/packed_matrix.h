@@ -1,7 +1,7 @@
-// PackedMatrix: a weight matrix [n, k] in the layout that the CPU kernels read: groups of 16 output columns
-// interleaved, so that a vector lane is an output column and every sum over k runs in ascending order.
-// A group holds its k-blocks in order; packed_block.h has the layout of one.
-// Immutable after Pack; thread-safe.
+// PackedMatrix is a weight matrix [n, k] in the layout that the CPU kernels read. Groups of 16 output columns
+// are interleaved, so that a vector lane is an output column and every sum over k runs in ascending order. A
+// group holds its k-blocks in order. packed_block.h has the layout of a block. Immutable after PackRows.
+// Thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -13,12 +13,12 @@
 
 namespace exeunt {
 
-// Memory for the matrices of a stage, side by side in the order of their allocation, on huge pages: a step
-// reads them in that order, and memory is fast in long runs. A block of it lives as long as any matrix in it.
-// Not thread-safe.
+// PackedArena allocates the matrices of a stage side by side, in the order of their allocation, on huge
+// pages. A step reads them in that order, and only long sequential reads reach the memory's full speed. A
+// block of the arena lives as long as any matrix in it. Not thread-safe.
 class PackedArena {
  public:
-  // Zeroed; aligned for the kernels.
+  // Returns zeroed memory that is aligned for the kernels.
   std::shared_ptr<uint8_t> Allocate(size_t bytes);
 
  private:
@@ -30,11 +30,11 @@ class PackedArena {
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  // n output columns of k inputs; k is a multiple of the type's block. Filled with PackRows.
+  // Makes a matrix of n output columns with k inputs. k is a multiple of the type's block. PackRows fills it.
   PackedMatrix(DType dtype, int n, int k, PackedArena* arena);
 
-  // Packs rows [first, first + count) of the matrix from `src`: count rows of RowBytes(dtype, k) bytes.
-  // Rows of several tensors may be stacked: Q, K and V become one matrix.
+  // Packs rows [first, first + count) of the matrix from `src`, which has count rows of RowBytes(dtype, k)
+  // bytes. Rows of several tensors may be stacked. Q, K and V become one matrix in this way.
   void PackRows(int first, int count, const std::byte* src);
 
   DType dtype() const { return dtype_; }
@@ -45,7 +45,7 @@ class PackedMatrix {
   size_t group_bytes() const { return group_bytes_; }
   size_t bytes() const { return group_bytes_ * static_cast<size_t>(groups()); }
   const uint8_t* group(int g) const { return data_.get() + group_bytes_ * static_cast<size_t>(g); }
-  // Element (row, column) read back, as F32: for tests and for embedding look-ups of a tied head. dst: [k].
+  // Reads back a row as F32, for tests and for embedding look-ups of a tied head. dst: [k].
   void UnpackRow(int row, float* dst) const;
 
  private:

@@ -1,6 +1,6 @@
-// F32 values to every stored type, rounded to nearest per block: for matrices that an adapter was merged
-// into, and for tests. Valid blocks whose values are close to the source, not the best ones: no search for
-// the scale of least error.
+// Converts F32 values to every stored type, rounded to nearest per block. It serves tests and matrices into
+// which an adapter was merged. The blocks are valid and their values are close to the source. They are not
+// the best blocks, because there is no search for the scale of least error.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,8 @@
 
 namespace exeunt {
 
-// `values` are finite and a multiple of the type's block; returns RowBytes(type, values.size()) bytes.
+// `values` are finite, and their number is a multiple of the type's block. Returns RowBytes(type,
+// values.size()) bytes.
 std::vector<std::byte> QuantizeRow(DType type, std::span<const float> values);
 
 }  // namespace exeunt

@@ -1,18 +1,18 @@
-// Statistics of a row of logits, from which its softmax follows. Every backend computes the same ones.
+// Statistics of a row of logits. They determine its softmax. Every backend computes the same statistics.
 #pragma once
 
 #include <cstdint>
 
 namespace exeunt {
 
-// Vocabulary reductions run over chunks of this many logits, merged in ascending order.
+// Length of the chunks of a reduction over the vocabulary, in logits. Chunks are merged in ascending order.
 inline constexpr int kVocabChunk = 512;
 
-// One chunk's (or, merged, one row's) softmax statistics.
+// The softmax statistics of one chunk or, after merging, of one row.
 struct VocabStats {
-  int32_t argmax = -1;   // the lowest id on a tie
+  int32_t argmax = -1;   // token with the largest logit; the lowest such token on a tie
   float top1 = 0.0F;     // logit of argmax
-  float top2 = 0.0F;     // second largest logit; -inf where there is one only
+  float top2 = 0.0F;     // second largest logit; -inf if there is only one
   float sum_exp = 0.0F;  // sum of exp(logit - top1)
 };
 

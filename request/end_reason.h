@@ -1,4 +1,4 @@
-// Why a sequence ended.
+// EndReason says why a sequence ended.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,10 @@ namespace exeunt {
 enum class EndReason : uint8_t {
   kStop,       // an end token
   kLength,     // max_tokens
-  kCancelled,  // nobody wants the rest
+  kCancelled,  // an answer that nobody waits for any longer
 };
 
-// As the REST API and the metrics have it: "stop", "length", "abort".
+// The name in the REST API and the metrics: "stop", "length" or "abort".
 const char* EndReasonName(EndReason reason);
 
 }  // namespace exeunt

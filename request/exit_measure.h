@@ -1,5 +1,5 @@
-// Exit measures: how sure a stage is of a token after some layers. Whoever needs to know something of a measure asks the
-// table below. docs/howto/exit_measure.md says how to add one.
+// An exit measure says how sure a stage is of a token after some layers. The table below has all properties
+// of each measure. docs/howto/exit_measure.md says how to add a measure.
 #pragma once
 
 #include <array>
@@ -10,41 +10,40 @@
 
 namespace exeunt {
 
-// Numbers that the wire keeps, and places in kExitMeasures.
+// The values are fixed in the wire format. They are also the places in kExitMeasures.
 enum class ExitMeasure : uint32_t { kSoftmax, kState, kClassifier, kForced, kPreview, kCandidates };
 
-// Where a measure's confidence comes from.
+// Where the confidence of a measure comes from.
 enum class SignalSource : uint8_t {
-  kNothing,  // nothing is measured: the layer is drawn at random
-  kSegment,  // the executor measures it behind the layers (SegmentJob::signals)
-  kHead,     // the vocabulary head decides
+  kNothing,  // no measurement: the exit layer is drawn at random
+  kSegment,  // measured by the executor after the layers (SegmentJob::signals)
+  kHead,     // computed by the vocabulary head
 };
 
-// What must have been fitted for the exits (model/exit_heads_info.h).
+// What must have been fitted for the exits before they can use a measure (model/exit_heads_info.h).
 enum class ExitArtefact : uint8_t { kNone, kClassifier, kPreview, kCandidates };
 
 struct ExitMeasureInfo {
   ExitMeasure measure;
-  const char* name;  // in requests, options and reports
+  const char* name;  // name in requests, options and reports
   SignalSource signal;
   ExitArtefact needs;
-  bool
-      gives_token;  // a cheap head gives the token with the signal, so that it leaves without the vocabulary head
-  bool per_prompt;  // the executor keeps something of the sequence's prompt, until Forget
+  bool gives_token;  // whether a cheap head gives the token with the signal, without the vocabulary head
+  bool per_prompt;   // whether the executor keeps data of the sequence's prompt until Forget
 };
 
 inline constexpr std::array<ExitMeasureInfo, 6> kExitMeasures = {{
     // top1 - top2 of the softmax
     {ExitMeasure::kSoftmax, "softmax", SignalSource::kHead, ExitArtefact::kNone, false, false},
-    // cosine of the states before and after the last layer
+    // cosine of the states before and after the last layer of the segment
     {ExitMeasure::kState, "state", SignalSource::kSegment, ExitArtefact::kNone, false, false},
     // a fitted linear function of the state
     {ExitMeasure::kClassifier, "classifier", SignalSource::kSegment, ExitArtefact::kClassifier, false, false},
     // layers drawn with given probabilities, for tests and plans
     {ExitMeasure::kForced, "forced", SignalSource::kNothing, ExitArtefact::kNone, false, false},
-    // as softmax, by a fitted head of few directions
+    // top1 - top2 of the softmax, by a fitted head of few directions
     {ExitMeasure::kPreview, "preview", SignalSource::kSegment, ExitArtefact::kPreview, true, false},
-    // as softmax, by the head of few tokens and an estimate of the others
+    // top1 - top2 of the softmax, by a head of few tokens and an estimate for all others
     {ExitMeasure::kCandidates, "candidates", SignalSource::kSegment, ExitArtefact::kCandidates, true, true},
 }};
 
@@ -56,7 +55,7 @@ constexpr const ExitMeasureInfo& Info(ExitMeasure measure) {
 }
 constexpr const char* ExitMeasureName(ExitMeasure measure) { return Info(measure).name; }
 
-// All names, in the order of the table.
+// All names in the order of the table.
 inline constexpr auto kExitMeasureNames = [] {
   std::array<const char*, kExitMeasures.size()> names{};
   for (size_t i = 0; i < names.size(); ++i) names[i] = kExitMeasures[i].name;

@@ -1,4 +1,5 @@
-// ExitSetting: how the tokens of one request may leave early. Fixed at admission, travels with `open`.
+// ExitSetting says how the tokens of one request may leave early. It is fixed at admission and travels in the
+// `open` row.
 #pragma once
 
 #include <array>
@@ -11,16 +12,16 @@
 
 namespace exeunt {
 
-// Numbers that the wire keeps.
+// The values are fixed in the wire format.
 enum class ExitMode : uint32_t { kOff, kPropagate, kExact, kVerify };
 
-// As requests, options and reports write them.
+// Names in requests, options and reports.
 inline constexpr std::array<const char*, 4> kExitModeNames = {"off", "propagate", "exact", "verify"};
 const char* ExitModeName(ExitMode mode);
 std::optional<ExitMode> ExitModeOf(std::string_view name);
 
-// One exit of the `forced` measure: tokens leave after `layer` with `probability`; what remains of 1 runs all
-// layers.
+// One exit of the `forced` measure. A token leaves after `layer` with `probability`. With the probability
+// that the exits leave over, it runs all layers.
 struct ForcedExit {
   int layer = 0;
   float probability = 0.0F;
@@ -28,10 +29,10 @@ struct ForcedExit {
   friend bool operator==(const ForcedExit&, const ForcedExit&) = default;
 };
 
-// CALM's decaying threshold (arXiv 2207.07061, eq. 5): clip(0.9 lambda + 0.1 exp(-tau t / n)).
+// CALM's decaying threshold is clip(0.9 lambda + 0.1 exp(-tau t / n)) (arXiv 2207.07061, eq. 5).
 struct ExitDecay {
   float tau = 4.0F;
-  int n = 256;  // longest output in tokens; never the request's max_tokens
+  int n = 256;  // longest output in tokens, independent of the request's max_tokens
 
   friend bool operator==(const ExitDecay&, const ExitDecay&) = default;
 };
@@ -39,10 +40,10 @@ struct ExitDecay {
 struct ExitSetting {
   ExitMode mode = ExitMode::kOff;
   ExitMeasure measure = ExitMeasure::kSoftmax;
-  float threshold = 1.0F;          // >= 1: no exits at all, whatever the decay
-  int min_layer = 0;               // exits after fewer layers are not taken
-  std::optional<ExitDecay> decay;  // none: a flat threshold
-  std::vector<ForcedExit> forced;  // measure kForced only
+  float threshold = 1.0F;          // no exits at all if >= 1, whatever the decay
+  int min_layer = 0;               // fewest layers before an exit
+  std::optional<ExitDecay> decay;  // flat threshold if none
+  std::vector<ForcedExit> forced;  // for the measure kForced only
 
   // Whether any token of the request can leave early.
   bool Enabled() const {

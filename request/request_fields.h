@@ -1,5 +1,6 @@
-// The one list of what a request consists of. Protobuf (transport/request_message.cc), JSON
-// (request/request_json.cc) and the lines of a log (request/request_log.cc) are written and read from it.
+// The only list of the fields of a request. Protobuf (transport/request_message.cc), JSON
+// (request/request_json.cc) and the lines of a log (request/request_log.cc) are written and read with this
+// list.
 //
 // To add a field: add the member to its struct, its name to the list here, and a field of the same name to
 // transport/control.proto. request/request_formats_test.cc fails where one of them is missing.
@@ -54,7 +55,8 @@
 
 namespace exeunt {
 
-// ForEachField(value, visit): visit(name, member) for every listed member of a value of one of these types.
+// ForEachField(value, visit) calls visit(name, member) for every listed member of a value of one of these
+// types.
 #define EXEUNT_VISIT_FIELD(name) visit(#name, value.name);
 #define EXEUNT_FOR_EACH_FIELD(Type, FIELDS)               \
   template <typename Value, typename Visit>               \
@@ -72,7 +74,7 @@ EXEUNT_FOR_EACH_FIELD(ForcedExit, EXEUNT_FORCED_EXIT_FIELDS)
 #undef EXEUNT_FOR_EACH_FIELD
 #undef EXEUNT_VISIT_FIELD
 
-// A struct whose members are listed above.
+// A struct whose members are in the lists above.
 template <typename T>
 concept HasFields = requires(T& value) {
   ForEachField(value, [](const char*, auto&) {});

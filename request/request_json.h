@@ -1,5 +1,5 @@
-// A request as a JSON object, written and read from the list in request/request_fields.h. Times are in
-// nanoseconds, modes and measures are names.
+// Writes and reads a request as a JSON object, with the list in request/request_fields.h. Times are in
+// nanoseconds. Modes and measures are names.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -10,10 +10,10 @@
 
 namespace exeunt {
 
-// Every field. Numbers are written so that reading gives the same bits.
+// Writes every field. Numbers are written so that they are read back with the same bits.
 boost::json::object ToJson(const SequenceRequest& request);
-// A field that is missing has its default. An unknown field, and a value of another type, is an error that
-// names the field, the value and what would be right. The ranges are Validate's.
+// A missing field gets its default. An unknown field or a value of another type is an error. The error names
+// the field, the value and what would be right. Validate checks the ranges.
 Result<SequenceRequest> RequestFromJson(const boost::json::value& value);
 
 }  // namespace exeunt

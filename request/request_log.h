@@ -1,5 +1,5 @@
-// A request as one line of a log: JSON with the version of the format and the fields that differ from their
-// default.
+// Writes and reads a request as one line of a log. The line is JSON with the version of the format and the
+// fields that differ from their defaults.
 #pragma once
 
 #include <string>
@@ -12,10 +12,10 @@ namespace exeunt {
 
 inline constexpr int kRequestLogVersion = 1;
 
-// One line, its line feed included.
+// Returns one line with its line feed.
 std::string RequestLogLine(const SequenceRequest& request);
-// The line with or without its line feed. A line that was cut short, of another version, or with an unknown
-// field is an error. Fields that came later than the line have their default.
+// Reads a line with or without its line feed. A line that was cut short, has another version or has an
+// unknown field is an error. Fields that are newer than the line get their defaults.
 Result<SequenceRequest> ReadRequestLogLine(std::string_view line);
 
 }  // namespace exeunt

@@ -1,8 +1,7 @@
-// SequenceRequest: one sequence that somebody asks for. It is all that is needed to run the sequence, to run
-// it again after a pipeline has been lost, and to keep it in a log. Plain data.
-//
-// A client's call may ask for several sequences, one for each prompt and choice. The stop strings of a call
-// are not here: they belong to whoever turns tokens into text.
+// SequenceRequest is a request for one sequence. It is plain data. It has all that is needed to run the
+// sequence, to run it again after a pipeline is lost, and to write it to a log. \ \A client's call may ask
+// for several sequences, one for each prompt and choice. The stop strings of a call are not here, because the
+// code that turns tokens into text handles them.
 #pragma once
 
 #include <cstdint>
@@ -18,29 +17,29 @@ namespace exeunt {
 
 constexpr int kFirstPriority = -100;
 constexpr int kLastPriority = 100;
-constexpr int kBackgroundPriority = kLastPriority + 1;  // of what no client waits for: never promoted
+constexpr int kBackgroundPriority = kLastPriority + 1;  // no client waits; never promoted
 
-// A token that was generated already.
+// A token that was already generated.
 struct LoggedToken {
   int32_t token = 0;
-  int32_t exit_layer = 0;  // layers that were run for it
+  int32_t exit_layer = 0;  // number of layers that the token ran
 
   friend bool operator==(const LoggedToken&, const LoggedToken&) = default;
 };
 
-// request/request_fields.h lists the members: a new one goes there, too.
+// request/request_fields.h lists the members. Add each new member to that list.
 struct SequenceRequest {
   std::vector<int32_t> prompt;
-  std::vector<LoggedToken> generated;  // the answer so far; empty: the request is new
-  int max_tokens = 0;                  // of the answer, at most; those of `generated` count
+  std::vector<LoggedToken> generated;  // the answer so far; empty for a new request
+  int max_tokens = 0;                  // largest length of the answer, with the tokens of `generated`
   SamplingParams sampling;
   ExitSetting exit;
-  std::vector<int32_t> end_tokens;  // each ends the answer; empty: max_tokens alone does
-  int score_from = 0;        // the full model scores the prompt's tokens from this position on; 0: none
-  bool want_logits = false;  // every token comes with a digest of its logits: for tests of the pipeline law
-  std::string client;        // who asks; clients share by tokens
-  int priority = 0;          // lower is earlier, kFirstPriority to kBackgroundPriority
-  std::optional<Duration> timeout;  // from arrival to the end; the request fails when it passes
+  std::vector<int32_t> end_tokens;  // tokens that end the answer; if empty, only max_tokens ends it
+  int score_from = 0;               // first position of the prompt that the full model scores; 0: none
+  bool want_logits = false;  // adds a digest of the logits to every token, for tests of the pipeline law
+  std::string client;        // owner of the request; clients share the pipelines by tokens
+  int priority = 0;          // priority from kFirstPriority to kBackgroundPriority; lower comes earlier
+  std::optional<Duration> timeout;  // longest time from arrival to the end, after which the request fails
 
   friend bool operator==(const SequenceRequest&, const SequenceRequest&) = default;
 };

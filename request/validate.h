@@ -1,4 +1,4 @@
-// Whether a request can be run at all: the one place where the ranges of its fields are checked.
+// Checks whether a request can be run. Only this code checks the ranges of a request's fields.
 #pragma once
 
 #include "base/result.h"
@@ -6,7 +6,7 @@
 
 namespace exeunt {
 
-// The served model's sizes.
+// The sizes of the served model.
 struct RequestLimits {
   int context_length = 0;
   int vocab_size = 0;

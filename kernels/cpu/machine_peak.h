@@ -1,4 +1,4 @@
-// What this machine can do at most, measured: the scale that benchmarks are read against.
+// Measures the peak speeds of this machine. Benchmark results are compared with them.
 #pragma once
 
 #include <cstddef>
@@ -8,13 +8,13 @@
 
 namespace exeunt::cpu {
 
-// Bytes per second that the pool's threads read together, sequentially, from a buffer of `bytes`: best of
-// some passes. A buffer near the last-level cache's size is partly served from there, as weights of that size
-// are.
+// Returns the bytes per second that all threads of the pool together read sequentially from a buffer of
+// `bytes`. It is the best of some passes. The last-level cache partly serves a buffer near its own size, just
+// as it serves weights of that size.
 double MeasureReadBandwidth(size_t bytes, ThreadPool* pool);
 
-// Integer multiply-accumulates (u8 * s8 into int32) per second of the pool's threads together, on registers,
-// with the instructions that `ops`' matmul uses: best of some passes.
+// Returns the integer multiply-accumulates (u8 * s8 into int32) per second of all threads of the pool
+// together. They run on registers with the instructions of `ops`' matmul. It is the best of some passes.
 double MeasureIntDotPeak(const Ops& ops, ThreadPool* pool);
 
 }  // namespace exeunt::cpu

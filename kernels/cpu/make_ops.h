@@ -1,6 +1,6 @@
-// The table of operations over the vector V. Included by the per-instruction-set translation units only: they
-// are compiled with flags that not every CPU can run, so nothing here may be an inline function of another
-// header.
+// Makes the table of operations over the vector V. Only the per-instruction-set translation units include
+// this header. Their compiler flags allow instructions that not every CPU can run. Functions here must
+// therefore not be inline functions of another header.
 #pragma once
 
 #include "kernels/cpu/attention_impl.h"

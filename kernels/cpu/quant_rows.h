@@ -1,6 +1,7 @@
-// How the rows that a quantised matmul reads are laid out: quantised per block of 32 (x ~ d * q, q in [-127,
-// 127]), and cut into tiles of rows that a kernel multiplies together. A tile of R rows is one QuantBlock<R>
-// per block, so that a kernel walks one pointer and finds the sums that its format needs beside the numbers.
+// The layout of the rows that a quantised matmul reads. Rows are quantised per block of 32 (x ~ d * q, q in
+// [-127, 127]) and cut into tiles of rows that a kernel multiplies together. A tile of R rows has one
+// QuantBlock<R> per block. A kernel therefore walks one pointer and finds the sums that its format needs
+// beside the numbers.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +13,11 @@ template <int R>
 struct QuantBlock {
   int8_t q[R][32];
   float d[R];         // scale
-  float ds[R];        // d * sum of q: what a weight's minimum is multiplied with
-  int32_t n128[R];    // -128 * sum of q: turns a product with weights stored + 128 into one with the weights
-  int32_t n32[2][R];  // -32 * sum of q over each half, the same for Q6_K
+  float ds[R];        // d * sum of q, which is multiplied with a weight's minimum
+  int32_t n128[R];    // -128 * sum of q, which corrects a product with weights that are stored + 128
+  int32_t n32[2][R];  // -32 * sum of q over each half, which corrects a product with Q6_K weights
 };
-// Bytes of one block of one row: the same in every tile.
+// Bytes of one block of one row, the same in every tile.
 inline constexpr size_t kQuantBlockBytes = sizeof(QuantBlock<1>);
 static_assert(sizeof(QuantBlock<8>) == 8 * kQuantBlockBytes && alignof(QuantBlock<8>) == 4);
 
@@ -28,7 +29,7 @@ struct RowTile {
   int rows = 0;
 };
 
-// The tile that begins at row `first` of rows that end at `end`: `largest` rows, or what is left.
+// The tile that begins at row `first`. It has `largest` rows, or those that are left before `end`.
 constexpr RowTile TileFrom(int first, int end, int largest) {
   return {first, end - first < largest ? end - first : largest};
 }
@@ -38,7 +39,7 @@ constexpr RowTile TileOf(int row, int end, int largest) {
   return TileFrom(row / largest * largest, end, largest);
 }
 
-// The same where no tile holds rows on both sides of `split`.
+// The same if no tile may hold rows on both sides of `split`.
 constexpr RowTile TileOf(int row, int end, int split, int largest) {
   if (row < split) return TileOf(row, split, largest);
   const RowTile tile = TileOf(row - split, end - split, largest);

@@ -1,6 +1,6 @@
-// EXEUNT_UNROLL before a `for` with a constant trip count: unrolled whole, early enough for arrays that it
-// indexes to live in registers (gcc 12 gives up at eight otherwise). EXEUNT_INLINE: for the same reason, what
-// a kernel's inner loop calls.
+// EXEUNT_UNROLL stands before a `for` with a constant trip count and unrolls it fully. The unrolling happens
+// early enough for arrays that the loop indexes to live in registers (gcc 12 otherwise gives up at eight).
+// EXEUNT_INLINE marks the functions that a kernel's inner loop calls, for the same reason.
 #pragma once
 
 #if defined(__clang__)
