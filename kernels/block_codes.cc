@@ -9,8 +9,8 @@
 namespace exeunt {
 namespace {
 
-// Bits of a number within a block: `bits` of byte `byte` from bit `shift` on are the number's from bit `up`
-// on.
+// The bits of a number within a block. The `bits` bits of byte `byte` from bit `shift` on are the bits of the
+// number from bit `up` on.
 struct Field {
   size_t byte;
   size_t shift;
@@ -18,8 +18,8 @@ struct Field {
   size_t up;
 };
 
-// Each format is described once, for reading and for writing: body(index of a number, its field) for every
-// field.
+// Each format is described once, for reading and for writing. The description calls body(index of a number,
+// its field) for every field.
 template <class Body>
 void NibblesOf32(size_t first, size_t byte, Body body) {
   for (size_t k = 0; k < 16; ++k) {
@@ -33,7 +33,7 @@ void FifthBitsOf32(size_t byte, Body body) {
   for (size_t k = 0; k < 32; ++k) body(k, Field{byte + k / 8, k % 8, 1, 4});
 }
 
-// Q4_K and Q5_K: sub-blocks 2j and 2j + 1 are the low and the high nibbles of the same 32 bytes.
+// Q4_K and Q5_K. Sub-blocks 2j and 2j + 1 are the low and the high nibbles of the same 32 bytes.
 template <class Body>
 void CodesOfQ45K(size_t nibbles, bool five, Body body) {
   for (size_t e = 0; e < 256; ++e) {
@@ -42,7 +42,7 @@ void CodesOfQ45K(size_t nibbles, bool five, Body body) {
   }
 }
 
-// Q2_K and Q3_K: four groups of 32 share 32 bytes.
+// Q2_K and Q3_K. Four groups of 32 share 32 bytes.
 template <class Body>
 void PairsOfQ23K(size_t pairs, Body body) {
   for (size_t e = 0; e < 256; ++e) body(e, Field{pairs + e / 128 * 32 + e % 32, e % 128 / 32 * 2, 2, 0});
@@ -94,7 +94,7 @@ void ForCodes(DType type, Body body) {
   }
 }
 
-// A number of 6 bits whose upper two lie elsewhere.
+// Visits a number of 6 bits whose upper two bits lie elsewhere.
 template <class Body>
 void SixBits(size_t index, size_t low_byte, size_t low_shift, size_t high_byte, size_t high_shift,
              Body body) {
@@ -153,7 +153,7 @@ void Put(std::byte* block, const Field& f, unsigned value) {
   block[f.byte] |= static_cast<std::byte>(((value >> f.up) & Mask(f)) << f.shift);
 }
 
-// Q8_0 has signed bytes in the file; as codes they are offset by 128.
+// Q8_0 has signed bytes in the file. As codes they are offset by 128.
 constexpr uint8_t SignFlip(DType type) { return type == DType::kQ8_0 ? 0x80 : 0; }
 
 }  // namespace

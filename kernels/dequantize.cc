@@ -54,8 +54,9 @@ uint16_t FloatToHalf(float value) {
   const uint32_t magnitude = bits & 0x7FFFFFFF;
   if (magnitude > 0x7F800000) return static_cast<uint16_t>(sign | 0x7E00 | ((magnitude >> 13) & 0x3FF));
   if (magnitude >= 0x477FF000)
-    return static_cast<uint16_t>(sign | 0x7C00);  // 65520 and more round to infinity
-  if (magnitude < 0x38800000) {  // below 2^-14: subnormal; 0.5 has the ulp 2^-24, so the sum rounds for us
+    return static_cast<uint16_t>(sign | 0x7C00);  // 65520 and above round to infinity
+  // Below 2^-14 the half is subnormal. 0.5 has the ulp 2^-24, so that the sum rounds correctly.
+  if (magnitude < 0x38800000) {
     const float sum = std::bit_cast<float>(magnitude) + 0.5F;
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(sum) - 0x3F000000));
   }

@@ -9,13 +9,13 @@ namespace exeunt {
 namespace {
 
 constexpr size_t kC = kGroupColumns;
-constexpr size_t kPlane = 64;  // bytes: four for each column
+constexpr size_t kPlane = 64;  // bytes of a plane, four for each column
 
-// Byte offsets inside a block of 16 columns, and planes for each 32 k.
+// Byte offsets inside a block of 16 columns, and the planes of each 32 k.
 struct Layout {
-  size_t subs = 0;  // sub-blocks with a scale of their own; 0 in blocks of 32
+  size_t subs = 0;  // number of sub-blocks with their own scale; 0 in blocks of 32
   size_t scales = 0;
-  size_t mins = 0;  // 0 where scales hold them, or there are none
+  size_t mins = 0;  // 0 where scales hold the mins, or where there are none
   size_t low = 0;
   size_t high = 0;
   size_t low_planes = 0;
@@ -44,8 +44,8 @@ constexpr Layout LayoutOf(DType dtype) {
   return l;
 }
 
-// Plane p of bits [shift, shift + kBits) of 32 codes: 8 / kBits of them in a byte, `stride` apart. at: column
-// c's four bytes in plane 0.
+// Plane p holds bits [shift, shift + kBits) of 32 codes. A byte has 8 / kBits of them, `stride` apart. at:
+// the four bytes of column c in plane 0.
 template <int kBits>
 void PutPlanes(const uint8_t* codes, size_t planes, size_t stride, int shift, uint8_t* at) {
   constexpr size_t kPerByte = 8 / kBits;
@@ -77,8 +77,8 @@ void GetPlanes(const uint8_t* at, size_t planes, size_t stride, int shift, uint8
   }
 }
 
-// Calls body.operator()<bits of a plane's numbers>(planes, stride, shift, offset of plane 0 without the
-// column) for the low and the high bits of each 32 k, and their codes' first element.
+// Calls body.operator()<bits of a plane's numbers>(first element, planes, stride, shift, offset of plane 0
+// without the column) for the low and the high bits of each 32 k.
 template <class Body>
 void ForPlanes(DType dtype, Body body) {
   const Layout l = LayoutOf(dtype);

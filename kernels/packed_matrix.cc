@@ -27,14 +27,15 @@ std::shared_ptr<uint8_t> PackedArena::Allocate(size_t bytes) {
   bytes = RoundUp(bytes, kAlign);
   if (block_ == nullptr || used_ + bytes > size_) {
     size_ = RoundUp(std::max(bytes, kBlockBytes), kHugePage);
-    // Zeroed, and resident only where it is touched; aligned by hand for huge pages.
+    // The memory is zeroed and becomes resident only where it is touched. It is aligned by hand for huge
+    // pages.
     void* mapped = mmap(nullptr, size_ + kHugePage, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     CHECK_MSG(mapped != MAP_FAILED, "cannot map {} bytes for weights", size_);
     block_.reset(static_cast<uint8_t*>(mapped), Unmap{size_ + kHugePage});
     used_ = RoundUp(reinterpret_cast<uintptr_t>(mapped), kHugePage) - reinterpret_cast<uintptr_t>(mapped);
     size_ += kHugePage;
-    madvise(block_.get() + used_, size_ - used_, MADV_HUGEPAGE);  // advice: without it the kernels are slower
+    madvise(block_.get() + used_, size_ - used_, MADV_HUGEPAGE);  // advice: without it kernels are slower
   }
   uint8_t* at = block_.get() + used_;
   used_ += bytes;

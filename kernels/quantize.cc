@@ -15,7 +15,7 @@ namespace {
 
 void StoreU16(uint16_t value, std::byte* out) { std::memcpy(out, &value, sizeof(value)); }
 
-// Stores `scale` as a half and returns what a reader will see.
+// Stores `scale` as a half and returns the value that a reader gets.
 float StoreScale(float scale, uint16_t* half) {
   *half = FloatToHalf(scale);
   return HalfToFloat(*half);
@@ -30,22 +30,22 @@ float LargestMagnitude(std::span<const float> v) {
   return *std::ranges::max_element(v, {}, [](float x) { return std::abs(x); });  // with its sign
 }
 
-// The numbers that a type's codes stand for: all from low to high, or kIq4Values.
+// The numbers of a type's codes, either all from low to high or kIq4Values.
 struct Levels {
   int low;
   int high;
-  int offset;  // of the codes
+  int offset;  // offset of the codes
   bool iq4_values;
 };
 
 Levels LevelsOf(DType type) {
   const CodeInfo info = Codes(type);
   if (info.iq4_values) return {kIq4Values[0], kIq4Values[15], 0, true};
-  const int low = type == DType::kQ8_0 ? -127 : -info.code_offset;  // as ggml, -128 is not used
+  const int low = type == DType::kQ8_0 ? -127 : -info.code_offset;  // like ggml, does not use -128
   return {low, (1 << info.bits) - 1 - info.code_offset, info.code_offset, false};
 }
 
-// The code of the level nearest to value / scale.
+// Returns the code of the level nearest to value / scale.
 uint8_t Code(const Levels& levels, float value, float scale) {
   if (!levels.iq4_values) {
     return static_cast<uint8_t>(Round(value, scale, levels.low, levels.high) + levels.offset);
@@ -56,14 +56,14 @@ uint8_t Code(const Levels& levels, float value, float scale) {
   return static_cast<uint8_t>(nearest - std::begin(kIq4Values));
 }
 
-// The scale at which the value of largest magnitude is the level of largest magnitude.
+// Returns the scale that maps the value of largest magnitude to the level of largest magnitude.
 float SymmetricScale(const Levels& levels, std::span<const float> v) {
   const float largest = LargestMagnitude(v);
   return levels.low == -levels.high ? std::abs(largest) / static_cast<float>(levels.high)
                                     : largest / static_cast<float>(levels.low);
 }
 
-// One scale, and perhaps a minimum, for 32 values.
+// Computes one scale, and a minimum if the type has one, for 32 values.
 BlockCodes CodesOf32(DType type, std::span<const float> v) {
   const Levels levels = LevelsOf(type);
   BlockCodes out;
@@ -80,7 +80,8 @@ BlockCodes CodesOf32(DType type, std::span<const float> v) {
   return out;
 }
 
-// A scale and a minimum per sub-block, each a number of few bits times one of the block's.
+// Computes a scale and a minimum for each sub-block. Each is a number of few bits times a factor of the
+// block.
 BlockCodes CodesOf256WithMinimum(DType type, std::span<const float> v) {
   const Levels levels = LevelsOf(type);
   const auto sub_elements = static_cast<size_t>(Codes(type).sub_elements);
@@ -106,7 +107,7 @@ BlockCodes CodesOf256WithMinimum(DType type, std::span<const float> v) {
   return out;
 }
 
-// A signed scale per sub-block.
+// Computes a signed scale for each sub-block.
 BlockCodes CodesOf256(DType type, std::span<const float> v) {
   const Levels levels = LevelsOf(type);
   const auto sub_elements = static_cast<size_t>(Codes(type).sub_elements);
@@ -114,7 +115,7 @@ BlockCodes CodesOf256(DType type, std::span<const float> v) {
   for (size_t s = 0; s < v.size() / sub_elements; ++s) {
     scale[s] = SymmetricScale(levels, v.subspan(s * sub_elements, sub_elements));
   }
-  // Scales of 8 bits are used symmetrically, those of 6 bits from -32 on.
+  // Scales of 8 bits use a symmetric range. Scales of 6 bits begin at -32.
   const Levels scale_levels = type == DType::kQ6_K ? Levels{-127, 127, 0, false} : Levels{-32, 31, 0, false};
   BlockCodes out;
   const float d = StoreScale(SymmetricScale(scale_levels, scale), &out.d);

@@ -1,7 +1,8 @@
 // SequenceRequest is a request for one sequence. It is plain data. It has all that is needed to run the
-// sequence, to run it again after a pipeline is lost, and to write it to a log. \ \A client's call may ask
-// for several sequences, one for each prompt and choice. The stop strings of a call are not here, because the
-// code that turns tokens into text handles them.
+// sequence, to run it again after a pipeline is lost, and to write it to a log.
+//
+// A client's call may ask for several sequences, one for each prompt and choice. The stop strings of a call
+// are not here, because the code that turns tokens into text handles them.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
-// Paged attention, written once over the vector V. K is stored with positions in lanes, V with
-// head dimensions in lanes, so that no dot product is summed across lanes. Positions are reduced in chunks at
-// absolute positions, and chunks merged in ascending order: the result does not depend on threads, batch,
-// pages or row kind. Included by the per-instruction-set translation units only.
+// Paged attention, written once over the vector V. K has positions in lanes and V has head dimensions in
+// lanes, so that no dot product is summed across lanes. Positions are reduced in chunks at absolute
+// positions. Chunks are merged in ascending order. The result therefore does not depend on threads, batch,
+// pages or row kind. Only the per-instruction-set translation units include this header.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,8 @@
 namespace exeunt::cpu {
 namespace {
 
-// The tile of KV head `kv_head` in the page that holds `position`: K [head_dim][kPageTokens], V
+// The offset of the tile of KV head `kv_head` in the page that holds `position`. The tile is K
+// [head_dim][kPageTokens] or V [kPageTokens][head_dim].
 // [kPageTokens][head_dim].
 inline size_t TileAt(const AttentionShape& s, const KvLayerView& kv, int position, int kv_head) {
   const auto page = static_cast<size_t>(kv.pages[position / kPageTokens]);
@@ -39,13 +40,13 @@ void StoreKv(const AttentionShape& s, const KvLayerView& kv, int position, const
   }
 }
 
-// Tiles are fetched so many before their use: the hardware's own prefetching stops at every 4 KiB, where a
-// tile of 64 dimensions ends. Behind 8000 positions that is 37 GB/s instead of 28, where plain reading
-// gets 43.
+// Number of tiles between a tile's prefetch and its use. The hardware prefetcher stops at every 4 KiB, where
+// a tile of 64 dimensions ends. With 8000 positions the prefetch gives 37 GB/s instead of 28. Plain reading
+// gives 43.
 constexpr int kTilesAhead = 2;
-constexpr int kLineElements = 32;  // of a cache line
+constexpr int kLineElements = 32;  // F16 elements of a cache line
 
-// scores[h][j] = scale * q_h . k_(tile start + j) for the tile's kPageTokens positions; fetches the tile
+// scores[h][j] = scale * q_h . k_(tile start + j) for the tile's kPageTokens positions. Also fetches the tile
 // `ahead`.
 template <class V, int G>
 void TileScores(const uint16_t* k_tile, const uint16_t* ahead, const float* q, int head_dim, float scale,
@@ -68,7 +69,7 @@ void TileScores(const uint16_t* k_tile, const uint16_t* ahead, const float* q, i
   }
 }
 
-// The largest of scores[begin, end); whole vectors around them can be read.
+// Returns the largest of scores[begin, end). The whole vectors around this range must be readable.
 template <class V>
 float MaxOfVectors(const float* scores, int begin, int end) {
   auto max = V::Set1(-__builtin_inff());
@@ -80,8 +81,8 @@ float MaxOfVectors(const float* scores, int begin, int end) {
   return V::ReduceMax(max);
 }
 
-// scores[begin, end) becomes exp(score - max), everything else of the span 0; returns the sum, lane tree over
-// the span.
+// Replaces scores[begin, end) by exp(score - max) and the rest of the span by 0. Returns the sum, which is a
+// tree over the lanes of the span.
 template <class V>
 float SoftmaxSpan(float* scores, int begin, int end, float max) {
   auto sum = V::Zero();
@@ -95,8 +96,8 @@ float SoftmaxSpan(float* scores, int begin, int end, float max) {
 }
 
 // out[h][d] += sum over [begin, end) of p[h][j] * v[j][d], ascending j, for one tile. D vectors of 16
-// dimensions at once: enough accumulators to hide the latency of one. Fetches the same part of the tile
-// `ahead`.
+// dimensions are summed at once, which are enough accumulators to hide the latency of one. Also fetches the
+// same part of the tile `ahead`.
 template <class V, int G, int D>
 void TileValues(const uint16_t* v_tile, const uint16_t* ahead, const float* p, size_t stride, int begin,
                 int end, int head_dim, float* out) {
@@ -124,7 +125,8 @@ struct SoftmaxPart {
   float sum = 0.0F;
 };
 
-// The positions of a chunk that a row sees: [begin, end) of [0, kAttentionChunk); empty where it sees none.
+// The positions of a chunk that a row sees: [begin, end) of [0, kAttentionChunk). It is empty if the row sees
+// none.
 struct ChunkSpan {
   int begin = 0;
   int end = 0;
@@ -137,25 +139,25 @@ inline ChunkSpan SpanOf(const AttentionShape& s, int position, int chunk) {
   return {first > start ? first - start : 0, end};
 }
 
-// Queries that share a KV head and so every load of it: the query heads of one row, or of a few rows of a
-// prompt.
+// Queries that share a KV head and therefore every load of it. They are the query heads of one row, or of a
+// few rows of a prompt.
 struct QueryRun {
   int kv_head = 0;
-  int first = 0;  // of QueryBatch
-  int count = 0;  // at most V::kQueries: more would not fit the registers
+  int first = 0;  // index in QueryBatch
+  int count = 0;  // at most V::kQueries, which is what fits the registers
 };
 
-// The queries that go over a chunk together: query heads of rows that follow each other in one sequence.
+// Queries that run over a chunk together. They are query heads of successive rows of one sequence.
 struct QueryBatch {
   static constexpr int kMax = 32;
   int n = 0;
-  int row[kMax];   // from the first row
+  int row[kMax];   // offset from the first row
   int head[kMax];  // query head
   int runs = 0;
   QueryRun run[kMax];
 };
 
-// body.template operator()<G>(), G = count.
+// Calls body.template operator()<G>() with G = count.
 template <class V, int G = 1, typename Body>
 void WithCount(int count, Body body) {
   if constexpr (G <= V::kQueries) {
@@ -164,7 +166,7 @@ void WithCount(int count, Body body) {
   }
 }
 
-// Calls body(batch) over the query heads of KV heads `heads` of `rows` rows.
+// Calls body(batch) for the query heads of KV heads `heads` of `rows` rows.
 template <class V, typename Body>
 void ForBatches(const AttentionShape& s, int rows, const HeadRange& heads, Body body) {
   QueryBatch batch;
@@ -188,7 +190,7 @@ void ForBatches(const AttentionShape& s, int rows, const HeadRange& heads, Body 
   if (batch.n > 0) body(batch);
 }
 
-// The values of one tile, for a run's queries that see the same of it.
+// Adds the values of one tile for queries of a run that see the same part of it.
 template <class V, int G>
 void RunValues(const uint16_t* tile, const uint16_t* ahead, const float* p, int begin, int end, int dim,
                float* out) {
@@ -201,8 +203,9 @@ void RunValues(const uint16_t* tile, const uint16_t* ahead, const float* p, int 
     TileValues<V, G, 1>(tile + d, ahead + d, p, kAttentionChunk, begin, end, dim, out + d);
 }
 
-// The batch over the positions of one chunk; its first row is at `position`. K, then V are read in the order
-// of memory, all heads of a page before the next page. q, out: [batch.n, head_dim]; part: [batch.n].
+// Runs the batch over the positions of one chunk. The batch's first row is at `position`. First K and then V
+// are read in the order of memory, with all heads of a page before the next page. q, out: [batch.n,
+// head_dim]. part: [batch.n].
 template <class V>
 void AttendChunk(const AttentionShape& s, const KvLayerView& kv, int position, int chunk,
                  const QueryBatch& batch, const float* q, SoftmaxPart* part, float* out) {
@@ -212,10 +215,11 @@ void AttendChunk(const AttentionShape& s, const KvLayerView& kv, int position, i
   ChunkSpan span[QueryBatch::kMax];
   for (int i = 0; i < batch.n; ++i) span[i] = SpanOf(s, position + batch.row[i], chunk);
   const int first_tile =
-      span[0].begin / kPageTokens * kPageTokens;  // rows ascend: the first sees the earliest,
-  const int end = span[batch.n - 1].end;          // and the last the latest
-  // The tile that is read kTilesAhead after that of run i at t: of `base`, or behind its end the first of
-  // `next` that are read.
+      // The first row sees the earliest position, because rows ascend.
+      span[0].begin / kPageTokens * kPageTokens;
+  const int end = span[batch.n - 1].end;  // the last row sees the latest one
+  // Returns the tile that is read kTilesAhead after the tile of run i at t. It is a tile of `base`. Past the
+  // end of `base` it is one of the first tiles of `next` that are read.
   const auto ahead = [&](const uint16_t* base, int t, int i, const uint16_t* next, int next_start) {
     const int kv_head = batch.run[(i + kTilesAhead) % batch.runs].kv_head;
     const int later = t + (i + kTilesAhead) / batch.runs * kPageTokens;
@@ -286,7 +290,7 @@ void DivideBySum(int dim, const SoftmaxPart& run, const float* sum, float* out) 
   for (int d = 0; d < dim; d += 16) V::Store(out + d, V::Mul(V::Load(sum + d), inverse));
 }
 
-// The batch's queries side by side. from: [rows, n_heads, head_dim]; to: [batch.n, head_dim].
+// Places the batch's queries side by side. from: [rows, n_heads, head_dim]. to: [batch.n, head_dim].
 template <class V>
 void GatherQueries(const AttentionShape& s, const QueryBatch& batch, const float* from, float* to) {
   for (int i = 0; i < batch.n; ++i, to += s.head_dim) {
@@ -295,7 +299,7 @@ void GatherQueries(const AttentionShape& s, const QueryBatch& batch, const float
   }
 }
 
-// Rows that attend to the same chunks.
+// Computes attention for rows that attend to the same chunks.
 template <class V>
 void AttendRows(const AttentionShape& s, const KvLayerView& kv, int position, int rows,
                 const HeadRange& heads, const float* q, float* out) {

@@ -1,5 +1,5 @@
-// Exp, norms, activations, RoPE, quantisation and vocabulary statistics, written once over the vector V.
-// Included by the per-instruction-set translation units only.
+// Exp, norms, activations, RoPE, quantisation and vocabulary statistics, written once over the vector V. Only
+// the per-instruction-set translation units include this header.
 #pragma once
 
 #include <cmath>
@@ -12,8 +12,9 @@
 namespace exeunt::cpu {
 namespace {
 
-// exp(x) = 2^n * p(r), n = round(x / ln 2), r = x - n ln 2 in two steps (Cody-Waite), p of degree 6 (Taylor,
-// on |r| <= ln(2)/2 its relative error is below 2e-7). x is clamped to [-87, 88]; NaN stays NaN.
+// exp(x) = 2^n * p(r), with n = round(x / ln 2) and r = x - n ln 2 in two steps (Cody-Waite). p is the Taylor
+// polynomial of degree 6. Its relative error is below 2e-7 on |r| <= ln(2)/2. x is clamped to [-87, 88]. NaN
+// stays NaN.
 template <class V>
 typename V::F ExpV(typename V::F x) {
   x = V::Max(V::Set1(-87.0F), V::Min(V::Set1(88.0F), x));
@@ -31,7 +32,7 @@ typename V::F ExpV(typename V::F x) {
   return V::Mul(p, V::Exp2Int(n));
 }
 
-// Calls body(index, lanes) over [0, n) in vectors; the last may have fewer than 16 lanes.
+// Calls body(index, lanes) over [0, n) in vectors. The last vector may have fewer than 16 lanes.
 template <typename Body>
 void ForVectors(int n, Body body) {
   int i = 0;
@@ -77,7 +78,7 @@ void Add(const float* x, int n, float* y) {
   });
 }
 
-// silu(gate) * up.
+// Returns silu(gate) * up.
 template <class V>
 typename V::F SwiGluV(typename V::F gate, typename V::F up) {
   const auto sigmoid_inverse = V::Add(V::Set1(1.0F), ExpV<V>(V::Sub(V::Zero(), gate)));
@@ -134,7 +135,7 @@ void Quantize(const float* x, int n, int block, const QuantSlot& slot) {
   }
 }
 
-// y_i = x_i cos_i + x_partner(i) sin_i; the sign of sin belongs to the lane.
+// y_i = x_i cos_i + x_partner(i) sin_i. The sign of sin belongs to the lane.
 template <class V>
 void RopeInterleaved(float* x, const float* cos, const float* sin, int head_dim) {
   for (int i = 0; i < head_dim; i += 16) {

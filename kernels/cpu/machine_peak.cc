@@ -11,7 +11,7 @@ namespace {
 constexpr int kPasses = 15;
 constexpr int kDotIterations = 100'000;
 
-// The fastest of the passes, in seconds.
+// Returns the seconds of the fastest pass.
 template <typename Body>
 double Fastest(Body body) {
   double fastest = 1e9;
@@ -28,7 +28,7 @@ double Fastest(Body body) {
 
 double MeasureReadBandwidth(size_t bytes, ThreadPool* pool) {
   const auto threads = static_cast<size_t>(pool->threads());
-  const size_t words = bytes / sizeof(float) / threads / 16 * 16;  // of one thread
+  const size_t words = bytes / sizeof(float) / threads / 16 * 16;  // floats of one thread
   std::vector<float> buffer(words * threads, 1.0F);
   std::vector<float> sums(threads);
   const Ops& ops = OpsFor(DefaultIsa());

@@ -1,6 +1,6 @@
-// What a quantised matmul does with one stored block of 16 columns (packed_block.h), for every format, over
-// the vector V. Sums of products of integers are exact; the operations on floats that follow are the same, in
-// the same order, on every instruction set. Included by the per-instruction-set translation units only.
+// Multiplies one stored block of 16 columns (packed_block.h) for every format, over the vector V. Sums of
+// integer products are exact. The float operations that follow are the same, in the same order, on every
+// instruction set. Only the per-instruction-set translation units include this header.
 #pragma once
 
 #include <cstddef>
@@ -37,7 +37,7 @@ EXEUNT_INLINE void DotNibbles(const uint8_t* p, const QuantBlock<R>& in, typenam
   EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::SmallSum(sums[r]);
 }
 
-// The same of nibbles with a fifth bit each: half h of the block is k = 16 h and on.
+// The same for nibbles with a fifth bit each. Half h of the block begins at k = 16 h.
 template <class V, int R, int kHalf, int J = 0>
 EXEUNT_INLINE void DotFiveHalf(const uint8_t* nibbles, typename V::B fifth, const QuantBlock<R>& in,
                                typename V::SmallDot* sums) {
@@ -63,7 +63,7 @@ EXEUNT_INLINE void DotFive(const uint8_t* nibbles, const uint8_t* bits, const Qu
   EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::AddInt(dots[r], V::SmallSum(sums[r]));
 }
 
-// bits: of the fifth bits; not read where codes have four.
+// bits: the fifth bits, which are not read if codes have four bits.
 template <class V, int R, bool kFive>
 EXEUNT_INLINE void DotCodes(const uint8_t* nibbles, const uint8_t* bits, const QuantBlock<R>& in,
                             typename V::I* dots) {
@@ -74,7 +74,7 @@ EXEUNT_INLINE void DotCodes(const uint8_t* nibbles, const uint8_t* bits, const Q
   }
 }
 
-// DotNibbles where nibbles are indices of kIq4Values.
+// DotNibbles for nibbles that are indices of kIq4Values.
 template <class V, int R>
 EXEUNT_INLINE void DotIq4(const uint8_t* nibbles, typename V::B values, const QuantBlock<R>& in,
                           typename V::I* dots) {
@@ -99,13 +99,13 @@ EXEUNT_INLINE void AddScaled(const typename V::I* dots, typename V::F d, const Q
   }
 }
 
-// acc[r] += m * (sum of row r's block): what a constant m in every weight of a block adds.
+// acc[r] += m * (sum of row r's block), which is the contribution of a constant m in every weight of a block.
 template <class V, int R>
 EXEUNT_INLINE void AddConstant(typename V::F m, const QuantBlock<R>& in, typename V::F* acc) {
   EXEUNT_UNROLL for (int r = 0; r < R; ++r) acc[r] = V::Fma(m, V::Set1(in.ds[r]), acc[r]);
 }
 
-// Each format adds one stored block of 16 columns to acc[R]; `in` is the first of the block's 32s.
+// Each format adds one stored block of 16 columns to acc[R]. `in` is the first of the block's 32s.
 struct FormatQ8_0 {
   static constexpr size_t kBlocks32 = 1;
   static constexpr size_t kBytes = 32 + 512;
@@ -131,7 +131,7 @@ struct FormatQ45_0 {
   EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     typename V::I dots[R];
     DotCodes<V, R, kFive>(p + kNibbleOffset, p + kNibbleOffset + kNibbles, *in, dots);
-    constexpr int kShift = kFive ? 3 : 4;  // of -128 * sum of q, to -16 and -8 times it
+    constexpr int kShift = kFive ? 3 : 4;  // turns -128 * sum of q into -16 or -8 times the sum
     EXEUNT_UNROLL for (int r = 0; r < R; ++r) dots[r] = V::AddInt(dots[r], V::SetInt(in->n128[r] >> kShift));
     AddScaled<V, R>(dots, HalfVector<V>(p), *in, acc);
   }
@@ -236,8 +236,8 @@ struct FormatQ6K {
   }
 };
 
-// Q2_K: w = (d * scale) * q - (dmin * min); Q3_K: w = (d * scale) * (q - 4); scale and min per sub-block
-// of 16. What a row's 32 numbers give is summed before their scale is applied.
+// Q2_K: w = (d * scale) * q - (dmin * min). Q3_K: w = (d * scale) * (q - 4). Scale and min are per sub-block
+// of 16. The products of a row's 32 numbers are summed before their scale is applied.
 template <bool kThree>
 struct FormatQ23K {
   static constexpr size_t kBlocks32 = 8;
@@ -256,7 +256,8 @@ struct FormatQ23K {
     if constexpr (J + 1 < 4) Dot<V, R, kHalf, J + 1>(pairs, third, in, sums);
   }
 
-  // total[r] = or += what half `kHalf` of a block of 32 gives. scales: of its 16 columns.
+  // Sets total[r] to the result of half `kHalf` of a block of 32, or adds it. scales: for the block's 16
+  // columns.
   template <class V, int R, int kHalf>
   EXEUNT_INLINE static void AddHalf(typename V::B pairs, typename V::B third, const uint8_t* scales,
                                     typename V::F d, typename V::F dmin32, const QuantBlock<R>& in,
@@ -286,7 +287,7 @@ struct FormatQ23K {
   template <class V, int R>
   EXEUNT_INLINE static void Add(const uint8_t* p, const QuantBlock<R>* in, typename V::F* acc) {
     const auto d = HalfVector<V>(p);
-    auto dmin32 = d;  // dmin / 32, for n32 is -32 * sum of q
+    auto dmin32 = d;  // dmin / 32, because n32 is -32 * sum of q
     if constexpr (!kThree) dmin32 = V::Mul(HalfVector<V>(p + 32), V::Set1(1.0F / 32));
     for (size_t sub = 0; sub < 8; ++sub) {
       const uint8_t* pairs = p + kPairs + sub * 128;

@@ -1,5 +1,5 @@
-// Loops that do nothing but one thing, for machine_peak.h. Included by the per-instruction-set translation
-// units only.
+// Loops for machine_peak.h that each load one resource only. Only the per-instruction-set translation units
+// include this header.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 namespace exeunt::cpu {
 namespace {
 
-// Sum of n floats (a multiple of 64), as fast as they can be read.
+// Returns the sum of n floats, read as fast as possible. n is a multiple of 64.
 template <class V>
 float ReadFloats(const float* x, size_t n) {
   typename V::F sum[4] = {V::Zero(), V::Zero(), V::Zero(), V::Zero()};
@@ -20,15 +20,15 @@ float ReadFloats(const float* x, size_t n) {
   return V::ReduceAdd(V::Add(V::Add(sum[0], sum[1]), V::Add(sum[2], sum[3])));
 }
 
-// Independent integer dot products on registers; returns how many multiply-accumulates that was.
+// Runs independent integer dot products on registers. Returns the number of multiply-accumulates.
 template <class V>
 double IntDots(int iterations) {
-  constexpr int kChains = 2 * V::kRowTile;  // enough to hide the latency of one
+  constexpr int kChains = 2 * V::kRowTile;  // chains that hide the latency of one
   alignas(64) const uint8_t weights[64] = {1, 2, 3};
   const int8_t activations[4] = {1, -1, 2, -2};
   typename V::I acc[kChains];
   EXEUNT_UNROLL for (int c = 0; c < kChains; ++c) acc[c] =
-      V::SetInt(c);  // all different: one is not computed for all
+      V::SetInt(c);  // all different, so that the compiler computes each of them
   const auto w = V::LoadB(weights);
   for (int i = 0; i < iterations; ++i) {
     EXEUNT_UNROLL for (int c = 0; c < kChains; ++c) acc[c] = V::Dot(acc[c], w, activations);

@@ -10,8 +10,10 @@
 namespace exeunt::cpu {
 namespace {
 
-constexpr int kSpins = 4000;  // some tens of microseconds: as long as a barrier between two kernels takes
-constexpr int kSpinsBeforeYield = 1000;  // then the core may belong to someone who is waited for
+// Some tens of microseconds, as long as a barrier between two kernels takes.
+constexpr int kSpins = 4000;
+// After these spins the thread yields its core to threads that others wait for.
+constexpr int kSpinsBeforeYield = 1000;
 constexpr int kPiecesPerThread = 4;
 
 void Pause() { __builtin_ia32_pause(); }
@@ -20,7 +22,7 @@ void Pin(int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
-  pthread_setaffinity_np(pthread_self(), sizeof set, &set);  // advice: without it threads migrate
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);  // advice only: without it threads migrate
 }
 
 }  // namespace
@@ -61,7 +63,7 @@ void ThreadPool::Run(int n, FunctionRef<void(int)> task) {
     for (int i = 0; i < n; ++i) task(i);
     return;
   }
-  // No worker is in an older job: the last Run waited for all of them.
+  // No worker is in an older job, because the last Run waited for all of them.
   task_ = &task;
   for (size_t i = 0; i < shares_.size(); ++i) {
     const auto at = [&](size_t thread) {
@@ -73,7 +75,7 @@ void ThreadPool::Run(int n, FunctionRef<void(int)> task) {
   active_.store(static_cast<int>(workers_.size()));
   job_.fetch_add(1);
   if (sleeping_.load() > 0) {
-    { std::lock_guard lock(mutex_); }  // a worker that saw no job is in wait() now
+    { std::lock_guard lock(mutex_); }  // after this, a worker that saw no job is in wait()
     wake_.notify_all();
   }
   Take(0, task);
@@ -105,7 +107,7 @@ void ThreadPool::WorkerLoop(size_t thread) {
       sleeping_.fetch_sub(1);
     }
     if (stop_.load()) return;
-    ++seen;  // Run waits for this worker, so it has missed none
+    ++seen;  // no job was missed, because Run waits for this worker
     Take(thread, *task_);
     active_.fetch_sub(1);
   }

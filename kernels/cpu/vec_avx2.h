@@ -1,5 +1,4 @@
-// The 16-lane vector over AVX2, FMA and F16C: two registers of eight lanes. See vec_scalar.h for the
-// contract.
+// The 16-lane vector over AVX2, FMA and F16C, in two registers of eight lanes. vec_scalar.h has the contract.
 #pragma once
 
 #include <immintrin.h>
@@ -134,7 +133,7 @@ struct VecAvx2 {
   static B OrB(B x, B y) { return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)}; }
   template <int kShift, unsigned kMask, int kUp>
   static B Bits(B x) {
-    // Shifts of 16-bit lanes; the mask drops what crossed a byte.
+    // The shifts work on 16-bit lanes. The mask drops the bits that crossed a byte.
     const __m256i mask = _mm256_set1_epi8(static_cast<char>(kMask << kUp));
     if constexpr (kShift >= kUp) {
       return AndB({_mm256_srli_epi16(x.a, kShift - kUp), _mm256_srli_epi16(x.b, kShift - kUp)}, mask);
@@ -154,14 +153,16 @@ struct VecAvx2 {
     std::memcpy(&x, a, 4);
     return _mm256_set1_epi32(x);
   }
-  static __m256i Dot8(__m256i acc, __m256i w, __m256i a) {  // |w * a| pair sums stay within int16
+  // Pair sums of |w * a| stay within int16.
+  static __m256i Dot8(__m256i acc, __m256i w, __m256i a) {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(w, a), _mm256_set1_epi16(1)));
   }
   static I Dot(I acc, B w, const int8_t* a) {
     const __m256i b = Broadcast4(a);
     return {Dot8(acc.a, w.a, b), Dot8(acc.b, w.b, b)};
   }
-  struct SmallDot {  // pairs of products, as int16: eight of 2 * 16 * 127 fit, and four of 2 * 31 * 127
+  // Pairs of products as int16. Eight products of 2 * 16 * 127 fit, and four of 2 * 31 * 127.
+  struct SmallDot {
     __m256i a, b;
   };
   static SmallDot SmallZero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }

@@ -1,4 +1,4 @@
-// The 16-lane vector over AVX-512 (F, BW, VL, DQ) with VNNI: one register. See vec_scalar.h for the contract.
+// The 16-lane vector over AVX-512 (F, BW, VL, DQ) with VNNI, in one register. vec_scalar.h has the contract.
 #pragma once
 
 #include <immintrin.h>

@@ -1,6 +1,6 @@
-// The 16-lane vector that every CPU kernel is written over, in plain C++: the reference.
-// vec_avx2.h and vec_avx512.h define the same operations; each lane of each operation is exact IEEE single
-// precision, so the three give the same bits. Fused multiply-adds are explicit (Fma), never contracted.
+// The 16-lane vector in plain C++. Every CPU kernel is written over such a vector, and this is the reference.
+// vec_avx2.h and vec_avx512.h define the same operations. Each lane of each operation is exact IEEE single
+// precision, so that all three give the same bits. Fused multiply-adds are explicit (Fma), never contracted.
 #pragma once
 
 #include <cmath>
@@ -12,11 +12,11 @@ namespace exeunt::cpu {
 namespace {
 
 struct VecScalar {
-  static constexpr int kRowTile = 2;  // rows that a quantised matmul's tile holds beside each other, at most
-  static constexpr int kFloatRows = 2;     // tiles of floating weights: rows,
-  static constexpr int kFloatGroups = 1;   // times groups of 16 columns
-  static constexpr int kValueVectors = 1;  // of a V row that attention sums at once
-  static constexpr int kQueries = 4;       // of attention that share each load of K and V
+  static constexpr int kRowTile = 2;       // most rows in a tile of a quantised matmul
+  static constexpr int kFloatRows = 2;     // rows of a tile of floating weights
+  static constexpr int kFloatGroups = 1;   // groups of 16 columns of a tile of floating weights
+  static constexpr int kValueVectors = 1;  // vectors of a V row that attention sums at once
+  static constexpr int kQueries = 4;       // queries of attention that share each load of K and V
   struct F {
     float v[16];
   };
@@ -24,7 +24,7 @@ struct VecScalar {
     int32_t v[16];
   };
   struct B {
-    uint8_t v[64];  // lane c: bytes 4c .. 4c+3
+    uint8_t v[64];  // bytes 4c .. 4c+3 are lane c
   };
 
   static F Set1(float x) {
@@ -38,20 +38,20 @@ struct VecScalar {
     std::memcpy(r.v, p, sizeof r.v);
     return r;
   }
-  static F LoadN(const float* p, int n) {  // the first n lanes; the rest are 0
+  static F LoadN(const float* p, int n) {  // loads the first n lanes, with 0 in the rest
     F r = Zero();
     for (int i = 0; i < n; ++i) r.v[i] = p[i];
     return r;
   }
   static void Store(float* p, F x) { std::memcpy(p, x.v, sizeof x.v); }
-  // Lanes [from, to) of x; `fill` in all others. from and to may lie outside [0, 16].
+  // Keeps lanes [from, to) of x and sets all others to `fill`. from and to may lie outside [0, 16].
   static F KeepLanes(F x, int from, int to, float fill) {
     for (int i = 0; i < 16; ++i) {
       if (i < from || i >= to) x.v[i] = fill;
     }
     return x;
   }
-  // Lanes 2i and 2i + 1 exchanged.
+  // Exchanges lanes 2i and 2i + 1.
   static F SwapPairs(F x) {
     for (int i = 0; i < 16; i += 2) std::swap(x.v[i], x.v[i + 1]);
     return x;
@@ -77,7 +77,7 @@ struct VecScalar {
   static F Div(F a, F b) {
     return Map(a, b, [](float x, float y) { return x / y; });
   }
-  // As maxps: the second operand where either is NaN.
+  // Like maxps, returns the second operand if either is NaN.
   static F Max(F a, F b) {
     return Map(a, b, [](float x, float y) { return x > y ? x : y; });
   }
@@ -92,7 +92,8 @@ struct VecScalar {
     for (int i = 0; i < 16; ++i) r.v[i] = __builtin_fmaf(a.v[i], b.v[i], c.v[i]);
     return r;
   }
-  // To nearest, ties to even; what does not fit, and NaN, to INT32_MIN, as cvtps2dq.
+  // Rounds to nearest, ties to even. Like cvtps2dq, it returns INT32_MIN for NaN and for numbers that do not
+  // fit.
   static I ToInt(F a) {
     I r;
     for (int i = 0; i < 16; ++i) {
@@ -170,7 +171,7 @@ struct VecScalar {
     for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(p[i] >> 4);
     return r;
   }
-  static uint16_t ToHalf1(float f) {  // nearest even, as F16C
+  static uint16_t ToHalf1(float f) {  // rounds to nearest even, as F16C does
     uint32_t x = 0;
     std::memcpy(&x, &f, 4);
     const uint32_t sign = (x >> 16) & 0x8000U;
@@ -193,7 +194,7 @@ struct VecScalar {
   static void ToHalf(uint16_t* p, F x) {
     for (int i = 0; i < 16; ++i) p[i] = ToHalf1(x.v[i]);
   }
-  // The one tree of a sum over lanes: i + (i+8), then 4, 2, 1.
+  // Sums over the lanes in a fixed tree: i + (i+8), then 4, 2, 1.
   static float ReduceAdd(F a) {
     for (int width = 8; width > 0; width /= 2) {
       for (int i = 0; i < width; ++i) a.v[i] = a.v[i] + a.v[i + width];
@@ -221,7 +222,7 @@ struct VecScalar {
     for (int32_t e : a.v) sum += e;
     return sum;
   }
-  // Lanes in [-127, 127] to bytes.
+  // Stores lanes in [-127, 127] as bytes.
   static void StoreS8(int8_t* p, I a) {
     for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]);
   }
@@ -246,12 +247,12 @@ struct VecScalar {
   static B OrB(B a, B b) {
     return MapB(a, b, [](unsigned x, unsigned y) { return x | y; });
   }
-  // ((byte >> kShift) & kMask) << kUp, bytewise.
+  // Computes ((byte >> kShift) & kMask) << kUp for each byte.
   template <int kShift, unsigned kMask, int kUp>
   static B Bits(B a) {
     return MapB(a, a, [](unsigned x, unsigned) { return ((x >> kShift) & kMask) << kUp; });
   }
-  // A table of 16 signed numbers as DotBiased takes them, and its entries at indices below 16.
+  // Makes a table of 16 signed numbers in the form for DotBiased. Look-ups use indices below 16.
   static B Table(const int8_t* values) {
     B r;
     for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>(values[i % 16] + 128);
@@ -261,21 +262,20 @@ struct VecScalar {
     for (uint8_t& x : index.v) x = table.v[x];
     return index;
   }
-  // acc[c] += sum over i < 4 of w[4c + i] * a[i]; w unsigned below 128, a signed.
+  // acc[c] += sum over i < 4 of w[4c + i] * a[i]. w is unsigned and below 128, a is signed.
   static I Dot(I acc, B w, const int8_t* a) {
     for (int c = 0; c < 16; ++c) {
       for (int i = 0; i < 4; ++i) acc.v[c] += w.v[4 * c + i] * a[i];
     }
     return acc;
   }
-  // The same for up to eight products of w at most 16, or four of w below 32, which some CPUs sum more
-  // cheaply.
+  // The same for up to eight products of w at most 16, or four of w below 32. Some CPUs sum these faster.
   using SmallDot = I;
   static SmallDot SmallZero() { return SetInt(0); }
   static SmallDot DotSmall(SmallDot acc, B w, const int8_t* a) { return Dot(acc, w, a); }
   static I SmallSum(SmallDot x) { return x; }
-  // The same for 8-bit weights stored as w + 128; with InitBiased(-128 * sum of a) as the first accumulator
-  // the result is the sum over signed w.
+  // The same for 8-bit weights that are stored as w + 128. With InitBiased(-128 * sum of a) as the first
+  // accumulator, the result is the sum over signed w.
   static I InitBiased(int32_t) { return SetInt(0); }
   static I DotBiased(I acc, B w, const int8_t* a) {
     for (int c = 0; c < 16; ++c) {
