@@ -1,5 +1,4 @@
-// Backend: what builds the executors of one kind of device, and what it says of itself. Thread-safe where
-// const.
+// A Backend builds the executors of one kind of device and describes itself. Thread-safe where const.
 #pragma once
 
 #include <cstddef>
@@ -19,28 +18,28 @@ namespace exeunt {
 
 struct BackendInfo {
   std::string name;    // "cpu"
-  std::string device;  // what it computes with: the instruction set of a CPU
+  std::string device;  // compute device: the instruction set of a CPU
   int page_tokens = 0;
-  std::string state_type;  // of hidden states on the wire: "f32"
-  bool bit_exact = false;  // results do not depend on the batch, the split or the machine
+  std::string state_type;  // type of hidden states in frames, such as "f32"
+  bool bit_exact = false;  // whether results are independent of batch, split and machine
 };
 
-// What a stage computes, and with what.
+// The inputs from which a stage's executor is built.
 struct StageBuild {
   std::shared_ptr<const ModelSource> source;
   LayerSpan layers;
-  std::vector<int> exit_layers;  // of the whole pipeline
-  std::string exits_directory;   // "": none
+  std::vector<int> exit_layers;  // exit layers of the whole pipeline
+  std::string exits_directory;   // "" for none
   int kv_pages = 0;
-  int max_slots = 0;  // hidden states at once; 0: as many as memory has room for
+  int max_slots = 0;  // limit of hidden states at once; 0: as many as memory has room for
   int threads = 1;
-  std::vector<int> cpus;                   // to pin the threads to, or empty
-  std::function<void()> progress = [] {};  // between layers, while running
+  std::vector<int> cpus;                   // CPUs for pinning the threads, or empty
+  std::function<void()> progress = [] {};  // called between layers of a running job
   std::function<void(float)> load_progress = [](float) {};
 };
 
-// What a stage's weights are to its kernels, per layer (their mean) and for the head: bytes that one pass
-// reads, and multiply-accumulates of one row.
+// The cost of a stage's weights for its kernels, for the head and as a mean per layer. Bytes are what one
+// pass reads. MACs are the multiply-accumulates of one row.
 struct StageWork {
   double layer_bytes = 0;
   double fill_bytes = 0;  // K and V only
@@ -54,11 +53,11 @@ using OpSeconds = std::vector<std::pair<const char*, double>>;
 
 struct StageExecutor {
   std::unique_ptr<Executor> executor;
-  size_t weight_bytes = 0;  // resident
-  size_t head_bytes = 0;    // of them, the vocabulary head
+  size_t weight_bytes = 0;  // resident bytes
+  size_t head_bytes = 0;    // bytes of the vocabulary head among them
   StageWork work;
   std::function<OpSeconds()>
-      op_seconds;  // where the time of all jobs so far went; valid while the executor is
+      op_seconds;  // seconds of all jobs so far by operation; valid during the life of the executor
 };
 
 class Backend {
@@ -66,13 +65,13 @@ class Backend {
   virtual ~Backend() = default;
   virtual const BackendInfo& info() const = 0;
   // Loads the stage's weights and maps its K/V cache. The error names the file and the tensor, or the memory
-  // that is not there.
+  // that is missing.
   virtual Result<StageExecutor> Build(const StageBuild& build) const = 0;
-  // Bytes of one K/V page over `n_layers` layers.
+  // Returns the bytes of one K/V page over `n_layers` layers.
   virtual size_t PageBytes(const ModelConfig& config, int n_layers) const = 0;
 };
 
-// Whether tokens may leave at this stage: it is the last, or an exit lies in it.
+// Returns whether tokens may leave at this stage. They may if it is the last stage or contains an exit.
 bool StageHasHead(LayerSpan layers, const std::vector<int>& exit_layers, int n_layers);
 
 }  // namespace exeunt

@@ -1,4 +1,4 @@
-// The CPU backend, the embedded default: bit-exact on every instruction set.
+// The CPU backend, which is the embedded default. It is bit-exact on every instruction set.
 #pragma once
 
 #include <memory>

@@ -8,7 +8,7 @@
 namespace exeunt {
 namespace {
 
-constexpr size_t kRows = 64;  // that are looked at at once
+constexpr size_t kRows = 64;  // rows of a block
 constexpr size_t kMostChunks = (kMostCandidates + kMostPromptCandidates) / kVocabChunk;
 
 size_t Count(const CandidateHead& head) { return head.tokens.size(); }

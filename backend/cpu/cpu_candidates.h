@@ -1,5 +1,5 @@
-// CpuCandidates: the cheap head that looks at a few candidate tokens (backend/cpu/candidate_head.h). It makes
-// a head of each sequence's prompt when it first needs it, and keeps that until Forget.
+// CpuCandidates is the cheap head that looks at a few candidate tokens (backend/cpu/candidate_head.h). It
+// makes a head for each sequence's prompt when it first needs one, and keeps it until Forget.
 #pragma once
 
 #include <functional>
@@ -15,10 +15,10 @@ namespace exeunt {
 
 class CpuCandidates : public CheapHead {
  public:
-  // The estimate that was fitted for the exit after a layer; nullptr: none was.
+  // Returns the estimate that was fitted for the exit after a layer, or nullptr if there is none.
   using OutsideOf = std::function<const OutsideEstimate*(int layer)>;
 
-  // All outlive the object.
+  // All arguments must outlive the object.
   CpuCandidates(const CandidateHead& frequent, OutsideOf outside, const StageWeights& weights,
                 const cpu::Ops& ops, cpu::ThreadPool* pool, CpuLayers* layers);
 
@@ -38,10 +38,10 @@ class CpuCandidates : public CheapHead {
   cpu::ThreadPool* pool_;
   CpuLayers* layers_;
   std::map<uint64_t, CandidateHead> prompts_;  // by sequence
-  std::vector<const CandidateHead*> of_rows_;  // of a block
+  std::vector<const CandidateHead*> of_rows_;  // by row of a block
   MatmulRows normed_;                          // [rows, d_model]
-  size_t stride_ = 0;                          // of logits_
-  std::vector<float> logits_;                  // [rows, stride_]: the frequent ones', then the prompt's
+  size_t stride_ = 0;                          // row length of logits_
+  std::vector<float> logits_;  // [rows, stride_]: logits of the frequent tokens, then those of the prompt
 };
 
 }  // namespace exeunt

@@ -64,7 +64,7 @@ Status CpuExecutor::Reserve(int slots) {
   return OkStatus();
 }
 
-// States are copied at once: a queued job has other slots.
+// States are copied at once, because a queued job has other slots.
 void CpuExecutor::Gather(const std::vector<int32_t>& slots, transport::StatePayload* payload) {
   payload->Resize(slots.size() * state_bytes());
   for (size_t i = 0; i < slots.size(); ++i) {
@@ -97,7 +97,8 @@ void CpuExecutor::Poll(std::vector<JobDone>* done) {
   done->push_back({std::move(job), std::move(status), MonotonicNow() - begin});
 }
 
-// The rows' states, side by side: embeddings at the first layer, else from their slots.
+// Copies the rows' states side by side. They are embeddings at the first layer, else the states of their
+// slots.
 void CpuExecutor::Gather(const SegmentJob& job, const CpuBatch& batch) {
   const size_t d = Size(config_.d_model);
   for (size_t r = 0; r < Size(batch.rows); ++r) {
@@ -150,7 +151,7 @@ Status CpuExecutor::RunSegment(SegmentJob* job) {
   return OkStatus();
 }
 
-// x: [run, d_model], after the segment.
+// x: [run, d_model], the states after the segment.
 void CpuExecutor::Measure(const SegmentJob& job, const float* x, SegmentResult* result) {
   const int d = config_.d_model;
   result->signals.assign(job.signals.size(), 0.0F);
@@ -204,8 +205,8 @@ Status CpuExecutor::RunHead(HeadJob* job) {
   return OkStatus();
 }
 
-// Vocabulary chunks in parallel: a chunk's logits of all rows, and their statistics while they are in the
-// cache.
+// Computes vocabulary chunks in parallel. Each task computes a chunk's logits of all rows, and their
+// statistics while the logits are in the cache.
 void CpuExecutor::RunHeadBlock(HeadJob* job, size_t first, size_t count) {
   const size_t d = Size(config_.d_model);
   const int vocab = config_.vocab_size;
@@ -255,7 +256,7 @@ void CpuExecutor::RunHeadBlock(HeadJob* job, size_t first, size_t count) {
   timer.Lap(CpuOp::kSample);
 }
 
-// Rows of x_ that leave at an exit with a translator become its affine map of them.
+// Applies the translator of their exit to the rows of x_ that leave there, if it has one.
 void CpuExecutor::Translate(const HeadRow* rows, int count) {
   for (int first = 0, next = 0; first < count; first = next) {
     while (next < count && rows[next].layer == rows[first].layer) ++next;

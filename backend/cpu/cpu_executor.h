@@ -1,5 +1,5 @@
-// CpuExecutor: runs a stage's layers on the CPU, on the caller's thread and a pool's. Results are
-// bit-identical for any batch, thread count and instruction set. One thread drives it; Poll runs one job to
+// CpuExecutor runs a stage's layers on the CPU, on the caller's thread and those of a pool. Results are
+// bit-identical for any batch, thread count and instruction set. One thread drives it. Poll runs one job to
 // its end.
 #pragma once
 
@@ -25,9 +25,9 @@ namespace exeunt {
 struct CpuExecutorOptions {
   cpu::Isa isa = cpu::DefaultIsa();
   int threads = 1;
-  std::vector<int> cpus;  // one per thread to pin them to, or empty
-  int max_slots = 0;      // 0: no limit
-  // Called between layers: transports need it to make progress, watchdogs to see some.
+  std::vector<int> cpus;  // CPUs for pinning, one per thread, or empty
+  int max_slots = 0;      // 0 for no limit
+  // Called between layers, so that transports make progress and watchdogs see it.
   std::function<void()> progress = [] {};
 };
 
@@ -46,7 +46,7 @@ class CpuExecutor : public Executor {
   const StageWeights& weights() const { return weights_; }
   const KvCache& cache() const { return cache_; }
   const cpu::AttentionShape& attention_shape() const { return layers_.attention_shape(); }
-  // Where the time of all jobs so far went.
+  // The seconds of all jobs so far, by operation.
   const CpuOpSeconds& op_seconds() { return *layers_.op_seconds(); }
 
  private:
@@ -56,12 +56,12 @@ class CpuExecutor : public Executor {
   Status CheckSlot(int32_t slot) const;
   Status RunSegment(SegmentJob* job);
   void Measure(const SegmentJob& job, const float* x, SegmentResult* result);
-  // Of the rows that ask for `measure`.
+  // Measures the rows that ask for `measure`.
   void MeasureTokens(const SegmentJob& job, ExitMeasure measure, CheapHead* head, SegmentResult* result);
   Status RunHead(HeadJob* job);
   void RunHeadBlock(HeadJob* job, size_t first, size_t count);
   void Translate(const HeadRow* rows, int count);
-  // x: [count, d_model], of tokens at one exit.
+  // x: [count, d_model], states of tokens at one exit.
   void Translate(int layer, int count, float* x);
   void Gather(const SegmentJob& job, const CpuBatch& batch);
   float* slot(int32_t s) { return slots_[static_cast<size_t>(s) / kSlotChunk].get() + ChunkOffset(s); }
@@ -79,7 +79,7 @@ class CpuExecutor : public Executor {
   Fifo<Job> jobs_;
   transport::HostPayloadPool payloads_;
   std::vector<std::unique_ptr<float[]>> slots_;
-  // Buffers that grow to the largest batch and are kept.
+  // Buffers that grow to the largest batch and keep their memory.
   std::vector<LayerRow> rows_;
   std::vector<float> x_;            // [rows, d_model]
   std::vector<float> before_last_;  // [run, d_model]: states before the segment's last layer
@@ -87,9 +87,9 @@ class CpuExecutor : public Executor {
   std::vector<VocabStats> stats_;
   MatmulRows head_rows_;
   MatmulRows translator_rows_;
-  std::map<ExitMeasure, std::unique_ptr<CheapHead>> cheap_heads_;  // of those that were fitted
-  std::vector<size_t> asked_;                                      // rows of a job
-  std::vector<CheapHeadRow> askers_;                               // whose they are
+  std::map<ExitMeasure, std::unique_ptr<CheapHead>> cheap_heads_;  // only those that were fitted
+  std::vector<size_t> asked_;                                      // rows of a job that ask for a measure
+  std::vector<CheapHeadRow> askers_;                               // their sequences
   std::vector<float> measured_;                                    // [asked_, d_model]: their states
   std::vector<ExitToken> exit_tokens_;
 };

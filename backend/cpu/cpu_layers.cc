@@ -8,10 +8,11 @@
 namespace exeunt {
 namespace {
 
-constexpr int kGroupsPerTask = 4;  // column groups of a matmul that a thread takes at least
-constexpr int kRowsPerTask = 4;  // rows whose attention a thread takes at least: a prompt's share their loads
+constexpr int kGroupsPerTask = 4;  // least column groups of a matmul for a thread
+// The least number of rows whose attention a thread takes. Rows of a prompt share their loads.
+constexpr int kRowsPerTask = 4;
 
-// How many rows from r on follow each other in one sequence.
+// Returns how many rows from r on are successive rows of one sequence.
 int RowsOfOnePrompt(const CpuBatch& batch, int r, int end) {
   int n = 1;
   while (r + n < end && batch.row[Size(r + n)].pages == batch.row[Size(r)].pages &&
@@ -87,7 +88,7 @@ void CpuLayers::Normalise(const float* x, const std::vector<float>& weight, int 
   });
 }
 
-// Q of the running rows, K and V of all of them, over one list of column groups.
+// Computes Q of the running rows and K and V of all rows, over one list of column groups.
 void CpuLayers::ProjectQkv(const LayerWeights& w, const CpuBatch& batch) {
   const cpu::MatmulOutput q{Sized(&q_, Size(batch.run * config_.d_q())), Size(config_.d_q()), false};
   const cpu::MatmulOutput kv{Sized(&kv_, Size(batch.rows * 2 * config_.d_kv())), Size(2 * config_.d_kv()),
@@ -129,8 +130,8 @@ void CpuLayers::RotateAndStore(const LayerWeights& w, int local_layer, const Cpu
   });
 }
 
-// Attention of the running rows, into the output projection's input. A task is some rows; where there are
-// few, a KV head of one; where they are long, a chunk.
+// Computes attention of the running rows into the input of the output projection. A task is some rows. If
+// there are few rows, it is one KV head of one row, or one chunk if a row is long.
 void CpuLayers::Attend(const LayerWeights& w, int local_layer, const CpuBatch& batch) {
   attended_.Reset(batch.run, w.o);
   const int kv_heads = config_.n_kv_heads;

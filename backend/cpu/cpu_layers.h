@@ -1,5 +1,6 @@
-// CpuLayers: the decoder layers of a stage on the CPU. Results are bit-identical for any batch, thread count
-// and instruction set. One thread drives it; allocates only while its buffers grow to the largest batch.
+// CpuLayers runs the decoder layers of a stage on the CPU. Results are bit-identical for any batch, thread
+// count and instruction set. One thread drives it. It allocates only while its buffers grow to the largest
+// batch.
 #pragma once
 
 #include <array>
@@ -16,7 +17,7 @@
 
 namespace exeunt {
 
-// Where the time of a stage's jobs goes.
+// The operations by which the time of a stage's jobs is counted.
 enum class CpuOp {
   kGather,
   kNorm,
@@ -34,7 +35,7 @@ enum class CpuOp {
 const char* CpuOpName(CpuOp op);
 using CpuOpSeconds = std::array<double, static_cast<size_t>(CpuOp::kCount)>;
 
-// Adds the time since it was made, or since the last Lap, to an operation.
+// CpuOpTimer adds the time since its construction, or since the last Lap, to an operation.
 class CpuOpTimer {
  public:
   explicit CpuOpTimer(CpuOpSeconds* seconds) : seconds_(seconds), last_(MonotonicNow()) {}
@@ -49,7 +50,7 @@ class CpuOpTimer {
   TimePoint last_;
 };
 
-// Rows of a job: the running ones first, then those that only have K/V stored.
+// The rows of a job. The running rows come first. The K/V of the others is only stored.
 struct CpuBatch {
   int run = 0;
   int rows = 0;
@@ -59,18 +60,18 @@ struct CpuBatch {
 
 class CpuLayers {
  public:
-  // All outlive the object.
+  // All arguments must outlive the object.
   CpuLayers(const StageWeights& weights, const KvCache& cache, const cpu::Ops& ops, cpu::ThreadPool* pool);
 
-  // Before the layers of a batch: the angles of its rows.
+  // Computes the angles of a batch's rows. Call it before the layers of the batch.
   void Begin(const CpuBatch& batch);
-  // Runs one layer: stores K/V of all rows, then runs the running ones; x of those becomes the layer's
+  // Runs one layer. It stores the K/V of all rows, then runs the running rows. Their x becomes the layer's
   // output.
   void Forward(int layer, const CpuBatch& batch);
 
-  // out = linear of `in`, bias included.
+  // out = linear of `in`, with its bias.
   void Apply(const Linear& linear, const cpu::MatmulInput& in, const cpu::MatmulOutput& out);
-  // in = norm of the rows of x [rows of in, d_model], which the caller has Reset.
+  // in = norm of the rows of x [rows of in, d_model]. The caller has called Reset on `in`.
   void Normalise(const float* x, const std::vector<float>& weight, int rows, MatmulRows* in);
 
   const cpu::AttentionShape& attention_shape() const { return attention_; }
@@ -91,14 +92,14 @@ class CpuLayers {
   cpu::ThreadPool* pool_;
   cpu::AttentionShape attention_;
   Rope rope_;
-  MatmulRows normed_;             // input of Q, K, V; of gate and up
+  MatmulRows normed_;             // input of Q, K and V, and of gate and up
   MatmulRows attended_;           // input of the output projection
   MatmulRows activated_;          // input of the down projection
   std::vector<float> q_;          // [run, d_q]
   std::vector<float> kv_;         // [rows, 2 d_kv]
-  std::vector<float> gate_up_;    // [run, 2 d_ff], where gate and up are not of one type
+  std::vector<float> gate_up_;    // [run, 2 d_ff], if gate and up have different types
   std::vector<float> cos_, sin_;  // [rows, head_dim]: see Ops::rope_halves
-  std::vector<float> parts_;      // of attention in chunks
+  std::vector<float> parts_;      // partial results of attention in chunks
   CpuOpSeconds op_seconds_{};
 };
 

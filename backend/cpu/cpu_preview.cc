@@ -8,9 +8,9 @@
 namespace exeunt {
 namespace {
 
-constexpr int kRows = 64;  // that are looked at at once
+constexpr int kRows = 64;  // rows of a block
 constexpr int kGroupsPerTask = 16;
-constexpr int kColumnsPerTask = kGroupsPerTask * kGroupColumns;  // their logits stay in the cache
+constexpr int kColumnsPerTask = kGroupsPerTask * kGroupColumns;  // columns whose logits stay in the cache
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 void Prefetch(const uint8_t* bytes, size_t count) {
@@ -68,12 +68,12 @@ void CpuPreview::RunBlock(const float* x, int rows, ExitToken* out) {
   });
 }
 
-// The groups with the largest previews, ascending; their entries in `best` become kNone. Ties go to the
-// lower. chosen: [preview_.groups].
+// Returns the groups with the largest previews, ascending. Their entries in `best` become kNone. Of equal
+// groups the lower one is chosen. chosen: [preview_.groups].
 std::span<const int> CpuPreview::BestGroups(float* best, int* chosen) const {
   const int count = preview_.up.parts()[0].weight.groups();
   const auto better = [best](int a, int b) { return best[a] != best[b] ? best[a] > best[b] : a < b; };
-  int* end = chosen;  // of a heap, the least of the chosen on top
+  int* end = chosen;  // end of a heap with the least of the chosen groups on top
   for (int g = 0; g < count; ++g) {
     if (end == chosen + preview_.groups) {
       if (!better(g, *chosen)) continue;
@@ -87,8 +87,8 @@ std::span<const int> CpuPreview::BestGroups(float* best, int* chosen) const {
   return {chosen, end};
 }
 
-// The head's own logits in the best groups. In the softmax's sum, every other group stands as its largest
-// preview.
+// Computes the head's own logits in the best groups. In the softmax's sum the largest preview of every other
+// group stands for that group.
 ExitToken CpuPreview::Choose(int row) {
   const PackedMatrix& head = weights_.head.parts()[0].weight;
   const int groups = head.groups();

@@ -1,4 +1,4 @@
-// CpuPreview: the cheap head that previews the vocabulary head (backend/cpu/preview_head.h).
+// CpuPreview is the cheap head that previews the vocabulary head (backend/cpu/preview_head.h).
 #pragma once
 
 #include <span>
@@ -12,7 +12,7 @@ namespace exeunt {
 
 class CpuPreview : public CheapHead {
  public:
-  // All outlive the object.
+  // All arguments must outlive the object.
   CpuPreview(const PreviewHead& preview, const StageWeights& weights, const cpu::Ops& ops,
              cpu::ThreadPool* pool, CpuLayers* layers);
 
@@ -32,9 +32,9 @@ class CpuPreview : public CheapHead {
   CpuLayers* layers_;
   MatmulRows normed_;                // [rows, d_model]
   MatmulRows projected_;             // [rows, rank]
-  std::vector<float> best_;          // [rows, groups of the vocabulary]: the largest preview in each
+  std::vector<float> best_;          // [rows, groups of the vocabulary]: largest preview in each group
   std::vector<int> exact_;           // [rows, groups that are computed exactly]
-  std::vector<float> exact_logits_;  // [rows, groups that are computed exactly, their tokens]
+  std::vector<float> exact_logits_;  // [rows, groups that are computed exactly, tokens of a group]
 };
 
 }  // namespace exeunt

@@ -1,5 +1,6 @@
-// ExitHeads: what lies beside a model to make it exit well: per exit layer an affine translator before the
-// shared norm and head, and a linear classifier; for all of them a head of few directions. Directory:
+// ExitHeads holds what is fitted beside a model for good exits. Each exit layer has an affine translator
+// before the shared norm and head, and a linear classifier. All exits share a head of few directions. The
+// directory has
 //   exits.json          {"format": 1, "model": "<ContentHash>",
 //                        "exits": [{"layer": 12, "translator": true, "classifier": true, "outside": true}],
 //                        "preview": {"rank": 64, "groups": 16}, "candidates": {"tokens": [2, 28, ...]}}
@@ -11,7 +12,7 @@
 //                       exit.12.outside.bias        [1]
 //                       preview.down                [rank, d_model]
 //                       preview.basis               [d_model, rank]
-// Immutable after Load; thread-safe.
+// Immutable after Load. Thread-safe.
 #pragma once
 
 #include <memory>
@@ -32,7 +33,7 @@ namespace exeunt {
 struct ExitHead {
   int layer = 0;
   std::optional<Linear> translator;
-  std::vector<float> classifier;  // [d_model]; empty: none
+  std::vector<float> classifier;  // [d_model]; empty for none
   float classifier_bias = 0.0F;
   OutsideEstimate outside;
 };
@@ -40,11 +41,12 @@ struct ExitHead {
 class ExitHeads {
  public:
   ExitHeads() = default;  // no translators, no classifiers
-  // Loads the heads of exits in (layers.begin, layers.end], and, if `head`, the vocabulary head, is not
-  // nullptr, what previews it and its candidates. Refuses heads that were fitted to another model.
+  // Loads the heads of the exits in (layers.begin, layers.end]. `head` is the vocabulary head. If it is not
+  // nullptr, its preview and its candidates are loaded, too. Heads that were fitted to another model are an
+  // error.
   static Result<ExitHeads> Load(const std::string& directory, const ModelSource& source, LayerSpan layers,
                                 const Linear* head);
-  // nullptr where nothing was fitted for that layer.
+  // Returns nullptr if nothing was fitted for that layer.
   const ExitHead* Find(int layer) const;
   const CandidateHead* candidates() const { return candidates_ ? &*candidates_ : nullptr; }
   const PreviewHead* preview() const { return preview_ ? &*preview_ : nullptr; }

@@ -1,5 +1,5 @@
-// KvCache: the paged K/V memory of one stage's layers, F16. Memory is mapped at once and touched page by
-// page. Not thread-safe; the stage's thread owns it.
+// KvCache is the paged K/V memory of one stage's layers, F16. All memory is mapped at once and touched page
+// by page. Not thread-safe: the stage's thread owns it.
 #pragma once
 
 #include <cstddef>
@@ -20,10 +20,10 @@ class KvCache {
   KvCache& operator=(KvCache&&) = delete;
   ~KvCache();
 
-  // `layer` counts from the stage's first; `pages` maps position / kPageTokens to page and must outlive the
-  // view.
+  // Views a layer. `layer` counts from the stage's first layer. `pages` maps position / kPageTokens to a page
+  // and must outlive the view.
   KvLayerView Layer(int layer, const std::vector<int32_t>& pages) const;
-  // Bytes of one page over `n_layers` layers.
+  // Returns the bytes of one page over `n_layers` layers.
   static size_t PageBytes(const ModelConfig& config, int n_layers);
 
  private:

@@ -12,7 +12,7 @@ namespace {
 
 bool ReadsQuantised(const Linear::Part& part) { return IsQuantised(part.weight.dtype()); }
 
-// One stored matrix on its way into a Linear.
+// One stored matrix that is being loaded into a Linear.
 struct Stored {
   const TensorView* tensor = nullptr;
   std::optional<LoraDelta> delta;
@@ -31,8 +31,8 @@ Stored FindStored(const ModelSource& source, const std::string& name, bool dequa
   return stored;
 }
 
-// Packs rows [from, from + count) as rows [first, ...) of the matrix, one at a time through F32 where they
-// change.
+// Packs rows [from, from + count) as rows [first, ...) of the matrix. Rows that change go through F32, one at
+// a time.
 void Pack(const Stored& stored, int from, int count, int first, PackedMatrix* matrix) {
   const TensorView& t = *stored.tensor;
   const auto k = static_cast<size_t>(matrix->k());

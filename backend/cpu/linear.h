@@ -1,5 +1,5 @@
-// Linear: y = W x + b, where W may be several stored tensors stacked by rows (Q; K and V; gate and up).
-// Tensors of one type are packed into one matrix. Immutable after loading; thread-safe.
+// Linear computes y = W x + b. W may be several stored tensors that are stacked by rows (Q; K and V; gate and
+// up). Tensors of one type are packed into one matrix. Immutable after loading. Thread-safe.
 #pragma once
 
 #include <string>
@@ -18,19 +18,19 @@ class Linear {
     int first_row = 0;
   };
 
-  // Stacks `names` (without ".weight") in order, with what the source's adapter adds; a ".bias" beside any of
-  // them is taken too. Releases the source's pages. `dequantise` packs every matrix as F32, whatever its
-  // type.
+  // Stacks `names` (without ".weight") in order, with the deltas of the source's adapter. A ".bias" beside
+  // any of them is also loaded. Releases the source's pages. `dequantise` packs every matrix as F32, whatever
+  // its type.
   static Linear Load(const ModelSource& source, const std::vector<std::string>& names, bool dequantise,
                      PackedArena* arena);
-  // Gate and up as one matrix for Ops::gate_up, their groups of columns taking turns, where they are of one
-  // type, without bias and of whole groups; else stacked as Load does.
+  // Loads gate and up as one matrix for Ops::gate_up, with alternating groups of columns. This needs one
+  // type, no bias and whole groups. Otherwise they are stacked as Load does.
   static Linear LoadGateUp(const ModelSource& source, const std::string& gate, const std::string& up,
                            bool dequantise, PackedArena* arena);
-  // Some rows of one stored matrix, with what the source's adapter adds, packed as `type`.
+  // Loads some rows of one stored matrix, with the deltas of the source's adapter, packed as `type`.
   static Linear LoadRows(const ModelSource& source, const std::string& name, const std::vector<int32_t>& rows,
                          DType type);
-  // From F32 values, kept as `type`; bias may be empty.
+  // Packs F32 values as `type`. bias may be empty.
   static Linear FromFloats(int n, int k, const float* weight, std::vector<float> bias,
                            DType type = DType::kF32);
 

@@ -6,12 +6,13 @@
 namespace exeunt {
 namespace {
 
-// Of a token that must not be drawn. Finite, so that a chunk of the vocabulary may consist of such tokens.
+// The logit of a token that must not be drawn. It is finite, so that a chunk of the vocabulary may consist of
+// such tokens.
 constexpr float kBanned = -1e30F;
-// Of a token that is not allowed: so far below that banned ones are drawn rather.
+// The logit of a token that is not allowed. It is so low that banned tokens are drawn first.
 constexpr float kNotAllowed = -1e35F;
 
-// How often the answer has each token that the prompt or the answer has.
+// Counts each token of the prompt or the answer in the answer.
 std::unordered_map<int32_t, int> CountInAnswer(const TokenHistory& history, bool with_prompt) {
   std::unordered_map<int32_t, int> counts;
   if (with_prompt) {
@@ -43,7 +44,7 @@ void BanBadWords(const SamplingParams& params, const TokenHistory& history, int 
 
 void KeepAllowed(const std::vector<int32_t>& allowed, int n, float* logits) {
   if (allowed.empty()) return;
-  int begin = 0;  // of those that are not, up to the next that is
+  int begin = 0;  // start of the tokens that are not allowed, up to the next one that is
   for (const int32_t token : allowed) {
     if (token < begin || token >= n) continue;
     std::fill(logits + begin, logits + token, kNotAllowed);

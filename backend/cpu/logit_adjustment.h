@@ -1,16 +1,18 @@
-// Penalties, biases and bans: what a request changes about a row of logits before a token is drawn from it.
+// Applies a request's penalties, biases and bans to a row of logits before a token is drawn from it.
 #pragma once
 
 #include "request/sampling.h"
 
 namespace exeunt {
 
-// logits: [n], changed in place, in the order of vLLM's sampler: + logit_bias; of tokens of the prompt or the
-// answer, / repetition_penalty where positive and * where not; - frequency_penalty * how often the answer has
-// the token - presence_penalty where it has it (OpenAI's formula). End tokens before min_tokens are banned,
-// and so is the last token of a bad word whose other tokens end the answer. Tokens that are not among
-// allowed_tokens are never drawn: where all that are among them are banned, one of these is drawn all the
-// same. Tokens outside [0, n) are passed over. Thread-safe; the same bits on every machine.
+// Changes logits [n] in place, in the order of vLLM's sampler:
+//   1. + logit_bias
+//   2. for tokens of the prompt or the answer, / repetition_penalty if positive and * if not
+//   3. - frequency_penalty * count in the answer - presence_penalty if in the answer (OpenAI's formula)
+// End tokens before min_tokens are banned. The last token of a bad word is banned if the answer ends with the
+// word's other tokens. Tokens that are not among allowed_tokens are never drawn. If all allowed tokens are
+// banned, one of them is drawn nevertheless. Tokens outside [0, n) are skipped. Thread-safe. The results are
+// bit-identical on every machine.
 void AdjustLogits(const SamplingParams& params, const TokenHistory& history, int n, float* logits);
 
 }  // namespace exeunt

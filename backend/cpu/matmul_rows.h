@@ -1,5 +1,5 @@
-// MatmulRows: rows of F32 on their way into a matmul, quantised where its weights want that. Keeps its
-// memory. Rows may be filled from several threads at once, each row by one.
+// MatmulRows holds rows of F32 for a matmul and quantises them if the weights need it. It keeps its memory.
+// Several threads may fill rows at once, each row by one thread.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ class MatmulRows {
  public:
   explicit MatmulRows(const cpu::Ops& ops) : ops_(ops) {}
 
-  // `rows` rows of k numbers, also quantised where `quantised`; the first `split` may be multiplied alone.
+  // Makes room for `rows` rows of k numbers, which are also quantised if `quantised`. The first `split` rows
+  // may be multiplied alone.
   void Reset(int rows, int split, int k, bool quantised) {
     rows_ = rows;
     split_ = split;
@@ -26,11 +27,12 @@ class MatmulRows {
     const size_t bytes = quantised ? Size(rows) * cpu::QuantRowBytes(k) : 0;
     if (quant_.size() < bytes) quant_.resize(bytes);
   }
-  // For the input of `consumer`.
+  // Makes room for the input of `consumer`.
   void Reset(int rows, const Linear& consumer) { Reset(rows, rows, consumer.k(), consumer.quantised()); }
 
   float* row(int r) { return x_.data() + Size(r) * Size(k_); }
-  // Row r is complete, or its columns [column, column + n), both multiples of 32, are.
+  // Says that row r is complete, or that its columns [column, column + n) are. Both numbers are multiples of
+  // 32.
   void Ready(int r) { Ready(r, 0, k_); }
   void Ready(int r, int column, int n) {
     if (!quantised_) return;
@@ -39,12 +41,12 @@ class MatmulRows {
     ops_.quantize(row(r) + column, n, column / 32, {at, tile.rows, r - tile.first});
   }
 
-  // From here on until Reset, rows can be taken Alone.
+  // Makes Alone possible until the next Reset.
   void KeepAlone() {
     const size_t bytes = quantised_ ? Size(rows_) * cpu::QuantRowBytes(k_) : 0;
     if (alone_.size() < bytes) alone_.resize(bytes);
   }
-  // Row r, which is filled, as an input of its own.
+  // Returns row r, which is filled, as an input of its own.
   cpu::MatmulInput Alone(int r) {
     if (!quantised_) return {1, 1, row(r), nullptr};
     uint8_t* tile = alone_.data() + Size(r) * cpu::QuantRowBytes(k_);

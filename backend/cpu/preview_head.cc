@@ -13,7 +13,7 @@ constexpr int kBlockRows = 256;
 
 size_t Size(int n) { return static_cast<size_t>(n); }
 
-// The product of the head and the basis, [vocab, rank]; basis_rows: [rank, d_model].
+// Returns the product of the head and the basis, [vocab, rank]. basis_rows: [rank, d_model].
 std::vector<float> Multiply(const Linear& head, const std::vector<float>& basis_rows, int rank) {
   const cpu::Ops& ops = cpu::OpsFor(cpu::DefaultIsa());
   const PackedMatrix& weight = head.parts()[0].weight;

@@ -1,7 +1,7 @@
-// PreviewHead: the vocabulary head seen through a few directions, so that an exit can look at every token for
-// a fraction of the head's cost (fit/low_rank_head.h fits it): logits ~ up (down z), z the state after the
-// head's norm. The groups of 16 tokens that it puts highest are then computed with the head itself: what is
-// drawn from them has the head's own logits. Immutable; thread-safe.
+// PreviewHead is the vocabulary head seen through a few directions. With it an exit can look at every token
+// for a fraction of the head's cost (fit/low_rank_head.h fits it). logits ~ up (down z), where z is the state
+// after the head's norm. The groups of 16 tokens with the highest estimates are then computed with the head
+// itself. The token that is drawn from them has the head's own logit. Immutable. Thread-safe.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ namespace exeunt {
 struct PreviewHead {
   Linear down;     // [rank, d_model], F32
   Linear up;       // [vocab, rank], Q8_0: the head times the basis
-  int groups = 0;  // of kPreviewGroupTokens, that are computed exactly
+  int groups = 0;  // number of groups of kPreviewGroupTokens that are computed exactly
 };
 
 // Multiplies the head by the basis. down: [rank, d_model]; basis: [d_model, rank].

@@ -7,8 +7,8 @@
 namespace exeunt {
 namespace {
 
-// Llama 3.1's scaling, as in its published code and in transformers' rope_utils: long wavelengths are divided
-// by `factor`, short ones kept, those between blended.
+// Llama 3.1's scaling, as in its published code and in transformers' rope_utils. Long wavelengths are divided
+// by `factor`, short ones are kept, and those between are blended.
 double Llama3Frequency(double frequency, const RopeScaling& s) {
   const double wavelength = 2 * std::numbers::pi / frequency;
   const double original = s.original_context;
@@ -19,9 +19,9 @@ double Llama3Frequency(double frequency, const RopeScaling& s) {
   return (1 - smooth) * frequency / s.factor + smooth * frequency;
 }
 
-// YaRN (Peng et al. 2023, arXiv 2309.00071, section 3.2): pair i is interpolated by `factor` to the degree
-// that it rotates fewer than beta_slow times over the original context, kept where it rotates more than
-// beta_fast times.
+// YaRN (Peng et al. 2023, arXiv 2309.00071, section 3.2). A pair that rotates fewer than beta_slow times over
+// the original context is interpolated by `factor`. A pair that rotates more than beta_fast times is kept.
+// Those between are blended.
 double YarnFrequency(double frequency, int pair, int dim, double theta, const RopeScaling& s) {
   const auto pair_of_rotations = [&](double rotations) {
     return dim * std::log(s.original_context / (rotations * 2 * std::numbers::pi)) / (2 * std::log(theta));

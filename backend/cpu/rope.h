@@ -1,4 +1,4 @@
-// RoPE frequencies of a model, with linear, Llama 3 and YaRN scaling. Immutable; thread-safe.
+// RoPE frequencies of a model, with linear, Llama 3 and YaRN scaling. Immutable. Thread-safe.
 #pragma once
 
 #include <vector>
@@ -10,7 +10,7 @@ namespace exeunt {
 class Rope {
  public:
   explicit Rope(const ModelConfig& config);
-  // cos and sin of every pair's angle at `position`; [head_dim / 2] each.
+  // Writes cos and sin of every pair's angle at `position`, [head_dim / 2] each.
   void At(int position, float* cos, float* sin) const;
 
  private:

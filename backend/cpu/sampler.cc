@@ -16,10 +16,11 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr double kFixedOne = 0x1p32;  // a weight of 1 in fixed point
 
-// A weight in [0, 1] as the nearest whole number of 2^-32, in a double: adding 2^52 rounds.
+// Returns a weight in [0, 1] as the nearest whole number of 2^-32, in a double. Adding 2^52 rounds it.
 double Whole(float weight) { return (double{weight} * kFixedOne + 0x1p52) - 0x1p52; }
 
-// One row and how it is weighed: a token's weight is exp((logit - top1) * scale), the likeliest has 1.
+// One row and its weights. A token's weight is exp((logit - top1) * scale), so that the likeliest token has
+// 1.
 struct Row {
   const cpu::Ops& ops;
   const float* logits;  // [n]
@@ -30,8 +31,8 @@ struct Row {
   void Weigh(const float* x, int count, float* weights) const {
     ops.exp_scaled(x, count, stats.top1, scale, weights);
   }
-  // A logit that every token of at least `weight` reaches. The margin covers the rounding of exp_scaled's
-  // argument, which is below 2e-5 where the weight is not flushed, and of this function.
+  // Returns a logit that every token of at least `weight` reaches. The margin covers the rounding of this
+  // function and of exp_scaled's argument. The latter is below 2e-5 if the weight is not flushed.
   float LogitOf(double weight) const {
     if (weight <= 0) return -kInfinity;
     const double logit = double{stats.top1} + (std::log(weight) - 1e-4) / double{scale};
@@ -40,7 +41,7 @@ struct Row {
   }
 };
 
-// Tokens that may be drawn, ascending. Buffers keep their size from row to row: `count` says what is in use.
+// Tokens that may be drawn, ascending. Buffers keep their size from row to row. `count` is the part in use.
 struct Candidates {
   std::vector<int32_t> tokens;  // [count]
   std::vector<float> x;         // [count]: logits, later weights
@@ -60,10 +61,10 @@ struct Candidates {
   static size_t Index(int i) { return static_cast<size_t>(i); }
 };
 
-// A thread's buffers: a row would allocate as much as it has logits otherwise. No state is kept in them.
+// The buffers of a thread. Without them each row would allocate as much as it has logits. They hold no state.
 struct Scratch {
   Candidates candidates;
-  std::vector<float> order;        // what nth_element may disorder
+  std::vector<float> order;        // values that nth_element may reorder
   std::vector<double> chunk_sums;  // [ceil(n / kVocabChunk)]: whole numbers
   std::vector<float> adjusted;     // [n]
 };
@@ -72,8 +73,8 @@ Scratch& ThreadScratch() {
   return scratch;
 }
 
-// A logit that at least k tokens reach, and few more: the k-th largest of the maxima of many interleaved
-// parts.
+// Returns a logit that at least k tokens reach, and few more. It is the k-th largest of the maxima of many
+// interleaved parts.
 float BoundOfTopK(const float* logits, int n, int k, std::vector<float>* maxima) {
   const size_t parts = (4 * static_cast<size_t>(k) + 63) / 64 * 64;
   const auto size = static_cast<size_t>(n);
@@ -90,7 +91,7 @@ float BoundOfTopK(const float* logits, int n, int k, std::vector<float>* maxima)
   return *kth;
 }
 
-// The tokens whose logits reach the bound. Most blocks hold none: they are passed over in vectors.
+// Collects the tokens whose logits reach the bound. Most blocks have none and are skipped in vectors.
 void Collect(const float* logits, int n, float bound, Candidates* c) {
   constexpr int kBlock = 64;
   c->tokens.resize(std::max(c->tokens.size(), static_cast<size_t>(n)));
@@ -112,7 +113,7 @@ void Collect(const float* logits, int n, float bound, Candidates* c) {
   c->count = count;
 }
 
-// Of logits, the k largest; the lower token first where they are equal.
+// Keeps the k largest logits. Of equal logits the lower token comes first.
 void KeepTopK(int k, Candidates* c, std::vector<float>* order) {
   if (c->count <= k) return;
   order->assign(c->x.begin(), c->x.begin() + c->count);
@@ -123,14 +124,15 @@ void KeepTopK(int k, Candidates* c, std::vector<float>* order) {
   c->Keep([&](int32_t, float x) { return x > least || (x == least && equal-- > 0); });
 }
 
-// Of weights, the fewest likeliest whose sum reaches `mass`; the lower token first where they are equal. The
-// least weight to keep is found digit by digit: as integers, the bits of positive floats have the same order.
+// Keeps the fewest likeliest tokens whose weights sum to `mass`. Of equal weights the lower token comes
+// first. The least weight to keep is found digit by digit, because the bits of positive floats have the same
+// order as integers.
 void KeepMass(uint64_t mass, Candidates* c) {
   struct Digit {
     int shift, bits;
   };
-  uint32_t least = 0;  // its digits so far
-  uint64_t above = 0;  // sum of the weights with larger ones
+  uint32_t least = 0;  // digits of the least weight so far
+  uint64_t above = 0;  // sum of the weights with larger digits
   for (const auto [shift, bits] : {Digit{20, 11}, Digit{10, 10}, Digit{0, 10}}) {
     std::array<uint64_t, 2048> sums;
     std::fill_n(sums.begin(), size_t{1} << bits, uint64_t{0});
@@ -152,10 +154,10 @@ void KeepMass(uint64_t mass, Candidates* c) {
   });
 }
 
-// Sum of FixedWeight over x. It is exact: doubles hold every whole number below 2^53, and a row has at most
-// kMaxVocabulary weights of at most 2^32. A NaN where a weight is one.
+// Returns the sum of FixedWeight over x. It is exact: doubles hold every whole number below 2^53, and a row
+// has at most kMaxVocabulary weights of at most 2^32. The sum is NaN if a weight is.
 double SumOf(const float* x, int n) {
-  constexpr int kLanes = 8;  // that a compiler can put in vectors
+  constexpr int kLanes = 8;  // lanes that a compiler can put in vectors
   double lanes[kLanes] = {};
   int i = 0;
   for (; i + kLanes <= n; i += kLanes) {
@@ -167,7 +169,7 @@ double SumOf(const float* x, int n) {
   return sum;
 }
 
-// Sums of the weights of all chunks; returns that of the row.
+// Computes the sums of the weights of all chunks and returns the sum of the row.
 double SumChunks(const Row& row, std::vector<double>* sums) {
   float weights[kVocabChunk];
   double total = 0;
@@ -184,8 +186,8 @@ double SumChunks(const Row& row, std::vector<double>* sums) {
 uint64_t Fixed(double sum) { return static_cast<uint64_t>(sum); }
 uint64_t Fixed(float weight) { return FixedWeight(weight); }
 
-// The first that takes the running sum `mass`, left at what is before it, over the target, which is below the
-// sum of all.
+// Returns the first weight that takes the running sum `mass` over the target. `mass` is left at the sum
+// before it. The target is below the sum of all weights.
 template <typename T>
 int Pick(const T* weights, int n, uint64_t target, uint64_t* mass) {
   for (int i = 0; i < n; ++i) {
@@ -196,7 +198,8 @@ int Pick(const T* weights, int n, uint64_t target, uint64_t* mass) {
   return 0;
 }
 
-// A draw as a whole number of 2^-25: the middle of what UniformAt rounds to a multiple of 2^-24.
+// Returns draw / 2^25 of the total. The draw is the middle of the range that UniformAt rounds to a multiple
+// of 2^-24.
 uint64_t TargetOf(uint32_t draw, double total) {
   __extension__ using Wide = unsigned __int128;
   return static_cast<uint64_t>(Wide{Fixed(total)} * draw >> 25);
@@ -205,7 +208,7 @@ uint64_t TargetOf(uint32_t draw, double total) {
 int32_t DrawFromAll(const Row& row, uint32_t draw, Scratch* scratch) {
   const std::vector<double>& sums = scratch->chunk_sums;
   const double total = SumChunks(row, &scratch->chunk_sums);
-  if (!(total > 0)) return row.stats.argmax;  // a NaN among the logits
+  if (!(total > 0)) return row.stats.argmax;  // one of the logits is NaN
   const uint64_t target = TargetOf(draw, total);
   uint64_t mass = 0;
   const int begin = Pick(sums.data(), static_cast<int>(sums.size()), target, &mass) * kVocabChunk;
@@ -215,7 +218,7 @@ int32_t DrawFromAll(const Row& row, uint32_t draw, Scratch* scratch) {
   return begin + Pick(weights, count, target, &mass);
 }
 
-// Collects no more of the row than what a cut can keep, then cuts in order.
+// Collects no more of the row than a cut can keep, then cuts in order.
 int32_t DrawFromBest(const Row& row, const SamplingParams& params, uint32_t draw, Scratch* scratch) {
   const bool top_k = params.top_k > 0 && params.top_k < row.n;
   const bool top_p = params.top_p < 1.0F;
@@ -226,12 +229,12 @@ int32_t DrawFromBest(const Row& row, const SamplingParams& params, uint32_t draw
     bound = BoundOfTopK(row.logits, row.n, params.top_k, &scratch->order);
   } else if (top_p) {
     total = SumChunks(row, &scratch->chunk_sums);
-    if (!(total > 0)) return row.stats.argmax;  // a NaN among the logits
-    // Those below (1 - top_p) / n of the mass hold less than 1 - top_p together: the nucleus is complete
-    // without them. A unit less covers what rounding to fixed point adds.
+    if (!(total > 0)) return row.stats.argmax;  // one of the logits is NaN
+    // Tokens below (1 - top_p) / n of the mass together hold less than 1 - top_p, so that the nucleus is
+    // complete without them. Subtracting a unit covers the rounding to fixed point.
     bound = row.LogitOf(((1.0 - p) * total / row.n - 1) / kFixedOne);
   }
-  // top_p after top_k is a share of all k, those below min_p too.
+  // After top_k, top_p is a share of all k tokens, including those below min_p.
   if (params.min_p > 0.0F && !(top_k && top_p)) bound = std::max(bound, row.LogitOf(double{params.min_p}));
   Candidates* const c = &scratch->candidates;
   Collect(row.logits, row.n, bound, c);
@@ -243,7 +246,7 @@ int32_t DrawFromBest(const Row& row, const SamplingParams& params, uint32_t draw
     c->Keep([&](int32_t token, float w) { return w >= params.min_p || token == row.stats.argmax; });
   }
   const double kept = SumOf(c->x.data(), c->count);
-  if (!(kept > 0)) return row.stats.argmax;  // a top_p of 0, a NaN among the logits
+  if (!(kept > 0)) return row.stats.argmax;  // top_p is 0, or one of the logits is NaN
   uint64_t mass = 0;
   const int i = Pick(c->x.data(), c->count, TargetOf(draw, kept), &mass);
   return c->tokens[Candidates::Index(i)];

@@ -1,4 +1,4 @@
-// Draws a token from a row of logits. Pure: a function of (logits, params, position), see base/rng.h.
+// Draws a token from a row of logits. It is a pure function of (logits, params, position), see base/rng.h.
 #pragma once
 
 #include <cstdint>
@@ -12,24 +12,26 @@ namespace exeunt {
 
 struct SampledToken {
   int32_t token = -1;
-  float logprob = 0.0F;                        // of the model's own distribution (temperature 1, nothing cut)
-  std::vector<std::pair<int32_t, float>> top;  // params.n_logprobs largest, with their log-probabilities
+  float logprob = 0.0F;  // in the model's own distribution (temperature 1, no cut)
+  // The params.n_logprobs likeliest tokens with log-probabilities.
+  std::vector<std::pair<int32_t, float>> top;
 };
 
-// A weight exp((logit - largest) / temperature), in [0, 1], as the nearest whole number of 2^-32. Weights are added up in
-// this form, so that sums, and with them draws, are the same in any order and on any device. A NaN counts as 0.
+// Returns a weight exp((logit - largest) / temperature), in [0, 1], as the nearest whole number of 2^-32.
+// Weights are added in this form, so that sums and draws are the same in any order and on any device. A NaN
+// counts as 0.
 uint64_t FixedWeight(float weight);
 
-// Of a token with this logit, in the model's own distribution.
+// Returns the log-probability of a token with this logit in the model's own distribution.
 float Logprob(float logit, const VocabStats& stats);
-// The `count` largest of a row, likeliest first, with their log-probabilities.
+// Returns the `count` likeliest tokens of a row with their log-probabilities, likeliest first.
 std::vector<std::pair<int32_t, float>> TopLogprobs(const float* logits, int n, int count,
                                                    const VocabStats& stats);
 
-// logits: [n]; stats: of the whole row. `position` is that of the token that is drawn. The logits are
-// adjusted first (backend/cpu/logit_adjustment.h), then cut: temperature, top_k, top_p, min_p; of two equals
-// the lower token is the likelier. A row whose largest logit is not finite gives stats.argmax. Thread-safe; a
-// thread keeps its buffers from row to row.
+// Draws the token for `position`. logits: [n]. stats: for the whole row. The logits are first adjusted
+// (backend/cpu/logit_adjustment.h) and then cut by temperature, top_k, top_p and min_p. Of two equal logits
+// the lower token counts as likelier. A row whose largest logit is not finite gives stats.argmax.
+// Thread-safe. A thread keeps its buffers from row to row.
 SampledToken Sample(const cpu::Ops& ops, const float* logits, int n, const VocabStats& stats,
                     const SamplingParams& params, uint32_t position, const TokenHistory& history = {});
 

@@ -1,7 +1,7 @@
-// StateReader: runs given token ids through layers of a model, all of them or those of one stage
-// (state_relay.h joins stages), and hands out the hidden states after chosen layers. The states of a sequence
-// that was generated in mode `off` are bit-identical to those it had then (the pipeline law). Owns weights
-// and a cache for one sequence; not thread-safe.
+// StateReader runs given token ids through layers of a model and hands out the hidden states after chosen
+// layers. The layers are all layers or those of one stage (state_relay.h joins stages). If a sequence was
+// generated in mode `off`, its states are bit-identical to those it had then (the pipeline law). The reader
+// owns weights and a cache for one sequence. Not thread-safe.
 #pragma once
 
 #include <functional>
@@ -19,31 +19,31 @@ namespace exeunt {
 
 class StateReader {
  public:
-  // Called once for each depth, ascending: the states of rows [first, all) after `depth` layers, [rows,
-  // d_model], valid during the call.
+  // Called once for each depth, ascending, with the states of rows [first, all) after `depth` layers. states:
+  // [rows, d_model], valid during the call.
   using Sink = std::function<void(int depth, const float* states)>;
 
-  // What needs the head, below, needs `with_head`.
+  // The functions below that use the head need `with_head`.
   static Result<std::unique_ptr<StateReader>> Create(std::shared_ptr<const ModelSource> source,
                                                      LayerSpan layers, bool with_head, int threads,
                                                      int max_tokens);
 
   // states: [ids.size(), d_model].
   void Embed(std::span<const int32_t> ids, float* states) const;
-  // Runs the rows of a sequence from its first on, at most max_tokens of them, through this reader's layers:
-  // states [rows, d_model], in place, no deeper than is wanted. `depths` ascends within [0, n_layers]; those
-  // outside the layers are another reader's (0, the embedding, is that of the first layer's). `progress` is
-  // called after each layer.
+  // Runs at most max_tokens rows of a sequence from its first row on through this reader's layers. states:
+  // [rows, d_model], changed in place, no deeper than the last of `depths`. `depths` ascends within [0,
+  // n_layers]. Depths outside the layers belong to another reader. Depth 0, the embedding, belongs to the
+  // reader of the first layer. `progress` is called after each layer.
   void Run(float* states, int rows, int first, std::span<const int> depths, const Sink& sink,
            const std::function<void()>& progress);
-  // Logits [rows, vocab] of states that went through the last layer, or through an exit's map to it.
+  // Computes logits [rows, vocab] from states after the last layer, or after an exit's map to the last layer.
   void Logits(const float* states, int rows, float* logits);
-  // What a preview of the head says of such states.
+  // Computes the tokens that a preview of the head gives for such states.
   void Previews(const PreviewHead& preview, const float* states, int rows, ExitToken* out);
-  // What the candidates of an answer to `prompt` say of such states.
+  // Computes the tokens that the candidates of an answer to `prompt` give for such states.
   void Candidates(const CandidateHead& frequent, const OutsideEstimate& outside,
                   const std::vector<int32_t>& prompt, const float* states, int rows, ExitToken* out);
-  // y = norm of x before the vocabulary head; both [d_model].
+  // y = norm of x before the vocabulary head. x, y: [d_model].
   void HeadNorm(const float* x, float* y) const;
 
   LayerSpan layers() const { return {weights_.layer_begin, weights_.layer_begin + Layers()}; }

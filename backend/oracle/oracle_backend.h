@@ -1,4 +1,4 @@
-// A backend whose executors compute nothing (oracle_executor.h), for whole pipelines in tests.
+// A backend for whole pipelines in tests. Its executors compute nothing (oracle_executor.h).
 #pragma once
 
 #include <functional>
@@ -9,7 +9,7 @@
 
 namespace exeunt {
 
-// `options_of` says what the executor of a stage is like; its n_layers is the model's.
+// `options_of` gives the options of a stage's executor. Its n_layers is replaced by the model's.
 std::shared_ptr<const Backend> MakeOracleBackend(
     std::function<OracleOptions(const StageBuild& build)> options_of);
 

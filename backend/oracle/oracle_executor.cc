@@ -18,12 +18,12 @@ uint64_t Mix(uint64_t a, uint64_t b) {
   return (x ^ (x >> 31)) | 1;  // never 0
 }
 
-// In [0, 1).
+// Returns a number in [0, 1).
 float Share(uint64_t digest) { return static_cast<float>(digest >> 40) * 0x1p-24F; }
 
 }  // namespace
 
-// Bytes that are there a while after they were asked for.
+// Bytes that become ready some time after they were asked for.
 class OracleExecutor::Payload : public transport::HostPayload {
  public:
   explicit Payload(const OracleOptions* options) : options_(options) {}

@@ -1,7 +1,8 @@
-// OracleExecutor: an executor that computes nothing. Jobs take what a cost function says, on the caller's clock. What comes
-// out of them is a seeded oracle's: states and K/V are digests of everything that a real one would depend on, so a token
-// depends on exactly the rows, layers and positions that it would depend on in a model. A row that attends to a position
-// without K/V fails its job. For the simulator, and for tests of faults and of time.
+// OracleExecutor is an executor that computes nothing. Jobs take the time of a cost function, on the caller's
+// clock. Their results come from a seeded oracle. States and K/V are digests of everything on which a real
+// executor's would depend. A token therefore depends on exactly the rows, layers and positions on which it
+// would depend in a model. A row that attends to a position without K/V fails its job. It serves the
+// simulator and tests of faults and of time.
 #pragma once
 
 #include <cstdint>
@@ -19,17 +20,18 @@ namespace exeunt {
 
 struct OracleOptions {
   int n_layers = 0;
-  // Tokens are in [0, vocab_size). 0: every token is 0, and no states are kept, for simulations of time alone.
+  // Tokens are in [0, vocab_size). With 0 every token is 0 and no states are kept, for simulations of time
+  // alone.
   int vocab_size = 0;
   uint64_t seed = 1;
   int depth = 1;
   int max_slots = std::numeric_limits<int>::max();
   std::function<TimePoint()> now = MonotonicNow;
   std::function<Duration(const Job&)> cost = [](const Job&) { return Duration{0}; };
-  Duration copy{0};  // until a payload is ready
-  // Jobs behind which an exit gives the token of every row, whatever its measure.
+  Duration copy{0};  // time until a payload is ready
+  // Returns whether an exit after the job gives the token of every row, for any measure.
   std::function<bool(const SegmentJob&)> gives_tokens = [](const SegmentJob&) { return false; };
-  // What fails a job, asked when it is submitted; an error becomes its status.
+  // Called when a job is submitted. An error becomes the job's status.
   std::function<Status(const Job&)> fault = [](const Job&) { return OkStatus(); };
 };
 
@@ -45,7 +47,7 @@ class OracleExecutor : public Executor {
   transport::PayloadPool* payloads() override { return &payloads_; }
   void Forget(uint64_t) override {}
 
-  // When the next job is done; none where no job is in flight.
+  // Returns when the next job is done, or nothing if no job is in flight.
   std::optional<TimePoint> NextDone() const;
 
  private:
@@ -70,7 +72,7 @@ class OracleExecutor : public Executor {
   Status RunSegment(SegmentJob* job);
   Status RunHead(HeadJob* job);
   Status CheckSlot(int32_t slot) const;
-  // The K/V of a position in a layer; 0: there is none.
+  // The K/V of a position in a layer, or 0 if there is none.
   uint64_t& Kv(const LayerRow& row, int32_t position, int layer);
   Result<uint64_t> Attend(const LayerRow& row, int layer, uint64_t state);
   int32_t TokenOf(uint64_t state, int layer) const;
@@ -81,7 +83,7 @@ class OracleExecutor : public Executor {
   Fifo<Running> running_;
   std::vector<uint64_t> states_;  // by slot
   int reserved_ = 0;
-  std::unordered_map<int64_t, std::vector<uint64_t>> kv_;  // by page and place in it: of each layer
+  std::unordered_map<int64_t, std::vector<uint64_t>> kv_;  // by page and place in it: K/V of each layer
 };
 
 }  // namespace exeunt

@@ -1,5 +1,5 @@
-// LateExecutor: another executor whose jobs and copies are seen to be done late, as a device's are. It takes two jobs at
-// once, and shows what is done only after it has been asked a seeded number of times.
+// LateExecutor wraps another executor and reports its jobs and copies as done late, as those of a device are.
+// It takes two jobs at once. It reports a job as done only after it has been asked a seeded number of times.
 #pragma once
 
 #include <memory>

@@ -214,9 +214,8 @@ void AttendChunk(const AttentionShape& s, const KvLayerView& kv, int position, i
   const int dim = s.head_dim;
   ChunkSpan span[QueryBatch::kMax];
   for (int i = 0; i < batch.n; ++i) span[i] = SpanOf(s, position + batch.row[i], chunk);
-  const int first_tile =
-      // The first row sees the earliest position, because rows ascend.
-      span[0].begin / kPageTokens * kPageTokens;
+  // The first row sees the earliest position, because rows ascend.
+  const int first_tile = span[0].begin / kPageTokens * kPageTokens;
   const int end = span[batch.n - 1].end;  // the last row sees the latest one
   // Returns the tile that is read kTilesAhead after the tile of run i at t. It is a tile of `base`. Past the
   // end of `base` it is one of the first tiles of `next` that are read.
