@@ -1,5 +1,6 @@
-// ModelConfig is the architecture of a Llama-family decoder: everything the layers need to know beside
-// the tensors. Filled by the file loaders (gguf.h, hf_model.h), validated once there, trusted afterwards.
+// ModelConfig is the architecture of a Llama-family decoder. It has everything that the layers must know
+// beside the tensors. The file loaders (gguf_model.h, hf_model.h) fill it in and validate it once. All other
+// code trusts it.
 #pragma once
 
 #include <string>
@@ -7,8 +8,8 @@
 
 namespace exeunt {
 
-// Which pairs of a head RoPE rotates: (2i, 2i+1), as GGUF stores Llama; or (i, i + d/2), as Hugging Face and
-// Qwen.
+// The pairs of a head that RoPE rotates. They are (2i, 2i+1), as GGUF stores Llama, or (i, i + d/2), as
+// Hugging Face and Qwen do.
 enum class RopeStyle { kInterleaved, kHalves };
 
 enum class RopeScalingKind { kNone, kLinear, kLlama3, kYarn };
@@ -16,14 +17,14 @@ enum class RopeScalingKind { kNone, kLinear, kLlama3, kYarn };
 struct RopeScaling {
   RopeScalingKind kind = RopeScalingKind::kNone;
   float factor = 1.0F;
-  int original_context = 0;           // tokens the model was trained on (llama3, yarn)
+  int original_context = 0;           // training context in tokens (llama3, yarn)
   float low_freq_factor = 1.0F;       // llama3
   float high_freq_factor = 4.0F;      // llama3
   float beta_fast = 32.0F;            // yarn
   float beta_slow = 1.0F;             // yarn
-  float attention_factor = 0.0F;      // yarn: scales cos and sin; 0 = derived, 0.1 ln(factor) + 1
+  float attention_factor = 0.0F;      // yarn: scale of cos and sin; 0: derived as 0.1 ln(factor) + 1
   float extrapolation_factor = 1.0F;  // yarn: share of the extrapolation where it applies
-  bool truncate = true;               // yarn: the blend's ends are whole pairs
+  bool truncate = true;               // yarn: whether the ends of the blend are whole pairs
 };
 
 struct ModelConfig {
@@ -36,20 +37,20 @@ struct ModelConfig {
   int head_dim = 0;
   int d_ff = 0;
   int vocab_size = 0;
-  int context_length = 0;           // positions, with what RoPE scaling makes of them
-  int unscaled_context_length = 0;  // as the file says it (max_position_embeddings, GGUF's context_length)
+  int context_length = 0;           // positions, after RoPE scaling
+  int unscaled_context_length = 0;  // positions in the file (max_position_embeddings, GGUF's context_length)
   float norm_eps = 1e-5F;
   float rope_theta = 10000.0F;
   RopeStyle rope_style = RopeStyle::kHalves;
   RopeScaling rope_scaling;
-  // Divides each pair's frequency (GGUF's rope_freqs.weight, which holds Llama 3's scaling); empty or
-  // [head_dim / 2].
+  // Divisors of each pair's frequency (GGUF's rope_freqs.weight, which holds Llama 3's scaling). It is empty
+  // or [head_dim / 2].
   std::vector<float> rope_freq_factors;
   bool tied_embeddings = false;
-  int sliding_window = 0;             // positions a row sees, itself included; 0 = all
-  std::vector<std::string> warnings;  // what an operator should know of the file; changes nothing
+  int sliding_window = 0;             // positions that a row sees, with its own; 0: all
+  std::vector<std::string> warnings;  // notes on the file for an operator, without effect
 
-  // Name, without ".weight", of the tensor that is the vocabulary head.
+  // The name of the tensor of the vocabulary head, without ".weight".
   const char* head_tensor() const { return tied_embeddings ? "token_embd" : "output"; }
   int d_q() const { return n_heads * head_dim; }
   int d_kv() const { return n_kv_heads * head_dim; }

@@ -41,7 +41,7 @@ Result<ExitHeadInfo> ParseExit(const boost::json::value& value, int n_layers) {
   return info;
 }
 
-// The rank is held to d_model when the tensors are read.
+// The rank is checked against d_model when the tensors are read.
 Result<PreviewInfo> ParsePreview(const boost::json::object& object) {
   PreviewInfo info;
   for (const auto& [key, v] : object) {
@@ -60,7 +60,7 @@ Result<PreviewInfo> ParsePreview(const boost::json::object& object) {
   return info;
 }
 
-// The largest is held to the vocabulary when the head is read.
+// The largest token is checked against the vocabulary when the head is read.
 Result<CandidatesInfo> ParseCandidates(const boost::json::object& object) {
   CandidatesInfo info;
   for (const auto& [key, v] : object) {

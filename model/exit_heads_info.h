@@ -1,4 +1,4 @@
-// exits.json alone: which exits were fitted, and to which model. What the coordinator needs to check
+// Reads exits.json, which says what exits were fitted and to which model. The coordinator needs it to check
 // requests, without the tensors (exit_heads.h).
 #pragma once
 
@@ -15,17 +15,17 @@ struct ExitHeadInfo {
   int layer = 0;
   bool translator = false;
   bool classifier = false;
-  bool outside = false;  // an estimate of what lies outside the candidates
+  bool outside = false;  // an estimate of the mass outside the candidates
 };
-// A head of `rank` directions that all exits share; `groups` of kPreviewGroupTokens are computed exactly
-// after it.
+// A head of `rank` directions that all exits share. Afterwards `groups` groups of kPreviewGroupTokens are
+// computed exactly.
 inline constexpr int kPreviewGroupTokens = 16;
 struct PreviewInfo {
   int rank = 0;    // a multiple of 32, at most d_model
   int groups = 0;  // in [1, 1024]
 };
 inline constexpr size_t kMostCandidates = 8192;
-// Tokens that all exits may look at instead of the whole vocabulary (candidate_head.h).
+// Tokens at which all exits may look instead of the whole vocabulary (candidate_head.h).
 struct CandidatesInfo {
   std::vector<int32_t> tokens;  // ascending, in [0, vocab_size)
 };
@@ -35,20 +35,21 @@ struct ExitHeadsInfo {
   std::optional<CandidatesInfo> candidates;
   std::vector<ExitHeadInfo> exits;  // ascending layers, each in [1, n_layers)
 
-  // Whether the exit, or any of them, has what was fitted.
+  // Returns whether the artefact was fitted for the exit, or for any exit.
   bool Has(ExitArtefact artefact, const ExitHeadInfo& exit) const;
   bool Has(ExitArtefact artefact) const;
 };
-// The text of an exits.json. Errors name key, value and limit.
+// Parses the text of an exits.json. Errors name key, value and limit.
 Result<ExitHeadsInfo> ParseExitHeadsInfo(const std::string& text, int n_layers);
 // Errors name file, key, value and limit.
 Result<ExitHeadsInfo> LoadExitHeadsInfo(const std::string& directory, int n_layers);
 
-// Whether the exits of this directory were fitted to the model of this hash (ModelSource::ContentHash).
+// Returns an error if the exits of this directory were not fitted to the model of this hash
+// (ModelSource::ContentHash).
 Status FittedTo(const ExitHeadsInfo& info, const std::string& directory, const std::string& model_hash);
 
-// Exit layers as an option says them (layer_plan.h); "auto" are those of exits.json where there is a
-// directory.
+// Returns the exit layers of an option (layer_span.h). If there is a directory, "auto" means those of
+// exits.json.
 Result<std::vector<int>> ChooseExitLayers(const std::string& option, const std::string& directory,
                                           int n_layers);
 

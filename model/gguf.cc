@@ -39,10 +39,10 @@ enum class ValueType : uint32_t {
   kInt64,
   kFloat64
 };
-// The least that a value takes in the file, by ValueType.
+// The smallest size of a value in the file, by ValueType.
 constexpr std::array<size_t, 13> kMinValueBytes = {1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8};
 
-// ggml's numbers of the element types that a file may have and Exeunt does not run.
+// ggml's numbers of element types that a file may have but Exeunt does not run.
 constexpr std::pair<uint32_t, std::string_view> kOtherTypes[] = {
     {4, "Q4_2"},    {5, "Q4_3"},        {9, "Q8_1"},        {15, "Q8_K"},       {16, "IQ2_XXS"},
     {17, "IQ2_XS"}, {18, "IQ3_XXS"},    {19, "IQ1_S"},      {21, "IQ3_S"},      {22, "IQ2_S"},
@@ -190,13 +190,13 @@ Result<DType> ReadDType(ByteReader& in) {
                   SupportedTypes());
 }
 
-// Where a tensor's bytes are, relative to the data section.
+// The place of a tensor's bytes, relative to the data section.
 struct Extent {
   uint64_t offset = 0;
   uint64_t size_bytes = 0;
 };
 
-// Everything but the name; `shape` is turned round, rows first.
+// Reads everything but the name. `shape` is reversed to have rows first.
 Result<Extent> ReadTensor(ByteReader& in, TensorView& tensor) {
   ASSIGN_OR_RETURN(const uint32_t n_dimensions, in.Read<uint32_t>("dimension count"));
   if (n_dimensions < 1 || n_dimensions > kMaxDimensions) {
@@ -240,7 +240,7 @@ struct PendingTensor {
   Extent extent;
 };
 
-// Turns extents into bytes of the data section, and refuses what does not lie inside it, aligned and apart.
+// Turns extents into bytes of the data section. Tensors must lie inside it, be aligned and not overlap.
 Status PlaceTensors(std::vector<PendingTensor>& tensors, std::span<const std::byte> data, size_t data_start,
                     uint64_t alignment) {
   for (PendingTensor& t : tensors) {

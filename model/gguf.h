@@ -1,6 +1,6 @@
-// GGUF v2 and v3 files (little-endian): metadata and tensors, with every length checked against the file
-// before anything is allocated. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md What the
-// metadata mean for a model is gguf_model.h's.
+// Parses GGUF v2 and v3 files (little-endian) into metadata and tensors. Every length is checked against the
+// file before anything is allocated. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
+// gguf_model.h interprets the metadata of a model.
 #pragma once
 
 #include <cstddef>
@@ -20,12 +20,12 @@ struct GgufContents {
   TensorTable tensors;
 };
 
-// Header, metadata and tensor descriptions lie within this many bytes, or the file is refused.
+// The largest extent of header, metadata and tensor descriptions. A file above it is refused.
 inline constexpr size_t kGgufMaxHeaderBytes = size_t{64} << 20;
 
-// Parses a whole file's bytes. The views point into `file`. `name` (a path) stands in front of every error,
-// which names metadata key or tensor, offset, value and limit. Refused too: duplicate names, tensors that
-// overlap, element types that Exeunt does not know, arrays of arrays.
+// Parses a whole file's bytes. The views point into `file`. Every error begins with `name` (a path) and names
+// the metadata key or tensor, the offset, the value and the limit. Duplicate names, tensors that overlap,
+// element types that Exeunt does not know and arrays of arrays are errors, too.
 Result<GgufContents> ParseGguf(std::span<const std::byte> file, const std::string& name);
 
 }  // namespace exeunt

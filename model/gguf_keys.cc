@@ -12,8 +12,8 @@
 namespace exeunt {
 namespace {
 
-// The keys that gguf_model.cc reads, and those whose meaning is in others: how much of the vocabulary and of
-// the tensors there is, and what was said in training.
+// The keys that gguf_model.cc reads, and keys whose meaning is known from elsewhere. The latter describe the
+// sizes of vocabulary and tensors, and the training.
 constexpr std::string_view kRead[] = {"attention.head_count",
                                       "attention.head_count_kv",
                                       "attention.key_length",
@@ -76,7 +76,8 @@ const std::vector<Neutral>& Neutrals() {
   return neutrals;
 }
 
-// What keys with these beginnings describe is in no model of the architectures that are known.
+// Prefixes of keys that describe features of other architectures. No model of a supported architecture has
+// them.
 constexpr std::string_view kForeign[] = {"activation.",
                                          "adapters.",
                                          "attention.compress_",
@@ -99,7 +100,7 @@ constexpr std::string_view kForeign[] = {"activation.",
                                          "ssm.",
                                          "wkv."};
 
-// Any number, flag, or list of them as doubles; empty where the value is a text.
+// Returns a number, a flag, or a list of these as doubles, or an empty list for a text.
 std::vector<double> Numbers(const GgufValue& value) {
   if (const auto* flag = std::get_if<bool>(&value)) return {*flag ? 1.0 : 0.0};
   if (const auto* integer = std::get_if<int64_t>(&value)) return {static_cast<double>(*integer)};

@@ -17,7 +17,7 @@
 namespace exeunt {
 namespace {
 
-// Where the key is there, its value is `expected`: anything else is a model that is not supported.
+// Fails if the key is present with another value than `expected`, because such a model is not supported.
 Status Expect(const GgufKeys& keys, std::string_view key, int expected) {
   ASSIGN_OR_RETURN(const std::optional<int> value, keys.Int(key));
   if (!value || *value == expected) return OkStatus();
@@ -37,7 +37,7 @@ Status ReadYarn(const GgufKeys& keys, RopeScaling& scaling) {
   ASSIGN_OR_RETURN(const float extrapolation, keys.Float("rope.scaling.yarn_ext_factor", 1.0F));
   if (extrapolation != -1.0F) RETURN_IF_ERROR(Expect(keys, "rope.scaling.yarn_ext_factor", 1.0F, 1.0F));
   RETURN_IF_ERROR(Expect(keys, "rope.scaling.yarn_log_multiplier", 0.0F, 0.0F));
-  // GGUF's factor multiplies the derived one (llama.cpp, rope_yarn); ours is the product.
+  // GGUF's factor multiplies the derived one (llama.cpp, rope_yarn). ModelConfig has the product.
   ASSIGN_OR_RETURN(const float attention, keys.Float("rope.scaling.attn_factor", 1.0F));
   ASSIGN_OR_RETURN(const float yarn_attention, keys.Float("rope.scaling.yarn_attn_factor", 1.0F));
   const float given = attention * yarn_attention;
@@ -47,7 +47,7 @@ Status ReadYarn(const GgufKeys& keys, RopeScaling& scaling) {
   return OkStatus();
 }
 
-// llama.cpp's defaults: a factor without a type is linear; a factor that is 0 or missing is 1.
+// The defaults are llama.cpp's. A factor without a type is linear. A factor of 0 or a missing one is 1.
 Result<RopeScaling> ReadRopeScaling(const GgufKeys& keys) {
   RopeScaling scaling;
   ASSIGN_OR_RETURN(const std::string type, keys.String("rope.scaling.type", "linear"));
@@ -70,8 +70,8 @@ Result<RopeScaling> ReadRopeScaling(const GgufKeys& keys) {
   return scaling;
 }
 
-// Keys, values and what RoPE rotates are of one size. A length that is not given is the model's dimension
-// over its heads.
+// Keys, values and the part that RoPE rotates have the same size. If a length is missing, it is the model's
+// dimension divided by its heads.
 Result<int> HeadDim(const GgufKeys& keys, const ModelConfig& config) {
   ASSIGN_OR_RETURN(const std::optional<int> key_length, keys.Int("attention.key_length"));
   ASSIGN_OR_RETURN(const std::optional<int> value_length, keys.Int("attention.value_length"));
@@ -93,7 +93,7 @@ Result<int> HeadDim(const GgufKeys& keys, const ModelConfig& config) {
   return head_dim;
 }
 
-// The rows of the embedding: as in llama.cpp, a key that says otherwise is not believed.
+// Returns the number of rows of the embedding. Like llama.cpp, it ignores a key that differs.
 Result<int> VocabSize(const GgufKeys& keys, const GgufContents& gguf, std::vector<std::string>* warnings) {
   ASSIGN_OR_RETURN(const std::optional<int> said, keys.Int("vocab_size"));
   const TensorView* const embedding = gguf.tensors.Find("token_embd.weight");
@@ -112,7 +112,7 @@ Result<int> VocabSize(const GgufKeys& keys, const GgufContents& gguf, std::vecto
 Result<std::vector<float>> RopeFreqFactors(const GgufContents& gguf, const ModelConfig& config) {
   const TensorView* const tensor = gguf.tensors.Find("rope_freqs.weight");
   if (tensor == nullptr) return std::vector<float>();
-  // Checked before they are read: the tensor may be of any size.
+  // The tensor is checked before it is read, because it may have any size.
   if (tensor->shape != std::vector<int64_t>{config.head_dim / 2} || tensor->dtype != DType::kF32) {
     return InvalidArgument("tensor 'rope_freqs.weight' is not F32 of shape [{}]", config.head_dim / 2);
   }

@@ -39,7 +39,7 @@ std::string Ending(int64_t part, int64_t count) {
   return fmt::format("-{:05}-of-{:05}.gguf", part + 1, count);
 }
 
-// What the files of all parts begin with, from the path of one.
+// Returns the common beginning of the paths of all parts, from the path of one.
 Result<std::string> Prefix(const std::string& path, int64_t number, int64_t count) {
   const std::string ending = Ending(number, count);
   if (!path.ends_with(ending)) {
@@ -51,7 +51,7 @@ Result<std::string> Prefix(const std::string& path, int64_t number, int64_t coun
   return path.substr(0, path.size() - ending.size());
 }
 
-// A part that names its architecture belongs to a model of that one.
+// A part that names its architecture must name that of the model.
 Status ExpectSameArchitecture(const Part& part, const GgufMetadata& first) {
   constexpr std::string_view kKey = "general.architecture";
   const auto* own = FindGguf<std::string>(part.gguf.metadata, kKey);

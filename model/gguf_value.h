@@ -1,4 +1,4 @@
-// Metadata of a GGUF file: key to value, as the file holds them.
+// The metadata of a GGUF file as a map from key to value.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,12 @@
 
 namespace exeunt {
 
-// Integers are widened to int64 (uint64 that does not fit is refused by the parser), floats to double.
+// Integers are widened to int64. The parser refuses a uint64 that does not fit. Floats are widened to double.
 using GgufValue = std::variant<bool, int64_t, double, std::string, std::vector<bool>, std::vector<int64_t>,
                                std::vector<double>, std::vector<std::string>>;
 using GgufMetadata = std::map<std::string, GgufValue, std::less<>>;
 
-// The value of `key` as a T, or nullptr where it is missing or of another type.
+// Returns the value of `key` as a T, or nullptr if it is missing or has another type.
 template <typename T>
 const T* FindGguf(const GgufMetadata& metadata, std::string_view key) {
   const auto it = metadata.find(key);

@@ -1,5 +1,5 @@
-// config.json of transformers: https://huggingface.co/docs/transformers/main_classes/configuration, and each
-// model's own page for the defaults of keys that are left out.
+// Parses config.json of transformers: https://huggingface.co/docs/transformers/main_classes/configuration.
+// Each model's own page has the defaults of missing keys.
 #include <algorithm>
 #include <boost/json.hpp>
 #include <optional>
@@ -47,8 +47,8 @@ Result<Architecture> FindArchitecture(const HfKeys& keys) {
       JsonText(*value));
 }
 
-// A key with the values that do what is computed anyway; anything else would change the computation in a way
-// that is not built here. Those below the line are read by vLLM only.
+// A key with its neutral values. Any other value would change the computation in a way that is not supported.
+// Only vLLM reads the keys below the line.
 struct NeutralKey {
   std::string_view key;
   std::vector<json::value> neutral;
@@ -77,7 +77,7 @@ Status RefuseWhatIsNotBuilt(const HfKeys& keys, const Architecture& architecture
   for (const auto& [key, neutral] : NeutralKeys()) {
     const json::value* const value = keys.Find(key);
     if (value == nullptr || std::ranges::find(neutral, *value) != neutral.end()) continue;
-    // Qwen2 has biases of its own; elsewhere these keys add one to the output projection too.
+    // Qwen2 has its own biases. In other models these keys add one to the output projection, too.
     if (architecture.name == "qwen2" && (key == "attention_bias" || key == "qkv_bias")) continue;
     return Unimplemented("key '{}' is {}, {}", key, JsonText(*value),
                          neutral.empty() ? "which is not supported"
@@ -86,7 +86,7 @@ Status RefuseWhatIsNotBuilt(const HfKeys& keys, const Architecture& architecture
   return OkStatus();
 }
 
-// Keys that transformers' classes know, and that change nothing that is computed here, or are read below.
+// Keys that transformers' classes know. They do not change the computation, or the code below reads them.
 constexpr std::string_view kKnownKeys[] = {"architectures",
                                            "attention_bias",
                                            "attention_dropout",
@@ -176,7 +176,7 @@ constexpr std::string_view kKnownKeys[] = {"architectures",
                                            "use_sliding_window",
                                            "vocab_size"};
 
-// As in transformers, a key that its class does not read changes nothing; one warning lists them.
+// As in transformers, an unknown key changes nothing. One warning lists all of them.
 void WarnOfUnknownKeys(const HfKeys& keys, ModelConfig* config) {
   std::vector<std::string> unknown;
   for (const auto& [key, value] : keys.object()) {
@@ -193,11 +193,11 @@ void WarnOfUnknownKeys(const HfKeys& keys, ModelConfig* config) {
                                          config->architecture, QuotedList(unknown)));
 }
 
-// The window of every layer, 0 for none. Models whose layers differ are refused.
+// Returns the window of every layer, or 0 for none. Models whose layers differ are refused.
 Result<int> SlidingWindow(const HfKeys& keys, const ModelConfig& config) {
   if (config.architecture == "llama") return 0;
   ASSIGN_OR_RETURN(const std::optional<int> given, keys.Int("sliding_window"));
-  const int window = given.value_or(4096);  // transformers' default; null is none
+  const int window = given.value_or(4096);  // transformers' default for a missing key; null means none
   bool used = !keys.IsNull("sliding_window");
   if (config.architecture != "mistral") {
     ASSIGN_OR_RETURN(const bool wanted, keys.Bool("use_sliding_window", false));
@@ -215,7 +215,7 @@ Result<int> SlidingWindow(const HfKeys& keys, const ModelConfig& config) {
   return used ? window : 0;
 }
 
-// The newer spelling of the same; it must say the same.
+// layer_types is the newer spelling of the window. It must agree with the older one.
 Status CheckLayerTypes(const HfKeys& keys, const ModelConfig& config) {
   const json::value* const types = keys.Find("layer_types");
   if (types == nullptr) return OkStatus();
@@ -241,7 +241,7 @@ Result<int> HeadDim(const HfKeys& keys, const Architecture& architecture, const 
   return config.d_model / config.n_heads;
 }
 
-// As vLLM: 2048 where the file does not say it.
+// Returns the number of positions. Like vLLM it uses 2048 if the file does not give it.
 Result<int> Positions(const HfKeys& keys, std::vector<std::string>* warnings) {
   constexpr int kDefault = 2048;
   ASSIGN_OR_RETURN(const std::optional<int> positions, keys.Int("max_position_embeddings"));
@@ -251,8 +251,8 @@ Result<int> Positions(const HfKeys& keys, std::vector<std::string>* warnings) {
   return kDefault;
 }
 
-// Other keys that say a context length; the smallest counts (vLLM's _get_and_verify_max_len). YaRN's comes
-// from the original.
+// Other keys of a context length. The smallest one counts (vLLM's _get_and_verify_max_len). With YaRN the
+// length is computed from the original one.
 constexpr std::string_view kContextKeys[] = {"max_seq_len",      "max_seq_length", "max_sequence_length",
                                              "model_max_length", "n_positions",    "seq_len",
                                              "seq_length"};

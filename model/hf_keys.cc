@@ -24,7 +24,7 @@ Result<std::optional<int>> HfKeys::Int(std::string_view key) const {
   const json::value* const value = Find(key);
   if (value == nullptr) return std::optional<int>();
   constexpr double kMost = std::numeric_limits<int>::max();
-  const double number = value->is_double()  ? value->get_double()  // 4096.0 is whole, too
+  const double number = value->is_double()  ? value->get_double()  // 4096.0 is a whole number, too
                         : value->is_int64() ? static_cast<double>(value->get_int64())
                                             : -1.0;
   if (!(number >= 0 && number <= kMost && number == std::floor(number))) {

@@ -22,7 +22,7 @@ constexpr size_t kMaxJsonBytes = size_t{16} << 20;
 constexpr size_t kMaxShards = 4096;
 constexpr size_t kMaxLayerDigits = 4;
 
-using NamePair = std::pair<std::string_view, std::string_view>;  // Hugging Face's, GGUF's
+using NamePair = std::pair<std::string_view, std::string_view>;  // Hugging Face's name, GGUF's name
 
 constexpr std::array<NamePair, 3> kModelNames = {{
     {"model.embed_tokens.weight", "token_embd.weight"},
@@ -53,10 +53,10 @@ std::string_view Translate(std::span<const NamePair> names, std::string_view nam
   return {};
 }
 
-// Gives a tensor GGUF's name and puts it into the model.
+// Gives a tensor GGUF's name and adds it to the model.
 Status AddTensor(const TensorView& tensor, ModelParts& parts) {
   ASSIGN_OR_RETURN(std::string name, GgufNameOfHfTensor(tensor.name));
-  // Some checkpoints with tied embeddings hold the same matrix again.
+  // Some checkpoints with tied embeddings have the same matrix twice.
   if (name.empty() || (name == "output.weight" && parts.config.tied_embeddings)) return OkStatus();
   TensorView renamed = tensor;
   renamed.name = std::move(name);
@@ -75,13 +75,13 @@ Status LoadSingle(const std::string& path, ModelParts& parts) {
   return OkStatus();
 }
 
-// A shard's name is a plain file name: the index must not lead out of its directory.
+// A shard's name is a plain file name, so that the index cannot lead out of its directory.
 bool IsPlainFileName(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos &&
          name.find('\0') == std::string_view::npos;
 }
 
-// Tensor names by shard, as the index's weight_map says.
+// Returns the tensor names by shard from the index's weight_map.
 Result<std::map<std::string, std::vector<std::string>>> ReadIndex(const std::string& path) {
   ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxJsonBytes));
   const auto root = ParseJsonObject(text);
@@ -130,7 +130,7 @@ Result<std::string> GgufNameOfHfTensor(std::string_view name) {
     if (number) {
       const std::string_view part = rest.substr(dot + 1);
       if (part == "self_attn.rotary_emb.inv_freq")
-        return std::string();  // old checkpoints; derived from the config
+        return std::string();  // in old checkpoints; derived from the config
       const std::string_view translated = Translate(kLayerNames, part);
       if (!translated.empty()) return fmt::format("blk.{}.{}", layer, translated);
     }
@@ -150,7 +150,7 @@ Result<ModelParts> LoadHfModel(const std::string& directory) {
   if (!config) return Annotate(config.error(), config_path);
   parts.config = *std::move(config);
 
-  // One file goes before its shards, as transformers has it.
+  // As in transformers, a single file comes before shards.
   std::error_code error;
   const std::string single = root / "model.safetensors";
   const std::string index = root / "model.safetensors.index.json";

@@ -1,5 +1,5 @@
-// A Hugging Face directory as a model: config.json, and model.safetensors or its shards.
-// Architectures: LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM.
+// Loads a model from a Hugging Face directory with config.json, and model.safetensors or its shards. The
+// architectures are LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM and Qwen3ForCausalLM.
 #pragma once
 
 #include <string>
@@ -11,14 +11,16 @@
 
 namespace exeunt {
 
-// The text of a config.json. Valid (ValidateConfig), or an error that names the key and its value; a key that
-// changes what the model computes in a way that is not built here is such an error, never ignored.
+// Parses the text of a config.json. Returns a valid configuration (ValidateConfig), or an error that names
+// the key and its value. A key that changes the computation in a way that is not supported is always an
+// error.
 Result<ModelConfig> ParseHfConfig(std::string_view json);
 
-// GGUF's name of a tensor, "" for one that no computation needs, or an error for one that is not known.
+// Returns GGUF's name of a tensor, or "" for a tensor that no computation needs. An unknown tensor is an
+// error.
 Result<std::string> GgufNameOfHfTensor(std::string_view name);
 
-// Errors begin with the path of the file at fault.
+// Errors begin with the path of the faulty file.
 Result<ModelParts> LoadHfModel(const std::string& directory);
 
 }  // namespace exeunt

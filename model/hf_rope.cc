@@ -17,8 +17,8 @@ namespace {
 
 namespace json = boost::json;
 
-// What a key of the object does, by the kind of scaling: one that none of these reads is named in a warning,
-// as in transformers.
+// The keys of the object, by the kind of scaling. A key that is not among these is named in a warning, as in
+// transformers.
 constexpr std::string_view kEveryKind[] = {
     "type", "rope_type", "rope_theta", "partial_rotary_factor", "factor", "original_max_position_embeddings"};
 constexpr std::string_view kLlama3Keys[] = {"low_freq_factor", "high_freq_factor"};
@@ -31,7 +31,7 @@ constexpr std::string_view kYarnKeys[] = {"beta_fast",
                                           "extrapolation_factor",
                                           "truncate",
                                           "apply_yarn_scaling"};
-// Of kinds that are not built: they would change the computation.
+// Keys of kinds that are not supported and would change the computation.
 constexpr std::string_view kRefused[] = {"short_factor", "long_factor",   "short_mscale",     "long_mscale",
                                          "alpha",        "mrope_section", "mrope_interleaved"};
 
@@ -81,8 +81,9 @@ Status CheckKeys(const HfKeys& keys, RopeScalingKind kind, std::vector<std::stri
 // 0.1 m ln(factor) + 1, YaRN's scale of cos and sin (arXiv 2309.00071, eq. 22).
 double YarnMagnitude(double factor, double m) { return factor <= 1 ? 1.0 : 0.1 * m * std::log(factor) + 1.0; }
 
-// attention_factor (transformers) is the whole magnitude; mscale and mscale_all_dim (transformers) change how
-// it is derived; attn_factor (vLLM) multiplies what is derived; apply_yarn_scaling (vLLM) false derives 1.
+// attention_factor (transformers) is the whole magnitude. mscale and mscale_all_dim (transformers) change how
+// it is derived. attn_factor (vLLM) multiplies the derived magnitude. apply_yarn_scaling (vLLM) sets it to 1
+// if false.
 Result<float> ReadMagnitude(const HfKeys& keys, double factor) {
   ASSIGN_OR_RETURN(const std::optional<double> given, keys.Number("attention_factor"));
   ASSIGN_OR_RETURN(const std::optional<double> times, keys.Number("attn_factor"));
@@ -109,7 +110,7 @@ Result<float> ReadMagnitude(const HfKeys& keys, double factor) {
 Status ReadYarn(const HfKeys& keys, double factor, RopeScaling* scaling) {
   ASSIGN_OR_RETURN(scaling->beta_fast, keys.Float("beta_fast", 32.0F));
   ASSIGN_OR_RETURN(scaling->beta_slow, keys.Float("beta_slow", 1.0F));
-  // As transformers: 0 is not given.
+  // As in transformers, 0 means not given.
   if (scaling->beta_fast == 0.0F) scaling->beta_fast = 32.0F;
   if (scaling->beta_slow == 0.0F) scaling->beta_slow = 1.0F;
   ASSIGN_OR_RETURN(scaling->extrapolation_factor, keys.Float("extrapolation_factor", 1.0F));
@@ -118,8 +119,8 @@ Status ReadYarn(const HfKeys& keys, double factor, RopeScaling* scaling) {
   return OkStatus();
 }
 
-// The factor that scales; where a YaRN object leaves it out, what the file's two context lengths give
-// (transformers).
+// Returns the factor of the scaling. If a YaRN object has none, it is the ratio of the file's two context
+// lengths (transformers).
 Result<double> ReadFactor(const HfKeys& keys, RopeScalingKind kind, const std::optional<int>& original,
                           int unscaled) {
   ASSIGN_OR_RETURN(const std::optional<double> factor, keys.Number("factor"));
@@ -129,7 +130,7 @@ Result<double> ReadFactor(const HfKeys& keys, RopeScalingKind kind, const std::o
   return DataLoss("key 'factor' is missing");
 }
 
-// vLLM's _get_and_verify_max_len: Llama 3's max_position_embeddings is scaled already.
+// As in vLLM's _get_and_verify_max_len, Llama 3's max_position_embeddings is scaled already.
 int ScaledContext(RopeScalingKind kind, double factor, const std::optional<int>& original, int unscaled) {
   if (kind == RopeScalingKind::kNone || kind == RopeScalingKind::kLlama3) return unscaled;
   return static_cast<int>(std::min(original.value_or(unscaled) * factor, double{1 << 30}));
@@ -141,7 +142,7 @@ Status ExpectWholeRotary(const HfKeys& keys) {
   return Unimplemented("key 'partial_rotary_factor' is {}, only 1 is supported", rotary);
 }
 
-// `outer_original`: the key of the same name in config.json itself, which comes first (transformers'
+// `outer_original` is the key of the same name in config.json itself. It takes precedence (transformers'
 // standardize_rope_params).
 Status ReadObject(const HfKeys& keys, const std::optional<int>& outer_original, ModelConfig* config) {
   RETURN_IF_ERROR(ExpectWholeRotary(keys));
@@ -166,7 +167,7 @@ Status ReadObject(const HfKeys& keys, const std::optional<int>& outer_original, 
   return OkStatus();
 }
 
-// rope_parameters may hold an object for each type of layers. Models whose layers differ are refused.
+// rope_parameters may hold an object for each type of layer. Models whose layers differ are refused.
 Result<const json::object*> ObjectOfAllLayers(const HfKeys& keys, std::string_view key) {
   ASSIGN_OR_RETURN(const json::object* const object, keys.Object(key));
   if (object == nullptr || object->empty()) return static_cast<const json::object*>(nullptr);
@@ -189,7 +190,7 @@ Status ReadHfRope(const HfKeys& keys, ModelConfig* config) {
   RETURN_IF_ERROR(ExpectWholeRotary(keys));
   ASSIGN_OR_RETURN(config->rope_theta, keys.Float("rope_theta", config->rope_theta));
   config->context_length = config->unscaled_context_length;
-  // The older key comes first where both are given, as in transformers.
+  // If both keys are given, the older one takes precedence, as in transformers.
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     ASSIGN_OR_RETURN(const json::object* const object, ObjectOfAllLayers(keys, key));
     if (object == nullptr) continue;
@@ -207,7 +208,7 @@ Status OverrideRopeScaling(std::string_view text, ModelConfig* config) {
   if (!object) return Annotate(object.error(), option);
   const Status read = ReadObject(HfKeys(*object), std::nullopt, config);
   if (!read) return Annotate(read.error(), option);
-  config->rope_freq_factors.clear();  // the file's own scaling
+  config->rope_freq_factors.clear();  // removes the file's own scaling
   return OkStatus();
 }
 

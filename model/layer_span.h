@@ -1,4 +1,4 @@
-// Layers of a model as options write them: spans of stages, and the layers after which tokens may leave.
+// Parses layers as options write them: the spans of stages, and the layers after which tokens may leave.
 #pragma once
 
 #include <string>
@@ -15,12 +15,13 @@ struct LayerSpan {
   int end = 0;
 };
 
-// "0-12,12-30": contiguous, none empty, all layers. The error names the option --split.
+// Parses a split such as "0-12,12-30". The spans must be contiguous, not empty, and cover all layers. The
+// error names the option --split.
 Result<std::vector<LayerSpan>> ParseLayerSpans(std::string_view text, int n_layers);
-// "0-12,12-30".
+// Formats a split such as "0-12,12-30".
 std::string SplitText(const std::vector<LayerSpan>& split);
-// "auto": near 50, 70, 80 and 90 % of the layers; "none"; or "15,21": each in [1, n_layers). Ascending,
-// without doubles.
+// Parses "auto" (near 50, 70, 80 and 90 % of the layers), "none", or a list such as "15,21" with each layer
+// in [1, n_layers). The result is ascending and without duplicates.
 Result<std::vector<int>> ParseExitLayers(std::string_view text, int n_layers);
 
 }  // namespace exeunt

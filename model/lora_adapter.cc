@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kMaxConfigBytes = size_t{1} << 20;
 constexpr int64_t kMaxRank = 4096;
 
-// Keys that change what is computed: built only where they are null, false, "none" or empty.
+// Keys that change the computation. They are supported only if they are null, false, "none" or empty.
 constexpr std::array<std::string_view, 13> kUnbuiltKeys = {"use_dora",
                                                            "use_qalora",
                                                            "fan_in_fan_out",
@@ -149,7 +149,7 @@ Result<std::shared_ptr<const LoraAdapter>> LoraAdapter::Open(const AdapterOption
     }
     const auto finite = adapter->file_->ReadFloats(t.name, t.shape);
     if (!finite) return Annotate(finite.error(), path);
-    ReleasePages(t.bytes);  // of most a stage needs no more
+    ReleasePages(t.bytes);  // a stage needs no more of most tensors
     const DTypeInfo merged = Info(adapter->MergedType(matrix->dtype));
     if (matrix->shape[1] % merged.block_elements != 0) {
       return InvalidArgument("adapter type {}: rows of {} have {} elements, not a multiple of {}",

@@ -1,8 +1,8 @@
-// LoraAdapter: a PEFT LoRA directory (adapter_config.json, adapter_model.safetensors), merged into a model's
-// matrices as they are loaded: W + s B A, s = lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora
-// (arXiv 2106.09685, 2312.03732). Tensors are views of a memory map: all are read once, for numbers that
-// are not finite; a stage merges, and keeps in memory, only what belongs to its own layers. Immutable after
-// Open; thread-safe.
+// LoraAdapter is a PEFT LoRA directory (adapter_config.json, adapter_model.safetensors). Its deltas are
+// merged into a model's matrices when these are loaded: W + s B A, with s = lora_alpha / r, or lora_alpha /
+// sqrt(r) with use_rslora (arXiv 2106.09685, 2312.03732). Tensors are views of a memory map. All are read
+// once to find numbers that are not finite. A stage merges, and keeps in memory, only the tensors of its own
+// layers. Immutable after Open. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +21,10 @@
 
 namespace exeunt {
 
-// What an adapter adds to one matrix [n, k].
+// The delta of an adapter for one matrix [n, k].
 class LoraDelta {
  public:
-  // a: [rank, k]; b: [n, rank], with the scale in it, its rows in the order of the model's.
+  // a: [rank, k]. b: [n, rank], multiplied by the scale, with its rows in the order of the model's.
   LoraDelta(std::vector<float> a, std::vector<float> b, size_t rank)
       : a_(std::move(a)), b_(std::move(b)), rank_(rank) {}
   // Adds row `row` of B A to dst: [k].
@@ -36,34 +36,35 @@ class LoraDelta {
   size_t rank_;
 };
 
-// What an operator says of it.
+// The operator's options for an adapter.
 struct AdapterOptions {
-  std::string directory;      // "": none
-  std::string type = "auto";  // of merged matrices: F32, F16, BF16, Q8_0, Q4_0 or Q4_1; auto: quantised ones
-                              // become Q8_0, others keep theirs
+  std::string directory;  // "" for none
+  // The type of merged matrices: F32, F16, BF16, Q8_0, Q4_0 or Q4_1. With auto quantised matrices become Q8_0
+  // and others keep their type.
+  std::string type = "auto";
 };
 
 class LoraAdapter {
  public:
-  // For the model of `config` and `tensors`, whose names are GGUF's. A key or tensor that changes what the
-  // model computes in a way that is not built here is an error, never ignored, and so is a number
-  // that is not finite. Errors name file, key or tensor, value and limit.
+  // Opens the adapter for the model of `config` and `tensors`, which have GGUF's names. A key or tensor that
+  // changes the computation in a way that is not supported is always an error. A number that is not finite is
+  // an error, too. Errors name file, key or tensor, value and limit.
   static Result<std::shared_ptr<const LoraAdapter>> Open(const AdapterOptions& options,
                                                          const ModelConfig& config,
                                                          const TensorTable& tensors);
 
-  // What is added to a matrix, by GGUF's name; nothing where it stays as it is.
+  // Returns the delta of a matrix by GGUF's name, or nothing if the matrix stays unchanged.
   std::optional<LoraDelta> Load(std::string_view tensor) const;
-  // The type that a matrix is merged into.
+  // Returns the type of a merged matrix.
   DType MergedType(DType stored) const;
-  // SHA-256 of the tensors, their scale and the type they are merged into, hex.
+  // Returns the SHA-256 of the tensors, their scale and the type of merged matrices, as hex.
   std::string ContentHash() const;
 
  private:
   struct Pair {
     const TensorView* a = nullptr;
     const TensorView* b = nullptr;
-    int rotated_heads = 0;  // heads of Q or K whose rows GGUF stores in turns; 0: rows as they are
+    int rotated_heads = 0;  // heads of Q or K whose rows GGUF interleaves; 0: rows in the file's order
   };
   LoraAdapter() = default;
 

@@ -66,7 +66,7 @@ Status ValidateRope(const ModelConfig& c) {
 
 std::string ShapeText(std::span<const int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
-// Ticks the known tensors off, one by one.
+// Checker marks the known tensors one by one.
 class Checker {
  public:
   explicit Checker(const TensorTable& tensors) : tensors_(tensors) {}
@@ -91,7 +91,7 @@ class Checker {
     return OkStatus();
   }
 
-  // A tensor that nothing asked for would change the model's meaning by its absence from the computation.
+  // A tensor that no check asked for would change the meaning of the model, because no computation uses it.
   Status NothingElse() const {
     for (const TensorView& tensor : tensors_.all()) {
       if (!known_.contains(tensor.name)) return Unimplemented("unknown tensor {}", Quoted(tensor.name));

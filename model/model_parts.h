@@ -1,5 +1,5 @@
-// ModelParts: what a loader of one kind of file found, before it becomes a ModelSource; and the checks that
-// all kinds share. Users of models see ModelSource only.
+// ModelParts is what a loader found in one kind of file, before it becomes a ModelSource. This header also
+// has the checks that all kinds share. Users of models see only ModelSource.
 #pragma once
 
 #include <memory>
@@ -16,18 +16,18 @@ namespace exeunt {
 
 struct ModelParts {
   ModelConfig config;
-  TensorTable tensors;  // GGUF's names
+  TensorTable tensors;  // with GGUF's names
   GgufMetadata metadata;
   std::string directory;
-  std::vector<std::shared_ptr<const MappedFile>> files;  // keep the tensors' bytes alive
+  std::vector<std::shared_ptr<const MappedFile>> files;  // owners of the tensors' bytes
 };
 
-// Every number of a configuration within the bounds that the rest of the program trusts; the error names the
-// field, its value and the limit.
+// Checks that every number of a configuration is within the bounds that the rest of the program trusts. The
+// error names the field, its value and the limit.
 Status ValidateConfig(const ModelConfig& config);
 
-// Every tensor that the architecture needs is there with its shape, and none that it does not know; the error
-// names the tensor. `config` is valid.
+// Checks that every tensor that the architecture needs is present with its shape, and that there is no
+// unknown tensor. The error names the tensor. `config` must be valid.
 Status ValidateTensors(const ModelConfig& config, const TensorTable& tensors);
 
 }  // namespace exeunt

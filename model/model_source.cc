@@ -51,7 +51,7 @@ std::string ModelSource::ContentHash() const {
   return hash_;
 }
 
-// In the order of names, so that another order in the file is the same model.
+// Hashes in the order of names, so that another order in the file gives the same hash.
 std::string ModelSource::ComputeHash() const {
   std::vector<const TensorView*> ordered;
   for (const TensorView& tensor : tensors()) ordered.push_back(&tensor);

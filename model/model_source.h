@@ -1,6 +1,6 @@
-// ModelSource: an opened model on disk (a GGUF file, or a Hugging Face directory) as one list of named
-// tensors. Tensors are views of a memory map: nothing is read until it is touched, so a stage pays for its
-// own layers only. Immutable after Open; thread-safe. Views live as long as the source.
+// ModelSource is an opened model on disk, a GGUF file or a Hugging Face directory, as one list of named
+// tensors. Tensors are views of a memory map. Nothing is read before it is touched, so that a stage only pays
+// for its own layers. Immutable after Open. Thread-safe. Views are valid during the life of the source.
 //
 // Names are GGUF's for both kinds of file:
 //   token_embd.weight               [vocab, d_model]
@@ -31,35 +31,36 @@
 
 namespace exeunt {
 
-// What an operator says instead of the file.
+// The operator's replacements for settings of the file.
 struct ModelOverrides {
-  std::string rope_scaling;  // a JSON object as config.json's rope_scaling; "": the file's
-  int context_length = 0;    // positions; 0: the file's, with what RoPE scaling makes of them
+  std::string rope_scaling;  // JSON object like config.json's rope_scaling; "": the file's
+  int context_length = 0;    // positions; 0: the file's, after RoPE scaling
 };
 
 class ModelSource {
  public:
-  // Opens `path`, a .gguf file (of a split model its first part) or a directory with config.json and
-  // *.safetensors, and validates every tensor that the architecture needs: present, of the right shape, of a
-  // known type, inside the file. Errors name file, tensor or key, value and limit.
+  // Opens `path` and validates the tensors. `path` is a .gguf file (the first part of a split model) or a
+  // directory with config.json and *.safetensors. Every tensor that the architecture needs must be present,
+  // have the right shape and a known type, and lie inside the file. Errors name file, tensor or key, value
+  // and limit.
   static Result<std::shared_ptr<const ModelSource>> Open(const std::string& path,
                                                          const AdapterOptions& adapter = {},
                                                          const ModelOverrides& overrides = {});
 
   const ModelConfig& config() const { return parts_.config; }
-  // As the file has it, without the adapter; nullptr where the file has no such tensor.
+  // Returns a tensor as the file has it, without the adapter, or nullptr if the file has no such tensor.
   const TensorView* Find(std::string_view name) const { return parts_.tensors.Find(name); }
   const std::vector<TensorView>& tensors() const { return parts_.tensors.all(); }
-  const LoraAdapter* adapter() const { return adapter_.get(); }  // nullptr: none
-  // GGUF metadata (tokenizer and chat template included); empty for a Hugging Face directory, where
-  // tokenizer.json, tokenizer_config.json and generation_config.json lie in directory().
+  const LoraAdapter* adapter() const { return adapter_.get(); }  // nullptr if there is none
+  // Returns the GGUF metadata with tokenizer and chat template. It is empty for a Hugging Face directory,
+  // where tokenizer.json, tokenizer_config.json and generation_config.json lie in directory().
   const GgufMetadata& metadata() const { return parts_.metadata; }
   const std::string& directory() const { return parts_.directory; }  // empty for GGUF
-  // SHA-256 over the tensors' names, types, shapes and bytes, over the adapter with the type of what it is
-  // merged into, and over a RoPE scaling that overrides the file's, hex; computed at the first call. Binds
-  // exits to a model.
+  // Returns a SHA-256 as hex that binds exits to a model. It covers the tensors' names, types, shapes and
+  // bytes, the adapter with the type of merged matrices, and a RoPE scaling that overrides the file's. It is
+  // computed at the first call.
   std::string ContentHash() const;
-  // Tells the kernel that a tensor's pages will not be read again (after repacking).
+  // Tells the kernel that a tensor's pages will not be read again, as after repacking.
   void ReleasePages(const TensorView& tensor) const { exeunt::ReleasePages(tensor.bytes); }
 
  private:

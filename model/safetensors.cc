@@ -17,7 +17,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr uint64_t kMaxHeaderBytes = 16 << 20;  // about 100 bytes a tensor are usual
+constexpr uint64_t kMaxHeaderBytes = 16 << 20;  // usual headers have about 100 bytes per tensor
 constexpr size_t kMaxDimensions = 8;
 constexpr uint64_t kMaxElements = uint64_t{1} << 48;
 
@@ -84,7 +84,7 @@ Result<TensorView> ReadTensor(std::string_view name, const json::value& value,
   return tensor;
 }
 
-// The reference implementation refuses gaps and overlaps; it also shows an entry that is there twice.
+// Refuses gaps and overlaps, as the reference implementation does. A duplicate entry is an overlap.
 Status CheckContiguous(std::vector<TensorView>& tensors, std::span<const std::byte> data) {
   std::ranges::sort(tensors, {},
                     [](const TensorView& t) { return std::pair(t.bytes.data(), t.bytes.size()); });

@@ -1,5 +1,5 @@
-// SafetensorsFile: one .safetensors file, mapped. Immutable after Open; thread-safe. Views live as long as
-// the file. Format: https://github.com/huggingface/safetensors#format
+// SafetensorsFile is one mapped .safetensors file. Immutable after Open. Thread-safe. Views are valid during
+// the life of the file. Format: https://github.com/huggingface/safetensors#format
 #pragma once
 
 #include <cstddef>
@@ -15,20 +15,20 @@
 
 namespace exeunt {
 
-// Parses a whole file's bytes; the views point into `file` and promise no alignment. `name` (a path) stands
-// in front of every error, which names tensor, offset, value and limit. As the format demands, the tensors
-// fill the data section without gap or overlap. F32, F16 and BF16 are supported.
+// Parses a whole file's bytes. The views point into `file` and may have any alignment. Every error begins
+// with `name` (a path) and names tensor, offset, value and limit. The tensors must fill the data section
+// without gap or overlap, as the format demands. F32, F16 and BF16 are supported.
 Result<TensorTable> ParseSafetensors(std::span<const std::byte> file, const std::string& name);
 
 class SafetensorsFile {
  public:
   static Result<std::shared_ptr<const SafetensorsFile>> Open(const std::string& path);
 
-  // nullptr where the file has no such tensor.
+  // Returns nullptr if the file has no such tensor.
   const TensorView* Find(std::string_view name) const { return tensors_.Find(name); }
   const std::vector<TensorView>& tensors() const { return tensors_.all(); }
-  // A tensor's numbers. The error names the tensor where it is missing, has another shape (which it names,
-  // too) or a number that is not finite.
+  // Returns the numbers of a tensor. It is an error if the tensor is missing, has another shape or has a
+  // number that is not finite. The error names the tensor and the other shape.
   Result<std::vector<float>> ReadFloats(const std::string& name, const std::vector<int64_t>& shape) const;
   const std::shared_ptr<const MappedFile>& file() const { return file_; }
 

@@ -1,4 +1,4 @@
-// SafetensorsWriter: the bytes of a .safetensors file. Not thread-safe.
+// SafetensorsWriter builds the bytes of a .safetensors file. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -15,15 +15,16 @@ namespace exeunt {
 
 class SafetensorsWriter {
  public:
-  // F32, F16 or BF16; the data are placed in the order of the calls. `name` needs no JSON escapes.
+  // Adds a tensor of type F32, F16 or BF16. The data are placed in the order of the calls. `name` must not
+  // need JSON escapes.
   void AddTensor(std::string_view name, DType type, const std::vector<int64_t>& shape,
                  std::span<const std::byte> bytes);
 
   std::string Build() const;
-  // Fails, naming the path, where the file cannot be written.
+  // Fails if the file cannot be written. The error names the path.
   Status WriteTo(const std::string& path) const;
 
-  // A file with any text as its header: how hostile files are made.
+  // Builds a file with any text as its header, for tests with hostile files.
   static std::string BuildRaw(std::string_view header, std::string_view data);
 
  private:

@@ -1,5 +1,5 @@
-// TensorTable: tensors by name, in the order of their file. A plain value: copies are equal, const use is
-// thread-safe.
+// TensorTable holds tensors by name, in the order of their file. It is a plain value. Copies are equal. Const
+// use is thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -24,14 +24,14 @@ struct TensorView {
 
 class TensorTable {
  public:
-  // False, and nothing changes, where a tensor of that name is there already.
+  // Returns false and changes nothing if there is a tensor of that name already.
   bool Add(TensorView tensor) {
     if (!by_name_.emplace(tensor.name, all_.size()).second) return false;
     all_.push_back(std::move(tensor));
     return true;
   }
 
-  // nullptr where there is none. Valid until the next Add.
+  // Returns nullptr if there is no such tensor. The pointer is valid until the next Add.
   const TensorView* Find(std::string_view name) const {
     const auto it = by_name_.find(name);
     return it == by_name_.end() ? nullptr : &all_[it->second];

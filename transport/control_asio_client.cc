@@ -28,7 +28,7 @@ using boost::system::error_code;
 
 constexpr auto kCloseLimit = std::chrono::seconds(1);
 
-// Everything except inbox_, connected_ and doorbell_ belongs to the I/O thread.
+// All members except inbox_, connected_ and doorbell_ belong to the I/O thread.
 class AsioControlChannel : public ControlChannel {
  public:
   explicit AsioControlChannel(const ControlClientOptions& options) : options_(options) {}
@@ -73,9 +73,9 @@ class AsioControlChannel : public ControlChannel {
   std::condition_variable changed_;
   std::vector<proto::ToWorker> inbox_;
   bool connected_ = false;
-  uint64_t doorbell_ = 0;  // newest that the worker has polled
+  uint64_t doorbell_ = 0;  // newest doorbell that the worker has polled
 
-  std::thread thread_;  // last: it uses all of the above
+  std::thread thread_;  // last member, because the thread uses all others
 };
 
 AsioControlChannel::~AsioControlChannel() {

@@ -1,4 +1,4 @@
-// ControlChannel over TCP: what a worker uses to reach the coordinator.
+// The ControlChannel over TCP with which a worker reaches the coordinator.
 #pragma once
 
 #include <atomic>
@@ -18,19 +18,19 @@ struct ControlClientOptions {
   WorkerId id;
   uint32_t ranks = 1;
   std::string secret;
-  Duration handshake_timeout = std::chrono::seconds(10);  // to resolve, connect and prove, together
+  Duration handshake_timeout = std::chrono::seconds(10);  // to resolve, connect and prove
   Duration heartbeat_every = std::chrono::milliseconds(500);
-  // Read by the I/O thread for each heartbeat; both outlive the channel. Null: 0 and false.
+  // The I/O thread reads both for each heartbeat. Both must outlive the channel. Null means 0 and false.
   const std::atomic<uint64_t>* progress = nullptr;
   const std::atomic<bool>* busy = nullptr;
-  size_t max_queued_bytes = size_t{64} << 20;  // unsent: above it the link counts as lost
+  size_t max_queued_bytes = size_t{64} << 20;  // limit of unsent bytes, above which the link counts as lost
 };
 
-// Connects, proves the secret both ways, and returns once the coordinator was sent this side's proof: the
-// first message to Poll is the Plan, or a Shutdown with the reason for a refusal. An I/O thread of its own
-// reads, writes and sends heartbeats (so they go on while the worker computes). Destroying the channel sends
-// what is queued (1 s at most). Errors: Unavailable (no connection), DeadlineExceeded, InvalidArgument
-// (refused, or the coordinator's proof is wrong).
+// Connects and proves the secret both ways. Returns when this side's proof has been sent to the coordinator.
+// The first message to Poll is then the Plan, or a Shutdown with the reason for a refusal. An I/O thread
+// reads, writes and sends heartbeats, also while the worker computes. Destroying the channel sends queued
+// messages for at most 1 s. Errors are Unavailable (no connection), DeadlineExceeded and InvalidArgument
+// (refused, or a wrong proof of the coordinator).
 Result<std::unique_ptr<ControlChannel>> ConnectControl(const ControlClientOptions& options);
 
 }  // namespace exeunt::transport

@@ -1,5 +1,5 @@
-// The shared secret of a cluster, and the proofs by which coordinator and worker show each other that they
-// know it without sending it (HMAC-SHA256 over the other side's nonce; see control.proto). Thread-safe: pure
+// The shared secret of a cluster. Coordinator and worker prove to each other that they know it, without
+// sending it. A proof is an HMAC-SHA256 over the other side's nonce (see control.proto). Thread-safe: pure
 // functions.
 #pragma once
 
@@ -14,7 +14,7 @@ namespace exeunt::transport {
 inline constexpr size_t kControlNonceBytes = 32;
 inline constexpr size_t kMinControlSecretBytes = 16;
 
-// Which worker of which job: a connection's identity once it is proved.
+// The worker of a connection and its job, once the connection is proved.
 struct WorkerId {
   uint32_t pipeline = 0;
   uint64_t epoch = 0;
@@ -22,19 +22,20 @@ struct WorkerId {
   friend auto operator<=>(const WorkerId&, const WorkerId&) = default;
 };
 
-// From the operating system's generator.
+// Returns a nonce from the operating system's generator.
 std::string NewControlNonce();
-// 32 random bytes as hex: fit for an environment variable.
+// Returns 32 random bytes as hex, which fit an environment variable.
 std::string NewControlSecret();
 
-// The secret in the file named by EXEUNT_SECRET_FILE (trailing white space dropped), else in EXEUNT_SECRET.
-// NotFound where neither is set; InvalidArgument where it is shorter than kMinControlSecretBytes.
+// Returns the secret in the file that EXEUNT_SECRET_FILE names, without trailing white space. If that is not
+// set, it is the secret in EXEUNT_SECRET. The error is NotFound if neither is set, and InvalidArgument if the
+// secret is shorter than kMinControlSecretBytes.
 Result<std::string> LoadControlSecret();
 Result<std::string> ReadControlSecretFile(const std::string& path);
 
 std::string CoordinatorProof(std::string_view secret, std::string_view hello_nonce);
 std::string WorkerProof(std::string_view secret, std::string_view challenge_nonce, const WorkerId& id);
-// In constant time.
+// Compares in constant time.
 bool ProofsEqual(std::string_view a, std::string_view b);
 
 }  // namespace exeunt::transport

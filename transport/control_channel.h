@@ -1,6 +1,6 @@
-// The control channel as a worker sees it: messages to and from the coordinator, out of band of the data
-// path. Two implementations, one conformance suite: `loopback` (in one process) and `asio` (TCP, its own I/O
-// thread).
+// The control channel as a worker sees it. Messages to and from the coordinator do not use the data path.
+// There are two implementations and one conformance suite: `loopback` (in one process) and `asio` (TCP, its
+// own I/O thread).
 #pragma once
 
 #include <cstddef>
@@ -15,18 +15,18 @@ namespace exeunt::transport {
 
 inline constexpr uint32_t kControlProtocolVersion = 5;
 
-// Thread contract: every method may be called from any thread; Poll and Wait from one thread at a time.
+// Any thread may call every method. Only one thread at a time may call Poll and Wait.
 class ControlChannel {
  public:
   virtual ~ControlChannel() = default;
-  // Queues a message; never blocks. Dropped when the link is lost.
+  // Queues a message. It never blocks. If the link is lost, the message is dropped.
   virtual void Send(proto::ToCoordinator message) = 0;
-  // Appends what has arrived, in order; never blocks.
+  // Appends the messages that have arrived, in order. It never blocks.
   virtual void Poll(std::vector<proto::ToWorker>* out) = 0;
-  // Blocks until a message is there to Poll, the link is lost, or `limit` has passed. True: there is
-  // something to Poll.
+  // Blocks until there is a message to Poll, the link is lost, or `limit` has passed. Returns whether there
+  // is a message.
   virtual bool Wait(Duration limit) = 0;
-  // False once the link is lost; it never comes back (the pipeline is disposable).
+  // Returns false once the link is lost. A lost link never comes back, because the pipeline is disposable.
   virtual bool connected() const = 0;
 };
 

@@ -48,7 +48,7 @@ void ControlConnection::OnBytes(error_code error, size_t size) {
     if (!next->has_value()) return Read();
     proto::ToCoordinator message;
     if (!message.ParseFromString(**next)) return Fail("a malformed message");
-    const auto keep = handlers_;  // the callback may Close, which drops the handlers
+    const auto keep = handlers_;  // the callback may call Close, which drops the handlers
     if (Status status = keep->on_message(std::move(message)); !status) return Fail(status.error().message);
   }
 }
@@ -96,7 +96,7 @@ void ControlConnection::Close() {
   handlers_ = nullptr;
   deadline_.cancel();
   error_code ignored;
-  // An orderly end, so that what was written last is not lost to a reset.
+  // The orderly end prevents that a reset loses the last write.
   socket_.shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
   socket_.close(ignored);
 }

@@ -1,4 +1,5 @@
-// One TCP link of the control server: framing, bounded writes, deadline. Private to control_server.cc.
+// One TCP link of the control server, with framing, bounded writes and a deadline. Only control_server.cc
+// uses it.
 #pragma once
 
 #include <array>
@@ -16,8 +17,9 @@
 
 namespace exeunt::transport {
 
-// Lives in shared_ptrs held by its pending operations and by the server; one thread. `on_message` returning
-// an error, or any failure of the link, calls `on_closed` once, from the io_context, unless Close came first.
+// Shared pointers of its pending operations and of the server keep it alive. One thread uses it. If
+// `on_message` returns an error or the link fails, `on_closed` is called once from the io_context, unless
+// Close was called before.
 class ControlConnection : public std::enable_shared_from_this<ControlConnection> {
  public:
   struct Handlers {
@@ -27,12 +29,12 @@ class ControlConnection : public std::enable_shared_from_this<ControlConnection>
 
   ControlConnection(boost::asio::ip::tcp::socket socket, size_t max_queued_bytes, Duration handshake_timeout);
   void Start(Handlers handlers);
-  // The handshake is over: no deadline, messages up to the full limit.
+  // Ends the handshake. There is no deadline any longer, and messages may have the full size.
   void SetProved();
   void Write(const proto::ToWorker& message);
-  // Sends the reason as a Shutdown, then closes; on_closed is not called.
+  // Sends the reason as a Shutdown, then closes. on_closed is not called.
   void Refuse(const std::string& reason);
-  // Closes at once; on_closed is not called.
+  // Closes at once. on_closed is not called.
   void Close();
 
  private:
@@ -45,7 +47,7 @@ class ControlConnection : public std::enable_shared_from_this<ControlConnection>
   boost::asio::steady_timer deadline_;
   const size_t max_queued_bytes_;
   const Duration handshake_timeout_;
-  std::shared_ptr<const Handlers> handlers_;  // null once closed or refused
+  std::shared_ptr<const Handlers> handlers_;  // null after closing or refusing
   ControlFramer framer_{kMaxHandshakeMessageBytes};
   std::array<char, 65536> read_buffer_;
   std::string queued_;

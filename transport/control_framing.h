@@ -1,5 +1,5 @@
-// Frames of the control protocol: a 4-byte little-endian length, then that many bytes of a serialised
-// message.
+// Frames of the control protocol. A frame is a 4-byte little-endian length and that many bytes of a
+// serialised message.
 #pragma once
 
 #include <cstddef>
@@ -12,21 +12,21 @@
 
 namespace exeunt::transport {
 
-// What a peer may send before it has proved that it knows the secret.
+// The largest message that a peer may send before it has proved that it knows the secret.
 inline constexpr size_t kMaxHandshakeMessageBytes = 4096;
 
-// The message with its length in front; ResourceExhausted above kMaxControlMessageBytes.
+// Returns the message with its length in front, or ResourceExhausted above kMaxControlMessageBytes.
 Result<std::string> FrameControlMessage(const google::protobuf::MessageLite& message);
 
-// Cuts a stream of bytes into messages. Owned by one connection; not thread-safe. Memory: at most one message
-// of the limit and what one Append brought.
+// ControlFramer cuts a stream of bytes into messages. One connection owns it. Not thread-safe. It holds at
+// most one message of the limit and the bytes of one Append.
 class ControlFramer {
  public:
   explicit ControlFramer(size_t limit_bytes) : limit_bytes_(limit_bytes) {}
   void set_limit(size_t limit_bytes) { limit_bytes_ = limit_bytes; }
   void Append(std::string_view bytes);
-  // The next whole message, nothing where more bytes are needed. DataLoss once a length is over the limit:
-  // the connection is of no more use.
+  // Returns the next whole message, or nothing if more bytes are needed. It fails with DataLoss once a length
+  // is over the limit. The connection cannot be used afterwards.
   Result<std::optional<std::string>> Next();
 
  private:

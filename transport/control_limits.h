@@ -1,14 +1,14 @@
-// How large a control message may be.
+// Limits of the size of control messages.
 #pragma once
 
 #include <cstddef>
 
 namespace exeunt::transport {
 
-// A message above this ends the connection: no length from the wire is trusted.
+// The largest message. A larger one ends the connection, because no length from the wire is trusted.
 inline constexpr size_t kMaxControlMessageBytes = size_t{16} << 20;
-// The longest prompt that a message takes, with room for the rest of its sequence: a token has at most 5
-// bytes.
+// The longest prompt in a message. A token has at most 5 bytes, so that there is room for the rest of the
+// sequence.
 inline constexpr size_t kMaxPromptTokens = size_t{3} << 20;
 
 }  // namespace exeunt::transport

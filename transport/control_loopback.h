@@ -1,4 +1,4 @@
-// ControlChannel in one process: the worker's end and the coordinator's end share two queues.
+// The ControlChannel in one process. The worker's end and the coordinator's end share two queues.
 #pragma once
 
 #include <memory>
@@ -11,18 +11,18 @@ namespace exeunt::transport {
 
 struct ControlLoopbackState;
 
-// The coordinator's end. Thread contract as ControlChannel's. Destroying either end loses the link for the
-// other.
+// The coordinator's end. Its thread contract is that of ControlChannel. If either end is destroyed, the other
+// loses the link.
 class ControlLoopback {
  public:
   static std::pair<std::unique_ptr<ControlLoopback>, std::unique_ptr<ControlChannel>> Make();
   ~ControlLoopback();
 
   void Send(proto::ToWorker message);
-  // Appends what the worker has sent, in order; never blocks. Still gives what was sent before the link was
-  // lost.
+  // Appends the worker's messages in order. It never blocks. Messages that were sent before the link was lost
+  // still arrive.
   void Poll(std::vector<proto::ToCoordinator>* out);
-  // As ControlChannel::Wait.
+  // Like ControlChannel::Wait.
   bool Wait(Duration limit);
   bool connected() const;
 

@@ -24,7 +24,7 @@ struct Expected {
   uint32_t ranks = 0;
 };
 
-// What is known of a connection that has not proved itself yet.
+// The state of a connection that has not proved itself yet.
 struct Handshake {
   bool hello_seen = false;
   WorkerId id;
@@ -61,7 +61,7 @@ class AsioControlServer : public ControlServer {
   std::map<uint32_t, Expected> expected_;
   std::set<ConnectionPtr> handshakes_;
   std::map<WorkerId, ConnectionPtr> workers_;
-  // Expires with the server: an accept may have completed, and its handler still wait, when the server goes.
+  // Expires with the server. An accept may have completed while its handler still waits when the server goes.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
@@ -91,7 +91,7 @@ void AsioControlServer::Accept() {
       OnAccepted(std::move(socket));
       return Accept();
     }
-    // Out of file descriptors, most likely: the next try comes later, not in a loop.
+    // The process is probably out of file descriptors. The next try comes later, not in a loop.
     spdlog::warn("control: accept failed: {}", error.message());
     retry_.expires_after(kAcceptRetry);
     retry_.async_wait([this, alive](error_code cancelled) {
@@ -101,7 +101,7 @@ void AsioControlServer::Accept() {
 }
 
 void AsioControlServer::OnAccepted(tcp::socket socket) {
-  if (handshakes_.size() >= static_cast<size_t>(options_.max_handshakes)) return;  // the socket closes
+  if (handshakes_.size() >= static_cast<size_t>(options_.max_handshakes)) return;  // closes the socket
   auto connection = std::make_shared<ControlConnection>(std::move(socket), options_.max_queued_bytes,
                                                         options_.handshake_timeout);
   handshakes_.insert(connection);
@@ -186,7 +186,7 @@ Status AsioControlServer::OnProof(const ConnectionPtr& connection, const Handsha
   if (!ProofsEqual(proof.proof(), WorkerProof(options_.secret, handshake.nonce, handshake.id))) {
     return InvalidArgument("the secret is wrong");
   }
-  RETURN_IF_ERROR(CheckIdentity(handshake.id));  // again: the job may have changed since Hello
+  RETURN_IF_ERROR(CheckIdentity(handshake.id));  // again, because the job may have changed since Hello
   handshakes_.erase(connection);
   connection->SetProved();
   workers_[handshake.id] = connection;

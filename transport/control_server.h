@@ -1,4 +1,5 @@
-// The coordinator's side of the control channel: accepts workers, checks who they are, moves messages.
+// The coordinator's side of the control channel. It accepts workers, checks their identity and moves
+// messages.
 #pragma once
 
 #include <cstdint>
@@ -18,24 +19,24 @@ namespace exeunt::transport {
 
 struct ControlServerOptions {
   std::string host = "0.0.0.0";
-  uint16_t port = 0;  // 0: any free one
+  uint16_t port = 0;  // 0 for any free port
   std::string secret;
   Duration handshake_timeout = std::chrono::seconds(5);
-  size_t max_queued_bytes = size_t{32} << 20;  // unsent to one worker: above it the worker is dropped
-  int max_handshakes = 256;                    // connections that have not yet proved themselves
+  size_t max_queued_bytes = size_t{32} << 20;  // unsent bytes above which a worker is dropped
+  int max_handshakes = 256;                    // limit of connections that have not yet proved themselves
 };
 
-// Called on the io_context's thread, never from inside a method of the server.
+// The handlers are called on the io_context's thread, never from inside a method of the server.
 struct ControlServerHandlers {
   std::function<void(const WorkerId&)> connected;
   std::function<void(const WorkerId&, proto::ToCoordinator)> message;
   std::function<void(const WorkerId&, const std::string& why)> lost;
 };
 
-// One thread: every method is called on the io_context's thread (or before it runs). The io_context outlives
-// the server. Refused with a reason: another protocol version, an unknown pipeline or rank, a stale epoch, a
-// second connection of a rank, a wrong secret. A message over the limit, one that is malformed, or a worker
-// that does not read ends its link.
+// One thread: every method is called on the io_context's thread, or before it runs. The io_context must
+// outlive the server. The server refuses another protocol version, an unknown pipeline or rank, a stale
+// epoch, a second connection of a rank and a wrong secret, and sends the reason. A link ends if a message is
+// malformed or over the limit, or if the worker does not read.
 class ControlServer {
  public:
   static Result<std::unique_ptr<ControlServer>> Listen(boost::asio::io_context* io,
@@ -43,12 +44,12 @@ class ControlServer {
                                                        ControlServerHandlers handlers);
   virtual ~ControlServer() = default;
   virtual uint16_t port() const = 0;
-  // From now on workers of this pipeline are accepted in this epoch only; links of an older one are closed
+  // Accepts workers of this pipeline only in this epoch from now on. Links of an older epoch are closed
   // silently.
   virtual void Expect(uint32_t pipeline, uint64_t epoch, uint32_t ranks) = 0;
   // Closes the pipeline's links without calling `lost`, and accepts none until the next Expect.
   virtual void Drop(uint32_t pipeline) = 0;
-  // Queues; a worker that is not connected gets nothing.
+  // Queues a message. It is dropped if the worker is not connected.
   virtual void Send(const WorkerId& to, const proto::ToWorker& message) = 0;
 };
 

@@ -17,7 +17,7 @@ namespace {
 using boost::asio::ip::address;
 using boost::asio::ip::tcp;
 
-// Far more than a machine has; the rest of a longer list is left out.
+// The limit is far above the addresses of a machine. The rest of a longer list is dropped.
 constexpr size_t kMaxAddresses = 64;
 
 AddressList AddressesOf(const addrinfo* list) {
@@ -56,7 +56,7 @@ Result<AddressList> ListenAddresses(const std::string& host, Duration limit, Add
   if (!error) return AddressList{literal};
   if (name.empty() || name.find('\0') != std::string::npos)
     return InvalidArgument("host '{}' is neither an address nor a name", host);
-  // The resolver cannot be interrupted: a look-up that is too late ends by itself, and nobody hears of it.
+  // The resolver cannot be interrupted. A look-up that is too late ends by itself and its result is dropped.
   std::packaged_task<Result<AddressList>()> task(
       [name, look_up = std::move(look_up)] { return look_up(name); });
   auto found = task.get_future();

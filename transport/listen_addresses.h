@@ -1,4 +1,4 @@
-// The addresses that a server's host stands for.
+// Finds the addresses of a server's host.
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
@@ -14,17 +14,18 @@ namespace exeunt::transport {
 using AddressList = std::vector<boost::asio::ip::address>;
 using AddressLookUp = std::function<Result<AddressList>(const std::string& name)>;
 
-// The system's resolver: all addresses of a name, each once, at least one. Blocks as long as it does.
+// Asks the system's resolver for all addresses of a name, at least one and without duplicates. It may block
+// for long.
 Result<AddressList> LookUpAddresses(const std::string& name);
 
-// "127.0.0.1", "::1", "[::1]", or a name, which is looked up. Blocks for `limit` at most; an error names the
-// host.
+// Returns the address of "127.0.0.1", "::1" or "[::1]", or looks up a name. It blocks for at most `limit`. An
+// error names the host.
 Result<AddressList> ListenAddresses(const std::string& host, Duration limit,
                                     AddressLookUp look_up = LookUpAddresses);
 
-// "[::1]" of "::1", as it stands before ":8080"; other hosts as they are.
+// Returns "[::1]" for "::1", as it stands before ":8080". Other hosts are unchanged.
 std::string BracketedHost(const std::string& host);
-// The reverse.
+// Reverses BracketedHost.
 std::string WithoutBrackets(const std::string& host);
 
 }  // namespace exeunt::transport

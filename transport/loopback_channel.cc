@@ -63,7 +63,7 @@ class LoopbackHub::Channel : public DataChannel {
     return true;
   }
 
-  // Frames leave in order, each once its payload is complete.
+  // Frames leave in order, each when its payload is complete.
   void Progress() override {
     while (!waiting_.empty() && (waiting_.front().payload == nullptr || waiting_.front().payload->Ready())) {
       std::lock_guard lock(next().mutex);

@@ -1,5 +1,5 @@
-// LoopbackHub: the data channels of all stages of a pipeline in one process. A frame counts as taken when it
-// is received; then its payload is copied into the receiver's memory.
+// LoopbackHub has the data channels of all stages of a pipeline in one process. A frame counts as taken when
+// it is received. At that moment its payload is copied into the receiver's memory.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@ class LoopbackHub {
  public:
   explicit LoopbackHub(int ranks);
   ~LoopbackHub();
-  // Owned by the hub. Different ranks may be driven by different threads.
+  // The hub owns the channel. Different threads may drive different ranks.
   DataChannel* channel(int rank) const;
 
  private:
@@ -26,7 +26,7 @@ class LoopbackHub {
     Fifo<DataMessage> tokens;
     std::vector<DataMessage> spare_frames;  // memory that the receiver gave back
     std::vector<DataMessage> spare_tokens;
-    int taken = 0;  // frames of this rank that the next one took
+    int taken = 0;  // frames of this rank that the next rank took
   };
   std::vector<std::unique_ptr<Mailbox>> mailboxes_;
   std::vector<std::unique_ptr<Channel>> channels_;

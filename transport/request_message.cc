@@ -40,7 +40,7 @@ void Put(const std::vector<T>& values, google::protobuf::RepeatedPtrField<Messag
   for (const T& value : values) Put(value, field->Add());
 }
 
-// Sets a field of the message from the member of that name.
+// Sets a field of the message from the member of the same name.
 #define EXEUNT_PUT_FIELD(name)                                                         \
   if constexpr (kIsOptional<std::remove_cvref_t<decltype(value.name)>>) {              \
     if (value.name) {                                                                  \
@@ -84,7 +84,7 @@ void Take(const google::protobuf::RepeatedPtrField<Message>& field, std::vector<
   for (const Message& message : field) Take(message, &out->emplace_back());
 }
 
-// Sets a member from the message's field of that name.
+// Sets a member from the message's field of the same name.
 #define EXEUNT_TAKE_FIELD(name)                                             \
   if constexpr (kIsOptional<std::remove_cvref_t<decltype(value->name)>>) {  \
     if (message.has_##name()) Take(message.name(), &value->name.emplace()); \
@@ -92,7 +92,7 @@ void Take(const google::protobuf::RepeatedPtrField<Message>& field, std::vector<
     Take(message.name(), &value->name);                                     \
   }
 
-// ---- both, for every struct that has fields
+// ---- both directions, for every struct that has fields
 
 #define EXEUNT_MESSAGE(Type, FIELDS)                      \
   template <std::same_as<Type> Value, typename Message>   \
@@ -128,7 +128,7 @@ void ToProto(const SequenceRequest& request, proto::OpenSequence* message) { Put
 SequenceRequest RequestFromProto(const proto::OpenSequence& message) {
   SequenceRequest request;
   TakeFields(message, &request);
-  // The wire cannot tell 0 from a field that is missing.
+  // The wire format does not distinguish 0 from a missing field.
   if (request.sampling.repetition_penalty == 0.0F) request.sampling.repetition_penalty = 1.0F;
   return request;
 }

@@ -1,6 +1,6 @@
-// StatePayload: the hidden states of a frame on their way between an executor and a data channel. They lie in
-// memory that a backend chooses, and whoever moves them looks at its kind. PayloadPool makes payloads and
-// keeps those that are free. One thread uses a payload at a time.
+// StatePayload holds the hidden states of a frame between an executor and a data channel. A backend chooses
+// their memory. Code that moves them checks the kind of memory. PayloadPool makes payloads and keeps the free
+// ones. One thread at a time uses a payload.
 #pragma once
 
 #include <cstddef>
@@ -19,12 +19,12 @@ class StatePayload {
  public:
   virtual ~StatePayload() = default;
   virtual MemoryKind memory() const = 0;
-  // Makes room for `bytes`. The old content is lost.
+  // Makes room for `bytes`. The old contents are lost.
   virtual void Resize(size_t bytes) = 0;
   virtual std::byte* data() = 0;
   virtual size_t size() const = 0;  // bytes
-  // The backend has done what it was asked to do with this payload last. After Gather the bytes are there,
-  // after Scatter they have been read. Never waits.
+  // Returns whether the backend has finished its last operation on this payload. After Gather the bytes are
+  // complete. After Scatter they have been read. It never waits.
   virtual bool Ready() = 0;
 };
 
@@ -37,7 +37,7 @@ class PayloadPool {
     payload->Resize(bytes);
     return payload;
   }
-  // Keeps a payload that is Ready, or none.
+  // Keeps a payload that is Ready, or does nothing for nullptr.
   void GiveBack(std::unique_ptr<StatePayload> payload) {
     if (payload != nullptr) spares_.push_back(std::move(payload));
   }
@@ -49,7 +49,7 @@ class PayloadPool {
   std::vector<std::unique_ptr<StatePayload>> spares_;
 };
 
-// In host memory, and complete at once.
+// A payload in host memory that is complete at once.
 class HostPayload : public StatePayload {
  public:
   MemoryKind memory() const override { return MemoryKind::kHost; }

@@ -1,6 +1,6 @@
 // ExitHeads holds what is fitted beside a model for good exits. Each exit layer has an affine translator
 // before the shared norm and head, and a linear classifier. All exits share a head of few directions. The
-// directory has
+// directory has two files:
 //   exits.json          {"format": 1, "model": "<ContentHash>",
 //                        "exits": [{"layer": 12, "translator": true, "classifier": true, "outside": true}],
 //                        "preview": {"rank": 64, "groups": 16}, "candidates": {"tokens": [2, 28, ...]}}

@@ -1,5 +1,5 @@
-// GgufWriter: the bytes of a GGUF file, for tests. It writes what it is told: a hostile file is made by
-// telling it so, or by changing Build()'s bytes. Not thread-safe.
+// GgufWriter builds the bytes of a GGUF file for tests. It checks nothing, so that tests can make hostile
+// files with it or by changing the bytes of Build(). Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -27,20 +27,20 @@ class GgufWriter {
   void SetStrings(std::string_view key, const std::vector<std::string>& values);
   void SetInt32s(std::string_view key, const std::vector<int32_t>& values);
   void SetFloat32s(std::string_view key, const std::vector<float>& values);
-  // `type` is GGUF's number of a value type, `value` its bytes as the file has them.
+  // `type` is GGUF's number of a value type. `value` has its bytes as in the file.
   void SetRaw(std::string_view key, uint32_t type, std::string_view value);
 
-  // `shape` has rows first, as TensorView. The data are placed in the order of the calls, aligned to 32
+  // `shape` has rows first, like TensorView. The data are placed in the order of the calls, aligned to 32
   // bytes.
   void AddTensor(std::string_view name, DType type, const std::vector<int64_t>& shape,
                  std::span<const std::byte> bytes);
-  // The same for a type's number in GGUF, and a place in the data section that is not looked at.
+  // The same for GGUF's number of a type and an unchecked offset in the data section.
   void AddRawTensor(std::string_view name, uint32_t type, const std::vector<uint64_t>& dimensions,
                     uint64_t offset);
 
   uint64_t n_tensors() const { return n_tensors_; }
   std::string Build(uint32_t version = 3) const;
-  // Fails, naming the path, where the file cannot be written.
+  // Fails if the file cannot be written. The error names the path.
   Status WriteTo(const std::string& path) const;
 
  private:

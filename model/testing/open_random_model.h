@@ -1,4 +1,4 @@
-// A tiny random model, open: the file is gone, its map stays.
+// Opens a tiny random model. Its file is deleted, but its map stays.
 #pragma once
 
 #include <memory>

@@ -19,7 +19,8 @@ uint32_t HashName(const std::string& name) {  // FNV-1a
   return hash;
 }
 
-// About normal, mean 0, deviation 1, within ±3.47: four uniforms, summed exactly, so no libm is involved.
+// Returns a nearly normal number with mean 0 and deviation 1, within ±3.47. It is the exact sum of four
+// uniform numbers, so that no libm is involved.
 float Normal(uint64_t seed, uint32_t tensor, uint64_t element) {
   const Philox4 r =
       Philox(seed, {static_cast<uint32_t>(element), static_cast<uint32_t>(element >> 32), tensor, 0});
@@ -43,7 +44,7 @@ class Builder {
     return OkStatus();
   }
 
-  // A matrix of a layer.
+  // Writes a matrix of a layer.
   Status LayerMatrix(const std::string& name, int rows, int columns) {
     DType type = spec_.dtype;
     for (size_t tried = 0; tried < spec_.mixed_dtypes.size(); ++tried) {
@@ -80,7 +81,8 @@ std::string Utf8(uint32_t code) {  // of a code point below 0x800
   return {static_cast<char>(0xC0 | (code >> 6)), static_cast<char>(0x80 | (code & 63))};
 }
 
-// GPT-2's bytes_to_unicode: printable Latin-1 stands for itself, the other bytes for U+0100 and up, in order.
+// GPT-2's bytes_to_unicode. Printable Latin-1 stands for itself. The other bytes become U+0100 and up, in
+// order.
 std::vector<std::string> ByteTokens() {
   std::vector<std::string> tokens;
   uint32_t next = 256;

@@ -1,5 +1,5 @@
-// Tiny random models for tests: the laws of the pipeline hold for any weights. The file depends on the spec
-// alone: the same on every machine and compiler.
+// Tiny random models for tests. The laws of the pipeline hold for any weights. The file depends only on the
+// spec. It is the same on every machine and compiler.
 #pragma once
 
 #include <cstdint>
@@ -20,14 +20,14 @@ struct RandomModelSpec {
   int n_kv_heads = 2;
   int head_dim = 16;
   int d_ff = 128;
-  int vocab_size = 256;  // 259 and more: a byte-level tokenizer is in the file
+  int vocab_size = 256;  // at least 259, because the file has a byte-level tokenizer
   int n_tokens =
       0;  // of the tokenizer, at least 259; 0: vocab_size. Those above are control tokens "<|extra_ID|>"
   int context_length = 512;
-  DType dtype = DType::kF32;            // of the matrices; their rows must be multiples of its block
-  DType embedding_dtype = DType::kF32;  // of token_embd and output
-  // Where there are some, the matrices of the layers take these types in turn instead of `dtype`; one whose
-  // block does not fit a matrix's rows is passed over.
+  DType dtype = DType::kF32;            // type of the matrices; their rows must be multiples of its block
+  DType embedding_dtype = DType::kF32;  // type of token_embd and output
+  // If it is not empty, the matrices of the layers take these types in turn instead of `dtype`. A type whose
+  // block does not fit a matrix's rows is skipped.
   std::vector<DType> mixed_dtypes;
   bool tied = true;
   bool qkv_bias = false;  // always for qwen2
@@ -35,18 +35,19 @@ struct RandomModelSpec {
   int sliding_window = 0;
   float norm_eps = 1e-5F;
   float rope_theta = 10000.0F;
-  // kLinear and kYarn (its attention_factor aside). GGUF has Llama 3's scaling as frequency factors.
+  // kLinear or kYarn, without attention_factor. GGUF has Llama 3's scaling as frequency factors.
   RopeScaling rope_scaling;
   std::vector<float> rope_freq_factors;  // [head_dim / 2] or empty
-  std::string chat_template;             // "": none
+  std::string chat_template;             // "" for none
   uint64_t seed = 1;
 };
 
-// Writes the model as a GGUF file: matrices with a standard deviation of 1 / sqrt(fan in), norms near 1.
-// Fails where `path` cannot be written, or a row is not a multiple of the dtype's block.
+// Writes the model as a GGUF file. Matrices have a standard deviation of 1 / sqrt(fan in), norms are near 1.
+// Fails if `path` cannot be written or a row is not a multiple of the dtype's block.
 Status WriteRandomModel(const RandomModelSpec& spec, const std::string& path);
 
-// The same model in parts, PREFIX-00001-of-0000N.gguf and so on: the paths. Part i has each n-th tensor.
+// Writes the same model in parts, PREFIX-00001-of-0000N.gguf and so on, and returns their paths. The tensors
+// are dealt to the parts in turn.
 Result<std::vector<std::string>> WriteSplitRandomModel(const RandomModelSpec& spec, const std::string& prefix,
                                                        int parts);
 

@@ -1,5 +1,5 @@
-// What a stranger may send to the control port: cut into messages within the limit, whatever the cuts of the
-// stream.
+// Feeds any bytes of a stranger to the control port's framer. It must cut them into messages within the
+// limit, for any cuts of the stream.
 #include <cstdint>
 #include <string_view>
 

@@ -32,7 +32,7 @@ class MpiChannel : public DataChannel {
   }
 
   ~MpiChannel() override {
-    // What is still on its way is of a pipeline that is over; MPI_Finalize ends it.
+    // Messages that are still under way belong to a pipeline that is over. MPI_Finalize ends them.
     for (Outgoing& out : outgoing_) {
       for (MPI_Request& request : out.requests) {
         if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
@@ -114,12 +114,12 @@ class MpiChannel : public DataChannel {
   struct Outgoing {
     std::vector<std::byte> header;
     std::unique_ptr<StatePayload> payload;
-    bool payload_waits = false;  // it is not complete, or one before it is not
+    bool payload_waits = false;  // whether its payload or an earlier one is not complete
     MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
     bool is_frame = false;
   };
 
-  // The buffers stay where they are until the requests are complete.
+  // The buffers must not move until the requests are complete.
   Outgoing& Queue(DataMessage* message, bool is_frame) {
     CHECK_LE(message->header.size(), kMaxHeaderBytes);
     CHECK_LE(message->payload_bytes(), kMaxPayloadBytes);
@@ -134,7 +134,7 @@ class MpiChannel : public DataChannel {
     return out;
   }
 
-  // Payloads leave in the order of their headers, each once it is complete.
+  // Payloads leave in the order of their headers, each when it is complete.
   void SendPayloads() {
     for (Outgoing& out : outgoing_) {
       if (!out.payload_waits) continue;
@@ -145,7 +145,7 @@ class MpiChannel : public DataChannel {
     }
   }
 
-  // Takes a header message, if one has arrived, and memory for the payload that it announces.
+  // Receives a header message if one has arrived. Takes memory for the payload that it announces.
   Result<bool> TakeHeader(int source, int tag, PayloadPool* pool, DataMessage* message) {
     int flag = 0;
     MPI_Message handle = MPI_MESSAGE_NULL;
@@ -176,9 +176,9 @@ class MpiChannel : public DataChannel {
   int rank_ = 0;
   int ranks_ = 1;
   std::list<Outgoing> outgoing_;
-  std::vector<std::unique_ptr<StatePayload>> spare_payloads_;  // that were sent
+  std::vector<std::unique_ptr<StatePayload>> spare_payloads_;  // payloads that were sent
   int taken_ = 0;
-  DataMessage incoming_;  // header is here, payload under way
+  DataMessage incoming_;  // a received header whose payload is under way
   bool receiving_ = false;
   MPI_Request payload_request_ = MPI_REQUEST_NULL;
 };
@@ -194,7 +194,7 @@ MpiSession::MpiSession(int* argc, char*** argv) {
 }
 
 MpiSession::~MpiSession() {
-  alarm(kFinaliseSeconds);  // SIGALRM ends the process where another rank never comes
+  alarm(kFinaliseSeconds);  // SIGALRM ends the process if another rank never comes
   MPI_Finalize();
   alarm(0);
 }

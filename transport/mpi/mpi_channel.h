@@ -1,8 +1,8 @@
-// The data channel over MPI, in host memory. A frame is a header message (its payload's length in front) and,
-// where it has one, a payload message; a frame counts as taken once both have been matched by the receiver
-// (synchronous sends), so that posted receives are the credits. Token messages go to rank 0 under a tag of
-// their own. All calls come from the thread that called MPI_Init. MPI errors abort the job: Open MPI 4.1
-// cannot go on after one.
+// The data channel over MPI, in host memory. A frame is a header message, which begins with the payload's
+// length, and a payload message if it has a payload. Sends are synchronous. A frame counts as taken once the
+// receiver has matched both messages, so that posted receives are the credits. Token messages go to rank 0
+// under their own tag. All calls come from the thread that called MPI_Init. MPI errors abort the job, because
+// Open MPI 4.1 cannot continue after one.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,8 @@
 
 namespace exeunt::transport {
 
-// MPI_Init and MPI_Finalize around main's life; finalising waits for the other ranks, `deadline_seconds` at
-// most.
+// MpiSession calls MPI_Init and MPI_Finalize around main's life. Finalising waits at most 10 s for the other
+// ranks.
 class MpiSession {
  public:
   MpiSession(int* argc, char*** argv);

@@ -1,4 +1,4 @@
-// The project's one macro around MPI calls: an error ends the process with MPI's own text.
+// The project's only macro around MPI calls. An error ends the process with MPI's own text.
 #pragma once
 
 #include <mpi.h>

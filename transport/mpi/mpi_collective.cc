@@ -22,7 +22,7 @@ int Ranks() {
   return ranks;
 }
 
-// Rank 0's side of one rank's trips: answers each with its time.
+// Rank 0's side of the round trips of one rank. It answers each with its time.
 void AnswerClock(int rank) {
   for (int i = 0; i < kClockTrips; ++i) {
     EXEUNT_MPI(MPI_Recv(nullptr, 0, MPI_BYTE, rank, kClockTag, MPI_COMM_WORLD, MPI_STATUS_IGNORE));

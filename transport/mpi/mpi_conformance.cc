@@ -1,5 +1,5 @@
-// The contract of data channels over real MPI: mpirun -n P mpi_conformance. Also: a message over the limit is
-// refused.
+// Checks the contract of data channels over real MPI: mpirun -n P mpi_conformance. It also checks that a
+// message over the limit is refused.
 #include <mpi.h>
 
 #include <cstdio>
@@ -11,7 +11,7 @@
 int main(int argc, char** argv) {
   exeunt::transport::MpiSession mpi(&argc, &argv);
   const auto channel = exeunt::transport::MakeMpiChannel();
-  // The barrier of MPI itself, polled, so that what was sent goes on moving.
+  // Uses MPI's own barrier and polls it, so that sent messages keep moving.
   exeunt::transport::RunChannelConformance(channel.get(), mpi.rank(), mpi.ranks(), [&] {
     MPI_Request request = MPI_REQUEST_NULL;
     MPI_Ibarrier(MPI_COMM_WORLD, &request);

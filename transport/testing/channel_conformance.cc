@@ -11,7 +11,7 @@ namespace {
 
 constexpr auto kDeadline = std::chrono::seconds(120);
 
-// A payload that is complete only after it has been asked a few times.
+// A payload that is complete only after a few calls of Ready.
 class LatePayload : public HostPayload {
  public:
   explicit LatePayload(int asked) : left_(asked) {}
@@ -23,7 +23,7 @@ class LatePayload : public HostPayload {
 
 std::byte PayloadByte(uint64_t number, size_t i) { return static_cast<std::byte>(number * 31 + i); }
 
-// A message whose bytes are a function of its number, so that a mixed-up buffer is seen.
+// Makes a message whose bytes are a function of its number, so that mixed-up buffers are detected.
 DataMessage Make(uint64_t number, size_t payload_bytes) {
   DataMessage m;
   m.header.resize(8 + number % 57);
@@ -52,7 +52,7 @@ uint64_t NumberOf(const DataMessage& m) {
   return number;
 }
 
-// Sizes around the eager limits, and the empty one.
+// Sizes around the eager limits, and an empty one.
 size_t PayloadBytes(uint64_t number) {
   static constexpr size_t kSizes[] = {0, 1, 4096, 65536, 65537, 1 << 20, 3, 0};
   return kSizes[number % std::size(kSizes)];
@@ -69,7 +69,7 @@ class Deadline {
   std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + kDeadline;
 };
 
-// Frames arrive in order and whole, as often as credits allow, and every credit comes back.
+// Frames arrive in order and complete, as often as credits allow. Every credit comes back.
 void FramesInOrder(DataChannel* channel, int rank, int ranks) {
   constexpr uint64_t kFrames = 200;
   constexpr int kCredits = 4;
@@ -102,7 +102,7 @@ void FramesInOrder(DataChannel* channel, int rank, int ranks) {
   }
 }
 
-// A frame that is not accepted stays where it is, and its credit too.
+// A frame that is not accepted stays where it is, and so does its credit.
 void FramesWaitUntilAccepted(DataChannel* channel, int rank, int ranks,
                              const std::function<void()>& barrier) {
   if (ranks < 2) return;
@@ -120,7 +120,7 @@ void FramesWaitUntilAccepted(DataChannel* channel, int rank, int ranks,
   while (rank == 1 && !channel->Receive(true, &pool, &m).value()) deadline.Check("accepted frame");
 }
 
-// Tokens of all ranks reach rank 0 though it accepts no frames; a sender never waits.
+// Tokens of all ranks reach rank 0 although it accepts no frames. A sender never waits.
 void TokensReachRankZero(DataChannel* channel, int rank, int ranks) {
   constexpr uint64_t kTokens = 50;
   if (rank > 0) {
@@ -145,7 +145,7 @@ void TokensReachRankZero(DataChannel* channel, int rank, int ranks) {
       continue;
     }
     const uint64_t number = NumberOf(m);
-    CHECK_EQ(number % 1000, next[number / 1000]++);  // each sender's in order
+    CHECK_EQ(number % 1000, next[number / 1000]++);  // in order for each sender
     ++got;
   }
 }

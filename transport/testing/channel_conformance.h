@@ -1,5 +1,5 @@
-// What every DataChannel must do, as a program that each rank runs: the loopback ranks on threads, the MPI
-// ranks as processes. Aborts (CHECK) where the channel breaks its contract; prints nothing where it keeps it.
+// Checks the contract of every DataChannel. Each rank runs it: loopback ranks on threads, MPI ranks as
+// processes. It aborts (CHECK) if the channel breaks its contract and prints nothing otherwise.
 #pragma once
 
 #include <functional>
@@ -8,7 +8,7 @@
 
 namespace exeunt::transport {
 
-// `barrier` returns when every rank has called it; meanwhile it may drive the channel's Progress.
+// `barrier` returns when every rank has called it. Meanwhile it may drive the channel's Progress.
 void RunChannelConformance(DataChannel* channel, int rank, int ranks, const std::function<void()>& barrier);
 
 }  // namespace exeunt::transport
