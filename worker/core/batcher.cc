@@ -63,10 +63,10 @@ bool Batcher::HasRunnable(size_t first_segment) const {
                      HoldsRunnable);
 }
 
-// Rows of answers run where most of them wait: a step reads its matrices for more rows, and those that go on
-// join those that were passed over. Of equals the deepest runs, because tokens come out there. It is passed
-// over a few times in turn at most. Without rows of answers, prompts run, the deepest first. Without those,
-// the deepest segment runs whose fills are due.
+// Rows of answers run in the segment where most of them wait. A step then reads its matrices for more rows,
+// and rows that continue join those that were passed over. With equal numbers the deepest segment runs,
+// because tokens come out there. It is passed over only a few times in turn. Without rows of answers, prompts
+// run, the deepest first. Without these, the deepest segment runs whose fills are due.
 std::optional<size_t> Batcher::Pick(const FillPolicy& fills, TimePoint now) {
   std::optional<size_t> deepest;
   std::optional<size_t> fullest;
@@ -117,7 +117,7 @@ void Batcher::Take(size_t index, SequenceTable* sequences, Batch* batch, Segment
       continue;
     }
     const bool measured = row.plan.MayExit() && segment.exit && MayExit(s->spec->exit, segment.layers.end);
-    // kForced stands for "nothing to measure".
+    // kForced means that nothing is measured.
     job->signals.push_back(measured ? s->spec->exit.measure : ExitMeasure::kForced);
     signals |= Info(job->signals.back()).signal == SignalSource::kSegment;
     job->run.push_back(layer_row);

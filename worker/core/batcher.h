@@ -1,8 +1,8 @@
-// Batcher: the rows that wait in a stage, and which of them run together. The stage's layers are cut into
-// segments by its exit points. Rows wait in one queue per segment, in the order of their sequence. A batch is
-// a prefix of a queue: rows of many sequences are regrouped at every segment, and never reordered within one
-// sequence. Pure; owned by the stage, and not thread-safe. It allocates nothing once its queues have held
-// their most.
+// The Batcher holds the rows that wait in a stage and decides which of them run together. The exit points cut
+// the stage's layers into segments. Rows wait in one queue per segment, in the order of their sequence. A
+// batch is a prefix of a queue. Rows of many sequences are therefore regrouped at every segment and never
+// reordered within one sequence. Pure. The stage owns it. Not thread-safe. It allocates nothing once its
+// queues have had their largest size.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ namespace exeunt::worker {
 
 struct Segment {
   LayerSpan layers;
-  bool exit = false;  // exits are possible at its end
+  bool exit = false;  // whether tokens may leave at its end
   Fifo<QueuedRow> queue;
 };
 
@@ -38,17 +38,18 @@ class Batcher {
   const Segment& segment(size_t index) const { return segments_[index]; }
   size_t rows() const;
   WaitingFills fills() const;
-  // Fails where the plan ends inside a segment, or asks for what no stage has: such a row cannot be carried
-  // out here.
+  // Fails if the plan ends inside a segment or asks for something that no stage has. The stage cannot run
+  // such a row.
   Status Check(const RowPlan& plan) const;
 
   void Push(size_t segment, const QueuedRow& row) { segments_[segment].queue.push_back(row); }
-  // A row waits to be run in this segment or a deeper one.
+  // Returns whether a row waits to be run in this segment or a deeper one.
   bool HasRunnable(size_t first_segment) const;
-  // The segment to run next; none: nothing runs now. Counts the steps in turn that passed a segment over.
+  // Returns the segment to run next, or nothing if none runs yet. It also counts how often in turn a segment
+  // was passed over.
   std::optional<size_t> Pick(const FillPolicy& fills, TimePoint now);
-  // Takes the rows of the segment's next batch, and makes the job for them. Both keep their memory. Rows of sequences
-  // that have failed are in the batch, in order, and not in the job.
+  // Takes the rows of the segment's next batch and makes the job for them. Both keep their memory. Rows of
+  // failed sequences are in the batch, in order, but not in the job.
   void Take(size_t segment, SequenceTable* sequences, Batch* batch, SegmentJob* job);
 
   // Removes the rows for which predicate(row, is_fill) is true.
@@ -73,7 +74,7 @@ class Batcher {
   size_t max_batch_rows_;
   int passes_;
   int n_layers_;
-  int passed_over_ = 0;  // steps in turn in which the deepest segment with a row was not run
+  int passed_over_ = 0;  // successive steps that did not run the deepest segment with a row
 };
 
 }  // namespace exeunt::worker

@@ -68,7 +68,7 @@ bool Forwarder::IsFill(const Outgoing& out) const {
   return row != nullptr && IsFill(*row);
 }
 
-// Notes the sequences with a row in the outbox that is no fill, and returns the fills.
+// Finds the sequences with a row in the outbox that is no fill. Returns the waiting fills.
 WaitingFills Forwarder::CollectUrgent() {
   WaitingFills fills;
   urgent_.clear();
@@ -102,7 +102,7 @@ void Forwarder::Send(const FillPolicy& policy, TimePoint now, bool idle, std::ve
       std::any_of(outbox_.begin(), outbox_.end(), [this](const Outgoing& out) { return !IsFill(out); });
 }
 
-// Moves rows to the frame until it is full: all of them, or those of the urgent sequences.
+// Moves rows to the frame until it is full. These are all rows or those of the urgent sequences.
 void Forwarder::FillFrame(bool all, SendFrame* send) {
   size_t open_tokens = 0;
   bool full = false;

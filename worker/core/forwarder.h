@@ -1,7 +1,7 @@
-// Forwarder: what a stage has for others. Rows go to the next stage in order of their sequence, as soon as it
-// gives a credit for a frame. Fills wait: they ride in front of their sequence's next row, or go when they
-// are due. Tokens go to stage 0 at once. Pure; owned by the stage, and not thread-safe. It allocates nothing
-// once its buffers have held their most.
+// The Forwarder sends a stage's rows and tokens. Rows go to the next stage in the order of their sequence, as
+// soon as there is a credit for a frame. Fills wait until their sequence's next row goes, and travel before
+// it, or until they are due. Tokens go to stage 0 at once. Pure. The stage owns it. Not thread-safe. It
+// allocates nothing once its buffers have had their largest size.
 #pragma once
 
 #include <cstdint>
@@ -21,32 +21,32 @@ namespace exeunt::worker {
 
 class Forwarder {
  public:
-  // All of these outlive the forwarder.
+  // All arguments must outlive the forwarder.
   Forwarder(const StageConfig* config, SequenceTable* sequences, SlotPool* slots, StageCounters* counters);
 
-  // The last stage has no next one: it pushes no state row, and its control rows are dropped.
+  // The last stage has no next one. It pushes no state row, and its control rows are dropped.
   void Push(const QueuedRow& row) { outbox_.push_back(row); }
-  // `open`: what a kOpen row carries. The sequence may be over before the row is sent.
+  // `open` is what a kOpen row carries. The sequence may be over before the row is sent.
   void Push(const ControlRow& row, std::shared_ptr<const SequenceSpec> open = nullptr);
   void Return(const ControlRow& token) { returns_.push_back(token); }
-  // The sequence's fills are as urgent as a live row of it would be.
+  // Makes the sequence's fills as urgent as a live row of it.
   void Flush(uint64_t sequence);
   // The next stage has taken a frame.
   void CreditBack();
-  // Stage 0: the sequence's token is back, or nobody waits for it any more.
+  // On stage 0, the sequence's token is back, or nobody waits for it any longer.
   void LeaveMicroBatch(Sequence* sequence);
-  // Appends frames with all that may go now. `idle`: the stage has no job to do.
+  // Appends frames with all rows that may go at this moment. `idle` says that the stage has no job to do.
   void Send(const FillPolicy& policy, TimePoint now, bool idle, std::vector<StageAction>* actions);
-  // A frame that was carried out, for its memory.
+  // Takes back the memory of a frame that was sent.
   void Reclaim(SendFrame* send);
 
   bool idle() const { return outbox_.empty() && returns_.empty() && frames_in_flight_ == 0; }
-  // Rows that are no fills wait for a credit.
+  // Returns whether rows that are no fills wait for a credit.
   bool blocked() const { return blocked_; }
   int frames_in_flight() const { return frames_in_flight_; }
   int micro_batches() const { return static_cast<int>(micro_batches_.size()); }
   size_t rows() const { return outbox_.size(); }
-  // Rows that the next stage will run.
+  // Returns the number of rows that the next stage will run.
   int runnable_rows() const;
   WaitingFills fills() const;
 
@@ -74,8 +74,8 @@ class Forwarder {
   };
   using Outgoing = std::variant<QueuedRow, OutgoingControl>;
   struct MicroBatch {
-    uint64_t frame = 0;  // its number
-    int rows = 0;        // live ones whose tokens are not back
+    uint64_t frame = 0;  // number of the frame
+    int rows = 0;        // live rows whose tokens are not back
   };
 
   static uint64_t SequenceOf(const Outgoing& out);
@@ -94,12 +94,12 @@ class Forwarder {
   StageCounters* counters_;
   Fifo<Outgoing> outbox_;
   std::vector<Row> returns_;
-  std::vector<MicroBatch> micro_batches_;  // stage 0
+  std::vector<MicroBatch> micro_batches_;  // used on stage 0
   uint64_t next_frame_ = 1;
   int frames_in_flight_ = 0;
   bool blocked_ = false;
   std::vector<uint64_t> urgent_;  // sequences with a row in the outbox that is no fill, ascending
-  // Kept for their memory.
+  // Spare objects that are kept for their memory.
   std::vector<std::vector<Row>> spare_rows_;
   std::vector<std::vector<int32_t>> spare_slots_;
 };

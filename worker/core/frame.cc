@@ -28,16 +28,16 @@ struct WireHeader {
 };
 static_assert(sizeof(WireHeader) == 32);
 
-// WireRow::kind of a state row; a control row has its ControlKind there.
+// WireRow::kind of a state row. A control row has its ControlKind there.
 constexpr uint8_t kStateKind = 0;
 
-// WireRow::flags; the lowest two bits are the HeadUse.
+// WireRow::flags. The lowest two bits are the HeadUse.
 constexpr uint8_t kHeadMask = 3;
 constexpr uint8_t kMayExit = 4;
 constexpr uint8_t kWantLogits = 8;
 constexpr uint8_t kAllFlags = kHeadMask | kMayExit | kWantLogits;
 
-// A field that a row has no use for is 0, or -1 where it is a token.
+// A field that a row does not use is 0, or -1 if it is a token.
 struct WireRow {
   uint64_t sequence;
   uint32_t generation;
@@ -63,7 +63,7 @@ void Append(const T& value, std::vector<std::byte>* out) {
   AppendBytes(&value, sizeof value, out);
 }
 
-// Reads a T off the front of `bytes`; false where it is too short.
+// Reads a T from the front of `bytes`. Returns false if `bytes` is too short.
 template <typename T>
 bool Take(std::span<const std::byte>* bytes, T* value) {
   if (bytes->size() < sizeof(T)) return false;
@@ -98,7 +98,7 @@ Status CheckRange(const char* field, int64_t value, int64_t least, int64_t most)
   return DataLoss("frame row {} {} is outside [{}, {}]", field, value, least, most);
 }
 
-// In the vocabulary, or -1 where there need not be one.
+// Checks that a token is in the vocabulary, or -1 if it is optional.
 Status CheckToken(const char* field, int32_t token, bool optional, const SequenceLimits& limits) {
   if (token >= 0 && token < limits.vocab_size) return OkStatus();
   if (optional && token == -1) return OkStatus();

@@ -5,8 +5,8 @@
 namespace exeunt::worker {
 namespace {
 
-// What comes before the token that is drawn after a row. The row's own token is there, and `tokens` never
-// moves in memory.
+// Returns the tokens before the token that is drawn after a row. The row's own token is among them. `tokens`
+// never moves in memory.
 TokenHistory History(const Sequence& sequence, const StateRow& row) {
   const SequenceSpec& spec = *sequence.spec;
   if (!row.plan.Answers() || !spec.sampling.AdjustsLogits()) return {};
@@ -16,8 +16,8 @@ TokenHistory History(const Sequence& sequence, const StateRow& row) {
 
 }  // namespace
 
-// While more rows make a row cheaper, rows wait for those of their step that are deeper in this stage. They
-// never wait for rows that come after them.
+// While more rows make a row cheaper, rows wait for rows that are deeper in this stage. They never wait for
+// rows that come after them.
 bool HeadQueue::Due(const Batcher& batcher) const {
   if (entries_.empty()) return false;
   if (static_cast<int>(entries_.size()) >= cost_.curve().EfficientRows(batch_rows_)) return true;

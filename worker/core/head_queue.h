@@ -1,6 +1,6 @@
-// HeadQueue: the rows of a stage that need the head. A row is here because its token leaves, because its
-// measure needs the head to decide, or because it scores the prompt's next token. The head's matrix costs as
-// much to read as several layers, so rows wait for company. Pure; owned by the stage, and not thread-safe.
+// HeadQueue holds the rows of a stage that need the head. A row needs it if its token leaves, if its measure
+// decides with the head, or if it scores the prompt's next token. Reading the head's matrix costs as much as
+// several layers, so that rows wait for others. Pure. The stage owns it. Not thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -17,23 +17,25 @@ namespace exeunt::worker {
 
 struct HeadEntry {
   QueuedRow row;
-  size_t segment = 0;       // that it has run through
-  int layer = 0;            // that segment's end
-  bool decide = false;      // the head says whether the token leaves
-  float confidence = 0.0F;  // measured before the head
+  size_t segment = 0;       // segment that the row has run through
+  int layer = 0;            // end of that segment
+  bool decide = false;      // whether the head decides if the token leaves
+  float confidence = 0.0F;  // confidence that was measured before the head
 };
 
 class HeadQueue {
  public:
-  // So many rows wait for no others; where fewer cost as little a row, so many.
+  // A queue of batch_rows rows does not wait. A shorter queue does not wait either if its cost per row is as
+  // low.
   explicit HeadQueue(int batch_rows) : batch_rows_(batch_rows) {}
 
   void Push(const HeadEntry& entry) { entries_.push_back(entry); }
-  // The head runs next. Otherwise its rows wait for those of the batcher that are deeper in the stage.
+  // Returns whether the head runs next. Otherwise its rows wait for rows of the batcher that are deeper in
+  // the stage.
   bool Due(const Batcher& batcher) const;
-  // Takes all entries, and makes the job for them. Both keep their memory.
+  // Takes all entries and makes the job for them. Both keep their memory.
   void Take(SequenceTable* sequences, std::vector<HeadEntry>* taken, HeadJob* job);
-  // What a job of so many rows has taken.
+  // Learns the time of a job of `rows` rows.
   void Observe(int rows, double seconds) { cost_.Observe(rows, seconds); }
   size_t size() const { return entries_.size(); }
 

@@ -8,7 +8,7 @@
 namespace exeunt::worker {
 
 PageAllocator::PageAllocator(int n_pages) : total_(n_pages), users_(static_cast<size_t>(n_pages), 0) {
-  for (int page = 0; page < n_pages; ++page) free_.push_back(page);  // in order: a heap
+  for (int page = 0; page < n_pages; ++page) free_.push_back(page);  // ascending, which is a heap
 }
 
 bool PageAllocator::Allocate(int count, std::vector<int32_t>* pages) {

@@ -1,5 +1,5 @@
-// PageAllocator: which K/V pages of a stage are free, and how many sequences use the others. Not thread-safe;
-// the stage core owns it.
+// PageAllocator knows which K/V pages of a stage are free, and how many sequences use each of the others. The
+// stage core owns it. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,10 @@ namespace exeunt::worker {
 class PageAllocator {
  public:
   explicit PageAllocator(int n_pages);
-  // Appends the first `count` free pages, in order of memory, to `pages`; false, and nothing changed, where
-  // fewer are free.
+  // Appends the first `count` free pages, in order of memory, to `pages`. Returns false and changes nothing
+  // if fewer pages are free.
   bool Allocate(int count, std::vector<int32_t>* pages);
-  // Appends pages that are in use to `pages`: they are free when every user has freed them.
+  // Appends pages that are in use to `pages`. A page is free when every user has freed it.
   void Share(std::span<const int32_t> shared, std::vector<int32_t>* pages);
   void Free(std::vector<int32_t>* pages);
   int used() const { return total_ - static_cast<int>(free_.size()); }
@@ -22,8 +22,8 @@ class PageAllocator {
 
  private:
   int total_;
-  std::vector<int32_t> free_;  // a heap, the first page on top
-  std::vector<int> users_;     // of each page
+  std::vector<int32_t> free_;  // heap with the first page on top
+  std::vector<int> users_;     // number of users by page
 };
 
 }  // namespace exeunt::worker

@@ -1,5 +1,5 @@
-// QueuedRow: a state row that waits in a stage, with the slot of its hidden state. FillPolicy: when fills
-// that wait are computed or sent.
+// QueuedRow is a state row that waits in a stage, with the slot of its hidden state. FillPolicy says when
+// waiting fills are computed or sent.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,9 @@ namespace exeunt::worker {
 struct QueuedRow {
   StateRow row;
   int32_t slot = -1;
-  TimePoint since;       // when it arrived, or became a fill
-  bool skipped = false;  // it is in a batch, and nothing is computed for it: its sequence has failed
+  TimePoint since;  // time when it arrived or became a fill
+  // The row is in a batch, but nothing is computed for it, because its sequence has failed.
+  bool skipped = false;
 };
 
 struct WaitingFills {
@@ -27,13 +28,13 @@ struct WaitingFills {
   }
 };
 
-// Fills wait until enough of them are there to share the cost of a job, or until the stage has had nothing
-// better to do for a while.
+// Fills wait until there are enough of them to share the cost of a job. They also stop waiting when the
+// oldest has waited for `delay` and the stage is idle.
 struct FillPolicy {
   size_t batch_rows = 0;
   Duration delay{};
   bool eager = false;  // fills never wait
-  bool flush = false;  // nor do those that are there now
+  bool flush = false;  // the fills that wait at present do not wait any longer
 
   bool Due(const WaitingFills& fills, bool idle, TimePoint now) const {
     if (fills.rows == 0) return false;

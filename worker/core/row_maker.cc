@@ -21,7 +21,7 @@ void RowMaker::Closed(const Sequence& sequence) {
 }
 
 void RowMaker::LearnExit(int exit_layer) {
-  constexpr double kWeight = 1.0 / 64;  // of one token
+  constexpr double kWeight = 1.0 / 64;  // weight of one token
   const auto& split = config_->split;
   const auto last_used =
       std::find_if(split.begin(), split.end(), [&](LayerSpan span) { return span.end >= exit_layer; });
@@ -29,9 +29,9 @@ void RowMaker::LearnExit(int exit_layer) {
   stages_used_ += kWeight * (used - stages_used_);
 }
 
-// A step has a share of the decode rows, so that every stage in use has a batch of its own and the rows do
-// not travel as one convoy. It also has a chunk of prompts, no larger than makes a row cheap: what is behind
-// the chunk waits less, and the next stage begins the sooner.
+// A step has a share of the decode rows. Every stage in use then has its own batch, and the rows do not
+// travel as one convoy. A step also has a chunk of prompts, which is no larger than makes a row cheap. Rows
+// behind a smaller chunk wait less, and the next stage begins sooner.
 void RowMaker::Make(TimePoint now) {
   const int decoding = static_cast<int>(sequences_->size() - prefill_.size());
   const int share = static_cast<int>(std::ceil(decoding / stages_used_ - 1e-6));

@@ -1,7 +1,7 @@
-// RowPlan: what is to be done with one position of a sequence. A row runs through layers [0, run_to). In
+// RowPlan says what is to be done with one position of a sequence. A row runs through layers [0, run_to). In
 // layers [run_to, fill_to) only its K/V is projected, from its state after run_to (a fill). The plan of a row
-// changes once at most: when its token leaves at an exit. Every plan in use is made by a factory below, and
-// row_plan_test.cc has the table of all answers. A plan is a value without an owner; it is thread-safe.
+// changes at most once, when its token leaves at an exit. The factories below make every plan in use.
+// row_plan_test.cc has the table of all answers. A plan is a value without an owner. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@
 
 namespace exeunt::worker {
 
-// What the head does with a row after its layer run_to.
+// The use of the head for a row after its layer run_to.
 enum class HeadUse : uint8_t {
   kNone,
   kDraw,     // draws the next token of the answer
-  kScore,    // says how likely the prompt's next token is
+  kScore,    // scores the prompt's next token
   kCompare,  // draws the next token and compares it with the row's draft
 };
 
@@ -26,34 +26,35 @@ struct RowPlan {
   HeadUse head = HeadUse::kNone;
   bool may_exit = false;
 
-  // Of a model of n layers.
+  // The plans of rows in a model of n layers.
   static constexpr RowPlan Prompt(int n) { return Make(n, n, HeadUse::kNone, false); }
   static constexpr RowPlan Live(int n) { return Make(n, n, HeadUse::kDraw, true); }
   static constexpr RowPlan Scored(int n) { return Make(n, n, HeadUse::kScore, false); }
-  // What remains to be done for a token that left after `layer` layers, by the mode of its request.
+  // The rest of the plan of a token that left after `layer` layers, by the mode of its request.
   static constexpr RowPlan Left(ExitMode mode, int layer, int n) {
     if (mode == ExitMode::kExact) return Make(n, n, HeadUse::kNone, false);
     if (mode == ExitMode::kVerify) return Make(n, n, HeadUse::kCompare, false);
     return Make(layer, n, HeadUse::kNone, false);
   }
-  // A position of a replay, whose token left after `layer` layers before (mode propagate).
+  // The plan of a position that is replayed in mode propagate. Its token left after `layer` layers before.
   static constexpr RowPlan Replayed(int layer, int n) { return Make(layer, n, HeadUse::kNone, false); }
 
-  // A token of the answer is drawn from the row.
+  // Returns whether a token of the answer is drawn from the row.
   constexpr bool Answers() const { return head == HeadUse::kDraw; }
-  // The head says how likely the prompt's next token is.
+  // Returns whether the head scores the prompt's next token with the row.
   constexpr bool Scores() const { return head == HeadUse::kScore; }
-  // The row may leave at an exit where its request allows one.
+  // Returns whether the row may leave at an exit if its request allows one.
   constexpr bool MayExit() const { return may_exit; }
-  // The row goes to the head when it has run through `layers` layers, whatever the exits say.
+  // Returns whether the row goes to the head when it has run through `layers` layers, whatever the exits
+  // decide.
   constexpr bool WantsHead(int layers) const { return head != HeadUse::kNone && layers == run_to; }
-  // The row runs through the segment. A plan that checks against the segments ends in none of them.
+  // Returns whether the row runs through the segment. A checked plan ends inside no segment.
   constexpr bool RunsIn(LayerSpan segment) const { return run_to > segment.begin; }
-  // The segment projects the row's K/V only.
+  // Returns whether the segment only projects the row's K/V.
   constexpr bool FillsIn(LayerSpan segment) const {
     return run_to <= segment.begin && fill_to > segment.begin;
   }
-  // Nothing is left to do for the row in layers from `layers` on.
+  // Returns whether nothing is left to do for the row in layers from `layers` on.
   constexpr bool EndsAt(int layers) const { return fill_to <= layers; }
 
   friend constexpr bool operator==(const RowPlan&, const RowPlan&) = default;
@@ -64,7 +65,7 @@ struct RowPlan {
   }
 };
 
-// A plan that came from outside, against a model of n layers. The error names field, value and limit.
+// Checks a plan that came from outside against a model of n layers. The error names field, value and limit.
 Status CheckPlan(const RowPlan& plan, int n_layers);
 
 }  // namespace exeunt::worker

@@ -10,7 +10,7 @@
 namespace exeunt::worker {
 namespace {
 
-// What is too large stays too large.
+// A number that is too large stays too large.
 int IntOf(uint32_t number) {
   return static_cast<int>(std::min(number, static_cast<uint32_t>(std::numeric_limits<int>::max())));
 }

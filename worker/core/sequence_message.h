@@ -1,5 +1,5 @@
-// A sequence's specification as a protobuf message: as the coordinator sends it, and as an `open` row carries
-// it. The one place where the stage's code knows protobuf.
+// Converts a sequence's specification to a protobuf message and back. The coordinator sends this message, and
+// an `open` row carries it. Only this part of the stage's code uses protobuf.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,10 @@ class OpenSequence;
 namespace exeunt::worker {
 
 proto::OpenSequence ToProto(const SequenceSpec& spec);
-// Errors are Validate's.
+// Errors are those of Validate.
 Result<SequenceSpec> FromProto(const proto::OpenSequence& message, const SequenceLimits& limits);
 
-// The message's bytes.
+// Returns the bytes of the message.
 std::string SpecBytes(const SequenceSpec& spec);
 Result<SequenceSpec> SpecFromBytes(std::span<const std::byte> bytes, const SequenceLimits& limits);
 

@@ -21,7 +21,7 @@ Status CheckIsBuilt(const SequenceRequest& request) {
   return OkStatus();
 }
 
-// The last row of a prompt is never shared: it gives the first token.
+// The last row of a prompt is never shared, because it gives the first token.
 bool CanShare(int tokens, const SequenceSpec& spec, int page_tokens) {
   return tokens >= 0 && tokens % page_tokens == 0 && tokens < spec.prompt_tokens();
 }
@@ -54,7 +54,7 @@ Status Validate(const SequenceSpec& spec, const SequenceLimits& limits) {
   RETURN_IF_ERROR(Validate(request, static_cast<const RequestLimits&>(limits)));
   RETURN_IF_ERROR(CheckIsBuilt(request));
   RETURN_IF_ERROR(CheckPrefix(spec, limits.page_tokens));
-  // The row before a scored token runs here.
+  // The row before a scored token must run in this sequence.
   if (spec.score_from != 0 && spec.score_from <= spec.prefix_tokens) {
     return InvalidArgument("score_from {} is outside the prompt's own positions ({}, {})", spec.score_from,
                            spec.prefix_tokens, spec.prompt_tokens());

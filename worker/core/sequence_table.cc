@@ -27,7 +27,7 @@ void Sequence::Close(ControlKind by, int retained_tokens) {
   closed_by = by;
   retained = retained_tokens;
   kept = std::max(kept, retained_tokens);
-  // Only the last row's token ended it: all rows that score have been made.
+  // Only the token of the last row can have ended it. All rows that score have therefore been made.
   if (by == ControlKind::kClose && spec->score_from > 0) kept = spec->prompt_tokens() - 1;
 }
 
@@ -38,8 +38,9 @@ Sequence* SequenceTable::Find(uint64_t id) {
   return it == sequences_.end() ? nullptr : it->second.get();
 }
 
-// Takes the pages of the prefix from a sequence that is open or has left them behind. Stage 0 decides whether
-// there is one. What it forwards says so, and in the FIFO behind it the other is still there.
+// Takes the pages of the prefix from an open sequence or from a retained prefix. Stage 0 decides whether
+// there is one and forwards its decision. Because of the FIFO, the source still exists when a later stage
+// gets there.
 Status SequenceTable::SharePrefix(SequenceSpec* spec, Sequence* sequence) {
   if (spec->prefix_of == 0) return OkStatus();
   const int n = spec->prefix_tokens;
@@ -58,7 +59,7 @@ Status SequenceTable::SharePrefix(SequenceSpec* spec, Sequence* sequence) {
     return OkStatus();
   }
   const std::vector<int32_t>& prompt = (open != nullptr ? open->spec : left->second.spec)->prompt;
-  // The last row of a prompt may leave early: its K/V need not be the full model's.
+  // The last row of a prompt may leave early. Its K/V may then differ from the full model's.
   const int most = open != nullptr ? static_cast<int>(prompt.size()) - 1 : left->second.tokens;
   if (n > most || !std::equal(prompt.begin(), prompt.begin() + n, spec->prompt.begin())) {
     return DataLoss("sequence {} shares {} tokens with {}, whose prompt of {} does not begin with them",

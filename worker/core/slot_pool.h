@@ -1,5 +1,5 @@
-// SlotPool: which of the executor's slots for hidden states are free. It grows as far as it is used and tells
-// the executor so by an action. Not thread-safe; owned by the stage.
+// SlotPool knows which of the executor's slots for hidden states are free. It grows with its use and tells
+// the executor so by an action. The stage owns it. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace exeunt::worker {
 
 class SlotPool {
  public:
-  // GrowSlots is appended to `actions`, which outlives the pool.
+  // GrowSlots is appended to `actions`, which must outlive the pool.
   explicit SlotPool(std::vector<StageAction>* actions) : actions_(actions) {}
 
   int32_t Take() {
@@ -20,12 +20,12 @@ class SlotPool {
     free_.pop_back();
     return slot;
   }
-  // The row has no slot afterwards. A row without a slot is left as it is.
+  // Frees the row's slot and sets it to -1. A row without a slot is unchanged.
   void Free(int32_t* slot) {
     if (*slot >= 0) free_.push_back(*slot);
     *slot = -1;
   }
-  // The slot of a row that is dropped itself.
+  // Frees the slot of a row that is itself dropped.
   void Drop(int32_t slot) { Free(&slot); }
   int used() const { return count_ - static_cast<int>(free_.size()); }
 

@@ -82,7 +82,7 @@ void Stage::On(FrameArrived& event) {
   }
 }
 
-// False: nothing behind the row is to be carried out.
+// Returns false if no later row of the frame is to be carried out.
 bool Stage::OnControlRow(const ControlRow& row, Frame* frame, size_t* opens) {
   switch (row.kind) {
     case ControlKind::kOpen:
@@ -143,7 +143,7 @@ void Stage::On(JobDone& event) {
   spare_in_flight_.push_back(std::move(job));
 }
 
-// The requests of its rows end with an error. The rows go on, without results.
+// The requests of the job's rows end with an error. The rows go on without results.
 void Stage::OnFailedJob(const InFlight& job, const Error& error) {
   const auto fail = [&](const QueuedRow& row) {
     FailSequence(sequences_.Find(row.row.sequence), error.message);

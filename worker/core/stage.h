@@ -1,8 +1,8 @@
-// Stage: the core of a pipeline stage, as a pure state machine. Step takes events (frames, completions,
-// admissions) and the time. It returns actions (frames, jobs, messages). It computes nothing and owns no
-// thread, socket or clock: the same class runs under mpirun, in one process over loopback, and under a
-// simulator. The stage connects its parts: the sequence table, the batcher, the head queue and the forwarder;
-// on stage 0 also the row maker.
+// Stage is the core of a pipeline stage, as a pure state machine. Step takes events (frames, completions,
+// admissions) and the time, and returns actions (frames, jobs, messages). It computes nothing and owns no
+// thread, socket or clock. The same class runs under mpirun, in one process over loopback, and under a
+// simulator. The stage connects its parts: the sequence table, the batcher, the head queue, the forwarder
+// and, on stage 0, the row maker.
 #pragma once
 
 #include <cstdint>
@@ -27,23 +27,23 @@ namespace exeunt::worker {
 
 class Stage {
  public:
-  // `policy` outlives the stage.
+  // `policy` must outlive the stage.
   explicit Stage(const StageConfig& config, const ExitPolicy* policy);
   Stage(const Stage&) = delete;  // its parts point to each other
   Stage& operator=(const Stage&) = delete;
 
-  // Applies the events in order, then schedules. The driver carries the actions out in order. `actions` comes
-  // with those of an earlier step, carried out, for their memory. So does a job in JobDone. A steady stage
-  // allocates nothing.
+  // Applies the events in order, then schedules. The driver must carry the actions out in order. It then
+  // passes `actions` to the next step, so that their memory is reused. Jobs come back for their memory in
+  // JobDone. A stage in steady state allocates nothing.
   void Step(TimePoint now, std::span<StageEvent> events, std::vector<StageAction>* actions);
 
-  // False while enough rows wait here: the driver takes no frames then.
+  // Returns false while enough rows wait here. The driver then takes no frames.
   bool AcceptsFrames() const;
-  // Nothing is open, queued or in flight: the driver may block until its doorbell rings.
+  // Returns whether nothing is open, queued or in flight. The driver may then block until its doorbell rings.
   bool Idle() const { return sequences_.empty() && forwarder_.idle() && in_flight_.empty(); }
-  // When a Step is due though nothing arrives, because fills may wait no longer.
+  // Returns when a Step is due even without events, because fills may wait no longer.
   std::optional<TimePoint> NextWake() const;
-  // Work waits for a credit of the next stage.
+  // Returns whether rows wait for a credit of the next stage.
   bool Blocked() const { return forwarder_.blocked(); }
 
   const StageCounters& counters() const { return counters_; }
@@ -51,7 +51,7 @@ class Stage {
   int pages_used() const { return sequences_.pages().used(); }
   int pages_total() const { return sequences_.pages().total(); }
   int open_sequences() const { return static_cast<int>(sequences_.size()); }
-  // Sequences opened since the start: matches the doorbell's number.
+  // Returns the number of sequences that were opened since the start. The doorbell has the same number.
   uint64_t opened() const { return sequences_.opened(); }
   int backlog_rows() const;
   int slots_used() const { return slots_.used(); }
@@ -65,7 +65,7 @@ class Stage {
     std::vector<HeadEntry> heads;  // of a head job
   };
 
-  // stage.cc: frames, completions and the schedule
+  // stage.cc: frames, completions and the schedule.
   void On(FrameArrived& event);
   void On(FrameTaken& event);
   void On(JobDone& event);
@@ -74,7 +74,7 @@ class Stage {
   bool OnControlRow(const ControlRow& row, Frame* frame, size_t* opens);
   void Reclaim(std::vector<StageAction>* actions);
   void OnFailedJob(const InFlight& job, const Error& error);
-  // False: nothing runs now.
+  // Returns false if there is nothing to run.
   bool Schedule();
   InFlight* NewJob();
   void SubmitBatch(size_t segment);
@@ -85,7 +85,7 @@ class Stage {
   template <typename Visit>
   void VisitFills(Visit visit) const;
 
-  // stage_rows.cc: what becomes of a row after a job
+  // stage_rows.cc: what happens to a row after a job.
   void SegmentDone(const Batch& batch, const SegmentResult& result);
   void HeadDone(const std::vector<HeadEntry>& entries, std::vector<HeadRowResult>* results);
   void Decide(const Sequence& sequence, const QueuedRow& row, size_t segment, float signal, int32_t preview);
@@ -95,7 +95,7 @@ class Stage {
   void Continue(QueuedRow row, size_t segment);
   Sequence* Current(const QueuedRow& row);
 
-  // stage_sequences.cc: the lives of sequences
+  // stage_sequences.cc: the states of sequences.
   void On(AdmitSequences& event);
   void On(CancelSequences& event);
   void On(EvictPrefixes& event);
@@ -115,7 +115,7 @@ class Stage {
   StageConfig config_;
   const ExitPolicy* policy_;
   StageCounters counters_;
-  std::vector<StageAction> actions_;  // of this step
+  std::vector<StageAction> actions_;  // actions of the current step
   Batcher batcher_;
   SequenceTable sequences_;
   SlotPool slots_;
@@ -126,9 +126,9 @@ class Stage {
   Fifo<InFlight> in_flight_;  // in the order of submission
   uint64_t next_job_ = 1;
   TimePoint now_;
-  // Kept for their memory.
+  // Spare objects that are kept for their memory.
   std::vector<std::vector<int32_t>> spare_loads_;
-  // As many as jobs may be in flight.
+  // Spare objects for as many jobs as may be in flight.
   std::vector<SegmentJob> spare_segment_jobs_;
   std::vector<HeadJob> spare_head_jobs_;
   std::vector<InFlight> spare_in_flight_;

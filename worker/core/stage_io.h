@@ -1,4 +1,4 @@
-// What goes into a stage and what comes out of it: events and actions, as plain values.
+// The events and the actions of a stage, as plain values.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +18,16 @@ namespace exeunt::worker {
 // ---- events
 struct FrameArrived {
   Frame frame;
-  size_t payload = 0;  // the driver's name for the frame's states
+  size_t payload = 0;  // the driver's name for the payload with the frame's states
 };
-struct FrameTaken {};  // the next stage took one frame: a credit is back
+struct FrameTaken {};  // a credit is back: the next stage took one frame
 struct AdmitSequences {
   std::vector<SequenceSpec> specs;
 };
 struct CancelSequences {
   std::vector<uint64_t> sequences;
 };
-struct EvictPrefixes {  // of sequences that are closed on every stage
+struct EvictPrefixes {  // for sequences that are closed on every stage
   std::vector<uint64_t> sequences;
 };
 struct FlushForwarding {
@@ -41,7 +41,7 @@ enum class Link { kNext, kFirst };
 struct SendFrame {
   Link link = Link::kNext;
   Frame frame;
-  std::vector<int32_t> slots;  // states of the frame's rows, free once gathered
+  std::vector<int32_t> slots;  // slots of the states of the frame's rows, free once gathered
 };
 struct LoadStates {  // the payload's row i goes to slots[i]; -1: the row is dropped
   size_t payload = 0;
@@ -53,7 +53,7 @@ struct GrowSlots {
 struct SubmitJob {
   Job job;
 };
-struct ForgetSequence {  // the executor need keep nothing of it
+struct ForgetSequence {  // the executor may free what it keeps for it
   uint64_t sequence = 0;
 };
 struct TokenOut {
@@ -67,25 +67,26 @@ struct TokenOut {
   std::vector<std::pair<int32_t, float>> top;
   std::vector<float> logits;
 };
-struct PromptScoreOut {  // of a token of the prompt, by the full model
+struct PromptScoreOut {  // the full model's score of a token of the prompt
   uint64_t sequence = 0;
   uint32_t generation = 0;
   int32_t position = 0;
-  int32_t token = -1;  // the likeliest one there
+  int32_t token = -1;  // likeliest token at the position
   float logprob = 0.0F;
-  std::vector<std::pair<int32_t, float>> top;  // where log-probabilities of others are asked for
+  std::vector<std::pair<int32_t, float>> top;  // likeliest tokens, if asked for
 };
 struct SequenceFinishedOut {
   uint64_t sequence = 0;
   uint32_t generation = 0;
   int tokens = 0;
   EndReason reason = EndReason::kStop;
-  bool retained = false;  // the K/V of SequenceSpec::retain_tokens stays until it is evicted
+  bool retained = false;  // whether the K/V of SequenceSpec::retain_tokens stays until it is evicted
 };
 struct SequenceClosedOut {
   uint64_t sequence = 0;
 };
-// A job of the sequence failed here. No token of it follows from this stage or a later one, and it must be cancelled.
+// A job of the sequence failed here. No token of it follows from this stage or a later one. It must be
+// cancelled.
 struct SequenceFailedOut {
   uint64_t sequence = 0;
   std::string reason;

@@ -1,4 +1,4 @@
-// What becomes of a row after a job: it goes on, goes to the head, or its token leaves.
+// What happens to a row after a job. It goes on, goes to the head, or its token leaves.
 #include "base/check.h"
 #include "worker/core/stage.h"
 
@@ -18,8 +18,8 @@ ExitQuery Query(const SequenceSpec& spec, const StateRow& row, int layer, float 
 
 }  // namespace
 
-// The row's sequence, if it is open, current and not closing, or the row outlives it. Otherwise the row is
-// dropped and nullptr returned.
+// Returns the row's sequence if it is open, current and not closing, or if the row outlives it. Otherwise
+// drops the row and returns nullptr.
 Sequence* Stage::Current(const QueuedRow& row) {
   Sequence* sequence = sequences_.FromJob(row.row);
   if (sequence->IsCurrent(row.row) || sequence->Outlives(row.row)) return sequence;
@@ -32,7 +32,7 @@ void Stage::SegmentDone(const Batch& batch, const SegmentResult& result) {
   const size_t index = batch.segment;
   const LayerSpan layers = batcher_.segment(index).layers;
   size_t run = 0;
-  for (const QueuedRow& row : batch.rows) {  // by position within each sequence
+  for (const QueuedRow& row : batch.rows) {  // ascending positions within each sequence
     const RowPlan& plan = row.row.plan;
     const size_t place = run;
     run += plan.RunsIn(layers) && !row.skipped ? 1 : 0;
@@ -54,8 +54,8 @@ void Stage::SegmentDone(const Batch& batch, const SegmentResult& result) {
   }
 }
 
-// A row of an answer goes on after a segment, or its token leaves: by way of the head, unless a preview of
-// the head gave the token. Where the measure needs the head, that decides later.
+// After a segment a row of an answer goes on, or its token leaves. It leaves through the head, unless a
+// preview of the head gave the token. If the measure needs the head, the decision follows after the head.
 void Stage::Decide(const Sequence& sequence, const QueuedRow& row, size_t index, float signal,
                    int32_t preview) {
   const Segment& segment = batcher_.segment(index);
@@ -139,7 +139,7 @@ void Stage::Leave(const Sequence& sequence, QueuedRow row, size_t segment, HeadR
   }
 }
 
-// A row that has been through everything that its plan wants is done.
+// A row is done when it has run everything in its plan.
 void Stage::Continue(QueuedRow row, size_t segment) {
   if (row.row.plan.EndsAt(batcher_.segment(segment).layers.end)) {
     slots_.Free(&row.slot);

@@ -26,7 +26,7 @@ StageRunner::StageRunner(const StageConfig& config, const ExitPolicy* policy,
 
 Status StageRunner::Receive() {
   for (int taken = channel_->TakenByNext(); taken > 0; --taken) events_.push_back(FrameTaken{});
-  // Frames of one turn are bounded by the sender's credits.
+  // The sender's credits bound the frames of one turn.
   for (size_t n = 0;; ++n) {
     if (n == received_.size()) received_.emplace_back();
     transport::DataMessage& message = received_[n];
@@ -65,7 +65,7 @@ bool StageRunner::Turn(std::vector<StageEvent> events, StageOutputs* out) {
   while (!scattered_.empty() && scattered_.front()->Ready())
     executor_->payloads()->GiveBack(scattered_.Take());
   if (jobs_in_flight_ > 0) Poll();
-  // After the job: what arrived meanwhile may run in the next one.
+  // Receives after the job, so that new rows may run in the next one.
   if (const Status received = Receive(); !received.has_value()) {
     out->failed = received.error();
     return false;
@@ -97,7 +97,7 @@ void StageRunner::Send(const SendFrame& send) {
   }
 }
 
-// What is kept of the action afterwards is its memory.
+// The action is then kept only for its memory.
 void StageRunner::Act(StageAction* action, StageOutputs* out) {
   if (const auto* send = std::get_if<SendFrame>(action)) {
     Send(*send);
@@ -106,7 +106,7 @@ void StageRunner::Act(StageAction* action, StageOutputs* out) {
     executor_->Scatter(load->slots, message.payload.get());
     scattered_.push_back(std::move(message.payload));
   } else if (const auto* grow = std::get_if<GrowSlots>(action)) {
-    // A job with rows for which there is no memory fails, and says why.
+    // A job fails with an error if there is no memory for its rows.
     if (const Status reserved = executor_->Reserve(grow->count); !reserved.has_value())
       spdlog::warn("reserving states of {} rows: {}", grow->count, reserved.error().message);
   } else if (auto* submit = std::get_if<SubmitJob>(action)) {

@@ -1,5 +1,5 @@
-// StageRunner: joins a stage core, an executor and a data channel: carries events in and actions out. One
-// thread drives it; the worker process and the in-process pipeline both do nothing else.
+// StageRunner joins a stage core, an executor and a data channel. It carries events to the core and its
+// actions out. One thread drives it. The worker process and the in-process pipeline are built on it.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,7 @@
 
 namespace exeunt::worker {
 
-// What a turn has for the coordinator.
+// The results of a turn for the coordinator.
 struct StageOutputs {
   std::vector<TokenOut> tokens;
   std::vector<PromptScoreOut> scores;
@@ -25,7 +25,7 @@ struct StageOutputs {
   std::vector<SequenceFailedOut> failed_sequences;
   std::optional<Error> failed;
 
-  // For drivers that do not go on without a sequence: why the pipeline or a sequence failed.
+  // Returns why the pipeline or a sequence failed, for drivers that stop at the first failure.
   Status Health() const {
     if (failed) return *failed;
     if (failed_sequences.empty()) return OkStatus();
@@ -36,15 +36,15 @@ struct StageOutputs {
 class StageRunner {
  public:
   using Clock = std::function<TimePoint()>;
-  // `policy` and `channel` outlive the runner. The executor's depth replaces the configured one.
+  // `policy` and `channel` must outlive the runner. The executor's depth replaces the configured one.
   StageRunner(const StageConfig& config, const ExitPolicy* policy, std::unique_ptr<Executor> executor,
               transport::DataChannel* channel, Clock now = MonotonicNow);
 
-  // Computes what was submitted, receives, steps the core and carries out its actions. Appends to `out`.
-  // True: something happened, so another turn is worth while at once.
+  // Computes submitted jobs, receives, steps the core and carries out its actions. Appends to `out`. Returns
+  // whether something happened, in which case another turn should follow at once.
   bool Turn(std::vector<StageEvent> events, StageOutputs* out);
 
-  // Every job from here on is noted in `trace`, which outlives the runner; nullptr: none.
+  // Adds every later job to `trace`, which must outlive the runner. nullptr ends this.
   void set_trace(StepTrace* trace) { trace_ = trace; }
 
   const Stage& stage() const { return stage_; }
@@ -63,13 +63,13 @@ class StageRunner {
   Stage stage_;
   std::unique_ptr<Executor> executor_;
   transport::DataChannel* channel_;
-  // A turn's own, kept for their memory.
+  // The objects of a turn, which are kept for their memory.
   std::vector<StageEvent> events_;
   std::vector<StageAction> actions_;
   std::vector<JobDone> done_;
-  std::vector<transport::DataMessage> received_;  // the first ones are this turn's: FrameArrived::payload
+  std::vector<transport::DataMessage> received_;  // the first ones belong to this turn: FrameArrived::payload
   std::vector<Frame> spare_frames_;
-  Fifo<std::unique_ptr<transport::StatePayload>> scattered_;  // the executor may still be reading them
+  Fifo<std::unique_ptr<transport::StatePayload>> scattered_;  // payloads that the executor may still read
   transport::DataMessage to_next_;
   transport::DataMessage to_first_;
   Clock now_;

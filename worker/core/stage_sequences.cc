@@ -1,5 +1,4 @@
-// The lives of sequences on a stage: they are opened, their tokens come back, they are rolled back, and they
-// are closed.
+// The states of sequences on a stage. Sequences are opened, get their tokens, are rolled back and are closed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -98,7 +97,8 @@ void Stage::OnClose(const ControlRow& row) {
   Close(sequence, row.kind, row.position);
 }
 
-// Stage 0: what is left behind is complete as soon as its rows have been made, because they outlive a cancel.
+// On stage 0 the retained prefix is complete as soon as its rows have been made, because they outlive a
+// cancel.
 void Stage::Finished(Sequence* sequence, EndReason reason) {
   const SequenceSpec& spec = *sequence->spec;
   const int tokens = static_cast<int>(sequence->tokens.size()) - spec.prompt_tokens();
@@ -116,7 +116,7 @@ void Stage::Close(Sequence* sequence, ControlKind kind, int retained) {
   EndIfDone(sequence);
 }
 
-// Of a sequence that is over: the next stage hears of it behind the last row that outlives it.
+// For a sequence that is over, tells the next stage behind the last row that outlives it.
 void Stage::EndIfDone(Sequence* sequence) {
   if (!sequence->RowsHaveRun()) return;
   if (!std::exchange(sequence->close_sent, true)) {

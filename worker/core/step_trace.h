@@ -1,5 +1,5 @@
-// StepTrace: what a stage computed, and when: one span per job. Filled by StageRunner where one is set; for
-// benchmarks and traces. Bounded: spans beyond the capacity are counted and dropped.
+// StepTrace records what a stage computed and when, as one span per job. A StageRunner fills it if one is
+// set. It serves benchmarks and traces. It is bounded: spans beyond the capacity are counted and dropped.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +13,16 @@ namespace exeunt::worker {
 struct StepSpan {
   TimePoint begin;
   TimePoint end;
-  int32_t layer_begin = 0;  // of a head job: both are the layers run before it, at most
+  // In a head job, layer_begin and layer_end are the largest number of layers that ran before it.
+  int32_t layer_begin = 0;
   int32_t layer_end = 0;
-  int32_t run_rows = 0;   // rows through the layers, or through the head
-  int32_t fill_rows = 0;  // rows that only had K/V projected
+  int32_t run_rows = 0;   // rows that ran the layers or the head
+  int32_t fill_rows = 0;  // rows whose K/V was only projected
 
   bool head() const { return layer_begin == layer_end; }
 };
 
-// What the job is; its times are still to be filled in.
+// Returns the span of a job without its times.
 StepSpan SpanOf(const Job& job);
 
 class StepTrace {

@@ -69,7 +69,7 @@ void LocalPipeline::RunUntilIdle(StageOutputs* out) {
 
 Status LocalPipeline::Generate(const SequenceSpec& spec,
                                const std::function<void(const TokenOut&)>& on_token) {
-  RETURN_IF_ERROR(Validate(spec, limits_));  // the border that a worker has
+  RETURN_IF_ERROR(Validate(spec, limits_));  // as a worker does at its border
   std::vector<StageEvent> events{AdmitSequences{{spec}}};
   Status status = OkStatus();
   do {

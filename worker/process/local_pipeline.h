@@ -1,5 +1,5 @@
-// LocalPipeline: a whole pipeline in one process, its stages joined over loopback. What `exeunt generate`
-// runs, and the laws are tested on. One thread drives all stages, turn by turn; not thread-safe.
+// LocalPipeline is a whole pipeline in one process, with its stages joined over loopback. `exeunt generate`
+// and the tests of the laws run it. One thread drives all stages, turn by turn. Not thread-safe.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,7 @@ namespace exeunt::worker {
 struct LocalPipelineOptions {
   std::vector<LayerSpan> split;
   std::vector<int> exit_layers;
-  std::string exits_directory;  // "": none
+  std::string exits_directory;  // "" for none
   int threads = 1;
   int kv_pages = 1024;
   int prefill_chunk_tokens = 256;
@@ -26,7 +26,7 @@ struct LocalPipelineOptions {
   bool eager_forwarding = false;
   uint64_t epoch = 1;
   std::shared_ptr<const Backend> backend = MakeCpuBackend();
-  // Wraps each stage's executor: how tests put a fault into one.
+  // Wraps each stage's executor, so that tests can inject a fault.
   std::function<std::unique_ptr<Executor>(std::unique_ptr<Executor>)> wrap_executor;
 };
 
@@ -36,14 +36,14 @@ class LocalPipeline {
                                                        const LocalPipelineOptions& options,
                                                        const std::function<void(float)>& progress);
 
-  // One turn of every stage, with events for stage 0. True: something happened.
+  // Runs one turn of every stage, with events for stage 0. Returns whether something happened.
   bool Turn(std::vector<StageEvent> first_stage_events, StageOutputs* out);
-  // Turns until nothing is open and every fill is done or dropped, or `out` says that something failed.
+  // Runs turns until nothing is open and every fill is done or dropped, or until `out` has a failure.
   void RunUntilIdle(StageOutputs* out);
 
-  // Runs one sequence, alone, to its end. `on_token` gets each token when it is drawn, in order. The error says
-  // what is wrong with `spec`, or why the sequence failed, or the pipeline. The pipeline takes another sequence
-  // after one that was refused or failed.
+  // Runs one sequence alone to its end. `on_token` gets each token when it is drawn, in order. The error says
+  // what is wrong with `spec`, or why the sequence or the pipeline failed. After a refused or failed sequence
+  // the pipeline takes another one.
   Status Generate(const SequenceSpec& spec, const std::function<void(const TokenOut&)>& on_token);
 
   int stages() const { return static_cast<int>(runners_.size()); }
@@ -58,10 +58,11 @@ class LocalPipeline {
   std::vector<std::unique_ptr<StageRunner>> runners_;
 };
 
-// What sequences are held to that run through the model on the backend.
+// Returns the limits of sequences that run through the model on the backend.
 SequenceLimits LimitsOf(const ModelConfig& model, const BackendInfo& backend);
 
-// The stage core that goes with an executor; what `build` does not say has its default.
+// Returns the configuration of the stage core for an executor. Settings that `build` does not have get their
+// defaults.
 StageConfig MakeStageConfig(const BackendInfo& backend, const StageBuild& build,
                             const std::vector<LayerSpan>& split, int rank, uint64_t epoch);
 

@@ -1,4 +1,4 @@
-// A digest of a row of logits: enough to see that two runs differ in a bit.
+// A digest of a row of logits. It shows whether two runs differ in a bit.
 #pragma once
 
 #include <cstdint>

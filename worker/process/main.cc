@@ -1,4 +1,4 @@
-// exeunt-worker: one rank of a pipeline, started by mpirun for the coordinator's supervisor.
+// exeunt-worker runs one rank of a pipeline. mpirun starts it for the coordinator's supervisor.
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
@@ -57,8 +57,8 @@ int Main(int argc, char** argv) {
   const Status status = worker.Run();
   if (status.has_value()) return 0;
   spdlog::error("{}", status.error().message);
-  control->reset();  // sends what is queued, the reason above all
-  std::_Exit(1);     // without MPI_Finalize: mpirun ends the other ranks
+  control->reset();  // sends queued messages, above all the reason
+  std::_Exit(1);     // without MPI_Finalize, so that mpirun ends the other ranks
 }
 
 }  // namespace

@@ -18,10 +18,10 @@ namespace {
 
 constexpr auto kPlanDeadline = std::chrono::seconds(30);
 constexpr auto kReportEvery = std::chrono::milliseconds(100);
-constexpr auto kIdleReportEvery = std::chrono::seconds(1);  // idle time is reported too
-// An idle worker wakes so often to look at its link; a doorbell wakes it at once.
+constexpr auto kIdleReportEvery = std::chrono::seconds(1);  // idle time is reported, too
+// The time after which an idle worker wakes to check its link. A doorbell wakes it at once.
 constexpr auto kIdleWait = std::chrono::seconds(1);
-constexpr int kYieldTurns = 200;  // turns without work that only yield; then short sleeps
+constexpr int kYieldTurns = 200;  // turns without work that only yield, before short sleeps
 constexpr auto kBackOff = std::chrono::microseconds(100);
 
 template <typename Message>
@@ -62,7 +62,7 @@ Status CheckPlan(const proto::Plan& plan, const WorkerIdentity& identity, const 
   return OkStatus();
 }
 
-// Pages of the whole pipeline: every stage holds as many, for its own layers.
+// Returns the pages of the whole pipeline. Every stage holds as many pages for its own layers.
 Result<int> PlanPages(const proto::Plan& plan, const Backend& backend, const ModelConfig& model) {
   const uint64_t page_bytes = backend.PageBytes(model, model.n_layers);
   const uint64_t pages = std::min<uint64_t>(plan.kv_budget_bytes() / page_bytes, 1U << 24);
@@ -184,7 +184,7 @@ void WorkerProcess::TakeAdmissions(const proto::Admit& admit, std::vector<StageE
   events->push_back(std::move(event));
 }
 
-// One request is wrong, not this stage: the others run on.
+// Only this request is wrong, not the stage. The other requests go on.
 void WorkerProcess::Refuse(uint64_t sequence, const Error& why) {
   spdlog::warn("refused sequence={} reason=\"{}\"", sequence, why.message);
   proto::ToCoordinator message;
@@ -227,7 +227,7 @@ void WorkerProcess::TakeMessages(std::vector<StageEvent>* events) {
         shutdown_ = true;
         break;
       default:
-        break;  // Challenge and Plan are over
+        break;  // Challenge and Plan have passed
     }
   }
 }
@@ -329,11 +329,11 @@ void WorkerProcess::SendReport() {
   control_->Send(std::move(message));
 }
 
-// Nothing is in flight here, and no admission has been announced that has not arrived.
+// Returns whether nothing is in flight here and every announced admission has arrived.
 bool WorkerProcess::MayBlock() const { return runner_->Idle() && runner_->stage().opened() >= doorbell_; }
 
-// MPI receives spin: a stage with work yields, one that waits for its neighbours backs off, one without open
-// sequences blocks on its control socket.
+// MPI receives spin. A stage with work therefore yields. A stage that waits for its neighbours sleeps
+// briefly. A stage without open sequences blocks on its control socket.
 void WorkerProcess::WaitForWork(bool worked) {
   progress_->busy.store(!MayBlock(), std::memory_order_relaxed);
   if (worked) {
@@ -369,7 +369,7 @@ Status WorkerProcess::Serve() {
     SendOutputs(out);
     if (out.failed) return *out.failed;
     report_due_ |= worked;
-    // The last report of a busy time goes out before blocking, so that the coordinator's view does not grow
+    // The last report of a busy time is sent before blocking, so that the coordinator's view does not become
     // stale.
     const bool news = report_due_ && (end - last_report_ >= kReportEvery || (!worked && MayBlock()));
     if (news || end - last_report_ >= kIdleReportEvery) {

@@ -1,6 +1,6 @@
-// WorkerProcess: one rank of a pipeline. Takes its plan from the coordinator, loads its stage, then turns the
-// stage's crank: computes, moves frames, reports. Blocks on the control channel when nothing is in flight
-// here. Runs on the main thread; the control channel has its own I/O thread.
+// WorkerProcess is one rank of a pipeline. It takes its plan from the coordinator and loads its stage. It
+// then runs turns of the stage, which compute, move frames and report. It blocks on the control channel if
+// nothing is in flight here. It runs on the main thread. The control channel has its own I/O thread.
 #pragma once
 
 #include <atomic>
@@ -16,9 +16,9 @@
 
 namespace exeunt::worker {
 
-// Shared with the control channel's I/O thread, for heartbeats.
+// Counters for heartbeats, shared with the control channel's I/O thread.
 struct WorkerProgress {
-  std::atomic<uint64_t> steps{0};  // advances per layer computed and per turn with work
+  std::atomic<uint64_t> steps{0};  // number that grows with each computed layer and each turn with work
   std::atomic<bool> busy{false};
 };
 
@@ -26,20 +26,20 @@ struct WorkerIdentity {
   int rank = 0;
   int ranks = 1;
   uint64_t epoch = 0;
-  int local_rank = 0;  // among the ranks of this pipeline on this machine
+  int local_rank = 0;  // rank among the ranks of this pipeline on this machine
   int local_ranks = 1;
 };
 
 class WorkerProcess {
  public:
-  // All outlive the process object.
+  // All arguments must outlive the process object.
   WorkerProcess(const WorkerIdentity& identity, transport::ControlChannel* control,
                 transport::DataChannel* data, WorkerProgress* progress);
   ~WorkerProcess();
 
-  // Serves until the coordinator says Shutdown (ok) or something fails: the link to it is lost, the plan
-  // cannot be carried out, a peer broke the protocol. A failure has been sent to the coordinator where it
-  // still listens.
+  // Serves until the coordinator sends Shutdown, which is success. It fails if the link to the coordinator is
+  // lost, the plan cannot be carried out or a peer breaks the protocol. A failure is sent to the coordinator
+  // if the link still works.
   Status Run();
 
  private:
@@ -65,11 +65,11 @@ class WorkerProcess {
   uint64_t doorbell_ = 0;  // sequences that this pipeline admitted in this epoch and did not refuse
   bool shutdown_ = false;
   TimePoint last_report_;
-  bool report_due_ = true;  // something happened since the last report
+  bool report_due_ = true;  // whether something happened since the last report
   int quiet_turns_ = 0;
   double busy_seconds_ = 0;
   double idle_seconds_ = 0;
-  double bubble_seconds_ = 0;  // of the idle ones: sequences were open here
+  double bubble_seconds_ = 0;  // part of idle_seconds_ in which sequences were open here
   double blocked_seconds_ = 0;
 };
 

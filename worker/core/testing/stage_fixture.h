@@ -1,4 +1,4 @@
-// A stage core alone, driven event by event: what the tests of the stage share.
+// Drives a single stage core event by event. The tests of the stage share it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -55,13 +55,13 @@ inline StateRow RowAt(uint64_t id, int position, const RowPlan& plan, uint32_t g
   return {.sequence = id, .generation = generation, .position = position, .token = 10, .plan = plan};
 }
 
-// The row's ControlKind; none of a state row.
+// Returns the row's ControlKind, or nothing for a state row.
 inline std::optional<ControlKind> KindOf(const Row& row) {
   const auto* control = std::get_if<ControlRow>(&row);
   return control != nullptr ? std::optional(control->kind) : std::nullopt;
 }
 
-// The state rows among them.
+// Returns the state rows of `rows`.
 inline std::vector<StateRow> StateRows(const std::vector<Row>& rows) {
   std::vector<StateRow> found;
   for (const Row& row : rows) {
@@ -79,9 +79,10 @@ class StageTest : public testing::Test {
     stage->Step(now_, events, &actions);
     return actions;
   }
-  // What a job takes beside the step's own 10 us: nothing, unless a test says so.
+  // The time of a job beside the step's own 10 us. It is 0 unless a test sets it.
   using JobTime = std::function<Duration(const Job& job)>;
-  // What a job's executor answers: a token of a head, a signal wherever one is looked for.
+  // Returns an executor's result for a job: a token for each head row and a signal for each signal that is
+  // asked for.
   static JobDone Done(const Job& job, Duration took = kStep) {
     JobDone done{.job = job, .took = took};
     if (auto* head = std::get_if<HeadJob>(&done.job.work)) {
@@ -92,7 +93,7 @@ class StageTest : public testing::Test {
     }
     return done;
   }
-  // Completes segment and head jobs with a token until none is left; returns everything that was done.
+  // Completes segment and head jobs with a token until none is left. Returns all actions.
   std::vector<StageAction> Finish(Stage* stage, std::vector<StageAction> actions,
                                   const JobTime& job_time = nullptr) {
     std::vector<StageAction> all;
