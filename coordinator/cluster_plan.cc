@@ -18,8 +18,8 @@ int ThreadsPerStage(const Config& config) {
   return static_cast<int>(std::max(1U, cores / (config.stages * config.replicas)));
 }
 
-// A worker's counter moves with each layer that it computes. Ten seconds, and what the heaviest layer of a
-// step takes at 4 GFLOP/s a thread: a tenth of what a slow core does.
+// A worker's counter moves with each layer that it computes. The limit is ten seconds plus the time of the
+// heaviest layer of a step at 4 GFLOP/s per thread. That is a tenth of the speed of a slow core.
 Duration ProgressTimeout(const Config& config, const ModelConfig& model) {
   if (config.progress_timeout_s > 0) return FromSeconds(config.progress_timeout_s);
   const LayerCosts costs = EstimateLayerCosts(model);
@@ -28,8 +28,8 @@ Duration ProgressTimeout(const Config& config, const ModelConfig& model) {
                               (4e9 * ThreadsPerStage(config)));
 }
 
-// By estimated costs, for tokens that leave as the calibration prompts' did under the default certificate.
-// Whether there is one of that name is not checked here.
+// Estimates costs for tokens that leave as those of the calibration prompts did under the default
+// certificate. Whether there is a certificate of that name is not checked here.
 Result<SplitRequest> ExpectedTokens(const Config& config, const ModelConfig& model) {
   SplitRequest request{.stages = static_cast<int>(config.stages),
                        .n_layers = model.n_layers,

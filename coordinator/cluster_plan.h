@@ -1,4 +1,5 @@
-// From the operator's settings and the model's shape to what core and workers are told. Pure functions.
+// Derives the settings of core and workers from the operator's settings and the model's shape. Pure
+// functions.
 #pragma once
 
 #include <string>
@@ -13,7 +14,7 @@
 namespace exeunt::coordinator {
 
 Result<to_worker::Plan> MakePlan(const Config& config, const ModelConfig& model);
-// Limits and times; epochs begin at `first_epoch`.
+// Makes the limits and times of the core. Epochs begin at `first_epoch`.
 CoreConfig MakeCoreConfig(const Config& config, const ModelConfig& model, const to_worker::Plan& plan,
                           uint64_t first_epoch);
 ExitSetting DefaultExit(const Config& config);

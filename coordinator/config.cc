@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint64_t kMaxHeaderBytes = uint64_t{1} << 20;
 
-// "--max-queue" is EXEUNT_MAX_QUEUE in the environment.
+// Returns the environment's name of an option, such as EXEUNT_MAX_QUEUE for "--max-queue".
 std::string EnvironmentName(const std::string& option) {
   std::string name = "EXEUNT_";
   for (const char c : option.substr(2)) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));

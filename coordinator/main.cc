@@ -1,4 +1,5 @@
-// exeunt-coordinator: REST gateway, coordinator core, and one mpirun child per pipeline, on one thread.
+// exeunt-coordinator runs the REST gateway, the coordinator core and one mpirun child per pipeline, on one
+// thread.
 #include <signal.h>
 #include <unistd.h>
 
@@ -50,7 +51,7 @@ Result<std::string> WorkerBinary(const Config& config) {
   }
   std::error_code error;
   const fs::path own = fs::read_symlink("/proc/self/exe", error).parent_path();
-  // Installed beside this program; in a build tree, in the next folder.
+  // The worker is installed beside this program. In a build tree it is in the next folder.
   for (const fs::path& path : {own / "exeunt-worker", own.parent_path() / "worker" / "exeunt-worker"}) {
     if (access(path.c_str(), X_OK) == 0) return path.string();
   }
@@ -64,14 +65,15 @@ Result<std::string> Secret(const Config& config) {
   return secret;
 }
 
-// "Qwen2.5-0.5B" of "/models/Qwen2.5-0.5B.gguf", its part "Qwen2.5-0.5B-00001-of-00002.gguf", and
-// "/models/Qwen2.5-0.5B/".
+// Returns a model's name, such as "Qwen2.5-0.5B" for "/models/Qwen2.5-0.5B.gguf", for its part
+// "Qwen2.5-0.5B-00001-of-00002.gguf", and for "/models/Qwen2.5-0.5B/".
 std::string NameOf(const fs::path& path) {
   const fs::path last = path.filename().empty() ? path.parent_path().filename() : path.filename();
   return last.extension() == ".gguf" ? GgufModelName(last) : last.string();
 }
 
-// The certificates of --exits: those that hold for what is served, and why others do not.
+// Sorts the certificates of --exits into those that hold for the served model and those that do not, with
+// reasons.
 Status AddCertificates(const Config& config, const ModelSource& source, ApiLimits* limits) {
   ASSIGN_OR_RETURN(const auto certificates, certify::LoadCertificates(config.exits));
   if (!certificates.empty()) {
@@ -116,7 +118,7 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
   model.limits.exit_layers = plan.exit_layers;
   if (!config.exits.empty()) {
     ASSIGN_OR_RETURN(const ExitHeadsInfo exits, LoadExitHeadsInfo(config.exits, shape.n_layers));
-    RETURN_IF_ERROR(FittedTo(exits, config.exits, source.ContentHash()));  // before every worker says so
+    RETURN_IF_ERROR(FittedTo(exits, config.exits, source.ContentHash()));  // before every worker fails
     RETURN_IF_ERROR(AddCertificates(config, source, &model.limits));
     for (const ExitMeasureInfo& info : kExitMeasures) {
       if (exits.Has(info.needs)) model.limits.artefacts.insert(info.needs);
@@ -135,7 +137,8 @@ Result<ServedModel> MakeServedModel(const Config& config, const ModelSource& sou
   return model;
 }
 
-// Evidence that cannot be read or kept is an error now, not when there is an alarm to remember.
+// Evidence that cannot be read or written is an error at the start, and not only when an alarm must be
+// stored.
 Result<AuditOptions> MakeAuditOptions(const Config& config) {
   AuditOptions options{config.audit_share, config.audit_level, config.audit_fallback};
   if (config.audit_state.empty()) return options;
@@ -162,16 +165,16 @@ MpirunOptions MakeMpirunOptions(const Config& config, const std::string& worker)
   return options;
 }
 
-// Where workers connect to: on this machine where all of them are here.
+// Returns the host where workers connect. It is a local one if all workers are on this machine.
 Result<std::string> ControlListenHost(const Config& config) {
   if (config.control_host.empty()) return config.hostfile.empty() ? "127.0.0.1" : "0.0.0.0";
   auto found = transport::ListenAddresses(config.control_host, kControlHostLookUp);
   if (!found) return Annotate(found.error(), "--control-host");
   if (config.hostfile.empty()) return found->front().to_string();
-  return found->front().is_v6() ? "::" : "0.0.0.0";  // IPv4 too
+  return found->front().is_v6() ? "::" : "0.0.0.0";  // with IPv4
 }
 
-// Everything that lives as long as the process, in the order of its making.
+// The objects that live as long as the process, in the order of their construction.
 struct Server {
   boost::asio::io_context io{1};
   prometheus::Registry registry;
@@ -202,7 +205,7 @@ HttpServerOptions MakeHttpOptions(const Config& config, Server* server) {
   return http;
 }
 
-// Who may ask, and the certificate. Of a file that is wrong, what was read before stays in force.
+// Reads the API keys. If the file is wrong, the previous keys stay valid.
 Status ReadKeys(const Config& config, Server* server) {
   if (config.api_keys.empty()) return OkStatus();
   ASSIGN_OR_RETURN(server->keys, ApiKeys::Read(config.api_keys));
@@ -266,7 +269,7 @@ Status Open(Config config, Server* server) {
   return ReadCertificate(config, server);
 }
 
-// The first SIGTERM or SIGINT drains, the second leaves at once (every child is killed all the same).
+// The first SIGTERM or SIGINT drains. The second exits at once, and every child is also killed.
 void WaitSignal(boost::asio::signal_set* signals, Server* server) {
   signals->async_wait([signals, server](boost::system::error_code error, int signal) {
     if (error) return;
@@ -277,7 +280,7 @@ void WaitSignal(boost::asio::signal_set* signals, Server* server) {
   });
 }
 
-// At SIGHUP.
+// Reads keys and certificates again at SIGHUP.
 void WaitReload(boost::asio::signal_set* signals, const Config& config, Server* server) {
   signals->async_wait([signals, &config, server](boost::system::error_code error, int) {
     if (error) return;

@@ -1,5 +1,5 @@
-// Supervision: the jobs of the pipelines, their health, drain. Admission is in core_admission.cc, requests
-// that run in core_requests.cc.
+// Supervision: the jobs of the pipelines, their health, and draining. Admission is in core_admission.cc, and
+// running requests are in core_requests.cc.
 #include "coordinator/core/coordinator_core.h"
 
 #include <fmt/format.h>
@@ -40,7 +40,7 @@ std::optional<TimePoint> CoordinatorCore::oldest_arrival() const {
   return requests_.at(*oldest).arrived;
 }
 
-// The replica, if the event is of the job that runs now.
+// Returns the replica if the event belongs to its current job.
 Replica* CoordinatorCore::Current(uint32_t pipeline, uint64_t epoch) {
   if (pipeline >= replicas_.size()) return nullptr;
   Replica& replica = replicas_[pipeline];
@@ -56,7 +56,7 @@ void CoordinatorCore::On(WorkerConnected& event) {
 
 void CoordinatorCore::On(WorkerLost& event) {
   Replica* replica = Current(event.pipeline, event.epoch);
-  if (replica == nullptr || shutdown_sent_) return;  // told to go, they go
+  if (replica == nullptr || shutdown_sent_) return;  // workers end after a Shutdown
   EndJob(replica, fmt::format("stage {}: connection lost: {}", event.rank, event.why));
 }
 
@@ -98,7 +98,7 @@ void CoordinatorCore::Loaded(Replica* replica) {
   replica->known_capacity_pages = pipeline.kv_pages();
   replica->known_page_tokens = pipeline.page_tokens();
   replica->idle_since = now_;
-  try_admission_ = true;  // its capacity may be another than it was
+  try_admission_ = true;  // the capacity may have changed
   RunCanary(replica);
 }
 
@@ -114,8 +114,8 @@ void CoordinatorCore::On(PipelineExited& event) {
 }
 
 void CoordinatorCore::On(Tick&) {
-  // A step that took long, or a process that was stopped: what the workers sent meanwhile has not been read
-  // yet.
+  // The step took long or the process was stopped. Messages that the workers sent meanwhile have not been
+  // read yet.
   const Duration limit = config_.heartbeat_timeout / 2;
   if (last_tick_ && now_ - *last_tick_ > limit) {
     for (Replica& replica : replicas_) replica.pipeline.Forgive(now_ - *last_tick_);
@@ -141,7 +141,7 @@ void CoordinatorCore::Supervise(Replica* replica) {
   FlushOldBacklog(replica);
 }
 
-// Asks an idle pipeline for one token, to know that it still works.
+// Asks an idle pipeline for one token, which shows that it still works.
 void CoordinatorCore::RunCanary(Replica* replica) {
   const bool due = !replica->pipeline.verified() || now_ - replica->idle_since >= config_.canary_idle;
   if (draining_ || !due || !replica->sequences.empty()) return;
@@ -156,7 +156,7 @@ void CoordinatorCore::RunCanary(Replica* replica) {
 Pipeline::Why CoordinatorCore::CheckCanary(const Replica& replica) const {
   for (const auto& [number, sequence] : replica.sequences) {
     if (!sequence.canary) continue;
-    // Beside other work it may take its time, as long as the pipeline moves.
+    // Beside other work the canary may take its time, as long as the pipeline moves.
     const bool alone = replica.sequences.size() == 1;
     const TimePoint since =
         alone ? sequence.opened_at : std::max(sequence.opened_at, replica.pipeline.progress_at());
@@ -198,7 +198,7 @@ void CoordinatorCore::On(Drain&) {
   drain_deadline_ = now_ + config_.drain_timeout;
 }
 
-// Waits for the requests, then tells the workers to go, then ends the jobs.
+// Waits for the requests, then shuts the workers down, then ends the jobs.
 void CoordinatorCore::StepDrain() {
   if (!shutdown_sent_) {
     if (!requests_.empty() && now_ < drain_deadline_) return;

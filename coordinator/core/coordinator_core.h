@@ -1,5 +1,5 @@
-// CoordinatorCore: who gets which pipeline, in which order tokens reach a client, and when a job is ended and
-// started again. A pure state machine: events and the time in, actions out.
+// CoordinatorCore decides which request gets which pipeline, in which order tokens reach a client, and when a
+// job is ended and started again. It is a pure state machine. Events and the time go in, actions come out.
 #pragma once
 
 #include <map>
@@ -19,9 +19,9 @@
 
 namespace exeunt::coordinator {
 
-// One sequence that is open in a pipeline: until every stage has closed it.
+// A sequence of a pipeline that at least one stage has not closed yet.
 struct OpenSequence {
-  // No request: the canary.
+  // A sequence without a request is the canary.
   OpenSequence(const SequenceRequest& record, std::optional<RequestId> request_id, TimePoint now)
       : request(request_id),
         canary(!request_id),
@@ -32,17 +32,18 @@ struct OpenSequence {
                                                 static_cast<uint32_t>(record.score_from)),
         opened_at(now) {}
 
-  std::optional<RequestId> request;  // none: the canary, or a request that has ended
+  std::optional<RequestId> request;  // none for the canary or for a request that has ended
   bool canary;
   uint32_t max_tokens;
   TokenOrder order;
   uint32_t scores_due;
   TimePoint opened_at;
-  bool failed = false;  // on a stage, or it shares K/V with one that failed: nobody may share with it
+  // A stage reported a failure, or the sequence shares K/V with one that failed. No other may share with it.
+  bool failed = false;
   std::optional<from_worker::SequenceFinished> finished;
 };
 
-// A pipeline and what it is doing.
+// A pipeline with its sequences and its K/V.
 struct Replica {
   explicit Replica(Pipeline its_pipeline) : pipeline(std::move(its_pipeline)) {}
 
@@ -51,18 +52,18 @@ struct Replica {
   PrefixCache prefixes;
   std::map<uint64_t, OpenSequence> sequences;
   uint64_t next_sequence = 1;
-  uint64_t opened = 0;       // admitted in this epoch and not refused
-  to_worker::Admit pending;  // to be sent at the end of this step
+  uint64_t opened = 0;       // sequences that were admitted in this epoch and not refused
+  to_worker::Admit pending;  // message to send at the end of this step
   size_t pending_tokens = 0;
-  uint64_t known_capacity_pages = 0;  // of the last epoch that loaded
+  uint64_t known_capacity_pages = 0;  // capacity in the last epoch that loaded
   uint32_t known_page_tokens = 0;
   TimePoint idle_since;
 };
 
-// Not thread-safe; no threads, sockets or clocks. Bounded memory: max_queue requests wait, max_sequences are
-// open in each pipeline. Contract: every accepted request ends with exactly one RequestFinished or
-// RequestFailed, and a refused one with one RequestFailed; messages of an old epoch change nothing;
-// reservations never exceed a pipeline's capacity.
+// Not thread-safe. No threads, sockets or clocks. Memory is bounded: max_queue requests wait, max_sequences
+// are open in each pipeline. Every accepted request ends with exactly one RequestFinished or RequestFailed. A
+// refused request gets one RequestFailed. Messages of an old epoch change nothing. Reservations never exceed
+// a pipeline's capacity.
 class CoordinatorCore {
  public:
   explicit CoordinatorCore(const CoreConfig& config);
@@ -71,17 +72,18 @@ class CoordinatorCore {
 
   std::vector<CoreAction> Step(TimePoint now, std::vector<CoreEvent> events);
 
-  // At least one pipeline has loaded every stage and has shown that a token comes through; not draining.
+  // Returns whether at least one pipeline has loaded every stage and has passed its canary. It is false while
+  // draining.
   bool ready() const;
   bool draining() const { return draining_; }
   size_t queued() const { return queue_.size(); }
   size_t running() const { return requests_.size() - queue_.size(); }
   const AdmissionQueue& queue() const { return queue_; }
-  // Of the request that has waited the longest; nullopt: none waits.
+  // Returns the arrival of the request that has waited longest, or nullopt if none waits.
   std::optional<TimePoint> oldest_arrival() const;
-  // Events that were dropped: of an old generation, doubled, or of a sequence that is closed.
+  // Events that were dropped because of an old generation, a duplicate or a closed sequence.
   uint64_t stale_events() const { return stale_events_; }
-  // How often a place was looked for: not again before something has changed.
+  // The number of searches for a place. There is no new search before something has changed.
   uint64_t places_sought() const { return places_sought_; }
   const std::vector<Replica>& replicas() const { return replicas_; }
   const CoreConfig& config() const { return config_; }
@@ -91,10 +93,10 @@ class CoordinatorCore {
   struct Request {
     SequenceRequest record;
     TimePoint arrived;
-    TimePoint due = kNever;  // as it stands in due_
-    bool promoted = false;   // has waited for half of the queue's limit
+    TimePoint due = kNever;  // time in due_
+    bool promoted = false;   // whether it has waited for half of the queue's limit
     uint32_t pipeline = 0;
-    uint64_t sequence = 0;  // 0: waits in the queue
+    uint64_t sequence = 0;  // 0 while it waits in the queue
 
     TimePoint deadline() const { return record.timeout ? arrived + *record.timeout : kNever; }
   };
@@ -109,33 +111,33 @@ class CoordinatorCore {
   void On(Tick&);
   void On(Drain&);
 
-  // Admission (core_admission.cc)
+  // Admission (core_admission.cc).
   std::optional<RequestFailed> Refusal(RequestId id, const SequenceRequest& record) const;
   void RefuseSurplus();
   void AdmitQueued();
   bool AdmitAPasser();
   bool TryAdmit(RequestId id);
   struct Place {
-    Replica* replica = nullptr;  // none now
+    Replica* replica = nullptr;  // nullptr if there is no place
     SharedPrefix shared;
   };
   Place ChooseReplica(const SequenceRequest& record);
-  uint64_t LargestCapacityTokens() const;  // 0: none is known yet
-  // Without a request: the canary.
+  uint64_t LargestCapacityTokens() const;  // 0 if no capacity is known yet
+  // A sequence without a request is the canary.
   uint64_t OpenIn(const Place& place, const SequenceRequest& record, std::optional<RequestId> request);
   void SendPending(Replica* replica);
   void RingOthers(const Replica& replica);
   void Schedule(RequestId id, Request* request);
   void HandleDue();
 
-  // Ends (core_requests.cc)
+  // Ends of requests (core_requests.cc).
   uint32_t CancelSequence(const Request& request);
   void Abandon(RequestId id);
   void Forget(RequestId id);
   void FinishRequest(RequestId id, EndReason reason, uint32_t tokens);
   void FailRequest(RequestId id, FailureKind kind, std::string message);
 
-  // Tokens (core_requests.cc); a reason is returned when the worker breaks the protocol.
+  // Tokens (core_requests.cc). They return a reason if the worker breaks the protocol.
   Pipeline::Why OnTokens(Replica* replica, from_worker::Tokens* tokens);
   Pipeline::Why OnScores(Replica* replica, from_worker::Scores* scores);
   Pipeline::Why OnFinished(Replica* replica, uint32_t rank, const from_worker::SequenceFinished& finished);
@@ -144,7 +146,7 @@ class CoordinatorCore {
   Pipeline::Why OnClosed(Replica* replica, uint32_t rank, const from_worker::SequencesClosed& closed);
   Pipeline::Why TryFinish(Replica* replica, uint64_t number, OpenSequence* sequence);
 
-  // Prompts that begin alike (core_prefixes.cc)
+  // Shared and retained prefixes (core_prefixes.cc).
   std::optional<SharedPrefix> PlaceIn(const Replica& replica, const SequenceRequest& record) const;
   uint32_t SharableTokens(const Replica& replica, const SequenceRequest& record) const;
   void MakeRoom(Replica* replica, uint64_t positions, const SharedPrefix& shared);
@@ -158,7 +160,7 @@ class CoordinatorCore {
     actions_.emplace_back(std::in_place_type<Action>, std::move(action));
   }
 
-  // Supervision (coordinator_core.cc)
+  // Supervision (coordinator_core.cc).
   Replica* Current(uint32_t pipeline, uint64_t epoch);
   Pipeline::Why Dispatch(Replica* replica, WorkerMessage* event);
   void Loaded(Replica* replica);
@@ -176,9 +178,9 @@ class CoordinatorCore {
   uint64_t next_epoch_;
   std::vector<Replica> replicas_;
   std::map<RequestId, Request> requests_;
-  AdmissionQueue queue_;                           // of requests_
+  AdmissionQueue queue_;                           // requests_ that wait
   std::set<std::pair<TimePoint, RequestId>> due_;  // when time alone changes something for a request
-  bool try_admission_ = false;  // something has changed since the last try that may give a place
+  bool try_admission_ = false;                     // whether something has changed that may give a place
   uint64_t stale_events_ = 0;
   uint64_t places_sought_ = 0;
   bool draining_ = false;

@@ -1,4 +1,4 @@
-// Admission: who gets a place in which pipeline, and who has waited too long.
+// Admission: which request gets a place in which pipeline, and which has waited too long.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,10 +12,10 @@
 namespace exeunt::coordinator {
 namespace {
 
-// Token ids in one Admit: far below the limit of a control message.
+// The token ids in one Admit. They stay far below the limit of a control message.
 constexpr size_t kMaxAdmitTokens = size_t{1} << 18;
 
-// Of its prompt, and of what changes its logits.
+// Returns the token ids of the prompt and of the settings that change its logits.
 size_t TokenIdsOf(const SequenceRequest& record) {
   const SamplingParams& sampling = record.sampling;
   size_t ids = record.prompt.size() + record.generated.size() + sampling.allowed_tokens.size() +
@@ -83,7 +83,8 @@ uint64_t CoordinatorCore::LargestCapacityTokens() const {
   return largest;
 }
 
-// The least loaded pipeline that has a place now; of equals, the one that knows most of the prompt.
+// Returns the least loaded pipeline that has a place. Of equal ones it is the pipeline with the longest
+// shared prefix.
 CoordinatorCore::Place CoordinatorCore::ChooseReplica(const SequenceRequest& record) {
   Place best;
   const auto load = [](const Place& p) {
@@ -100,8 +101,8 @@ CoordinatorCore::Place CoordinatorCore::ChooseReplica(const SequenceRequest& rec
   return best;
 }
 
-// In the queue's order until one finds no place; then those that may be admitted before it. Nothing to try
-// where nothing that matters has changed since.
+// Admits in the queue's order until a request finds no place. Then admits the requests that may pass it.
+// There is nothing to try if nothing relevant has changed since the last try.
 void CoordinatorCore::AdmitQueued() {
   if (!std::exchange(try_admission_, false)) return;
   while (const auto head = queue_.Head()) {
@@ -155,7 +156,7 @@ uint64_t CoordinatorCore::OpenIn(const Place& place, const SequenceRequest& reco
   return number;
 }
 
-// The admissions of this step in one message to stage 0; the other stages are rung.
+// Sends the admissions of this step in one message to stage 0, and doorbells to the other stages.
 void CoordinatorCore::SendPending(Replica* replica) {
   if (replica->pending.open.empty()) return;
   replica->pending_tokens = 0;
@@ -163,14 +164,14 @@ void CoordinatorCore::SendPending(Replica* replica) {
   RingOthers(*replica);
 }
 
-// Stage 0 counts what it is told to open.
+// Stage 0 counts the sequences that it is told to open.
 void CoordinatorCore::RingOthers(const Replica& replica) {
   for (uint32_t rank = 1; rank < config_.stages; ++rank) {
     SendTo(replica, rank, to_worker::Doorbell{replica.opened});
   }
 }
 
-// When time alone will next change something for the request.
+// Notes when time alone will next change something for the request.
 void CoordinatorCore::Schedule(RequestId id, Request* request) {
   due_.erase({request->due, id});
   request->due = request->deadline();

@@ -1,4 +1,4 @@
-// What CoordinatorCore is told once. Times are limits: every wait has one.
+// The fixed settings of CoordinatorCore. Times are limits: every wait has one.
 #pragma once
 
 #include <cstdint>
@@ -11,30 +11,30 @@ namespace exeunt::coordinator {
 struct CoreConfig {
   uint32_t pipelines = 1;
   uint32_t stages = 1;
-  uint64_t first_epoch = 1;  // epochs of one cluster only ever grow, across restarts of the coordinator too
+  uint64_t first_epoch = 1;  // epochs of one cluster only grow, also across restarts of the coordinator
   to_worker::Plan plan;      // sent to every worker that connects
   uint32_t context_length = 0;
-  uint32_t max_sequences = 64;  // open at once in one pipeline
-  bool prefix_cache = true;     // prompts leave their K/V behind for those that begin as they do
-  size_t max_queue = 256;       // requests that wait for a place
+  uint32_t max_sequences = 64;  // limit of open sequences in one pipeline
+  bool prefix_cache = true;     // whether prompts leave retained prefixes
+  size_t max_queue = 256;       // limit of requests that wait for a place
 
   Duration queue_timeout = std::chrono::seconds(600);
-  // A job must connect and load within this; each step of loading that is reported extends it.
+  // The time in which a job must connect and load. Each reported step of loading extends it.
   Duration load_timeout = std::chrono::seconds(120);
   Duration heartbeat_timeout = std::chrono::seconds(3);
-  // A busy worker whose progress counter stands still for so long hangs.
+  // The time after which a busy worker whose progress counter stands still is considered to hang.
   Duration progress_timeout = std::chrono::seconds(30);
-  Duration canary_idle = std::chrono::seconds(10);     // idle for so long: one token is asked for
-  Duration canary_timeout = std::chrono::seconds(10);  // and must be there within this
+  Duration canary_idle = std::chrono::seconds(10);     // idle time after which a canary is sent
+  Duration canary_timeout = std::chrono::seconds(10);  // time in which its token must arrive
   int32_t canary_token = 0;
-  Duration end_timeout = std::chrono::seconds(30);  // for the exit of a job that was ended
+  Duration end_timeout = std::chrono::seconds(30);  // time in which an ended job must exit
   Duration backoff_min = std::chrono::seconds(1);
   Duration backoff_max = std::chrono::seconds(30);
   Duration healthy_after =
-      std::chrono::seconds(60);  // ready for so long: the back-off starts from its minimum again
-  Duration flush_after = std::chrono::seconds(2);  // a backlog that does not shrink for so long is flushed
+      std::chrono::seconds(60);  // time in state ready after which the back-off starts from its minimum again
+  Duration flush_after = std::chrono::seconds(2);  // age of a standing backlog that is flushed
   Duration drain_timeout = std::chrono::seconds(30);
-  Duration shutdown_grace = std::chrono::seconds(3);  // from Shutdown to the workers to EndPipeline
+  Duration shutdown_grace = std::chrono::seconds(3);  // time from Shutdown to the workers until EndPipeline
 };
 
 }  // namespace exeunt::coordinator

@@ -1,4 +1,4 @@
-// Prompts that begin alike: what is shared, what is left behind, what is evicted.
+// Shared and retained prefixes, and their eviction.
 #include <fmt/format.h>
 
 #include "base/check.h"
@@ -6,8 +6,8 @@
 
 namespace exeunt::coordinator {
 
-// Whole pages of a prompt but its last token, whose row gives the first token and may leave early. The rows
-// before tokens that are to be scored run for each request.
+// Returns the whole pages of a prompt without its last token. The row of the last token gives the first
+// answer token and may leave early. The rows before scored tokens run for each request.
 uint32_t CoordinatorCore::SharableTokens(const Replica& replica, const SequenceRequest& record) const {
   if (!config_.prefix_cache) return 0;
   const auto end = static_cast<uint32_t>(record.score_from > 0 ? static_cast<size_t>(record.score_from)
@@ -15,8 +15,8 @@ uint32_t CoordinatorCore::SharableTokens(const Replica& replica, const SequenceR
   return (end - 1) / replica.ledger.page_tokens() * replica.ledger.page_tokens();
 }
 
-// What the record's prompt would share in the pipeline; nullopt: it has no place there now. Where only the
-// eviction of what it could share makes room, it shares nothing.
+// Returns the prefix that the record's prompt would share in the pipeline, or nullopt if it has no place
+// there. If only the eviction of this prefix makes room, nothing is shared.
 std::optional<SharedPrefix> CoordinatorCore::PlaceIn(const Replica& replica,
                                                      const SequenceRequest& record) const {
   const SharedPrefix shared = replica.prefixes.Find(record.prompt, SharableTokens(replica, record));
@@ -25,7 +25,8 @@ std::optional<SharedPrefix> CoordinatorCore::PlaceIn(const Replica& replica,
   return std::nullopt;
 }
 
-// Evicts until it fits. The orders of this step to open come first: they may share what is evicted now.
+// Evicts until the request fits. Sequences that this step opens are sent first, because they may share a
+// prefix that is evicted here.
 void CoordinatorCore::MakeRoom(Replica* replica, uint64_t positions, const SharedPrefix& shared) {
   to_worker::Evict evict;
   while (!replica->ledger.Fits(positions, shared.tokens)) {
@@ -44,7 +45,8 @@ void CoordinatorCore::MakeRoom(Replica* replica, uint64_t positions, const Share
   SendTo(*replica, 0, std::move(evict));
 }
 
-// Whether the prompt's K/V is to stay: where it is more than what is there already. Returns how much of it.
+// Decides whether the prompt's K/V is to be retained. It is if it has more pages than the shared prefix.
+// Returns the number of retained tokens.
 uint32_t CoordinatorCore::HoldPrompt(Replica* replica, uint64_t sequence, const SequenceRequest& record,
                                      const SharedPrefix& shared) {
   const uint32_t tokens = record.score_from > 0 ? 0 : SharableTokens(*replica, record);
@@ -56,8 +58,9 @@ uint32_t CoordinatorCore::HoldPrompt(Replica* replica, uint64_t sequence, const 
   return 0;
 }
 
-// The sequence is over at stage 0, which says whether its prompt's K/V stays: not where it was cancelled
-// before all of it was begun. Of one that has failed it stays until it is dropped, and nobody may share it.
+// The sequence is over at stage 0, which reports whether its prefix is retained. It is not if the sequence
+// was cancelled before all of its prompt was begun. The prefix of a failed sequence stays until it is
+// dropped, and nobody may share it.
 Pipeline::Why CoordinatorCore::LeavePrompt(Replica* replica, const from_worker::SequenceFinished& finished,
                                            bool failed) {
   if (!finished.retained) {
@@ -73,7 +76,7 @@ Pipeline::Why CoordinatorCore::LeavePrompt(Replica* replica, const from_worker::
   return std::nullopt;
 }
 
-// Every stage has closed the sequence, which has failed: what it has left behind is evicted, if there is anything.
+// Every stage has closed a failed sequence. Its retained prefix is evicted if there is one.
 void CoordinatorCore::DropPrompt(Replica* replica, uint64_t sequence) {
   if (replica->prefixes.TokensOf(sequence) == 0) return;
   replica->prefixes.Remove(sequence);

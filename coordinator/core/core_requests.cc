@@ -1,4 +1,4 @@
-// Requests that run: order of tokens, ends. Admission is in core_admission.cc.
+// Running requests: the order of tokens, and the ends. Admission is in core_admission.cc.
 #include <fmt/format.h>
 
 #include <utility>
@@ -7,7 +7,7 @@
 #include "coordinator/core/coordinator_core.h"
 
 namespace exeunt::coordinator {
-// The order to open comes before the order to cancel. Returns how many tokens were delivered.
+// Cancels the sequence, after the message that opens it. Returns the number of delivered tokens.
 uint32_t CoordinatorCore::CancelSequence(const Request& request) {
   if (request.sequence == 0) return 0;
   Replica& replica = replicas_.at(request.pipeline);
@@ -26,7 +26,7 @@ void CoordinatorCore::Abandon(RequestId id) {
   FinishRequest(id, EndReason::kCancelled, CancelSequence(it->second));
 }
 
-// Nobody waits for it any more: its sequence, if one is open, goes on without it.
+// Nobody waits for the request any longer. Its sequence, if one is open, goes on without it.
 void CoordinatorCore::Forget(RequestId id) {
   const auto it = requests_.find(id);
   CHECK_MSG(it != requests_.end(), "request {} ends twice", id);
@@ -103,17 +103,17 @@ Pipeline::Why CoordinatorCore::OnFinished(Replica* replica, uint32_t rank,
                        finished.tokens, it->second.max_tokens);
   }
   it->second.finished = finished;
-  try_admission_ = true;  // what it leaves behind may be shared
+  try_admission_ = true;  // its retained prefix may be shared
   if (auto why = LeavePrompt(replica, finished, it->second.failed)) return why;
   return TryFinish(replica, finished.sequence, &it->second);
 }
 
-// A sequence has ended once stage 0 has said how many tokens it has, and all of them are here, as are the
+// A sequence has ended when stage 0 has reported its number of tokens and all of them have arrived, with the
 // scores of its prompt.
 Pipeline::Why CoordinatorCore::TryFinish(Replica* replica, uint64_t number, OpenSequence* sequence) {
   if (!sequence->finished) return std::nullopt;
   const uint32_t tokens = sequence->finished->tokens;
-  // A cancel overtakes tokens that later stages have already reported: then stage 0's count is a lower bound.
+  // A cancel overtakes tokens that later stages have already reported. Stage 0's count is then a lower bound.
   const bool cancelled = sequence->finished->reason == EndReason::kCancelled;
   if (sequence->order.delivered() > tokens && !cancelled) {
     return fmt::format("sequence {} has {} tokens, stage 0 said {}", number, sequence->order.delivered(),
@@ -130,8 +130,8 @@ Pipeline::Why CoordinatorCore::TryFinish(Replica* replica, uint64_t number, Open
   return std::nullopt;
 }
 
-// The request fails alone. Sequences that were to share its prompt's K/V run without: stage 0 decides that
-// when it opens them.
+// Only this request fails. Sequences that were to share its prompt's K/V run without it, because stage 0
+// decides that when it opens them.
 Pipeline::Why CoordinatorCore::OnRefused(Replica* replica, uint32_t rank,
                                          const from_worker::SequenceRefused& refused) {
   const auto it = replica->sequences.find(refused.sequence);
@@ -152,7 +152,8 @@ Pipeline::Why CoordinatorCore::OnRefused(Replica* replica, uint32_t rank,
   return std::nullopt;
 }
 
-// The request fails alone, and its sequence is cancelled. Several stages may say so of one sequence: the first counts.
+// Only this request fails, and its sequence is cancelled. Several stages may report it. Only the first report
+// counts.
 Pipeline::Why CoordinatorCore::OnFailed(Replica* replica, uint32_t rank,
                                         const from_worker::SequenceFailed& failed) {
   const auto it = replica->sequences.find(failed.sequence);

@@ -9,7 +9,7 @@
 namespace exeunt::coordinator {
 namespace {
 
-constexpr uint64_t kMaxKvPages = uint64_t{1} << 28;  // the ledger has a few bytes for each
+constexpr uint64_t kMaxKvPages = uint64_t{1} << 28;  // the ledger has a few bytes for each page
 
 }  // namespace
 
@@ -52,7 +52,7 @@ Pipeline::Why Pipeline::OnMessage(TimePoint now, uint32_t rank, const FromWorker
 void Pipeline::OnLoadProgress(TimePoint now, uint32_t rank, const from_worker::LoadProgress& progress) {
   RankHealth& health = ranks_.at(rank);
   health.load_what = progress.what;
-  if (!(progress.fraction > health.load_fraction) || loaded()) return;  // also drops NaN
+  if (!(progress.fraction > health.load_fraction) || loaded()) return;  // drops NaN, too
   health.load_fraction = std::min(progress.fraction, 1.0F);
   deadline_ = now + config_->load_timeout;
 }

@@ -35,7 +35,7 @@ void PrefixCache::Link(uint64_t sequence, Holder* holder) {
 
 void PrefixCache::Unlink(uint64_t sequence, Holder* holder) {
   if (!std::exchange(holder->shared, false)) return;
-  std::vector<NodeId> path = {kRoot};  // to the last page
+  std::vector<NodeId> path = {kRoot};  // nodes from the root to the last page
   for (size_t page = 0; page * page_tokens_ < holder->tokens.size(); ++page) {
     path.push_back(nodes_.at(path.back()).next.at(Page(holder->tokens, page)));
   }

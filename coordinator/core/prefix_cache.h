@@ -1,5 +1,6 @@
-// PrefixCache: which sequences of one pipeline hold the K/V of which prompts' beginnings, and in which order
-// those that are over are to be evicted. It knows prompts, not pages: those are the ledger's (kv_ledger.h).
+// PrefixCache knows which sequences of one pipeline hold the K/V of which prompt prefixes. It also knows the
+// order in which retained prefixes are evicted. It knows prompts and not pages, which the ledger has
+// (kv_ledger.h).
 #pragma once
 
 #include <cstdint>
@@ -14,37 +15,38 @@
 
 namespace exeunt::coordinator {
 
-// Not thread-safe. Of one epoch: made anew for each. Memory: the prompts of the holders.
+// Not thread-safe. It is made anew for each epoch. Its memory is that of the holders' prompts.
 class PrefixCache {
  public:
   explicit PrefixCache(uint32_t page_tokens = 1) : page_tokens_(page_tokens) {}
 
-  // The longest beginning of the prompt, of at most `most` tokens, that a holder has; of several holders the
-  // newest.
+  // Returns the longest prefix of the prompt, of at most `most` tokens, that a holder has. Of several holders
+  // the newest is returned.
   SharedPrefix Find(std::span<const int32_t> prompt, uint32_t most) const;
 
-  // The sequence, which is no holder yet, holds these tokens, whole pages, from now on.
+  // The sequence holds these tokens, whole pages, from now on. It must not be a holder yet.
   void Add(uint64_t sequence, std::vector<int32_t> tokens);
-  // It may not be shared: it was cancelled, and what it leaves behind is not known yet.
+  // Nobody may share the prefix, because its sequence was cancelled or has failed. It is not known yet what
+  // is retained.
   void Suspend(uint64_t sequence);
   void Resume(uint64_t sequence);
-  // It holds nothing (any more).
+  // The sequence holds nothing from now on.
   void Remove(uint64_t sequence);
-  // It is over, and what it holds may be evicted.
+  // The sequence is over. Its prefix may be evicted.
   void MakeEvictable(uint64_t sequence);
-  // All that it holds has been of use again.
+  // All of the prefix has been used again.
   void Touch(uint64_t sequence);
-  // The evictable holder whose use is the longest ago; nullopt: none.
+  // Returns the evictable holder whose last use is the oldest, or nullopt if there is none.
   std::optional<uint64_t> Oldest() const;
 
-  // That it holds, shared or not; 0: it is no holder.
+  // Returns the tokens that the sequence holds, shared or not, or 0 if it is no holder.
   uint32_t TokensOf(uint64_t sequence) const;
 
  private:
   using NodeId = uint64_t;
   static constexpr NodeId kRoot = 0;
-  // A page of tokens behind those of the nodes above it. Nodes are not nested: a prompt may have a hundred
-  // thousand pages, too many for a walk or a destructor that calls itself.
+  // A page of tokens that follows those of the nodes above it. Nodes are not nested, because a prompt may
+  // have a hundred thousand pages. A recursive walk or destructor would overflow the stack.
   struct Node {
     std::map<std::vector<int32_t>, NodeId> next;
     std::set<uint64_t> holders;
@@ -52,7 +54,7 @@ class PrefixCache {
   struct Holder {
     std::vector<int32_t> tokens;
     bool shared = true;
-    uint64_t used = 0;  // when, in uses
+    uint64_t used = 0;  // last use, counted in uses
     bool evictable = false;
   };
   std::vector<int32_t> Page(std::span<const int32_t> tokens, size_t index) const;
@@ -63,7 +65,7 @@ class PrefixCache {
   std::unordered_map<NodeId, Node> nodes_ = {{kRoot, Node()}};
   NodeId last_node_ = kRoot;
   std::map<uint64_t, Holder> holders_;
-  std::map<uint64_t, uint64_t> by_use_;  // the evictable ones: use -> sequence
+  std::map<uint64_t, uint64_t> by_use_;  // evictable holders: use -> sequence
   uint64_t uses_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// What a pipeline says of the tokens of a request.
+// The events of a request's tokens that a pipeline reports.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +14,18 @@ struct LikelyToken {
 // A token that was generated.
 struct TokenEvent {
   uint32_t generation = 0;
-  uint32_t position = 0;  // prompt length + its index
+  uint32_t position = 0;  // prompt length + index of the token
   int32_t token = 0;
-  int32_t exit_layer = 0;  // layers that were run for it
-  float logprob = 0.0F;    // where asked for
+  int32_t exit_layer = 0;  // number of layers that the token ran
+  float logprob = 0.0F;    // set if asked for
   std::vector<LikelyToken> top;
 };
 
-// What the full model says of a token of the prompt.
+// The full model's score of a token of the prompt.
 struct PromptScore {
-  uint32_t position = 0;  // of the prompt's token
-  int32_t token = 0;      // the likeliest one there
-  float logprob = 0.0F;   // of the prompt's token
+  uint32_t position = 0;  // position of the prompt's token
+  int32_t token = 0;      // likeliest token at the position
+  float logprob = 0.0F;   // log-probability of the prompt's token
   std::vector<LikelyToken> top;
 };
 

@@ -1,4 +1,4 @@
-// TokenOrder: puts the token events of one sequence into order. Events of different stages overtake each
+// TokenOrder puts the token events of one sequence into order. Events of different stages overtake each
 // other.
 #pragma once
 
@@ -10,16 +10,16 @@
 
 namespace exeunt::coordinator {
 
-// Not thread-safe. Memory: at most max_tokens events wait.
+// Not thread-safe. At most max_tokens events wait in it.
 class TokenOrder {
  public:
   TokenOrder(uint32_t prompt_tokens, uint32_t max_tokens)
       : first_(prompt_tokens), end_(prompt_tokens + max_tokens), next_(prompt_tokens) {}
 
-  // Takes an event and appends what has become contiguous to `out`. False: dropped, because it is of another
-  // generation, outside the request's positions, or a duplicate.
+  // Takes an event and appends all contiguous events to `out`. Returns false if the event was dropped. Events
+  // of another generation, outside the request's positions and duplicates are dropped.
   bool Push(TokenEvent event, std::vector<TokenEvent>* out);
-  // Tokens that have come out so far.
+  // The number of tokens that have come out so far.
   uint32_t delivered() const { return next_ - first_; }
 
  private:

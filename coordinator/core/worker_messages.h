@@ -1,5 +1,5 @@
-// What the coordinator and its workers say to each other, as plain data. transport/control.proto defines the same messages
-// on the wire and says what they mean. coordinator/driver/control_messages.h converts.
+// The messages between the coordinator and its workers, as plain data. transport/control.proto defines the
+// same messages on the wire and their meaning. coordinator/driver/control_messages.h converts them.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@
 
 namespace exeunt::coordinator {
 
-// The first tokens of a prompt, whole pages, whose K/V another sequence of the pipeline holds.
+// The first tokens of a prompt, in whole pages, whose K/V another sequence of the pipeline holds.
 struct SharedPrefix {
-  uint64_t sequence = 0;  // 0: none
+  uint64_t sequence = 0;  // 0 for none
   uint32_t tokens = 0;
 };
 
@@ -23,20 +23,20 @@ namespace to_worker {
 
 struct LayerRange {
   int begin = 0;
-  int end = 0;  // one past the last
+  int end = 0;  // one past the last layer
 };
 struct Plan {
   std::string model_path;
   std::string exits_path;          // directory of exits.json, or ""
-  std::vector<LayerRange> stages;  // of the model's layers, in order
-  std::vector<int> exit_layers;    // exits are possible after so many layers, ascending
-  uint64_t kv_budget_bytes = 0;    // of the whole pipeline
+  std::vector<LayerRange> stages;  // the model's layers, in order
+  std::vector<int> exit_layers;    // layers after which tokens may leave, ascending
+  uint64_t kv_budget_bytes = 0;    // bytes of the whole pipeline
   int threads = 0;                 // compute threads of each stage
   int prefill_chunk_tokens = 0;
   int max_batch_rows = 0;
   bool pin_threads = false;
   std::string adapter_path;  // PEFT directory, or ""
-  std::string adapter_type;  // of merged matrices
+  std::string adapter_type;  // type of merged matrices
   std::string rope_scaling;
   int context_length = 0;
 
@@ -45,8 +45,8 @@ struct Plan {
 struct OpenSequence {
   uint64_t sequence = 0;
   SequenceRequest request;
-  SharedPrefix shared;         // with another sequence's prompt
-  uint32_t retain_tokens = 0;  // of the prompt, whose K/V stays until Evict
+  SharedPrefix shared;         // prefix that is shared with another sequence
+  uint32_t retain_tokens = 0;  // prompt tokens whose K/V stays until Evict
 };
 struct Admit {
   std::vector<OpenSequence> open;
@@ -75,14 +75,14 @@ using ToWorker = std::variant<to_worker::Plan, to_worker::Admit, to_worker::Evic
 namespace from_worker {
 
 struct LoadProgress {
-  float fraction = 0.0F;  // of the stage's own tensors
+  float fraction = 0.0F;  // fraction of the stage's own tensors
   std::string what;
 };
 struct Ready {
   uint64_t kv_pages = 0;
   uint32_t page_tokens = 0;
   uint64_t weight_bytes = 0;
-  uint64_t head_bytes = 0;  // of them, the vocabulary head's
+  uint64_t head_bytes = 0;  // bytes of the vocabulary head among them
   std::string isa;
   std::string invariance;
 };
@@ -106,7 +106,7 @@ struct Scores {
 };
 struct SequenceFinished {
   uint64_t sequence = 0;
-  uint32_t tokens = 0;  // generated, an end token included
+  uint32_t tokens = 0;  // generated tokens with an end token
   EndReason reason = EndReason::kCancelled;
   bool retained = false;
 };
@@ -128,7 +128,7 @@ struct LayerCount {
 struct SequenceState {
   uint64_t sequence = 0;
   uint32_t watermark = 0;  // positions whose K/V the stage holds
-  uint32_t backlog = 0;    // rows that wait there as fills
+  uint32_t backlog = 0;    // rows that wait in the stage as fills
 };
 // Counters are totals since the stage began.
 struct StageReport {
@@ -156,7 +156,7 @@ struct StageReport {
   uint64_t stale_frames = 0;
   uint64_t largest_batch_rows = 0;
   uint64_t mixed_batches = 0;
-  std::vector<uint64_t> step_rows;  // steps by their rows: counts of the buckets in report_buckets.h
+  std::vector<uint64_t> step_rows;  // steps by their rows, in the buckets of report_buckets.h
   std::vector<LayerCount> exits;
   std::vector<SequenceState> sequences;
 };

@@ -1,4 +1,4 @@
-// The one adapter of the coordinator between plain messages and protobuf.
+// The coordinator's only adapter between plain messages and protobuf.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@ class ToWorker;
 namespace exeunt::coordinator {
 
 proto::ToWorker ToProto(const ToWorker& message);
-// nullopt: the message is one of the handshake's, which concerns the transport alone.
+// Returns nullopt for a message of the handshake, which only the transport uses.
 std::optional<FromWorker> FromProto(const proto::ToCoordinator& message);
 
 }  // namespace exeunt::coordinator

@@ -69,7 +69,7 @@ void Driver::Post(CoreEvent event) {
   RunSoon();
 }
 
-// Events that come together are one step: their admissions share a message.
+// Events that come together are one step, so that their admissions share a message.
 void Driver::RunSoon() {
   if (std::exchange(scheduled_, true)) return;
   boost::asio::post(*parts_.io, [this, alive = std::weak_ptr(alive_)] {
@@ -86,7 +86,7 @@ void Driver::Run() {
   TellAccepted(arrived);
 }
 
-// Those that the step has not refused.
+// Tells the requests that the step has not refused.
 void Driver::TellAccepted(const std::vector<RequestId>& arrived) {
   for (const RequestId id : arrived) {
     const auto it = clients_.find(id);

@@ -1,4 +1,5 @@
-// Driver: runs a CoordinatorCore on an io_context: control server, jobs and clients in, actions out.
+// Driver runs a CoordinatorCore on an io_context. Control server, jobs and clients give events. The driver
+// carries out the actions.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -22,23 +23,24 @@ struct ControlServerOptions;
 
 namespace exeunt::coordinator {
 
-// Who waits for a request's tokens. Called on the io_context's thread, never from inside Submit; OnFinished
-// or OnFailed is the last call, and comes exactly once unless the request was abandoned first.
+// Receives the tokens of a request. It is called on the io_context's thread, never from inside Submit.
+// OnFinished or OnFailed is the last call. It comes exactly once, unless the request was abandoned before.
 class TokenSink {
  public:
   virtual ~TokenSink() = default;
-  // It was not refused when it came: it waits for a place, or has one. Once, before any token.
+  // The request was not refused when it came. It waits for a place or has one. Called once, before any token.
   virtual void OnAccepted() {}
-  // It has left the queue, where it waited so long; so many of the prompt's tokens need not be computed.
+  // The request has left the queue, where it waited for `waited`. `cached_tokens` tokens of the prompt need
+  // not be computed.
   virtual void OnAdmitted(uint32_t /*cached_tokens*/, Duration /*waited*/) {}
-  // Returns how many of them it takes: behind a stop string they are of no use.
+  // Returns how many of the tokens it uses. Tokens behind a stop string are not used.
   virtual size_t OnTokens(const std::vector<TokenEvent>& tokens) = 0;
-  virtual void OnScores(const std::vector<PromptScore>&) {}  // where the record asked for them
+  virtual void OnScores(const std::vector<PromptScore>&) {}  // called if the record asked for scores
   virtual void OnFinished(EndReason reason, uint32_t tokens) = 0;
   virtual void OnFailed(FailureKind kind, const std::string& message) = 0;
 };
 
-// One thread: the io_context's. io, launcher and metrics outlive it.
+// One thread: the io_context's. io, launcher and metrics must outlive the driver.
 class Driver {
  public:
   struct Parts {
@@ -54,16 +56,16 @@ class Driver {
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
 
-  // Starts the pipelines; from here on time passes.
+  // Starts the pipelines. From this call on time passes for the core.
   void Start();
   uint16_t control_port() const;
-  // `traffic` is whom the metrics count it for.
+  // `traffic` is the kind of traffic for the metrics.
   RequestId Submit(SequenceRequest request, std::shared_ptr<TokenSink> sink,
                    Traffic traffic = Traffic::kClient);
-  // The client has gone (or has all it wanted): its sink hears nothing more. Idempotent.
+  // The client has gone or needs no more. Its sink gets no more calls. Idempotent.
   void Abandon(RequestId id);
   void Stop(RequestId id);
-  // Finishes what runs within the drain limit, ends every pipeline, then calls `drained`.
+  // Finishes running requests within the drain limit, ends every pipeline, then calls `drained`.
   void Drain(std::function<void()> drained);
   const CoordinatorCore& core() const { return core_; }
   boost::asio::io_context* io() const { return parts_.io; }
@@ -72,7 +74,7 @@ class Driver {
   struct Client {
     std::shared_ptr<TokenSink> sink;  // null once abandoned
     SequenceLife life;
-    bool stopped = false;  // has all it wanted, so its end counts as a stop
+    bool stopped = false;  // the sink needs no more, so that its end counts as a stop
   };
 
   Driver(const CoreConfig& config, const Parts& parts);
@@ -97,13 +99,13 @@ class Driver {
   CoordinatorCore core_;
   std::unique_ptr<transport::ControlServer> control_;
   boost::asio::steady_timer tick_;
-  std::vector<CoreEvent> events_;    // for the next step
-  std::vector<RequestId> arriving_;  // of the requests that arrive in it
+  std::vector<CoreEvent> events_;    // events for the next step
+  std::vector<RequestId> arriving_;  // requests that arrive in the next step
   bool scheduled_ = false;
   std::map<RequestId, Client> clients_;
   RequestId last_id_ = 0;
   std::function<void()> drained_;
-  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // expires with it
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // expires with the driver
 };
 
 }  // namespace exeunt::coordinator

@@ -1,5 +1,5 @@
-// JobLauncher: starts and ends the jobs (one per pipeline and epoch) that the core asks for. Two
-// implementations: the supervisor of mpirun, and a fake in tests.
+// JobLauncher starts and ends jobs (one per pipeline and epoch) for the core. There are two implementations,
+// the supervisor of mpirun and a fake for tests.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,12 @@ namespace exeunt::coordinator {
 class JobLauncher {
  public:
   virtual ~JobLauncher() = default;
-  // Never blocks. However the job ends, and if it cannot start, on_exit follows once, later.
+  // Starts a job and never blocks. on_exit follows once, later, however the job ends, and also if it cannot
+  // start.
   virtual void Start(uint32_t pipeline, uint64_t epoch) = 0;
-  // Asks it to end, then makes it end. A job that is not there is ignored.
+  // Asks the job to end, then ends it by force. An unknown job is ignored.
   virtual void End(uint32_t pipeline, uint64_t epoch) = 0;
-  // Called on the io_context's thread, never from inside Start or End. Set once, before the first Start.
+  // Called on the io_context's thread, never from inside Start or End. Set it once, before the first Start.
   std::function<void(uint32_t pipeline, uint64_t epoch, const std::string& status)> on_exit;
 };
 

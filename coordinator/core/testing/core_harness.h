@@ -1,4 +1,4 @@
-// Drives a CoordinatorCore in tests: a virtual clock, and shorthands for what workers and clients do.
+// Drives a CoordinatorCore in tests with a virtual clock and short functions for what workers and clients do.
 #pragma once
 
 #include <memory>
@@ -27,7 +27,7 @@ class CoreHarness {
  public:
   explicit CoreHarness(const CoreConfig& config) : core(config) {}
 
-  // The events that came of it are appended to `actions`.
+  // Runs a step with these events and appends its actions to `actions`.
   void Do(std::vector<CoreEvent> events) {
     for (CoreAction& action : core.Step(now, std::move(events))) {
       if (const auto* start = std::get_if<StartPipeline>(&action)) epoch = start->epoch;
@@ -40,7 +40,7 @@ class CoreHarness {
     events.emplace_back(std::move(event));
     Do(std::move(events));
   }
-  // Ticks of `step` until `length` has passed; workers of `pipelines` beat meanwhile.
+  // Ticks in steps of `step` until `length` has passed. The workers send heartbeats meanwhile if `beat`.
   void Pass(Duration length, bool beat = true, Duration step = std::chrono::milliseconds(500)) {
     for (const TimePoint end = now + length; now < end;) {
       now = now + std::min(step, end - now);
@@ -75,8 +75,8 @@ class CoreHarness {
     const TokenEvent event{.generation = generation, .position = position, .token = token};
     From(pipeline, rank, from_worker::Tokens{{{sequence, event}}});
   }
-  // Scores of `count` tokens of the sequence's prompt from `position` on: the position is the likeliest
-  // token.
+  // Sends scores of `count` tokens of the sequence's prompt from `position` on. The likeliest token equals
+  // the position.
   void Scores(uint32_t pipeline, uint32_t rank, uint64_t sequence, uint32_t position, uint32_t count) {
     from_worker::Scores message;
     for (uint32_t i = 0; i < count; ++i) {
@@ -98,7 +98,7 @@ class CoreHarness {
   void CloseEverywhere(uint32_t pipeline, uint64_t sequence) {
     for (uint32_t rank = 0; rank < core.config().stages; ++rank) Closed(pipeline, rank, sequence);
   }
-  // The canary of a pipeline comes back.
+  // Answers the canary of a pipeline.
   void AnswerCanary(uint32_t pipeline = 0) {
     for (const auto& [number, sequence] : core.replicas()[pipeline].sequences) {
       if (!sequence.canary) continue;
@@ -109,7 +109,7 @@ class CoreHarness {
       return;
     }
   }
-  // Started, connected, loaded, canary back; actions cleared.
+  // Starts, connects and loads all pipelines and answers their canaries. Then clears the actions.
   void BringUp(uint64_t pages = 100) {
     Do1(Tick{});
     for (uint32_t pipeline = 0; pipeline < core.config().pipelines; ++pipeline) {
@@ -124,13 +124,13 @@ class CoreHarness {
   }
   RequestId Arrive(SequenceRequest record, size_t prompt, uint32_t max_tokens) {
     const RequestId id = ++last_id;
-    record.prompt.assign(prompt, static_cast<int32_t>(id));  // none begins as another
+    record.prompt.assign(prompt, static_cast<int32_t>(id));  // no two prompts share a prefix
     record.max_tokens = static_cast<int>(max_tokens);
     Do1(RequestArrived{id, std::move(record)});
     return id;
   }
 
-  // All actions of a kind since the last clear.
+  // Returns all actions of a kind since the last clear.
   template <typename T>
   std::vector<T> All() const {
     std::vector<T> found;
@@ -139,7 +139,7 @@ class CoreHarness {
     }
     return found;
   }
-  // Messages to a rank since the last clear, of one kind.
+  // Returns the messages of one kind to a rank since the last clear.
   template <typename Message>
   std::vector<Message> Sent(uint32_t pipeline, uint32_t rank) const {
     std::vector<Message> found;
@@ -153,7 +153,7 @@ class CoreHarness {
   CoordinatorCore core;
   TimePoint now{std::chrono::seconds(1000)};
   std::vector<CoreAction> actions;
-  uint64_t epoch = 0;  // of the newest StartPipeline
+  uint64_t epoch = 0;  // epoch of the newest StartPipeline
   uint64_t progress = 0;
   RequestId last_id = 0;
 };

@@ -1,4 +1,4 @@
-// What core_storm_test.cc takes for an mpirun job: its ranks say what workers would, when dice have it.
+// Plays an mpirun job for core_storm_test.cc. Dice decide when its ranks say what workers would say.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ constexpr uint32_t kPageTokens = 4;
 
 inline int32_t TokenOf(int32_t request, uint32_t index) { return request * 64 + static_cast<int32_t>(index); }
 
-// Counts itself.
+// A page that counts its instances.
 class LivePage {
  public:
   explicit LivePage(std::shared_ptr<uint64_t> count) : count_(std::move(count)) { ++*count_; }
@@ -35,18 +35,19 @@ class LivePage {
   std::shared_ptr<uint64_t> count_;
 };
 
-// One job of one epoch: what its ranks have yet to say, in order for each rank, in any order between ranks.
+// One job of one epoch. It holds the messages that its ranks have yet to send. They are in order for each
+// rank and in any order between ranks.
 struct FakeJob {
   explicit FakeJob(Dice* storm) : dice(storm) {}
 
-  // The next rank is there, and ready.
+  // Connects the next rank and makes it ready.
   void Connect() {
     const from_worker::Ready ready{.kv_pages = kPages + dice->Below(3), .page_tokens = kPageTokens};
     capacity = std::min(capacity, ready.kv_pages);
     out[connected++].emplace_back(ready);
   }
 
-  // A few tokens of each sequence, some of them said twice or of another generation; some come to their end.
+  // Sends a few tokens of each sequence. Some are sent twice or with another generation. Some sequences end.
   void Generate() {
     std::vector<uint64_t> done;
     for (const auto& [number, asked] : open) {
@@ -61,8 +62,8 @@ struct FakeJob {
           break;
         }
         Say(number, 0, asked, index);
-        if (dice->OneIn(10)) Say(number, 0, asked, dice->Below(index + 1));  // doubled
-        if (dice->OneIn(10)) Say(number, 1, asked, index);                   // of another generation
+        if (dice->OneIn(10)) Say(number, 0, asked, dice->Below(index + 1));  // duplicate
+        if (dice->OneIn(10)) Say(number, 1, asked, index);                   // another generation
         ++generated[number];
       }
     }
@@ -75,7 +76,7 @@ struct FakeJob {
                            .token = generation == 0 ? TokenOf(prompt.back(), index) : -1};
     out[dice->Below(kStages)].emplace_back(from_worker::Tokens{{{number, event}}});
   }
-  // Some fail when stage 0 is through with them.
+  // Finishes a sequence at stage 0. Some sequences fail at that moment.
   void Finish(const to_worker::OpenSequence& asked, uint32_t tokens, EndReason reason) {
     const uint64_t number = asked.sequence;
     if (!IsCanary(asked) && dice->OneIn(20)) Fail(number);
@@ -97,7 +98,7 @@ struct FakeJob {
     return static_cast<uint32_t>(asked.request.max_tokens);
   }
 
-  // One stage or several say that the sequence has failed, and those that share with it.
+  // One or several stages say that the sequence has failed, and those that share with it.
   void Fail(uint64_t number) {
     if (!failed.insert(number).second) return;
     const from_worker::SequenceFailed message{number, "out of memory for its states"};
@@ -115,7 +116,7 @@ struct FakeJob {
     out[0].emplace_back(from_worker::SequenceRefused{asked.sequence, "of no use"});
   }
 
-  // As stage 0 does, before any other stage.
+  // Takes pages as stage 0 does, before any other stage.
   void TakePages(const to_worker::OpenSequence& asked) {
     auto& own = pages[asked.sequence];
     if (asked.shared.sequence != 0 && !refused.contains(asked.shared.sequence)) {
@@ -144,16 +145,16 @@ struct FakeJob {
   std::vector<std::deque<FromWorker>> out = std::vector<std::deque<FromWorker>>(kStages);
   std::map<uint64_t, to_worker::OpenSequence> open;
   std::map<uint64_t, uint32_t> generated;
-  std::map<uint64_t, to_worker::OpenSequence> held;  // of which there are pages: open, or left behind
+  std::map<uint64_t, to_worker::OpenSequence> held;  // sequences with pages: open, or with a retained prefix
   std::map<uint64_t, std::vector<std::shared_ptr<LivePage>>> pages;
   std::shared_ptr<uint64_t> live_pages = std::make_shared<uint64_t>(0);
   uint64_t capacity = UINT64_MAX;
   std::set<uint64_t> refused;
   std::set<uint64_t> failed;
-  std::set<uint64_t> failed_now;   // of them, said in this step
-  std::set<uint64_t> said_failed;  // said in a step before
-  uint64_t opened = 0;             // told to open, less the refusals that have been said
-  uint64_t rung = 0;               // the newest doorbell
+  std::set<uint64_t> failed_now;   // sequences whose failure was sent in this step
+  std::set<uint64_t> said_failed;  // sequences whose failure was sent in an earlier step
+  uint64_t opened = 0;             // sequences to open, without those whose refusal was sent
+  uint64_t rung = 0;               // newest doorbell
   uint64_t progress = 0;
 };
 
