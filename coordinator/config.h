@@ -43,7 +43,7 @@ struct Config {
   uint32_t replicas = 1;             // number of pipelines
   std::string split = "auto";        // layers of the stages, "0-12,12-30"; auto: even
   std::string exit_layers = "auto";  // "15,21"; auto: near 50, 70, 80 and 90 %; none
-  int threads_per_stage = 0;         // compute threads; 0: this machine's cores shared by all stages
+  int threads_per_stage = 0;         // layers with exits, "15,21"; auto: near 50, 70, 80 and 90 %; or none
   // Pins threads to their own CPUs. It is for a single replica on machines that do nothing else.
   bool pin_threads = false;
   uint64_t kv_budget = uint64_t{2} << 30;  // bytes of K/V memory of each pipeline

@@ -1,4 +1,4 @@
-// AnswerChoice: one of the answers that a call generates, as far as it is there.
+// AnswerChoice is one of the answers that a call generates, as far as it has arrived.
 #pragma once
 
 #include <memory>
@@ -13,32 +13,33 @@
 namespace exeunt::coordinator {
 
 struct AnswerChoice {
-  // prompt: to be echoed, or null. The request has its tokens, and is told what is to be scored of them.
+  // `prompt` is the prompt to echo, or null. `request` has its tokens and is told which of them to score.
   AnswerChoice(const GenerationRequest& asked, const std::shared_ptr<const text::Tokenizer>& tokenizer,
                const PromptInput* prompt, SequenceRequest* request);
 
-  // Puts the echoed prompt, if any, in front of what is there. False: its scores are not all here.
+  // Puts the echoed prompt, if there is one, in front of the body. Returns false if its scores have not all
+  // arrived.
   bool ShowEcho();
-  // What was let out and is not sent yet is the next piece of an audited answer, but for the echo.
+  // Adds the released part that is not sent yet, without the echo, to an audited answer.
   void Collect();
   bool has_news() const { return !body.text.empty() || !body.logprobs.empty(); }
 
   RequestId id = 0;
   std::optional<PromptEcho> echo;  // not shown yet
-  size_t echo_bytes = 0;           // of the body's text
+  size_t echo_bytes = 0;           // bytes of the echo in the body's text
   ChoiceText text;
-  ChoiceBody body;         // plain: all of it; stream: what is not sent yet
-  bool first = false;      // of its prompt: the others share with it
-  bool role_sent = false;  // a chat's stream begins with it
+  ChoiceBody body;         // plain answer: all of it; stream: the part that is not sent yet
+  bool first = false;      // whether it is the first of its prompt, with which the others share K/V
+  bool role_sent = false;  // whether a chat's stream has begun with the role
   bool done = false;
-  std::optional<ServedAnswer> audited;  // what the auditor will be told
+  std::optional<ServedAnswer> audited;  // data for the auditor
 };
 
-// What the answers to a call have in common; without prompt, max_tokens and client. `seed`: where the call
-// names none.
+// Returns what the sequences of a call have in common, without prompt, max_tokens and client. `seed` is used
+// if the call names none.
 SequenceRequest RequestOf(const GenerationRequest& asked, const text::Tokenizer& tokenizer, uint64_t seed);
-// Takes the bodies of every prompt's `best_of` answers, in order: all of them where n is as many, else the n
-// with the highest log-probability per token, the best first.
+// Takes the bodies of every prompt's `best_of` answers, in order. If n is smaller, only the n answers with
+// the highest log-probability per token remain, the best first.
 std::vector<ChoiceBody> BestOf(int n, int best_of, std::vector<AnswerChoice>* choices);
 
 }  // namespace exeunt::coordinator

@@ -14,7 +14,7 @@ namespace {
 
 constexpr Duration kSaveEvery = std::chrono::seconds(1);
 
-// A served request to be run in full: for no client, after all others, and without haste.
+// Makes a request that runs a served one again in full. It has no client and comes after all others.
 SequenceRequest InFull(SequenceRequest request) {
   request.exit = {};
   request.client.clear();
@@ -25,7 +25,7 @@ SequenceRequest InFull(SequenceRequest request) {
 
 }  // namespace
 
-// Collects the answer in full.
+// Collects the answer of the full model.
 class Auditor::Sink : public TokenSink {
  public:
   Sink(std::shared_ptr<Auditor> auditor, ServedAnswer served)
@@ -39,7 +39,7 @@ class Auditor::Sink : public TokenSink {
     for (const TokenEvent& token : tokens) text_.Push(token, &body_);
     const size_t taken = text_.tokens() - before;
     if (text_.stopped()) {
-      auditor_->driver_->Stop(id_);  // nothing comes after it
+      auditor_->driver_->Stop(id_);  // no token comes after it
       End();
     }
     return taken;
@@ -64,7 +64,7 @@ class Auditor::Sink : public TokenSink {
   RequestId id_ = 0;
 };
 
-// Collects what the full model says of an answer's tokens.
+// Collects the full model's scores of an answer's tokens.
 class Auditor::ScoreSink : public TokenSink {
  public:
   ScoreSink(std::shared_ptr<Auditor> auditor, ServedAnswer served)
@@ -122,7 +122,7 @@ Auditor::Auditor(const AuditOptions& options, const std::vector<certify::Certifi
            .Register(*registry);
   for (const certify::Certificate& c : certificates) {
     const auto kind = certify::TextLossOf(c.loss);
-    if (!kind) continue;  // a user's own losses cannot be computed here
+    if (!kind) continue;  // the user's own losses cannot be computed here
     const auto result = [&](const char* name) {
       return &audits.Add({{"certificate", c.name}, {"result", name}});
     };
@@ -162,7 +162,7 @@ void Auditor::Served(ServedAnswer answer) {
   }
 }
 
-// The same request but for its exits: the same seed draws the same tokens.
+// Runs the same request without exits. The same seed draws the same tokens.
 void Auditor::Pump() {
   if (unsaved_ && MonotonicNow() - saved_at_ >= kSaveEvery) Save();
   if (running_ || waiting_.empty() || driver_->core().queued() > 0 || driver_->core().draining()) return;
@@ -195,8 +195,9 @@ void Auditor::Failed(const ServedAnswer& served) {
   Next();
 }
 
-// The prompt and the answer but for its last token as a prompt, whose next token is what the full model says
-// in the place of the last: as many positions as the answer had.
+// Makes a prompt of the request's prompt and the answer without its last token. The token that follows this
+// prompt is the full model's choice in the place of the last one. The prompt takes as many positions as the
+// answer did.
 void Auditor::Score(ServedAnswer served) {
   if (served.request.sampling.temperature > 0 || served.tokens.empty()) return Next();
   SequenceRequest request = InFull(served.request);
@@ -230,7 +231,7 @@ void Auditor::Next() {
   Pump();
 }
 
-// Evidence of certificates that are not served now stays as it was.
+// Evidence of certificates that are not served at present stays unchanged.
 void Auditor::Save() {
   if (!unsaved_ || options_.state_file.empty()) return;
   unsaved_ = false;

@@ -1,8 +1,8 @@
-// Auditor: whether certificates still fit the traffic. A random share of whole requests that were served
-// under a certificate is run again in full, when nothing waits; the loss of the answer that was served
-// against that one feeds an e-process per certificate (certify/e_process.h). A greedy answer is then scored
-// too: for each of its tokens, by the layer it left after, whether the full model would have said it after
-// the same text. None of it changes what is served, unless it is asked to fall back: after an alarm, new
+// The Auditor tests whether certificates still fit the traffic. It runs a random share of whole requests that
+// were served under a certificate again in full, when nothing waits. The loss of the served answer against
+// that one feeds an e-process per certificate (certify/e_process.h). A greedy answer is also scored. For each
+// of its tokens, by the layer after which it left, the score says whether the full model would have given it
+// after the same text. Audits do not change what is served, unless the fallback is on. After an alarm new
 // requests for the certificate then run in full. One thread.
 #pragma once
 
@@ -27,15 +27,16 @@
 namespace exeunt::coordinator {
 
 struct AuditOptions {
-  double share = 0.0;   // of the requests under a certificate, in [0, 1]
-  double level = 0.01;  // chance that traffic that fits ever raises an alarm, at most; in (0, 1)
+  double share = 0.0;  // audited share of the requests under a certificate, in [0, 1]
+  // The largest chance that fitting traffic ever raises an alarm, in (0, 1).
+  double level = 0.01;
   bool fall_back = false;
-  size_t max_waiting = 256;  // chosen requests that wait for room; what comes beyond is counted as dropped
-  std::string state_file;    // keeps the evidence over restarts; "": none
-  certify::EvidenceByHash kept;  // what was in it
+  size_t max_waiting = 256;      // limit of waiting audits, beyond which they are counted as dropped
+  std::string state_file;        // file that keeps the evidence over restarts; "": none
+  certify::EvidenceByHash kept;  // contents of the file at the start
 };
 
-// A request as it was served.
+// A request and its answer as they were served.
 struct ServedAnswer {
   std::string certificate;
   SequenceRequest request;
@@ -50,19 +51,20 @@ struct ServedAnswer {
 
 class Auditor : public std::enable_shared_from_this<Auditor> {
  public:
-  // driver and registry outlive it.
+  // driver and registry must outlive the auditor.
   Auditor(const AuditOptions& options, const std::vector<certify::Certificate>& certificates,
           std::shared_ptr<const text::Tokenizer> tokenizer, Driver* driver, prometheus::Registry* registry);
   ~Auditor();  // writes the evidence
 
-  // Whether an answer under the certificate is to be audited: drawn before it runs, once for each prompt.
+  // Draws whether an answer under the certificate is audited. It is drawn before the answer runs, once for
+  // each prompt.
   bool Draw(const std::string& certificate);
-  // An audited request has ended as it should.
+  // Takes an audited request that has ended normally.
   void Served(ServedAnswer answer);
-  // Runs what waits, if there is room, and writes new evidence, at most once a second: call it when a request
-  // ends.
+  // Runs waiting audits if there is room, and writes new evidence at most once a second. Call it when a
+  // request ends.
   void Pump();
-  // The certificate has alarmed, and its requests are to run in full.
+  // Returns whether the certificate has an alarm and its requests are to run in full.
   bool FallsBack(const std::string& certificate) const;
 
  private:
@@ -71,7 +73,7 @@ class Auditor : public std::enable_shared_from_this<Auditor> {
   struct Watched {
     certify::TextLoss loss = certify::TextLoss::kRougeL;
     certify::EProcess process;
-    std::string hash;  // of the certificate
+    std::string hash;  // hash of the certificate
     prometheus::Counter* done = nullptr;
     prometheus::Counter* failed = nullptr;
     prometheus::Counter* dropped = nullptr;
@@ -80,15 +82,15 @@ class Auditor : public std::enable_shared_from_this<Auditor> {
     prometheus::Gauge* alarm = nullptr;
     std::map<std::pair<int32_t, bool>, prometheus::Counter*> tokens;  // by exit layer and agreement
 
-    void Show() const;  // the gauges
+    void Show() const;  // updates the gauges
   };
   void Ended(const ServedAnswer& served, const std::string& full_text);
   void Failed(const ServedAnswer& served);
-  // Runs the served answer as a prompt, of which the full model says what it would have said.
+  // Runs the served answer as a prompt, so that the full model scores each of its tokens.
   void Score(ServedAnswer served);
-  // said: the full model's tokens, by position.
+  // `said` has the full model's tokens by position.
   void Scored(const ServedAnswer& served, const std::map<uint32_t, int32_t>& said);
-  // The audit in hand is over.
+  // Ends the current audit.
   void Next();
   void Save();
 
@@ -98,7 +100,7 @@ class Auditor : public std::enable_shared_from_this<Auditor> {
   prometheus::Family<prometheus::Counter>* audited_tokens_;
   std::map<std::string, Watched> watched_;
   std::deque<ServedAnswer> waiting_;
-  bool running_ = false;  // one at a time
+  bool running_ = false;  // whether an audit runs; at most one at a time
   bool unsaved_ = false;
   TimePoint saved_at_;
   uint64_t drawn_ = 0;

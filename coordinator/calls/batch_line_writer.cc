@@ -19,7 +19,7 @@ void BatchLineWriter::Complete(const std::vector<ChoiceBody>& choices, const Usa
 
 void BatchLineWriter::Fail(const ApiError& error) { Write(error.status, ErrorBody(error)); }
 
-// The body is JSON already, in one line.
+// The body is JSON in one line already.
 void BatchLineWriter::Write(int status, const std::string& body) {
   const auto quoted = [](const std::string& text) { return WriteJson(boost::json::value(text)); };
   done_(

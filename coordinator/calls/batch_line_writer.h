@@ -1,6 +1,6 @@
-// BatchLineWriter: an answer as a line of a batch's output file, in the form of OpenAI's Batch API:
-// {"id", "custom_id", "response": {"status_code", "request_id", "body"}, "error": null}. A call that fails
-// has its HTTP status and error body there.
+// BatchLineWriter writes an answer as a line of a batch's output file, in the form of OpenAI's Batch API:
+// {"id", "custom_id", "response": {"status_code", "request_id", "body"}, "error": null}. For a failed call
+// the line has its HTTP status and error body.
 #pragma once
 
 #include <functional>
@@ -12,14 +12,14 @@
 namespace exeunt::coordinator {
 
 struct BatchLineNames {
-  std::string id;  // of the line
+  std::string id;  // id of the line
   std::string custom_id;
   std::string request_id;
 };
 
 class BatchLineWriter : public AnswerWriter {
  public:
-  // `done` gets the status and the line, with its line feed, once.
+  // `done` gets the status and the line with its line feed, once.
   using Done = std::function<void(int status, std::string line)>;
   BatchLineWriter(ResponseShape shape, BatchLineNames names, Done done);
 

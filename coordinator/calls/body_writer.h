@@ -1,4 +1,4 @@
-// BodyWriter: an answer as one JSON body.
+// BodyWriter writes an answer as one JSON body.
 #pragma once
 
 #include <memory>

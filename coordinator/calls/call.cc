@@ -6,7 +6,7 @@
 
 namespace exeunt::coordinator {
 
-// Ties a sequence of the driver to a choice.
+// Connects a sequence of the driver with a choice.
 class Call::Sink : public TokenSink {
  public:
   Sink(std::shared_ptr<Call> call, size_t choice) : call_(std::move(call)), choice_(choice) {}
@@ -53,7 +53,8 @@ void Call::Submit(PreparedCall prepared) {
     request.max_tokens =
         static_cast<int>(std::max<int64_t>(asked.max_tokens ? *asked.max_tokens : by_default, 1));
     request.prompt = std::move(prompt);
-    // Of a prompt's answers the first alone: greedy ones are all the same, and would be counted n times.
+    // Only the first of a prompt's answers is audited. Greedy answers are all the same and would be counted n
+    // times.
     const bool audited = context_.auditor != nullptr && !asked.certificate.empty() && !score_only_ &&
                          context_.auditor->Draw(asked.certificate);
     for (int n = 0; n < asked.best_of; ++n)
@@ -61,7 +62,7 @@ void Call::Submit(PreparedCall prepared) {
   }
 }
 
-// prompt: to be echoed, or null.
+// `prompt` is the prompt to echo, or null.
 void Call::SubmitChoice(const PreparedCall& prepared, const PromptInput* prompt, SequenceRequest* request,
                         int n, bool audited) {
   const auto& tokenizer = context_.model->tokenizer;
@@ -106,7 +107,7 @@ void Call::OnScores(size_t index, const std::vector<PromptScore>& scores) {
   Advance(&choice);
 }
 
-// Nothing of an answer is shown before all of its prompt is.
+// No part of an answer is shown before its whole prompt.
 void Call::Advance(AnswerChoice* choice) {
   if (!choice->ShowEcho()) return;
   writer_->Begin();
@@ -143,7 +144,7 @@ void Call::EndChoice(AnswerChoice* choice, EndReason reason) {
   if (std::all_of(choices_.begin(), choices_.end(), [](const AnswerChoice& c) { return c.done; })) Complete();
 }
 
-// As OpenAI: a chat's first piece has the role alone.
+// As in OpenAI's API, a chat's first piece has only the role.
 void Call::SendPiece(AnswerChoice* choice) {
   const auto so_far = [this] { return continuous_usage_ ? TotalUsage() : Usage{}; };
   if (!std::exchange(choice->role_sent, true)) {

@@ -1,5 +1,5 @@
-// Call: one call of the API, from its tokens to its answer. It knows no HTTP: an AnswerWriter makes the
-// answer's form.
+// Call is one call of the API, from its tokens to its answer. It knows no HTTP. An AnswerWriter gives the
+// answer its form.
 #pragma once
 
 #include <memory>
@@ -13,21 +13,21 @@
 
 namespace exeunt::coordinator {
 
-// What calls use; all of it outlives every call.
+// The objects that calls use. All of them must outlive every call.
 struct CallContext {
   Driver* driver = nullptr;
   const ServedModel* model = nullptr;
-  Auditor* auditor = nullptr;  // null: no audits
+  Auditor* auditor = nullptr;  // null for no audits
 };
 
-// Lives as long as the driver has a sequence of it. One thread: the driver's.
+// A call lives as long as the driver has a sequence of it. One thread: the driver's.
 class Call : public std::enable_shared_from_this<Call> {
  public:
   // Submits a sequence for each prompt and choice. The writer's Complete or Fail follows exactly once, later,
   // unless the call is abandoned.
   static std::shared_ptr<Call> Start(const CallContext& context, PreparedCall prepared,
                                      std::unique_ptr<AnswerWriter> writer);
-  // Nobody waits for the answer any more: what runs of it is cancelled. Idempotent.
+  // Nobody waits for the answer any longer. Its running sequences are cancelled. Idempotent.
   void Abandon();
 
  private:
@@ -38,7 +38,7 @@ class Call : public std::enable_shared_from_this<Call> {
   void SubmitChoice(const PreparedCall& prepared, const PromptInput* prompt, SequenceRequest* request, int n,
                     bool audited);
 
-  // From the sinks.
+  // Called by the sinks.
   void OnAccepted();
   void OnAdmitted(size_t choice, uint32_t cached_tokens, Duration waited);
   size_t OnTokens(size_t choice, const std::vector<TokenEvent>& tokens);
@@ -46,7 +46,7 @@ class Call : public std::enable_shared_from_this<Call> {
   void OnFinished(size_t choice, EndReason reason);
   void OnFailed(const ApiError& error);
 
-  // Shows what there is to show; a choice that has stopped ends.
+  // Shows what can be shown. A choice that has stopped ends.
   void Advance(AnswerChoice* choice);
   void EndChoice(AnswerChoice* choice, EndReason reason);
   void SendPiece(AnswerChoice* choice);
@@ -57,13 +57,13 @@ class Call : public std::enable_shared_from_this<Call> {
   const CallContext context_;
   const std::unique_ptr<AnswerWriter> writer_;
   const bool continuous_usage_;
-  const bool score_only_;  // max_tokens is 0: the one token that is generated is not shown
-  const int n_;            // of best_of_
+  const bool score_only_;  // whether max_tokens is 0, so that the one generated token is not shown
+  const int n_;            // answers that are shown of best_of_
   const int best_of_;
   bool answered_ = false;
   uint64_t prompt_tokens_ = 0;
   uint64_t cached_tokens_ = 0;
-  Duration queue_time_{0};  // the longest
+  Duration queue_time_{0};  // the longest wait
   std::vector<AnswerChoice> choices_;
 };
 

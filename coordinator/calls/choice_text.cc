@@ -45,7 +45,8 @@ void ChoiceText::Finish(ChoiceBody* out) {
   Show(text, /*last=*/!stopped(), out);
 }
 
-// A token's log-probability is shown once its text begins to be: a stop string takes its tokens with it.
+// A token's log-probability is shown when its text begins to be shown. The tokens of a stop string are
+// therefore dropped with it.
 void ChoiceText::Show(std::string_view text, bool last, ChoiceBody* out) {
   out->text += text;
   shown_bytes_ += text.size();

@@ -1,4 +1,5 @@
-// ChoiceText: the tokens of one sequence as the client sees them: text, log-probabilities, exit layers.
+// ChoiceText turns the tokens of one sequence into what the client sees: text, log-probabilities and exit
+// layers.
 #pragma once
 
 #include <cstdint>
@@ -17,28 +18,28 @@ namespace exeunt::coordinator {
 
 struct ChoiceTextOptions {
   std::vector<int32_t> end_tokens;
-  std::vector<std::string> stops;  // looked for behind the first min_tokens tokens
+  std::vector<std::string> stops;  // searched behind the first min_tokens tokens
   int min_tokens = 0;
   bool logprobs = false;
-  bool render_special = false;  // special tokens are shown
-  bool show_stop = false;       // so are the stop string and the end token that end the text
-  size_t offset_chars = 0;      // of the text that is shown before it
+  bool render_special = false;  // whether special tokens are shown
+  bool show_stop = false;       // whether the stop string or end token that ends the text is shown
+  size_t offset_chars = 0;      // characters of the text that is shown before it
 };
 
-// Not thread-safe. What Push and Finish add to `out`, joined, is the same however the tokens arrive. End
-// tokens are counted and, without show_stop, never shown; nor is anything of a stop string, nor the
-// log-probabilities of tokens that lie in it.
+// Not thread-safe. The joined results of Push and Finish are the same however the tokens arrive. End tokens
+// are counted. Without show_stop they are never shown, and neither is a stop string or the log-probabilities
+// of its tokens.
 class ChoiceText {
  public:
   ChoiceText(std::shared_ptr<const text::Tokenizer> tokenizer, ChoiceTextOptions options);
 
-  // Adds what the token lets out: nothing after stopped().
+  // Adds what the token releases. After stopped() this is nothing.
   void Push(const TokenEvent& token, ChoiceBody* out);
-  // The sequence has ended: adds what was held back.
+  // Ends the sequence and adds what was held back.
   void Finish(ChoiceBody* out);
   bool stopped() const { return stops_.stopped(); }
   uint32_t tokens() const { return tokens_; }
-  // Of the tokens so far, as their events have it; 0 where there are none.
+  // Returns the mean log-probability of the tokens so far, or 0 without tokens.
   double mean_logprob() const { return tokens_ == 0 ? 0.0 : logprob_sum_ / tokens_; }
   const std::map<int, uint64_t>& exits_by_layer() const { return exits_by_layer_; }
 
@@ -57,8 +58,8 @@ class ChoiceText {
   uint32_t tokens_ = 0;
   double logprob_sum_ = 0;
   std::map<int, uint64_t> exits_by_layer_;
-  std::deque<Held> held_;  // of tokens whose text is not shown yet
-  size_t read_bytes_ = 0;  // of text that came out of the detokenizer
+  std::deque<Held> held_;  // tokens whose text is not shown yet
+  size_t read_bytes_ = 0;  // bytes of text from the detokenizer
   size_t read_chars_ = 0;
   size_t shown_bytes_ = 0;
 };

@@ -1,4 +1,4 @@
-// EventWriter: an answer as a stream of server-sent events, in the form of OpenAI's API.
+// EventWriter writes an answer as a stream of server-sent events, in the form of OpenAI's API.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -15,8 +15,9 @@ namespace exeunt::coordinator {
 
 class EventWriter : public AnswerWriter {
  public:
-  // comment_interval: with comments, the stream begins as soon as the call is accepted, and a silent stream
-  // gets a comment so often; 0: without comments it begins with the first token. io outlives the writer.
+  // With a comment_interval the stream begins as soon as the call is accepted, and a silent stream gets a
+  // comment after each interval. With 0 there are no comments, and the stream begins with the first token. io
+  // must outlive the writer.
   EventWriter(ResponseShape shape, std::unique_ptr<AnswerSink> sink, boost::asio::io_context* io,
               Duration comment_interval);
 
@@ -25,7 +26,7 @@ class EventWriter : public AnswerWriter {
   void Begin() override;
   void Piece(const ChoiceBody& piece, bool first, const Usage& so_far) override;
   void Complete(const std::vector<ChoiceBody>& choices, const Usage& usage) override;
-  // Before the stream has begun the call is refused; later the error is an event.
+  // Refuses the call if the stream has not begun. Later the error is an event.
   void Fail(const ApiError& error) override;
   void Gone() override { pulse_.reset(); }
 
@@ -38,7 +39,7 @@ class EventWriter : public AnswerWriter {
   boost::asio::io_context* const io_;
   const Duration comment_interval_;
   bool begun_ = false;
-  std::optional<StreamPulse> pulse_;  // of a stream that has begun and not ended
+  std::optional<StreamPulse> pulse_;  // set while a stream has begun and not ended
 };
 
 }  // namespace exeunt::coordinator

@@ -1,4 +1,4 @@
-// What a worker says of the likeliest tokens at a position, as answers list them.
+// Converts the likeliest tokens at a position from a worker's form to that of answers.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace exeunt::coordinator {
 
-// Pieces and log-probabilities, in the worker's order.
+// Returns pieces and log-probabilities in the worker's order.
 std::vector<std::pair<std::string, float>> LikeliestTokens(const text::Tokenizer& tokenizer,
                                                            const std::vector<LikelyToken>& top);
 

@@ -51,7 +51,7 @@ ApiResult<void> CheckPrompts(const ServedModel& model, const GenerationRequest& 
   return {};
 }
 
-// Tokens that the context has left behind the longest prompt.
+// Returns the tokens that the context has left behind the longest prompt.
 int64_t RoomBehind(const std::vector<std::vector<int32_t>>& prompts, uint32_t context_length) {
   auto room = static_cast<int64_t>(context_length);
   for (const auto& prompt : prompts)

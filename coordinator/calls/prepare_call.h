@@ -1,5 +1,5 @@
-// PrepareCall: from the JSON body of a call to the requests that it makes. Pure: what comes from outside
-// (time, random ids and seeds, the client) is handed in.
+// PrepareCall makes the requests of a call from its JSON body. It is pure. The caller passes time, random
+// ids, random seeds and the client.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -15,26 +15,26 @@
 
 namespace exeunt::coordinator {
 
-// Where a call comes from, and what it has of chance.
+// The source of a call, and its random values.
 struct CallOrigin {
-  bool chat = false;  // of /v1/chat/completions, else of /v1/completions
+  bool chat = false;  // from /v1/chat/completions, else from /v1/completions
   std::string client;
-  std::string id;       // of the answer, behind "cmpl-" or "chatcmpl-", where the body names none
+  std::string id;       // id behind "cmpl-" or "chatcmpl-" if the body names none
   int64_t created = 0;  // seconds since 1970
-  uint64_t seed = 0;    // where the body names none
+  uint64_t seed = 0;    // used if the body names none
 };
 
 struct PreparedCall {
   GenerationRequest asked;
-  std::vector<std::vector<int32_t>> prompts;  // tokens of each
-  SequenceRequest common;  // what all sequences of the call share: without prompt and max_tokens
+  std::vector<std::vector<int32_t>> prompts;  // tokens of each prompt
+  SequenceRequest common;  // shared by all sequences of the call, without prompt and max_tokens
   ResponseShape shape;
 
-  // Without its certificate's exits. Sampling and limits stay the certificate's.
+  // Removes the exits of its certificate. Sampling and limits stay those of the certificate.
   void RunInFull();
 };
 
-// Errors are for the client: they name the field, its value and what would be right.
+// Errors are for the client. They name the field, its value and what would be right.
 ApiResult<PreparedCall> PrepareCall(const ServedModel& model, const CallOrigin& origin,
                                     const boost::json::object& body);
 

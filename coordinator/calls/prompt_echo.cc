@@ -16,7 +16,7 @@ PromptEcho::PromptEcho(std::shared_ptr<const text::Tokenizer> tokenizer, const P
   if (logprobs) ListTokens(prompt, tokens);
 }
 
-// A BOS that the tokenizer put before a text is no part of it.
+// A BOS that the tokenizer put before a text is not part of the echo.
 void PromptEcho::ListTokens(const PromptInput& prompt, const std::vector<int32_t>& tokens) {
   const auto* given = std::get_if<std::string>(&prompt);
   const std::string bos = tokenizer_->Piece(tokenizer_->bos(), /*render_special=*/true);

@@ -1,5 +1,5 @@
-// PromptEcho: a prompt as an answer repeats it (`echo`): its text and, where asked for, the log-probabilities
-// of its tokens.
+// PromptEcho is a prompt as an answer repeats it (`echo`). It has the text and, if asked for, the
+// log-probabilities of its tokens.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +13,19 @@
 
 namespace exeunt::coordinator {
 
-// Not thread-safe. Memory: an entry per token of the prompt where `logprobs`.
+// Not thread-safe. With `logprobs` it holds an entry per token of the prompt.
 class PromptEcho {
  public:
-  // A prompt that was text is repeated as it is; token ids are decoded. tokens: those of the prompt.
+  // A prompt that was text is repeated unchanged. Token ids are decoded. `tokens` are those of the prompt.
   PromptEcho(std::shared_ptr<const text::Tokenizer> tokenizer, const PromptInput& prompt,
              const std::vector<int32_t>& tokens, bool logprobs);
 
-  // The prompt's tokens that scores are due for: from here on; 0: none.
+  // The position of the first token of the prompt to score, or 0 for none.
   uint32_t score_from() const { return logprobs_.size() > 1 ? 1 : 0; }
   void Add(const PromptScore& score);
   bool complete() const { return scored_ + 1 >= logprobs_.size(); }
   const std::string& text() const { return text_; }
-  // Puts it in front of what is there. Once, and complete.
+  // Puts the echo in front of the body. Call it once, when the echo is complete.
   void MoveTo(ChoiceBody* out);
 
  private:

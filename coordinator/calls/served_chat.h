@@ -1,4 +1,4 @@
-// The chat template that conversations are rendered with: the model's own, or one that the operator gives.
+// The chat template for conversations. It is the model's own or one that the operator gives.
 #pragma once
 
 #include <memory>
@@ -11,14 +11,14 @@
 namespace exeunt::coordinator {
 
 struct ServedChat {
-  std::shared_ptr<const text::ChatTemplate> chat_template;  // null: chats are refused
-  std::string problem;                                      // why; "": they are not
-  bool is_broken = false;                                   // the model has a template, and it cannot be used
-  text::SpecialTokens special_tokens;                       // that the template may name
+  std::shared_ptr<const text::ChatTemplate> chat_template;  // null if chats are refused
+  std::string problem;                 // reason why chats are refused; "" if they are not
+  bool is_broken = false;              // whether the model has a template that cannot be used
+  text::SpecialTokens special_tokens;  // tokens that the template may name
 };
 
-// With `file` "", the model's own template: one that is missing, or that cannot be parsed, leaves a
-// `problem`. Errors: `file` cannot be read or parsed.
+// If `file` is "", loads the model's own template. If that is missing or cannot be parsed, `problem` is set.
+// It is an error if `file` cannot be read or parsed.
 Result<ServedChat> LoadChat(const text::Tokenizer& tokenizer, const std::string& file);
 
 }  // namespace exeunt::coordinator

@@ -31,7 +31,7 @@ ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost
   }
   const auto text = text::RenderChat(*model.chat.chat_template, messages, model.chat.special_tokens, options);
   if (!text) return ApiErrorOf(Annotate(text.error(), "chat template"), "messages");
-  // The template writes the special tokens itself: most requests add none.
+  // The template writes the special tokens itself. Most requests therefore add none.
   auto tokens = model.tokenizer->Encode(*text, add_special, /*parse_special=*/true);
   if (tokens.empty()) return BadRequest("messages", "the rendered conversation has no tokens");
   return tokens;

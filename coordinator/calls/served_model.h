@@ -1,4 +1,4 @@
-// The model as the gateway needs it: names, sizes, text to tokens.
+// The model as the gateway needs it, with names, sizes and the conversion of text to tokens.
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -14,11 +14,11 @@
 
 namespace exeunt::coordinator {
 
-// Names whatever model is served.
+// This name stands for whatever model is served.
 inline constexpr const char* kDefaultModelName = "default";
 
 struct ServedModel {
-  std::string id;  // as the API names it
+  std::string id;  // name in the API
   int64_t created = 0;
   uint32_t context_length = 0;
   uint32_t default_max_tokens = 512;
@@ -28,19 +28,19 @@ struct ServedModel {
   ServedChat chat;
 };
 
-// Tokens of a prompt; of a conversation, rendered with the chat template. `add_special`: with the BOS and EOS
-// that the model's tokenizer adds, to text alone.
+// Returns the tokens of a prompt, or of a conversation that is rendered with the chat template. With
+// `add_special` a text gets the BOS and EOS that the model's tokenizer adds.
 ApiResult<std::vector<int32_t>> EncodePrompt(const ServedModel& model, const PromptInput& prompt,
                                              bool add_special);
 ApiResult<std::vector<int32_t>> EncodeChat(const ServedModel& model, const boost::json::array& messages,
                                            const text::ChatOptions& options, bool add_special);
-// The request's bad words as sequences of tokens in its `sampling`, as vLLM has them: each as a text of its
-// own, and behind a space where that is as many tokens and begins with another.
+// Adds the request's bad words to its `sampling` as sequences of tokens, like vLLM. Each word is encoded as a
+// text of its own. It is also encoded behind a space if that gives as many tokens and another first token.
 ApiResult<void> EncodeBadWords(const ServedModel& model, GenerationRequest* request);
-// 400 where a token is outside the model's embedding; `param` is the field that it came from.
+// Returns 400 if a token is outside the model's embedding. `param` is the field of the token.
 ApiResult<void> CheckTokens(const ServedModel& model, const std::string& param,
                             const std::vector<int32_t>& tokens);
-// 404 where it is another model.
+// Returns 404 for the name of another model.
 ApiResult<void> CheckModelName(const ServedModel& model, const std::string& name);
 
 }  // namespace exeunt::coordinator

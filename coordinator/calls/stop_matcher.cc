@@ -5,7 +5,7 @@
 
 namespace exeunt::coordinator {
 
-// Length of the longest stop string at the end of what is held, or 0.
+// Returns the length of the longest stop string at the end of the held text, or 0.
 size_t StopMatcher::EndsWithStop() const {
   size_t longest = 0;
   for (const std::string& stop : stops_) {
@@ -14,7 +14,7 @@ size_t StopMatcher::EndsWithStop() const {
   return longest;
 }
 
-// Length of the longest suffix of what is held that begins a stop string.
+// Returns the length of the longest suffix of the held text that begins a stop string.
 size_t StopMatcher::HeldSuffix() const {
   size_t longest = 0;
   for (const std::string& stop : stops_) {

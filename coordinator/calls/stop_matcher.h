@@ -1,5 +1,5 @@
-// StopMatcher: finds stop strings in a text that arrives in pieces, and lets no part of one out before it
-// knows.
+// StopMatcher finds stop strings in a text that arrives in pieces. It releases no part of a possible stop
+// string early.
 #pragma once
 
 #include <string>
@@ -8,17 +8,18 @@
 
 namespace exeunt::coordinator {
 
-// Not thread-safe. Matching is by the earliest end, then the longest string, so it does not depend on how the
-// text is cut. Holds back at most the length of the longest stop string.
+// Not thread-safe. The earliest end matches, then the longest string, so that the result does not depend on
+// the pieces. It holds back at most the length of the longest stop string.
 class StopMatcher {
  public:
-  // show_stop: the string that stops the text is its end; else nothing of it is shown.
+  // With show_stop the text ends with the string that stops it. Otherwise nothing of that string is shown.
   explicit StopMatcher(std::vector<std::string> stops, bool show_stop = false)
       : stops_(std::move(stops)), show_stop_(show_stop) {}
 
-  // Text that may be shown: none of it can become part of a stop string. Nothing more once stopped().
+  // Returns text that may be shown, because it cannot become part of a stop string. Returns nothing after
+  // stopped().
   std::string Push(std::string_view text);
-  // No more text comes: what was held back.
+  // Ends the text and returns what was held back.
   std::string Finish();
   bool stopped() const { return stopped_; }
 

@@ -17,7 +17,7 @@ void StreamPulse::Wait(Duration time) {
     if (silent < interval_) return Wait(interval_ - silent);
     Wrote();
     Wait(interval_);
-    const auto beat = beat_;  // it may end the stream, and this with it
+    const auto beat = beat_;  // a copy, because it may end the stream and destroy this object
     beat();
   });
 }

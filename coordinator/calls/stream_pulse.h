@@ -1,4 +1,4 @@
-// StreamPulse: keeps a silent stream of server-sent events alive.
+// StreamPulse keeps a silent stream of server-sent events alive.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -14,12 +14,12 @@ namespace exeunt::coordinator {
 // A comment, which every reader of server-sent events skips.
 inline constexpr std::string_view kStreamComment = ": waiting\n\n";
 
-// Calls `beat` whenever nothing has been written for `interval`: proxies close a connection that is silent.
-// On the io_context's thread, which outlives it; it stops when it is destroyed.
+// Calls `beat` whenever nothing has been written for `interval`, because proxies close a silent connection.
+// It runs on the io_context's thread. The io_context must outlive it. It stops when it is destroyed.
 class StreamPulse {
  public:
   StreamPulse(boost::asio::io_context* io, Duration interval, std::function<void()> beat);
-  // Something has been written.
+  // Call it after each write.
   void Wrote() { last_ = MonotonicNow(); }
 
  private:
@@ -29,7 +29,7 @@ class StreamPulse {
   const Duration interval_;
   const std::function<void()> beat_;
   TimePoint last_ = MonotonicNow();
-  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // expires with it
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // expires with the pulse
 };
 
 }  // namespace exeunt::coordinator

@@ -18,7 +18,7 @@ namespace exeunt::coordinator {
 namespace {
 
 constexpr size_t kMaxNameBytes = 64;
-// Far more than so many of the longest lines.
+// The limit is far above the size of kMaxApiKeys of the longest lines.
 constexpr size_t kMaxFileBytes = size_t{1} << 20;
 
 std::vector<std::string> WordsOf(const std::string& line) {
@@ -34,7 +34,7 @@ bool IsName(std::string_view name) {
          });
 }
 
-// What is wrong with it; "": nothing.
+// Returns what is wrong with the key, or "".
 std::string Fault(std::string_view key) {
   if (key.size() < kMinApiKeyBytes || key.size() > kMaxApiKeyBytes) {
     return fmt::format("the key has {} characters, it must have {} to {}", key.size(), kMinApiKeyBytes,
@@ -95,7 +95,7 @@ Result<ApiKeys> ApiKeys::Read(const std::string& path) {
 const std::string* ApiKeys::Find(std::string_view key) const {
   const Digest digest = DigestOf(key);
   const std::string* found = nullptr;
-  for (const Key& known : keys_) {  // all of them, wherever it is
+  for (const Key& known : keys_) {  // compares all keys, wherever the match is
     const bool same = CRYPTO_memcmp(known.digest.data(), digest.data(), digest.size()) == 0;
     found = same ? &known.name : found;
   }

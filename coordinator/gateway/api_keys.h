@@ -1,4 +1,4 @@
-// ApiKeys: who may use the REST API. Keys are kept as SHA-256 digests alone.
+// ApiKeys decides who may use the REST API. Keys are only kept as SHA-256 digests.
 #pragma once
 
 #include <array>
@@ -16,17 +16,17 @@ inline constexpr size_t kMaxApiKeyBytes = 512;
 
 class ApiKeys {
  public:
-  // A file with a line `NAME KEY`, or just `KEY` (its name is then key-LINE), for each; empty lines and those
-  // that begin with '#' are skipped. Several keys of one name are one client's. Errors name file and line,
-  // never a key. A file that others may read is warned of in the log.
+  // Reads a file with one line `NAME KEY`, or just `KEY`, for each key. Without a name the name is key-LINE.
+  // Empty lines and lines that begin with '#' are skipped. Several keys of one name belong to one client.
+  // Errors name file and line, never a key. The log warns of a file that others may read.
   static Result<ApiKeys> Read(const std::string& path);
-  // `where` stands in errors for the file.
+  // Errors name `where` instead of a file.
   static Result<ApiKeys> Parse(std::string_view text, const std::string& where);
 
-  // Nobody needs a key.
+  // Returns whether nobody needs a key.
   bool empty() const { return keys_.empty(); }
   size_t size() const { return keys_.size(); }
-  // The name of whose key it is, or null. Takes as long for one key as for another.
+  // Returns the name of the key's client, or null. It takes the same time for every key.
   const std::string* Find(std::string_view key) const;
 
  private:
@@ -40,7 +40,7 @@ class ApiKeys {
   std::vector<Key> keys_;
 };
 
-// The key of `Authorization: Bearer KEY`; "" where the header is none of that form.
+// Returns the key of `Authorization: Bearer KEY`, or "" if the header does not have that form.
 std::string_view BearerKey(std::string_view authorization);
 
 }  // namespace exeunt::coordinator

@@ -1,4 +1,4 @@
-// /v1/cluster: the pipelines, their stages, and the KV ledger, as the core knows them now.
+// /v1/cluster shows the pipelines, their stages and the KV ledger, as the core knows them at that moment.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -9,7 +9,7 @@
 namespace exeunt::coordinator {
 
 boost::json::object ClusterView(TimePoint now, const CoordinatorCore& core);
-// What clients got since the start.
+// The totals of clients since the start.
 boost::json::object TotalsView(const RequestMetrics::Totals& totals);
 
 }  // namespace exeunt::coordinator

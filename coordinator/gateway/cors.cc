@@ -11,12 +11,12 @@
 namespace exeunt::coordinator {
 namespace {
 
-// What a browser may remember of a preflight.
+// The time for which a browser may cache a preflight.
 constexpr int kMaxAgeSeconds = 600;
-// Names of headers that are sent back, in all: far more than any client asks for.
+// The limit of the header names that are sent back. It is far above what clients ask for.
 constexpr size_t kMaxNamesBytes = 4096;
 
-// "authorization, x-title": the names of a list, in lower case, that can be header names.
+// Returns the names of a list that can be header names, in lower case, such as "authorization, x-title".
 std::string HeaderNames(std::string_view requested) {
   std::string names;
   for (const std::string_view name : ElementsOf(requested)) {

@@ -1,4 +1,4 @@
-// CorsPolicy: which web pages of other origins a browser lets use the API.
+// CorsPolicy decides which web pages of other origins may use the API from a browser.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace exeunt::coordinator {
 
-// The headers of a preflight, as they came; "" where one is missing.
+// The headers of a preflight request, unchanged. A missing header is "".
 struct CorsPreflight {
   std::string_view origin;
   std::string_view headers;      // Access-Control-Request-Headers
@@ -19,19 +19,20 @@ struct CorsPreflight {
 
 class CorsPolicy {
  public:
-  CorsPolicy() = default;  // none: as if there were no CORS
-  // Such as "https://chat.example"; "*" stands for all.
+  CorsPolicy() = default;  // no origins: the server does not use CORS
+  // Origins look like "https://chat.example". "*" stands for all.
   explicit CorsPolicy(std::vector<std::string> origins) : origins_(std::move(origins)) {}
 
   bool enabled() const { return !origins_.empty(); }
-  // What every answer to a request from `origin` (the header; "": none) has beside its own headers.
+  // Returns the headers that every answer to a request from `origin` needs beside its own. `origin` is the
+  // header, or "".
   HttpHeaders AnswerHeaders(std::string_view origin) const;
-  // The answer to a preflight, beside AnswerHeaders: 204 with the headers that were asked for, or 403 to
-  // other origins.
+  // Returns the answer to a preflight, without AnswerHeaders. It is 204 with the headers that were asked for,
+  // or 403 for other origins.
   HttpResponse Preflight(const CorsPreflight& asked) const;
 
  private:
-  // As it is sent back: "*", the origin as it came (its case does not matter), or "".
+  // Returns the origin to send back: "*", the origin unchanged (its case does not matter), or "".
   std::string Allowed(std::string_view origin) const;
 
   std::vector<std::string> origins_;

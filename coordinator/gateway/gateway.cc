@@ -28,7 +28,7 @@ namespace json = boost::json;
 
 constexpr std::string_view kModelPath = "/v1/models/";
 constexpr const char* kInvalidKey = "invalid_api_key";
-constexpr const char* kUnknownRoute = "unknown";  // in metrics
+constexpr const char* kUnknownRoute = "unknown";  // name in metrics
 
 int64_t SecondsSince1970() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -41,7 +41,7 @@ uint64_t RandomSeed() {
   return seed;
 }
 
-// The body of a POST: JSON, whatever else a browser could be made to send.
+// Returns the body of a POST. It must be JSON, because a browser can be made to send other types.
 ApiResult<json::object> JsonBody(const HttpRequest& request) {
   if (const std::string& type = request.content_type; !type.empty() && !IsJsonType(type)) {
     return ErrorOfStatus(415,
@@ -88,7 +88,7 @@ json::object ModelView(const ServedModel& model) {
           {"n_layers", model.limits.n_layers}};
 }
 
-// Without the slash at its end, to which peers redirect.
+// Returns the path without the slash at its end, because other servers redirect such paths.
 std::string_view WithoutLastSlash(std::string_view path) {
   if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   return path;
@@ -167,12 +167,12 @@ std::optional<HttpResponse> Gateway::Admit(HttpRequest* request) {
 void Gateway::Handle(std::shared_ptr<HttpExchange> exchange) {
   const HttpRequest& request = exchange->request();
   const Route* route = RouteOf(request.path);
-  const bool works = route != nullptr && request.method == "POST";  // its answer may take its time
+  const bool works = route != nullptr && request.method == "POST";  // its answer may take long
   const std::shared_ptr<void> place = works ? TakePlace() : nullptr;
   exchange =
       Metered(exchange,
               parts_.http_metrics->Of(route == nullptr ? kUnknownRoute : route->path, request.method), place);
-  if (request.method == "OPTIONS" && request.path == "*")  // of the server as a whole
+  if (request.method == "OPTIONS" && request.path == "*")  // for the server as a whole
     return exchange->Respond({.status = 204, .headers = {{"Allow", "GET, HEAD, POST"}}});
   if (route == nullptr) {
     return Refuse(
@@ -306,7 +306,7 @@ void Gateway::Cluster(const std::shared_ptr<HttpExchange>& exchange) {
   exchange->Respond({.body = WriteJson(view)});
 }
 
-// Prometheus' HTTP service discovery: this coordinator, under the name that it was asked by.
+// Prometheus' HTTP service discovery. It returns this coordinator under the name in the request.
 void Gateway::Targets(const std::shared_ptr<HttpExchange>& exchange) {
   const HttpRequest& request = exchange->request();
   if (request.host.empty()) return Refuse(exchange.get(), BadRequest("", "the request has no Host header"));

@@ -1,4 +1,4 @@
-// Gateway: the routes of the REST API over a Driver.
+// Gateway has the routes of the REST API over a Driver.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -20,7 +20,8 @@
 
 namespace exeunt::coordinator {
 
-// One thread: the driver's. All that is handed in outlives it; it outlives the HTTP server that calls it.
+// One thread: the driver's. All arguments must outlive the gateway. It must outlive the HTTP server that
+// calls it.
 class Gateway {
  public:
   struct Parts {
@@ -30,28 +31,28 @@ class Gateway {
     HttpMetrics* http_metrics = nullptr;
     StageMetrics* stage_metrics = nullptr;
     AuditOptions audits;
-    const ApiKeys* keys = nullptr;        // null or empty: nobody needs one
-    Duration stream_comment_interval{0};  // of a silent stream; 0: no comments
-    int max_requests = 0;                 // POST requests whose answer is not complete; 0: any number
+    const ApiKeys* keys = nullptr;        // null or empty: nobody needs a key
+    Duration stream_comment_interval{0};  // for silent streams; 0: no comments
+    int max_requests = 0;                 // limit of POST requests whose answers are not complete; 0: none
   };
   Gateway(ServedModel model, const Parts& parts);
 
-  // By its header alone: a request with a wrong key, or on a crowded connection, is refused, unless its route
-  // is open to everybody.
+  // Decides by the header alone. A request with a wrong key or on a crowded connection is refused, unless its
+  // route is open to everybody.
   std::optional<HttpResponse> Admit(HttpRequest* request);
-  // Answers, now or later.
+  // Answers at once or later.
   void Handle(std::shared_ptr<HttpExchange> exchange);
-  // Method and path of every route.
+  // Returns method and path of every route.
   static std::vector<std::pair<std::string, std::string>> Endpoints();
 
  private:
   using Handler = void (Gateway::*)(const std::shared_ptr<HttpExchange>&);
   struct Route {
-    const char* path;  // with a '/' at its end: what follows is an argument
+    const char* path;  // a path with '/' at its end takes an argument behind it
     const char* method;
     Handler handler;
-    bool open = false;                          // to everybody, whatever happens
-    bool Takes(std::string_view method) const;  // GET takes HEAD too
+    bool open = false;                          // whether everybody may use it at any time
+    bool Takes(std::string_view method) const;  // GET also takes HEAD
   };
   static const std::vector<Route>& Routes();
   static const Route* RouteOf(std::string_view path);
@@ -72,7 +73,8 @@ class Gateway {
 
   std::unique_ptr<AnswerWriter> WriterOf(const PreparedCall& call, std::unique_ptr<AnswerSink> sink) const;
   void Refuse(HttpExchange* exchange, const ApiError& error);
-  // Of those for requests in flight, held as long as the result; null: there is none left.
+  // Takes a place of the in-flight limit, which is held as long as the result. Returns null if there is none
+  // left.
   std::shared_ptr<void> TakePlace();
 
   const ServedModel model_;

@@ -1,4 +1,4 @@
-// HTTP as handlers see it: plain requests, and an exchange to answer them. No Beast here.
+// HTTP as handlers see it, with plain requests and an exchange that answers them. It does not use Beast.
 #pragma once
 
 #include <functional>
@@ -15,36 +15,36 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
   std::string method;
-  std::string path;  // without the query, its %XX decoded
-  std::string host;  // the header, or what stands in an absolute target
+  std::string path;  // without the query, with %XX decoded
+  std::string host;  // Host header, or host of an absolute target
   std::string content_type;
   std::string content_encoding;
-  std::string authorization;  // the header, until the request is admitted
+  std::string authorization;  // header, until the request is admitted
   std::string body;
-  std::string request_id;  // the client's, or a fresh one
-  std::string client;      // who asks: its key's name, else its address
-  bool encrypted = false;  // it came over TLS
-  bool crowded = false;    // its connection is one more than the server's limit
+  std::string request_id;  // the client's id or a new one
+  std::string client;      // name of the client's key, else its address
+  bool encrypted = false;  // whether it came over TLS
+  bool crowded = false;    // whether its connection is over the server's limit
 };
 
 struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
-  HttpHeaders headers;  // beside those the server adds
+  HttpHeaders headers;  // headers beside those that the server adds
 };
 
-// One request and its answer (of a HEAD its head alone is sent): either Respond, or StartStream, Write...,
-// EndStream. Held by its connection and by the handler; used on the io_context's thread only. Calls after the
-// client has gone are harmless.
+// One request and its answer. Call either Respond, or StartStream, Write..., EndStream. Of the answer to HEAD
+// only the head is sent. The connection and the handler hold the exchange. Only the io_context's thread uses
+// it. Calls after the client has gone are harmless.
 class HttpExchange {
  public:
   virtual ~HttpExchange() = default;
   virtual const HttpRequest& request() const = 0;
   virtual void Respond(HttpResponse response) = 0;
-  // Sends the head now; the body follows in pieces.
+  // Sends the head at once. The body follows in pieces.
   virtual void StartStream(HttpResponse head) = 0;
-  // A client that does not read is dropped: it counts as gone.
+  // A client that does not read is dropped and counts as gone.
   virtual void Write(std::string_view bytes) = 0;
   virtual void EndStream() = 0;
   // Called at most once, when the client goes before the answer is complete. Set it before returning from the
@@ -53,7 +53,8 @@ class HttpExchange {
 };
 
 using HttpHandler = std::function<void(std::shared_ptr<HttpExchange>)>;
-// A request's header has come, and its body not yet: what it is refused with, if it is. May name the client.
+// Called when a request's header has come, before its body. Returns the refusal, if there is one. It may name
+// the client.
 using HttpAdmission = std::function<std::optional<HttpResponse>(HttpRequest*)>;
 
 }  // namespace exeunt::coordinator

@@ -1,4 +1,4 @@
-// HttpAnswer: the answer to a call as the answer to an HTTP exchange.
+// HttpAnswer sends the answer to a call over an HTTP exchange.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace exeunt::coordinator {
 
-// The answer to a request that failed; Retry-After where it is to be tried again.
+// Returns the response to a failed request. It has Retry-After if the client should try again.
 HttpResponse ErrorResponse(const ApiError& error);
 
 class HttpAnswer : public AnswerSink {

@@ -21,7 +21,7 @@ using boost::system::error_code;
 
 constexpr auto kLookUpLimit = std::chrono::seconds(10);
 constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
-// Connections over the limit that are told so, at once.
+// The number of connections over the limit that get a refusal at once.
 constexpr size_t kMaxCrowded = 64;
 
 // One address that the server listens on.
@@ -31,7 +31,7 @@ struct Listener {
   asio::steady_timer retry;
 };
 
-// An address of another family than the machine has: a name may have such beside others.
+// Returns whether the machine has no addresses of this family. A name may have such addresses beside others.
 bool IsNotOfThisMachine(error_code error) {
   return error == asio::error::address_family_not_supported ||
          error == boost::system::errc::address_not_available;
@@ -43,7 +43,7 @@ class AsioHttpServer : public HttpServer {
       : io_(io), options_(options), handler_(std::move(handler)) {}
   ~AsioHttpServer() override {
     while (!sessions_.empty()) {
-      const auto session = sessions_.begin()->second;  // outlives its own removal
+      const auto session = sessions_.begin()->second;  // a copy, which outlives its own removal
       session->Close();
     }
   }
@@ -65,11 +65,11 @@ class AsioHttpServer : public HttpServer {
   std::list<Listener> listeners_;  // at least one, once open
   std::shared_ptr<asio::ssl::context> tls_;
   std::map<HttpSession*, std::shared_ptr<HttpSession>> sessions_;
-  // Expires with the server: an accept may have completed, and its handler still wait, when the server goes.
+  // Expires with the server. An accept may have completed while its handler still waits when the server goes.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-// A name may have addresses of both families: the server listens on all that the machine has, at one port.
+// A name may have addresses of both families. The server listens on all that the machine has, at one port.
 Status AsioHttpServer::Open() {
   ASSIGN_OR_RETURN(const auto addresses, transport::ListenAddresses(options_.host, kLookUpLimit));
   error_code unusable;
@@ -88,7 +88,7 @@ Status AsioHttpServer::Open() {
   return OkStatus();
 }
 
-// one_family: an IPv6 socket leaves IPv4 to another listener.
+// With one_family an IPv6 socket leaves IPv4 to another listener.
 error_code AsioHttpServer::Listen(const tcp::endpoint& endpoint, bool one_family) {
   error_code error;
   tcp::acceptor& acceptor = listeners_.emplace_back(io_).acceptor;
@@ -102,7 +102,7 @@ error_code AsioHttpServer::Listen(const tcp::endpoint& endpoint, bool one_family
 }
 
 void AsioHttpServer::Accept(Listener* listener) {
-  // Even more wait in the kernel's queue.
+  // Further connections wait in the kernel's queue.
   if (sessions_.size() >= max_connections() + kMaxCrowded) return Retry(listener);
   listener->acceptor.async_accept(
       [this, listener, alive = std::weak_ptr(alive_)](error_code error, tcp::socket socket) {

@@ -22,16 +22,17 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 
 constexpr size_t kReadBytes = 8 << 10;
-// What a client may send ahead of the answer to its request (pipelining) before it is no longer watched.
+// The bytes that a client may send before its request is answered (pipelining). Above them it is not watched
+// any longer.
 constexpr size_t kMaxAheadBytes = 16 << 10;
-// After the last answer of a connection: a close with unread bytes would reset it, and the answer might be
-// lost.
+// The wait after the last answer of a connection. A close with unread bytes would reset the connection and
+// might lose the answer.
 constexpr auto kLinger = std::chrono::seconds(2);
 
 std::string Text(boost::beast::string_view view) { return {view.data(), view.size()}; }
 
-// A read is open nearly all the time: while an answer is prepared it notices that the client goes, and what
-// it brings is the next request's.
+// A read is open nearly all the time. While an answer is prepared the read notices that the client goes, and
+// its bytes belong to the next request.
 class Session : public HttpSession, public std::enable_shared_from_this<Session> {
  public:
   explicit Session(HttpSessionParts parts)
@@ -45,7 +46,7 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
 
   void Start() override;
   void Close() override;
-  // From the exchange: bytes of the answer; `last` ends it.
+  // Called by the exchange with bytes of the answer. `last` ends the answer.
   void Send(std::string_view bytes, bool last, bool keep_alive);
 
  private:
@@ -77,16 +78,16 @@ class Session : public HttpSession, public std::enable_shared_from_this<Session>
   asio::steady_timer read_timer_;
   asio::steady_timer write_timer_;
   State state_ = State::kHandshake;
-  std::array<char, kReadBytes> incoming_;  // of the read that is open
+  std::array<char, kReadBytes> incoming_;  // buffer of the open read
   bool reading_ = false;
-  std::string input_;  // read, and not parsed yet
+  std::string input_;  // read bytes that are not parsed yet
   std::optional<Parser> parser_;
-  HttpRequest request_;                 // that is being read
-  std::shared_ptr<Exchange> exchange_;  // of the request that is being answered
+  HttpRequest request_;                 // request that is being read
+  std::shared_ptr<Exchange> exchange_;  // exchange of the request that is being answered
   std::string queued_;
   std::string writing_;
-  bool answered_ = false;    // the last byte of the answer is queued
-  bool keep_alive_ = false;  // after this answer
+  bool answered_ = false;    // whether the last byte of the answer is queued
+  bool keep_alive_ = false;  // whether the connection stays open after this answer
 };
 
 class Session::Exchange : public HttpExchange {
@@ -94,7 +95,7 @@ class Session::Exchange : public HttpExchange {
   struct Shape {
     bool http11 = true;
     bool keep_alive = false;
-    HttpHeaders headers;  // of every answer
+    HttpHeaders headers;  // headers of every answer
   };
   Exchange(std::weak_ptr<Session> session, HttpRequest request, Shape shape)
       : session_(std::move(session)), request_(std::move(request)), shape_(std::move(shape)) {}
@@ -142,7 +143,7 @@ void Session::Start() {
   });
 }
 
-// Something of the client: until then.
+// Sets the limit of the wait for the client.
 void Session::Await(State state, Duration limit) {
   state_ = state;
   read_timer_.expires_after(limit);
@@ -153,7 +154,7 @@ void Session::Await(State state, Duration limit) {
 }
 
 void Session::OnReadDeadline() {
-  if (read_timer_.expiry() > std::chrono::steady_clock::now()) return;  // it has been set anew
+  if (read_timer_.expiry() > std::chrono::steady_clock::now()) return;  // the timer was set again
   switch (state_) {
     case State::kHeader:
       return RefuseSlow("header", options_.header_timeout);
@@ -204,17 +205,17 @@ void Session::OnRead(error_code error, size_t size) {
   state_ == State::kAnswer ? Read() : Parse();
 }
 
-// Takes what has come as far as it goes, and asks for more.
+// Parses the bytes that have come, as far as possible, and reads more.
 void Session::Parse() {
   if (state_ == State::kIdle) input_.erase(0, EmptyLinesBefore(input_));
-  if (state_ == State::kIdle && input_ == "\r") return Read();  // half of one
+  if (state_ == State::kIdle && input_ == "\r") return Read();  // half of an empty line
   while (!input_.empty()) {
     if (state_ == State::kIdle) Await(State::kHeader, options_.header_timeout);
     error_code error;
     input_.erase(0, parser_->put(asio::const_buffer(input_.data(), input_.size()), error));
     if (error == http::error::need_more) {
-      // The parser waits for the end of a line: of the header's, or of a chunk's or trailer's, which it does
-      // not limit itself.
+      // The parser waits for the end of a line. The line is of the header, of a chunk or of a trailer. The
+      // parser itself does not limit the latter two.
       if (input_.size() > options_.max_header_bytes) return RefuseBecauseOf(http::error::header_limit);
       if (state_ == State::kHeader && HasBareLineFeed(input_))
         return Refuse(400, "a line of the header ends with LF alone, it must end with CR LF");
@@ -246,7 +247,7 @@ Result<HttpRequest> Session::RequestOf(const Parser::value_type& message) const 
   return request;
 }
 
-// False: the request is answered already, before its body is read.
+// Returns false if the request is answered already, before its body is read.
 bool Session::OnHeader() {
   const auto& message = parser_->get();
   auto request = RequestOf(message);
@@ -262,7 +263,7 @@ bool Session::OnHeader() {
                             Excerpt(Text(encoding))));
     return false;
   }
-  if (message.method() == http::verb::connect) {  // what follows is not for this server
+  if (message.method() == http::verb::connect) {  // the following bytes are not for this server
     Refuse(405, "CONNECT is for proxies, this server is none");
     return false;
   }
@@ -284,7 +285,7 @@ bool Session::OnHeader() {
   request_.authorization.clear();
   if (parser_->is_done()) return true;
   Await(State::kBody, options_.body_timeout);
-  parser_->eager(true);  // else it would take a body of small chunks one by one
+  parser_->eager(true);  // otherwise it would take a body of small chunks one by one
   if (message.version() >= 11 && HasElement(Text(message[http::field::expect]), "100-continue")) {
     queued_ += "HTTP/1.1 100 Continue\r\n\r\n";
     if (writing_.empty()) WriteQueued();
@@ -306,13 +307,13 @@ void Session::BeginAnswer(bool keep_alive) {
   Read();
 }
 
-// Where a body would come that is not read, the connection is of no more use.
+// If a body that is not read would follow, the connection is of no use any longer.
 void Session::RespondAlone(HttpResponse response) {
   BeginAnswer(parser_->is_done() && parser_->get().keep_alive());
   exchange_->Respond(std::move(response));
 }
 
-// A request that was not understood, or not sent in time.
+// Refuses a request that was malformed or was not sent in time.
 void Session::Refuse(int status, const std::string& message, const std::string& code) {
   if (options_.on_refused) options_.on_refused(status);
   if (request_.method.empty()) request_.method = Text(parser_->get().method_string());
@@ -339,7 +340,7 @@ void Session::Send(std::string_view bytes, bool last, bool keep_alive) {
     keep_alive_ = keep_alive;
     exchange_->on_gone = nullptr;
   } else if (queued_.size() > options_.max_queued_bytes) {
-    // Not from here: the handler that writes is told that its client has gone.
+    // The close is posted, because the handler that writes is told that its client has gone.
     asio::post(stream_->executor(), [self = shared_from_this()] { self->Close(); });
     return;
   }
@@ -367,7 +368,7 @@ void Session::WriteQueued() {
   });
 }
 
-// Until the client closes, too, what still comes is dropped.
+// Drops all bytes until the client closes, too.
 void Session::Linger() {
   exchange_.reset();
   input_.clear();

@@ -13,16 +13,16 @@ class HttpSession {
  public:
   virtual ~HttpSession() = default;
   virtual void Start() = 0;
-  // Closes at once; its exchange, if any, learns that the client has gone.
+  // Closes at once. Its exchange, if there is one, learns that the client has gone.
   virtual void Close() = 0;
 };
 
 struct HttpSessionParts {
   std::unique_ptr<HttpStream> stream;
-  const HttpServerOptions* options = nullptr;  // outlive the session, both
+  const HttpServerOptions* options = nullptr;  // both pointers must outlive the session
   const HttpHandler* handler = nullptr;
-  bool crowded = false;                         // one more than the limit: one request, and the end
-  std::function<void(HttpSession*)> on_closed;  // once, at the end
+  bool crowded = false;                         // over the limit: the session serves one request
+  std::function<void(HttpSession*)> on_closed;  // called once, at the end
 };
 
 std::shared_ptr<HttpSession> MakeHttpSession(HttpSessionParts parts);

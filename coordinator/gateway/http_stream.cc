@@ -65,7 +65,7 @@ class TlsStream : public HttpStream {
   void Write(asio::const_buffer bytes, Handler handler) override {
     asio::async_write(stream_, bytes, std::move(handler));
   }
-  // Ends with the other side's own close_notify, or when the socket is closed.
+  // Ends with the other side's close_notify, or when the socket is closed.
   void ShutdownSend(std::shared_ptr<void> keep) override {
     stream_.async_shutdown([keep = std::move(keep)](ErrorCode) {});
   }

@@ -15,9 +15,9 @@ class context;
 
 namespace exeunt::coordinator {
 
-// One thread. At most one read and one write are open at once, a read and a write may be open together; none
-// of them is ever cancelled but by Close (a TLS record cannot be read by halves). The stream lives, and so
-// does what it reads into and writes from, until every handler has been called.
+// One thread. At most one read and one write are open at once. A read and a write may be open together. Only
+// Close cancels them, because part of a TLS record cannot be read. The stream and its buffers must live until
+// every handler has been called.
 class HttpStream {
  public:
   using ErrorCode = boost::system::error_code;
@@ -25,20 +25,20 @@ class HttpStream {
 
   virtual ~HttpStream() = default;
   virtual boost::asio::any_io_executor executor() = 0;
-  // The other side's address, without its port.
+  // Returns the other side's address without its port.
   virtual std::string peer() const = 0;
   virtual bool encrypted() const = 0;
-  // First of all; a plain stream is ready at once.
+  // Call it before all other functions. A plain stream is ready at once.
   virtual void Handshake(std::function<void(ErrorCode)> handler) = 0;
   virtual void ReadSome(boost::asio::mutable_buffer buffer, Handler handler) = 0;
-  virtual void Write(boost::asio::const_buffer bytes, Handler handler) = 0;  // all of them
-  // Nothing is written any more: the other side is told so. `keep` is held as long as that takes.
+  virtual void Write(boost::asio::const_buffer bytes, Handler handler) = 0;  // writes all bytes
+  // Tells the other side that no more bytes follow. `keep` is held until that is done.
   virtual void ShutdownSend(std::shared_ptr<void> keep) = 0;
   virtual void Close() = 0;
 };
 
 std::unique_ptr<HttpStream> MakePlainStream(boost::asio::ip::tcp::socket socket);
-// With the server's certificate.
+// Makes a stream with the server's certificate.
 std::unique_ptr<HttpStream> MakeTlsStream(boost::asio::ip::tcp::socket socket,
                                           std::shared_ptr<boost::asio::ssl::context> tls);
 

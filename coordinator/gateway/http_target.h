@@ -1,4 +1,4 @@
-// The target of an HTTP request: "/path?query", "http://host:8080/path" as proxies get it, or "*".
+// Parses the target of an HTTP request. It is "/path?query", "*", or, for proxies, "http://host:8080/path".
 #pragma once
 
 #include <string>
@@ -9,12 +9,13 @@
 namespace exeunt::coordinator {
 
 struct HttpTarget {
-  std::string path;       // without query and fragment, its %XX decoded once
-  std::string authority;  // "host:8080" of an absolute target, which then stands for the Host header; else ""
+  std::string path;  // without query and fragment, with %XX decoded once
+  // "host:8080" of an absolute target, else "". It replaces the Host header.
+  std::string authority;
 };
 
-// An error names what is wrong with the target: the scheme of an absolute one must be http or https (in any
-// case), and it must name a host (RFC 9112, 3.2.2).
+// An error says what is wrong with the target. The scheme of an absolute target must be http or https (in any
+// case), and the target must name a host (RFC 9112, 3.2.2).
 Result<HttpTarget> ParseTarget(std::string_view target);
 
 }  // namespace exeunt::coordinator

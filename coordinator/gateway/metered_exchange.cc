@@ -14,7 +14,7 @@ class MeteredExchange : public HttpExchange {
   }
   ~MeteredExchange() override { End(HttpMetrics::kClientGone); }
 
-  // The server tells the inner one that the client has gone, and keeps it; the handler keeps this one.
+  // The server tells the inner exchange that the client has gone, and keeps it. The handler keeps this one.
   void Watch(const std::weak_ptr<MeteredExchange>& self) {
     inner_->on_gone = [self] {
       const auto metered = self.lock();

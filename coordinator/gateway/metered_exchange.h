@@ -1,4 +1,4 @@
-// An exchange whose answer is counted by HttpMetrics.
+// Wraps an exchange so that HttpMetrics counts its answer.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,8 @@
 
 namespace exeunt::coordinator {
 
-// To be handed to the handler in the place of `inner`. The route's metrics outlive it. `place` is given back
-// when the answer is complete, or the client has gone.
+// Returns an exchange to give to the handler instead of `inner`. The route's metrics must outlive it. `place`
+// is freed when the answer is complete or the client has gone.
 std::shared_ptr<HttpExchange> Metered(std::shared_ptr<HttpExchange> inner, HttpMetrics::Route* metrics,
                                       std::shared_ptr<void> place);
 

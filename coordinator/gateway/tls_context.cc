@@ -21,7 +21,7 @@ Result<std::shared_ptr<ssl::context>> LoadTlsContext(const std::string& certific
   SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
   SSL_CTX_set_options(tls->native_handle(), SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   error_code error;
-  // Instead of a question on the terminal.
+  // This replaces a question on the terminal.
   tls->set_password_callback([](size_t, ssl::context::password_purpose) { return std::string(); }, error);
   if (!error) tls->use_certificate_chain_file(certificate_file, error);
   if (error) return InvalidArgument("certificate '{}': {}", certificate_file, error.message());

@@ -1,4 +1,4 @@
-// The server's certificate and private key, for HTTPS.
+// Loads the server's certificate and private key for HTTPS.
 #pragma once
 
 #include <memory>
@@ -12,9 +12,9 @@ class context;
 
 namespace exeunt::coordinator {
 
-// From PEM files: a certificate with the chain behind it, and its key, which must not be encrypted. TLS 1.2
-// and 1.3, no renegotiation. Errors name the file and say why. Connections hold the context that they began
-// with.
+// Reads PEM files. The certificate file has its chain behind it. The key must not be encrypted. It allows TLS
+// 1.2 and 1.3 without renegotiation. Errors name the file and the reason. A connection keeps the context that
+// it began with.
 Result<std::shared_ptr<boost::asio::ssl::context>> LoadTlsContext(const std::string& certificate_file,
                                                                   const std::string& key_file);
 

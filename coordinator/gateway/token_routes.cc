@@ -16,7 +16,7 @@ namespace {
 
 namespace json = boost::json;
 
-// Where a model is named.
+// Checks the name of the model, if there is one.
 ApiResult<void> CheckModel(const ServedModel& model, FieldReader* fields) {
   const auto name = fields->String("model");
   if (!fields->ok()) return fields->error();
@@ -73,7 +73,8 @@ ApiResult<json::object> DetokenizeReply(const ServedModel& model, const json::ob
                                             value == nullptr ? "missing" : JsonExcerpt(*value)));
   }
   if (value->get_array().empty()) return json::object{{"prompt", ""}};
-  // Ids that only one of the two has have a text, or none.
+  // The limit is the larger of the two sizes. Ids that only the model or only the tokenizer has may have no
+  // text.
   const int ids = std::max(model.limits.vocab_size, model.tokenizer->vocab_size());
   const auto prompts = ParsePrompts(value, ids);
   const bool nested = value->get_array().front().is_array();

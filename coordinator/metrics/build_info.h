@@ -1,4 +1,4 @@
-// exeunt_build_info and exeunt_model_info: what runs here, as labels.
+// exeunt_build_info and exeunt_model_info have the running version and model as labels.
 #pragma once
 
 #include <prometheus/registry.h>

@@ -13,7 +13,7 @@ const prometheus::Histogram::BucketBoundaries kDurationBuckets = {
     .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};
 constexpr const char* kMethods[] = {"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"};
 
-// Whatever a client may call a method, the labels stay few.
+// Maps unknown methods to "other", so that there are few labels whatever clients send.
 std::string MethodLabel(const std::string& method) {
   return std::find(std::begin(kMethods), std::end(kMethods), method) == std::end(kMethods) ? "other" : method;
 }

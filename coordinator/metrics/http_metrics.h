@@ -1,4 +1,4 @@
-// HttpMetrics: what the REST API is asked and how it answers, for Prometheus.
+// HttpMetrics counts requests and answers of the REST API for Prometheus.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -14,21 +14,21 @@
 
 namespace exeunt::coordinator {
 
-// The registry outlives it. One thread.
+// The registry must outlive it. One thread.
 class HttpMetrics {
  public:
   explicit HttpMetrics(prometheus::Registry* registry);
 
-  // A client that went before its answer was complete, as nginx has it.
+  // The status of a client that went before its answer was complete, as in nginx.
   static constexpr int kClientGone = 499;
 
-  // The handles of one route and method, valid as long as the metrics. Unknown methods are one.
+  // The handles of one route and method, valid as long as the metrics. All unknown methods share one handle.
   class Route {
    public:
     void Began(size_t request_bytes);
     void Sent(size_t bytes) { response_bytes_->Increment(static_cast<double>(bytes)); }
     void Ended(int status, Duration took);
-    // Before its body was read, and so at once.
+    // Counts a request that was refused before its body was read, and therefore at once.
     void Refused(int status);
 
    private:
@@ -41,7 +41,7 @@ class HttpMetrics {
     std::map<int, prometheus::Counter*> by_status_;
   };
   Route* Of(const std::string& route, const std::string& method);
-  // A request that no route saw: it was malformed, or over a limit.
+  // Counts a request that no route saw, because it was malformed or over a limit.
   void Refused(int status);
 
  private:

@@ -12,7 +12,7 @@ using prometheus::Histogram;
 using prometheus::Registry;
 using Buckets = Histogram::BucketBoundaries;
 
-// vLLM's, so that its users' panels and alerts fit.
+// The buckets are those of vLLM, so that its users' panels and alerts work.
 const Buckets kFirstTokenBuckets = {.001, .005, .01, .02, .04, .06, .08, .1, .25, .5,  .75,
                                     1,    2.5,  5,   7.5, 10,  20,  40,  80, 160, 640, 2560};
 const Buckets kInterTokenBuckets = {.001, .0025, .005, .01, .025, .05, .075, .1, .15, .2, .3,

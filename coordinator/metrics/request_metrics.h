@@ -1,5 +1,5 @@
-// RequestMetrics: what sequences cost and how long they take, for Prometheus. Those of clients and those that
-// audit (coordinator/calls/auditor.h) are told apart: only clients' have latencies.
+// RequestMetrics counts the cost and the latency of sequences for Prometheus. Sequences of clients and of
+// audits (coordinator/calls/auditor.h) are counted apart. Only those of clients have latencies.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -19,36 +19,36 @@ namespace exeunt::coordinator {
 
 enum class Traffic { kClient, kAudit };
 
-// What happened to a sequence, and when; what did not happen is unset.
+// The events of a sequence with their times. Events that did not happen are unset.
 struct SequenceLife {
   Traffic traffic = Traffic::kClient;
   size_t prompt_tokens = 0;
   uint32_t max_tokens = 0;
-  uint32_t choice = 0;  // of its prompt, which is counted with choice 0
-  uint32_t tokens = 0;  // that were taken by whoever asked for them
+  uint32_t choice = 0;  // number of the answer; the prompt is counted with choice 0
+  uint32_t tokens = 0;  // tokens that the caller took
   TimePoint arrived;
   std::optional<TimePoint> admitted;
   TimePoint first_token;
   TimePoint last_token;
 };
 
-// The registry outlives it. Handles are looked up once. One thread.
+// The registry must outlive it. Handles are looked up once. One thread.
 class RequestMetrics {
  public:
-  // The layers are the plan's.
+  // The layers are those of the plan.
   RequestMetrics(prometheus::Registry* registry, const to_worker::Plan& plan);
 
   void Submitted(Traffic traffic) { Of(traffic).waiting->Increment(); }
-  // So many tokens of the prompt need not be computed.
+  // `cached_tokens` tokens of the prompt need not be computed.
   void Admitted(TimePoint now, uint32_t cached_tokens, SequenceLife* life);
   // A token was taken, which left after `exit_layer`.
   void Token(TimePoint now, int exit_layer, SequenceLife* life);
   void Finished(TimePoint now, EndReason reason, const SequenceLife& life);
   void Failed(FailureKind kind, const SequenceLife& life);
-  // A call of the API that asks for so many choices of each prompt.
+  // Counts a call of the API that asks for n choices of each prompt.
   void Asked(int n) { choices_->Observe(n); }
 
-  // Of clients, since the start.
+  // The totals of clients since the start.
   struct Totals {
     double prompt_tokens, generation_tokens, layers_skipped, finished, failed;
   };
@@ -93,7 +93,7 @@ class RequestMetrics {
   prometheus::Histogram* choices_;
 };
 
-// How /metrics names them.
+// The name of the failure in /metrics.
 const char* FailureKindName(FailureKind kind);
 
 }  // namespace exeunt::coordinator

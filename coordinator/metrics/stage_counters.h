@@ -1,4 +1,4 @@
-// The counters of a StageReport as /metrics names them. Private to stage_metrics.cc.
+// The counters of a StageReport under their names in /metrics. Private to stage_metrics.cc.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@ namespace exeunt::coordinator {
 struct StageCounter {
   const char* name;
   const char* help;
-  const char* kind;  // value of the label `kind`; nullptr: there is none
+  const char* kind;  // value of the label `kind`; nullptr for none
   double (*value)(const from_worker::StageReport&);
 };
 

@@ -90,7 +90,7 @@ struct StageMetrics::Families {
   Family<Gauge>& open;
   Family<Gauge>& ready;
   Family<Counter>& restarts;
-  std::vector<Family<Counter>*> counters;  // as kStageCounters
+  std::vector<Family<Counter>*> counters;  // in the order of kStageCounters
 };
 
 struct StageMetrics::Stage {
@@ -130,10 +130,10 @@ struct StageMetrics::Stage {
   Gauge& kv_pages;
   Gauge& in_flight;
   Gauge& micro_batches;
-  std::vector<Counter*> counters;  // as kStageCounters
+  std::vector<Counter*> counters;  // in the order of kStageCounters
   std::map<int, Counter*> exits;   // by layer
   uint64_t epoch = 0;
-  from_worker::StageReport last;  // of this epoch
+  from_worker::StageReport last;  // last report of this epoch
 };
 
 struct StageMetrics::Replica {
@@ -176,7 +176,7 @@ StageMetrics::StageMetrics(Registry* registry, uint32_t pipelines, const to_work
 
 StageMetrics::~StageMetrics() = default;
 
-// A report's counts are in buckets already.
+// Adds the counts of a report, which are in buckets already.
 void StageMetrics::Stage::ObserveStepRows(const from_worker::StageReport& report) {
   if (report.step_rows.size() != StepRowsBuckets().size() + 1) return;
   std::vector<double> grown(report.step_rows.begin(), report.step_rows.end());

@@ -1,5 +1,4 @@
-// StageMetrics: what each pipeline and each of its stages does, for Prometheus, taken from the core when
-// scraped.
+// StageMetrics reports the work of each pipeline and stage for Prometheus. It reads the core at each scrape.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -11,15 +10,16 @@
 
 namespace exeunt::coordinator {
 
-// The registry outlives it. One thread.
+// The registry must outlive it. One thread.
 class StageMetrics {
  public:
-  // Stages and their layers are the plan's.
+  // The stages and their layers are those of the plan.
   StageMetrics(prometheus::Registry* registry, uint32_t pipelines, const to_worker::Plan& plan);
   ~StageMetrics();
-  // A stage has reported: its counters (totals since it began) are added to ours, which outlive its restarts.
+  // Adds a stage's counters to those of the coordinator, which outlive restarts of the stage. The stage's
+  // counters are totals since it began.
   void Report(uint32_t pipeline, uint64_t epoch, uint32_t rank, const from_worker::StageReport& report);
-  // Before a scrape.
+  // Call it before a scrape.
   void Update(TimePoint now, const CoordinatorCore& core);
 
  private:

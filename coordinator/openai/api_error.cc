@@ -7,7 +7,7 @@
 namespace exeunt::coordinator {
 namespace {
 
-// Clients try again after so long: a restart of a small model takes a few seconds.
+// The time after which clients try again. A restart of a small model takes a few seconds.
 constexpr int kRetryAfterSeconds = 2;
 
 const char* TypeOfStatus(int status) {
@@ -54,7 +54,7 @@ ApiError ApiErrorOf(FailureKind kind, const std::string& message) {
   switch (kind) {
     case FailureKind::kContextLength:
       return BadRequest("max_tokens", message,
-                        "context_length_exceeded");  // a prompt that is too long is refused before
+                        "context_length_exceeded");  // a prompt that is too long is refused earlier
     case FailureKind::kTooLarge:
       return BadRequest("max_tokens", message, "kv_budget_exceeded");
     case FailureKind::kQueueFull:

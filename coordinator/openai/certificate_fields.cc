@@ -1,4 +1,4 @@
-// Whether a certificate covers a request.
+// Decides whether a certificate covers a request.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -9,8 +9,8 @@
 namespace exeunt::coordinator {
 namespace {
 
-// What the certificate does not cover of the request; "": nothing. What the request leaves open, the
-// certificate says.
+// Returns the part of the request that the certificate does not cover, or "". Sets what the request leaves
+// open to the certificate's values.
 std::string Uncovered(FieldReader* fields, const certify::Certificate& certificate,
                       GenerationRequest* request) {
   SamplingParams& sampling = request->sampling;
@@ -51,7 +51,7 @@ void Apply(const certify::Certificate& certificate, GenerationRequest* request) 
   request->max_tokens = static_cast<uint32_t>(certificate.max_tokens);
 }
 
-// What may be asked for: certificates and families.
+// Returns the names of certificates and families that a request may ask for.
 std::string OfferedNames(const ApiLimits& limits) {
   std::set<std::string> names;
   for (const certify::Certificate& c : limits.certificates) {

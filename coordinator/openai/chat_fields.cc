@@ -9,10 +9,10 @@ namespace {
 
 namespace json = boost::json;
 
-// What the server itself gives to the template.
+// The variables that the server itself gives to the template.
 constexpr std::string_view kOwn[] = {"messages", "chat_template", "tokenize"};
 
-// Entries that are fields too replace them; the others are the template's variables.
+// Entries that are also fields replace these. All others are variables of the template.
 void ReadKwargs(FieldReader* fields, text::ChatOptions* options) {
   const json::value* value = fields->Find("chat_template_kwargs");
   if (value == nullptr) return;

@@ -1,5 +1,5 @@
-// The fields of a chat that say how its conversation is rendered: add_generation_prompt,
-// continue_final_message and chat_template_kwargs, as vLLM has them.
+// The fields of a chat that say how its conversation is rendered. They are add_generation_prompt,
+// continue_final_message and chat_template_kwargs, as in vLLM.
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -9,11 +9,11 @@
 
 namespace exeunt::coordinator {
 
-// Reads the three fields; what is wrong is left in `fields`. An entry of chat_template_kwargs stands above
-// the field of the same name. `messages` are those of the chat: the last one must be an assistant's where it
-// is continued.
+// Reads the three fields. Errors are left in `fields`. An entry of chat_template_kwargs takes precedence over
+// the field of the same name. `messages` are those of the chat. The last one must be the assistant's if it is
+// continued.
 text::ChatOptions ReadChatFields(FieldReader* fields, const boost::json::array& messages);
-// Where there is no conversation, a field that asks for something is refused.
+// Refuses these fields in a request without a conversation, if they ask for something.
 void RefuseChatFields(FieldReader* fields);
 
 }  // namespace exeunt::coordinator

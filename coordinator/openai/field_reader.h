@@ -1,5 +1,5 @@
-// FieldReader: typed, ranged fields out of a JSON object. The first thing that is wrong is kept as the error,
-// so a parser reads all its fields and looks once.
+// FieldReader reads typed and ranged fields of a JSON object. It keeps the first error, so that a parser
+// reads all its fields and checks once.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -13,24 +13,24 @@
 
 namespace exeunt::coordinator {
 
-// The object outlives it. A field that is null counts as absent.
+// The object must outlive the reader. A field that is null counts as absent.
 class FieldReader {
  public:
-  // `prefix` stands before the key where an error names it, e.g. "exit.".
+  // Errors name a key with `prefix` in front, such as "exit.".
   explicit FieldReader(const boost::json::object& object, std::string prefix = "")
       : object_(object), prefix_(std::move(prefix)) {}
 
   const boost::json::value* Find(std::string_view key) const;
-  // Both ends are allowed values.
+  // Both ends of a range are allowed.
   std::optional<double> Number(std::string_view key, double low, double high);
   std::optional<int64_t> Integer(std::string_view key, int64_t low, int64_t high);
   bool Bool(std::string_view key, bool fallback);
   std::optional<std::string> String(std::string_view key);
-  // At most `most` ids in [0, vocab_size).
+  // Reads at most `most` ids in [0, vocab_size).
   std::optional<std::vector<int32_t>> TokenIds(std::string_view key, size_t most, int vocab_size);
 
   void Fail(std::string_view key, std::string message, std::string code = "");
-  // "'key' is VALUE, it must be `right`".
+  // Fails with "'key' is VALUE, it must be `right`".
   void FailAs(std::string_view key, const boost::json::value& value, std::string_view right);
   bool ok() const { return !error_; }
   const ApiError& error() const { return *error_; }

@@ -20,7 +20,7 @@ namespace json = boost::json;
 
 constexpr double kMaxPingSeconds = 24 * 3600;
 
-// What only the other endpoint has.
+// Refuses a field that only the other endpoint has.
 void RefuseOf(FieldReader* fields, std::string_view key, std::string_view endpoint) {
   fields->Fail(key,
                fmt::format("'{}' is {}, which is for {}", key, JsonExcerpt(*fields->Find(key)), endpoint),
@@ -45,7 +45,7 @@ void ReadResponseFormat(FieldReader* fields) {
 void ReadStream(FieldReader* fields, GenerationRequest* request) {
   request->stream = fields->Bool("stream", false);
   const json::value* options = fields->Find("stream_options");
-  // As llama.cpp has it: -1 and 0 are none.
+  // As in llama.cpp, -1 and 0 mean none.
   if (const auto seconds = fields->Number("sse_ping_interval", -1, kMaxPingSeconds))
     request->comment_interval = FromSeconds(std::max(0.0, *seconds));
   if (options == nullptr) return;
@@ -56,7 +56,7 @@ void ReadStream(FieldReader* fields, GenerationRequest* request) {
   FieldReader inner(options->get_object(), "stream_options.");
   request->include_usage = inner.Bool("include_usage", false);
   request->continuous_usage = inner.Bool("continuous_usage_stats", false);
-  inner.Bool("include_obfuscation", true);  // OpenAI's padding against listeners; no answer changes by it
+  inner.Bool("include_obfuscation", true);  // OpenAI's padding against listeners, which changes no answer
   if (!inner.ok()) fields->Fail(inner.error().param, inner.error().message);
 }
 
@@ -70,7 +70,7 @@ void ReadUrgency(FieldReader* fields, GenerationRequest* request) {
   request->timeout = FromSeconds(*timeout);
 }
 
-// The answer's id has it, behind "cmpl-" or "chatcmpl-".
+// The request id is part of the answer's id, behind "cmpl-" or "chatcmpl-".
 void ReadRequestId(FieldReader* fields, GenerationRequest* request) {
   constexpr size_t kMaxRequestId = 128;
   auto id = fields->String("request_id");
@@ -86,7 +86,7 @@ void ReadRequestId(FieldReader* fields, GenerationRequest* request) {
   request->request_id = std::move(*id);
 }
 
-// Nothing is done with either.
+// Checks two fields that have no effect.
 void CheckUserAndMetadata(FieldReader* fields) {
   constexpr size_t kMaxPairs = 16, kMaxKey = 64, kMaxValue = 512;
   fields->String("user");
@@ -112,7 +112,7 @@ void CheckUserAndMetadata(FieldReader* fields) {
   }
 }
 
-// What both endpoints have.
+// Reads the fields that both endpoints have.
 void ReadCommon(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
   if (const auto model = fields->String("model")) request->model = *model;
   if (request->model.empty()) fields->Fail("model", "'model' is missing, it must be an id of /v1/models");
@@ -132,12 +132,12 @@ void ReadCommon(FieldReader* fields, const ApiLimits& limits, GenerationRequest*
     request->add_special_tokens = fields->Bool("add_special_tokens", true);
   request->render_special = !fields->Bool("skip_special_tokens", true);
   const bool show_stop = fields->Bool("include_stop_str_in_output", false);
-  request->show_stop = fields->Bool("no_stop_trim", show_stop);  // SGLang's name
+  request->show_stop = fields->Bool("no_stop_trim", show_stop);  // name in SGLang
   RefusePeerFields(GenerationPeerFields(), fields);
   ReadResponseFormat(fields);
 }
 
-// After all other fields: a certificate is compared with them.
+// Call it after all other fields are read, because a certificate is compared with them.
 void ReadExit(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request) {
   const auto exit = ParseExitField(fields->Find("exit"), limits);
   if (!exit) return fields->Fail(exit.error().param, exit.error().message, exit.error().code);

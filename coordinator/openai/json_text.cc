@@ -56,7 +56,7 @@ std::string Excerpt(std::string_view text) {
 
 std::string JsonExcerpt(const json::value& value) {
   if (!value.is_structured() && !value.is_string()) return WriteJson(value);
-  char bytes[kExcerptBytes + 1];  // one more than is shown: it is cut
+  char bytes[kExcerptBytes + 1];  // one byte more than is shown, to see whether the text is cut
   json::serializer serializer;
   serializer.reset(&value);
   return Excerpt(std::string_view(serializer.read(bytes, sizeof(bytes))));

@@ -1,4 +1,4 @@
-// The OpenAPI document of the REST API: openapi.json beside this file, as it is.
+// The OpenAPI document of the REST API. It is the file openapi.json beside this one.
 #pragma once
 
 #include <string_view>

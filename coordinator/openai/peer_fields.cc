@@ -12,8 +12,8 @@ namespace {
 
 namespace json = boost::json;
 
-// Defaults are those of each server's own documentation or source. A parameter of a method that is not built
-// (beam search, DRY, XTC, Mirostat, ...) changes nothing where the method's own field is neutral.
+// Defaults are those of each server's documentation or source. A parameter of an unsupported method (beam
+// search, DRY, XTC, Mirostat, ...) changes nothing if the method's own field is neutral.
 constexpr PeerField kGeneration[] = {
     {"adapter_id", "TGI", R"([""])"},
     {"adaptive_decay", "llama.cpp", kAnyValue},

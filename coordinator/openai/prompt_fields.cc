@@ -71,7 +71,7 @@ ApiResult<json::object> ParseMessage(const json::value& element, size_t index) {
                                   role == nullptr ? "missing" : JsonExcerpt(*role)));
   }
   std::string_view name = role->get_string();
-  if (name == "developer") name = "system";  // OpenAI's newer name; templates know the older
+  if (name == "developer") name = "system";  // OpenAI's newer name; templates know the older one
   if (name != "system" && name != "user" && name != "assistant") {
     return BadRequest(
         param + ".role",

@@ -1,5 +1,5 @@
-// Groups of fields that both endpoints have, read into a request. Private to this folder. What is wrong is
-// left in `fields`.
+// Reads groups of fields that both endpoints have into a request. Private to this folder. Errors are left in
+// `fields`.
 #pragma once
 
 #include <string>
@@ -9,16 +9,16 @@
 
 namespace exeunt::coordinator {
 
-// How tokens are drawn. After max_tokens, which min_tokens is compared with.
+// Reads how tokens are drawn. Call it after max_tokens is read, because min_tokens is compared with it.
 void ReadSampling(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request);
-// What ends an answer: stop, stop_token_ids, ignore_eos.
+// Reads what ends an answer: stop, stop_token_ids, ignore_eos.
 void ReadStop(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request);
 
-// After all other fields: a certificate covers a request or it does not.
+// Requires that a certificate covers the request. Call it after all other fields are read.
 void RequireCertificate(FieldReader* fields, const ApiLimits& limits, const std::string& name,
                         GenerationRequest* request);
-// A request that the server's certificate does not cover runs in full; one that it does, from
-// ApplyDefaultCertificate on.
+// Notes the server's certificate if it covers the request. ApplyDefaultCertificate later puts it in force. A
+// request that it does not cover runs in full.
 void TryDefaultCertificate(FieldReader* fields, const ApiLimits& limits, GenerationRequest* request);
 
 }  // namespace exeunt::coordinator

@@ -14,7 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-// The shortest decimal that gives the same float again.
+// Returns the double of the shortest decimal that gives the same float.
 double Shortest(float value) { return std::stod(fmt::format("{}", value)); }
 
 json::value ChatToken(const std::string& piece, float logprob) {
@@ -36,7 +36,7 @@ json::value ChatLogprobs(const std::vector<TokenLogprob>& tokens) {
   return json::object{{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
-// The likeliest tokens, and the token itself where it is none of them.
+// Returns the likeliest tokens, and the token itself if it is not among them.
 json::value CompletionTop(const TokenLogprob& token) {
   if (!token.logprob) return nullptr;
   json::object top;

@@ -1,4 +1,4 @@
-// How tokens are drawn, and what ends an answer.
+// Reads how tokens are drawn and what ends an answer.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -50,7 +50,7 @@ void ReadBadWords(FieldReader* fields, GenerationRequest* request) {
     return fields->Fail("bad_words", fmt::format("'bad_words' has {} words, at most {}", size, kMaxBadWords));
   for (const json::value& element : value->get_array()) {
     const std::string_view word = element.is_string() ? std::string_view(element.get_string()) : "";
-    // As vLLM has it, a word is looked for with and without a space before it.
+    // As in vLLM, a word is searched with and without a space before it.
     const size_t begin = word.find_first_not_of(" \t\r\n\f\v");
     if (begin == std::string_view::npos || text::CountCharacters(word) > kMaxBadWordCharacters) {
       return fields->Fail(
@@ -122,7 +122,7 @@ void ReadSampling(FieldReader* fields, const ApiLimits& limits, GenerationReques
   SamplingParams& sampling = request->sampling;
   const auto temperature = fields->Number("temperature", 0, 2);
   if (temperature) sampling.temperature = static_cast<float>(*temperature);
-  // As TGI has it: greedy, unless another field asks for a draw.
+  // As in TGI, sampling is greedy unless another field asks for a draw.
   if (!fields->Bool("do_sample", true) && !temperature) sampling.temperature = 0.0F;
   if (const auto v = fields->Number("top_p", 0, 1)) {
     if (*v == 0) fields->Fail("top_p", "'top_p' is 0, it must be above 0");

@@ -43,11 +43,11 @@ std::vector<char*> Pointers(std::vector<std::string>* strings) {
   return pointers;
 }
 
-// In the child, between fork and exec: async-signal-safe calls only.
+// Runs in the child between fork and exec. Only async-signal-safe calls are allowed.
 [[noreturn]] void RunChild(char* const* argv, char* const* envp, int output, pid_t parent) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid() != parent) _exit(127);  // it died before the line above
+  if (getppid() != parent) _exit(127);  // the parent died before the line above
   dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
@@ -61,7 +61,7 @@ std::vector<char*> Pointers(std::vector<std::string>* strings) {
   _exit(127);
 }
 
-// Lives in a shared_ptr held by its pending operations.
+// Shared pointers of its pending operations keep it alive.
 class Child : public std::enable_shared_from_this<Child> {
  public:
   Child(asio::io_context* io, pid_t pid, int pidfd, int output, ChildHandlers handlers)
@@ -115,7 +115,7 @@ class Child : public std::enable_shared_from_this<Child> {
     int status = 0;
     if (waitpid(pid_, &status, WNOHANG) != pid_) return;
     reaped_ = true;
-    kill(-pid_, SIGKILL);  // what it left in its group
+    kill(-pid_, SIGKILL);  // processes that it left in its group
     DrainOutput();
     FlushLine();
     error_code ignored;
@@ -123,7 +123,7 @@ class Child : public std::enable_shared_from_this<Child> {
     const auto handlers = std::exchange(handlers_, {});
     if (handlers.on_exit) handlers.on_exit(StatusText(status));
   }
-  // What is in the pipe already; whoever else holds its other end is not waited for.
+  // Reads what is already in the pipe. It does not wait for other processes that hold the pipe's other end.
   void DrainOutput() {
     error_code error;
     output_.non_blocking(true, error);
@@ -187,7 +187,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(asio::io_context* io,
     close(output[0]);
     return Unavailable("fork: {}", strerror(fork_error));
   }
-  setpgid(pid, pid);  // here too: whichever comes first
+  setpgid(pid, pid);  // also here, because either may come first
   const int pidfd = pidfd_open(pid, 0);
   CHECK_MSG(pidfd >= 0, "pidfd_open: {}", strerror(errno));
   fcntl(pidfd, F_SETFD, FD_CLOEXEC);

@@ -1,4 +1,4 @@
-// ChildProcess: a program that runs in a process group of its own and dies with this process.
+// ChildProcess runs a program in its own process group. The program dies with this process.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -12,28 +12,28 @@
 namespace exeunt::coordinator {
 
 struct ChildHandlers {
-  std::function<void(const std::string& line)> on_line;  // of its output and errors; long lines are cut
+  std::function<void(const std::string& line)> on_line;  // for a line of output or errors; long lines are cut
   std::function<void(const std::string& status)>
       on_exit;  // "exit code 1", "signal 9"; once, after its last line
 };
 
-// Callbacks come on the io_context's thread, never from inside Start. Destroying it kills the group and waits
-// for the child; on_exit is then not called.
+// Callbacks run on the io_context's thread, never from inside Start. Destroying the object kills the group
+// and waits for the child. on_exit is then not called.
 class ChildProcess {
  public:
-  // `environment`: "KEY=value", beside what this process has. The child gets SIGTERM when the thread that
-  // calls Start ends.
+  // `environment` has "KEY=value" entries beside those of this process. The child gets SIGTERM when the
+  // thread that calls Start ends.
   static Result<std::unique_ptr<ChildProcess>> Start(boost::asio::io_context* io,
                                                      const std::vector<std::string>& args,
                                                      const std::vector<std::string>& environment,
                                                      ChildHandlers handlers);
   virtual ~ChildProcess() = default;
-  // To the whole group.
+  // Sends the signal to the whole group.
   virtual void Signal(int signal) = 0;
   virtual int pid() const = 0;
 };
 
-// From now on orphans of this process's descendants become its own children, so that KillOrphans finds them.
+// Makes orphans of this process's descendants its own children, so that KillOrphans finds them.
 void AdoptOrphans();
 // Kills and reaps every child of this process that is not in `keep`.
 void KillOrphans(const std::vector<int>& keep);

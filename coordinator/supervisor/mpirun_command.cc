@@ -11,17 +11,17 @@ std::vector<std::string> MpirunCommand(const MpirunOptions& options, uint32_t pi
   const auto mca = [&args](const char* key, const char* value) {
     args.insert(args.end(), {"--mca", key, value});
   };
-  // Stages have threads of their own.
+  // Stages have their own threads.
   args.insert(args.end(), {"--bind-to", "none"});
-  // A waiting rank yields its core: half a round trip on shared cores goes from a millisecond to
+  // A waiting rank yields its core. On shared cores this reduces half a round trip from a millisecond to
   // microseconds.
   mca("mpi_yield_when_idle", "1");
-  // A decode frame goes out at once: a rendezvous advances only inside MPI calls.
+  // A decode frame is sent at once, because a rendezvous only advances inside MPI calls.
   mca("btl_vader_eager_limit", "65536");
   mca("btl_vader_max_send_size", "65536");
   mca("btl_tcp_eager_limit", "262144");
   mca("btl_tcp_max_send_size", "262144");
-  // A machine that was powered off is noticed in seconds, not in minutes.
+  // The loss of a machine's power is noticed in seconds, not in minutes.
   mca("oob_tcp_keepalive_time", "10");
   mca("oob_tcp_keepalive_intvl", "5");
   mca("oob_tcp_keepalive_probes", "3");
@@ -31,7 +31,7 @@ std::vector<std::string> MpirunCommand(const MpirunOptions& options, uint32_t pi
   } else {
     args.insert(args.end(), {"--hostfile", options.hostfile});
   }
-  // By name: the secret itself stands on no command line.
+  // The secret is passed by name, so that it is on no command line.
   args.insert(args.end(), {"-x", "EXEUNT_SECRET"});
   args.insert(args.end(), options.extra_args.begin(), options.extra_args.end());
   args.insert(args.end(),

@@ -1,4 +1,4 @@
-// The command line of a pipeline's job.
+// Makes the command line of a pipeline's job.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@ namespace exeunt::coordinator {
 struct MpirunOptions {
   std::string mpirun = "mpirun";
   std::string worker_binary;
-  std::string hostfile;                 // "": this machine alone
-  std::vector<std::string> extra_args;  // before the worker's binary; they come last, so they win
+  std::string hostfile;                 // "": only this machine
+  std::vector<std::string> extra_args;  // before the worker's binary, last so that they win
   bool as_root = false;
   std::string control_host;  // where workers reach the coordinator
   uint16_t control_port = 0;

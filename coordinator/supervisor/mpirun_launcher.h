@@ -1,4 +1,4 @@
-// MpirunLauncher: runs each pipeline's job as one mpirun child.
+// MpirunLauncher runs each pipeline's job as one mpirun child.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -14,15 +14,15 @@
 
 namespace exeunt::coordinator {
 
-// One thread: the io_context's, which outlives it. A job that was told to end gets SIGTERM, then SIGKILL
-// after `kill_after` (mpirun itself takes about 2 s to end its ranks). Ranks that outlive their mpirun are
-// killed too. Destroying it kills every job.
+// One thread: the io_context's. The io_context must outlive the launcher. A job that is to end gets SIGTERM,
+// then SIGKILL after `kill_after` (mpirun itself takes about 2 s to end its ranks). Ranks that outlive their
+// mpirun are also killed. Destroying the launcher kills every job.
 class MpirunLauncher : public JobLauncher {
  public:
   MpirunLauncher(boost::asio::io_context* io, MpirunOptions options, std::string secret,
                  Duration kill_after = std::chrono::seconds(8));
 
-  // Before the first Start: where workers connect to is known only once the control server listens.
+  // Call it before the first Start. The address for workers is known only once the control server listens.
   void SetControlPort(uint16_t port) { options_.control_port = port; }
   void Start(uint32_t pipeline, uint64_t epoch) override;
   void End(uint32_t pipeline, uint64_t epoch) override;
@@ -40,7 +40,7 @@ class MpirunLauncher : public JobLauncher {
   const std::string secret_;
   const Duration kill_after_;
   std::map<Key, Job> jobs_;
-  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // expires with it
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // expires with the launcher
 };
 
 }  // namespace exeunt::coordinator

@@ -20,7 +20,7 @@ struct FakeSequence {
   bool failed = false;
 };
 
-// The ranks of one job, until a channel is lost or `stop`.
+// The ranks of one job. They run until a channel is lost or `stop` is set.
 class FakeRanks {
  public:
   FakeRanks(const FakeClusterOptions& options, FakeCluster* cluster) : options_(options), cluster_(cluster) {}
@@ -39,7 +39,7 @@ class FakeRanks {
     }
     return true;
   }
-  // One turn; false when the coordinator has gone or wants the job to go.
+  // Runs one turn. Returns false if the coordinator has gone or ends the job.
   bool Turn() {
     for (auto& channel : channels_) {
       if (!channel->connected()) return false;
@@ -78,7 +78,7 @@ class FakeRanks {
       sequence.reply = std::move(text);
     if (open.score_from() > 0) Score(&sequence);
   }
-  // The reply is what the full model says from score_from on: of the prompt first.
+  // The full model's scores from score_from on are the reply. The scores of the prompt come first.
   void Score(FakeSequence* sequence) {
     proto::ToCoordinator message;
     const auto scored = static_cast<uint32_t>(sequence->open.prompt_size()) - sequence->open.score_from();
@@ -112,7 +112,7 @@ class FakeRanks {
     return index < sequence.reply->size() ? static_cast<unsigned char>((*sequence.reply)[index])
                                           : sequence.open.end_tokens(0);
   }
-  // Up to three tokens of each sequence, the newest first.
+  // Sends up to three tokens of each sequence, the newest first.
   void Generate() {
     for (auto it = open_.begin(); it != open_.end();) {
       FakeSequence& sequence = it->second;
@@ -178,7 +178,7 @@ class FakeRanks {
 struct FakeCluster::Job {
   uint32_t pipeline = 0;
   uint64_t epoch = 0;
-  std::atomic<const char*> stop{nullptr};  // the status to exit with
+  std::atomic<const char*> stop{nullptr};  // exit status
   std::thread thread;
 };
 

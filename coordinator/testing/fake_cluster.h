@@ -1,5 +1,5 @@
-// FakeCluster: jobs of workers for tests, in this process but over real control connections. Each job
-// "generates" the bytes of a reply as tokens, out of order and from all its ranks.
+// FakeCluster runs jobs of fake workers for tests in this process, but over real control connections. Each
+// job "generates" the bytes of a reply as tokens, out of order and from all its ranks.
 #pragma once
 
 #include <atomic>
@@ -22,15 +22,16 @@ struct FakeClusterOptions {
   uint64_t kv_pages = 64;
   uint32_t page_tokens = 16;
   std::string secret;
-  std::vector<int> exit_layers = {12, 30};  // taken in turns
-  bool load = true;                         // the start of FakeCluster::load
-  // The answer to a prompt; "": "x" without end. After it comes an end token, where the request has one.
+  std::vector<int> exit_layers = {12, 30};  // used in turns
+  bool load = true;                         // initial value of FakeCluster::load
+  // Returns the answer to a prompt. "" means "x" without end. An end token follows the answer if the request
+  // has one.
   std::function<std::string(const std::string& prompt)> reply;
-  std::function<std::string(const std::string& prompt)> off_reply;  // in mode `off`; none: reply
+  std::function<std::string(const std::string& prompt)> off_reply;  // answer in mode `off`; none: reply
 };
 
-// Start and End on the io_context's thread, the rest from any. A thread for each job. Destroy it after the
-// io_context has stopped.
+// Call Start and End on the io_context's thread. The other functions may be called on any thread. Each job
+// has a thread. Destroy the cluster after the io_context has stopped.
 class FakeCluster : public JobLauncher {
  public:
   FakeCluster(boost::asio::io_context* io, FakeClusterOptions options);
@@ -40,15 +41,15 @@ class FakeCluster : public JobLauncher {
   void Start(uint32_t pipeline, uint64_t epoch) override;
   void End(uint32_t pipeline, uint64_t epoch) override;
 
-  // While false, jobs take requests and give no tokens.
+  // If false, jobs take requests and give no tokens.
   std::atomic<bool> generate{true};
-  // While false, jobs connect and never become ready.
+  // If false, jobs connect and never become ready.
   std::atomic<bool> load;
-  // Once: the last rank of each job says that every request that is open there has failed.
+  // If set, the last rank of each job once reports that every request that is open there has failed.
   std::atomic<bool> fail{false};
-  // Cancels that the jobs were sent.
+  // The number of cancels that the jobs were sent.
   std::atomic<int> cancels{0};
-  // Kills every job that runs now, as if by signal 9.
+  // Kills every running job as if by signal 9.
   void Crash();
 
  private:

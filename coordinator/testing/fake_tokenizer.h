@@ -1,4 +1,4 @@
-// A tokenizer for tests: a token is a byte; 256 is "<|end|>" (ends generation), 257 is "<|begin|>".
+// A tokenizer for tests. A token is a byte. 256 is "<|end|>", which ends generation, and 257 is "<|begin|>".
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@ namespace exeunt::coordinator {
 inline constexpr int32_t kFakeEnd = 256;
 inline constexpr int32_t kFakeBegin = 257;
 
-// Each message as "<|begin|>role:content" and a newline, then "assistant:".
+// Renders each message as "<|begin|>role:content" and a newline, then "assistant:".
 text::ChatTemplateText FakeChatTemplate();
 std::shared_ptr<const text::Tokenizer> MakeFakeTokenizer(
     text::ChatTemplateText chat_template = FakeChatTemplate());

@@ -46,7 +46,7 @@ struct HttpClient::Tls {
 
 HttpClient::HttpClient(uint16_t port) {
   socket_.connect({asio::ip::make_address("127.0.0.1"), port});
-  socket_.set_option(asio::ip::tcp::no_delay(true));  // what is sent is there at once
+  socket_.set_option(asio::ip::tcp::no_delay(true));  // sends bytes at once
 }
 
 HttpClient::HttpClient(uint16_t port, const std::string& certificate_pem) : HttpClient(port) {
@@ -108,7 +108,7 @@ bool HttpClient::ReadEnd() {
   try {
     while (buffer_.size() < (1 << 20)) ReadMore();
   } catch (const boost::system::system_error& error) {
-    // Over TLS an end without its close_notify might be somebody else's.
+    // Over TLS an end without close_notify might come from a third party.
     return error.code() == asio::error::eof ||
            (tls_ == nullptr && error.code() == asio::error::connection_reset);
   }

@@ -1,5 +1,5 @@
-// A blocking HTTP client for tests, on a plain socket or TLS: it can also send what no proper client would.
-// Every wait ends after 30 s with an exception, which fails the test.
+// A blocking HTTP client for tests, on a plain socket or TLS. It can also send malformed requests. Every wait
+// ends after 30 s with an exception, which fails the test.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -15,31 +15,31 @@ namespace exeunt::coordinator {
 struct HttpReply {
   int status = 0;
   std::map<std::string, std::string> headers;  // names in lower case
-  std::string body;                            // chunks joined
+  std::string body;                            // joined chunks
   boost::json::value Json() const;
-  // The data of the events of a stream.
+  // Returns the data of a stream's events.
   std::vector<std::string> Events() const;
 };
 
-// The value at a JSON pointer of the reply, as text.
+// Returns the value at a JSON pointer of the reply, as text.
 std::string At(const HttpReply& reply, const std::string& pointer);
 
 class HttpClient {
  public:
   explicit HttpClient(uint16_t port);
-  // Over TLS, where the server has the certificate of this PEM text.
+  // Connects over TLS to a server with the certificate of this PEM text.
   HttpClient(uint16_t port, const std::string& certificate_pem);
   ~HttpClient();
   void Send(const std::string& bytes);
   void SendRequest(const std::string& method, const std::string& path, const std::string& body = "",
                    const std::string& extra_headers = "");
   HttpReply ReadReply();
-  // Bytes up to and including `text`.
+  // Returns the bytes up to and including `text`.
   std::string ReadUntil(const std::string& text);
-  // True: the server has closed the connection (over TLS: and said so before).
+  // Returns true if the server has closed the connection. Over TLS it must have announced that.
   bool ReadEnd();
   void Close() { socket_.close(); }
-  // What has come and nobody has asked for.
+  // Received bytes that nobody has read.
   const std::string& unread() const { return buffer_; }
 
  private:
@@ -48,11 +48,11 @@ class HttpClient {
   boost::asio::io_context io_;
   boost::asio::ip::tcp::socket socket_{io_};
   struct Tls;
-  std::unique_ptr<Tls> tls_;  // null: plain
+  std::unique_ptr<Tls> tls_;  // null for a plain socket
   std::string buffer_;
 };
 
-// One request on a connection of its own.
+// Sends one request on its own connection.
 HttpReply Fetch(uint16_t port, const std::string& method, const std::string& path,
                 const std::string& body = "");
 

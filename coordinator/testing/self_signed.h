@@ -1,4 +1,4 @@
-// A certificate for tests, made on the spot: no private key lies in the tree.
+// Makes a certificate for a test, so that no private key lies in the tree.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ struct SelfSigned {
   std::string key_pem;
 };
 
-// Of a fresh P-256 key, for localhost and 127.0.0.1, valid for a day.
+// Makes a certificate with a new P-256 key, for localhost and 127.0.0.1, valid for a day.
 SelfSigned MakeSelfSigned();
 
 }  // namespace exeunt::coordinator

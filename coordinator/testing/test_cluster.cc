@@ -15,7 +15,7 @@ CoreConfig TestCoreConfig() {
   core.context_length = 500;
   core.backoff_min = std::chrono::milliseconds(50);
   core.shutdown_grace = std::chrono::milliseconds(200);
-  // Sanitizers and a busy machine are slow; no test here is about a worker that falls silent.
+  // Sanitizers and a busy machine are slow. No test here checks a worker that falls silent.
   core.heartbeat_timeout = std::chrono::seconds(20);
   return core;
 }

@@ -1,4 +1,4 @@
-// TestCluster: a driver and a FakeCluster on one io_context, without HTTP.
+// TestCluster is a driver and a FakeCluster on one io_context, without HTTP.
 #pragma once
 
 #include <prometheus/registry.h>
@@ -14,18 +14,18 @@
 
 namespace exeunt::coordinator {
 
-// Two stages of 15 layers, exits after 12 and 21, a context of 500 tokens.
+// Two stages of 15 layers, exits after 12 and 21, and a context of 500 tokens.
 CoreConfig TestCoreConfig();
 FakeClusterOptions TestClusterOptions();
 ServedModel FakeModel(uint32_t context_length,
                       const text::ChatTemplateText& chat_template = FakeChatTemplate());
 
-// Whoever runs io(), runs the driver.
+// The driver runs when the test runs io().
 class TestCluster {
  public:
   TestCluster(const CoreConfig& core, const FakeClusterOptions& cluster);
   void Start() { driver_->Start(); }
-  // Runs io() on this thread until it holds, 30 s at most; false: it never has.
+  // Runs io() on this thread until `holds` returns true, for at most 30 s. Returns false if it never does.
   bool RunUntil(const std::function<bool()>& holds);
 
   boost::asio::io_context& io() { return io_; }

@@ -1,4 +1,4 @@
-// TestServer: gateway, driver and a FakeCluster on a thread of their own, for tests over HTTP.
+// TestServer is a gateway, a driver and a FakeCluster on their own thread, for tests over HTTP.
 #pragma once
 
 #include <memory>
@@ -28,7 +28,7 @@ struct TestServerOptions {
   TestServerOptions();
 };
 
-// Every prompt is answered with this.
+// Every prompt is answered with `reply`.
 TestServerOptions WithReply(const std::string& reply);
 
 class TestServer {
@@ -38,7 +38,7 @@ class TestServer {
   uint16_t port() const { return http_->port(); }
   FakeCluster& cluster() { return cluster_.workers(); }
   void Drain();
-  // Waits (30 s at most) until /v1/cluster has this at a JSON pointer; false if it never has.
+  // Waits for at most 30 s until /v1/cluster has `value` at a JSON pointer. Returns false if it never has.
   bool WaitCluster(const std::string& pointer, const std::string& value);
 
  private:
@@ -50,7 +50,7 @@ class TestServer {
   std::thread thread_;
 };
 
-// A completion of "Hello"; further fields of the body, at least one.
+// Sends a completion of "Hello" with further fields of the body, at least one.
 HttpReply Complete(const TestServer& server, const std::string& fields);
 
 }  // namespace exeunt::coordinator

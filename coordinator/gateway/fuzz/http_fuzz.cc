@@ -1,5 +1,5 @@
-// What a client may send over one connection: whatever comes, in whatever pieces, the session answers it or
-// closes, and holds nothing afterwards. The first byte is the size of the pieces (0: all at once).
+// Feeds any bytes of a client to one connection in any pieces. The session must answer or close, and must
+// hold nothing afterwards. The first byte is the size of the pieces (0: all at once).
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-// A connection in memory: the input by pieces, then its end; what is written is kept by the caller.
+// A connection in memory. It reads the input in pieces and then its end. The caller keeps what is written.
 class MemoryStream : public HttpStream {
  public:
   MemoryStream(asio::io_context* io, std::string_view input, size_t piece, std::string* output)
@@ -116,7 +116,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   session->Start();
   session.reset();
   io.poll();
-  CHECK(closed == 1);  // the input's end is the client's
+  CHECK(closed == 1);  // the end of the input is the client's end
   CHECK(io.stopped());
   CHECK(held.expired());
   CHECK(output.empty() || output.starts_with("HTTP/1.1 "));

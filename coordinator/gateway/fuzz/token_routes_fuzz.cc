@@ -1,4 +1,4 @@
-// Bodies of /tokenize and /detokenize: whatever comes gives a reply or an error that can be shown.
+// Feeds any body to /tokenize and /detokenize. Each must give a reply or an error that can be shown.
 #include <boost/json.hpp>
 #include <cstdint>
 #include <string_view>

@@ -1,4 +1,4 @@
-// Bodies of the REST API: whatever comes, a parser gives a request or an error that can be shown.
+// Feeds any body to the parsers of the REST API. Each must give a request or an error that can be shown.
 #include <boost/json.hpp>
 #include <cstdint>
 #include <string_view>
