@@ -11,7 +11,7 @@
 namespace exeunt::certify {
 namespace {
 
-constexpr double kLargestBet = 0.95;  // of the one that a loss of 1 would ruin
+constexpr double kLargestBet = 0.95;  // share of the bet that a loss of 1 would ruin
 constexpr size_t kMaxSamples = 1 << 24;
 
 double BinomialCdf(double successes, double n, double p) {
@@ -27,7 +27,7 @@ double HoeffdingBentkus(std::span<const double> losses, double delta) {
   const double left = a > 0 ? a * std::log(a / delta) : 0.0;
   const double right = a < 1 ? (1 - a) * std::log((1 - a) / (1 - delta)) : 0.0;
   const double hoeffding = std::exp(-n * (left + right));
-  // A sum that rounding put just above a whole number is that number.
+  // A sum just above a whole number because of rounding is that number.
   const double bentkus = std::exp(1.0) * BinomialCdf(std::ceil(sum - 1e-9 * n), n, delta);
   return std::min({1.0, hoeffding, bentkus});
 }
@@ -41,8 +41,8 @@ double ExactBinomial(std::span<const double> losses, double delta) {
   return BinomialCdf(ones, static_cast<double>(losses.size()), delta);
 }
 
-// The bets: nu_i = sqrt(2 ln(1/epsilon) / (n s_{i-1}^2)), s^2 the running variance with a prior of 1/4, at
-// most kLargestBet / (1 - delta) (predictable plug-in, eq. 15 and 26 of the paper).
+// The bets are nu_i = sqrt(2 ln(1/epsilon) / (n s_{i-1}^2)), where s^2 is the running variance with a prior
+// of 1/4. A bet is at most kLargestBet / (1 - delta) (predictable plug-in, eq. 15 and 26 of the paper).
 class Wealth {
  public:
   Wealth(size_t n, const BoundOptions& options)
@@ -70,8 +70,7 @@ class Wealth {
 double Wsr(std::span<const double> losses, const BoundOptions& options) {
   std::vector<size_t> order(losses.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  for (size_t i = order.size(); i > 1;
-       --i) {  // Fisher-Yates; the bias of a 64-bit remainder is beyond notice
+  for (size_t i = order.size(); i > 1; --i) {  // Fisher-Yates; the bias of a 64-bit remainder is negligible
     const Philox4 r = Philox(options.seed, {static_cast<uint32_t>(i), 0, 0, 0});
     std::swap(order[i - 1], order[(uint64_t{r[0]} << 32 | r[1]) % i]);
   }
@@ -117,7 +116,7 @@ double UpperBound(Bound bound, std::span<const double> losses, BoundOptions opti
   return high;
 }
 
-// By bisection: more losses of 0 never make it larger.
+// Uses bisection, because more losses of 0 never make the p-value larger.
 size_t SmallestSampleCount(Bound bound, const BoundOptions& options) {
   const auto enough = [&](size_t n) {
     return PValue(bound, std::vector<double>(n, 0.0), options) <= options.epsilon;

@@ -1,5 +1,6 @@
-// p-values for "the mean loss is over delta" from n losses of independent prompts, and the fixed-sequence
-// test that finds a threshold with them: Learn-then-Test (Angelopoulos et al., arXiv 2110.01052). Pure.
+// Computes p-values for "the mean loss is over delta" from n losses of independent prompts. The
+// fixed-sequence test finds a threshold with them: Learn-then-Test (Angelopoulos et al., arXiv 2110.01052).
+// Pure.
 #pragma once
 
 #include <array>
@@ -11,7 +12,7 @@
 
 namespace exeunt::certify {
 
-// How a p-value is computed. All are valid for any distribution of losses in their range:
+// The formula of a p-value. All are valid for any distribution of losses in their range.
 //   hoeffding_bentkus  losses in [0, 1]; a signed loss is clipped at 0, which can only make the p-value larger
 //                      p = min(exp(-n h1(min(r, delta), delta)), e BinCDF(ceil(n r); n, delta))
 //   binomial           losses 0 or 1
@@ -26,26 +27,27 @@ std::optional<Bound> BoundOf(std::string_view name);
 
 struct BoundOptions {
   double delta = 0.05;    // in (0, 1)
-  double epsilon = 0.05;  // in (0, 1): wsr places its bets for a test of this level
-  uint64_t seed = 1;      // wsr: of the order in which the losses are taken
+  double epsilon = 0.05;  // in (0, 1); wsr sizes its bets for a test of this level
+  uint64_t seed = 1;      // wsr: seed of the order in which the losses are taken
 };
 
 double PValue(Bound bound, std::span<const double> losses, const BoundOptions& options);
 
-// The least delta at which the losses' mean is certified (p <= options.epsilon), to 1e-4; options.delta is
-// not used. At most 1 - 1e-4. That is an upper confidence bound of the mean.
+// Returns the least delta at which the losses' mean is certified (p <= options.epsilon), to 1e-4. It is an
+// upper confidence bound of the mean, and at most 1 - 1e-4. options.delta is not used.
 double UpperBound(Bound bound, std::span<const double> losses, BoundOptions options);
 
-// The least number of losses with which a test can succeed: what losses of 0 alone would need.
+// Returns the least number of losses with which a test can succeed. This is the number for losses of 0.
 size_t SmallestSampleCount(Bound bound, const BoundOptions& options);
 
-// The last of the hypotheses, in their order, that is rejected before the first that is not; none where the
-// first is not. The chance that any true one is rejected is at most epsilon.
+// Returns the last hypothesis, in their order, that is rejected before the first that is not rejected.
+// Returns nothing if the first is not rejected. The chance that any true hypothesis is rejected is at most
+// epsilon.
 std::optional<size_t> FixedSequence(std::span<const double> p_values, double epsilon);
 
-// Several parameters at once (Laufer-Goldshtein et al., arXiv 2210.07913): the settings that no other beats
-// in both cost and loss, on development data, from the least loss to the largest: the order for
-// FixedSequence.
+// Pareto testing of several parameters at once (Laufer-Goldshtein et al., arXiv 2210.07913). On development
+// data it finds the settings that no other beats in both cost and loss. They are returned from the least loss
+// to the largest, which is the order for FixedSequence.
 struct SettingPoint {
   double cost = 0.0;
   double loss = 0.0;

@@ -71,7 +71,7 @@ void ReadStop(JsonReader* reader, Certificate* c) {
   }
 }
 
-// {"8": 0.42, "14": 0.09}: shares by layer, ascending, of 1 in all at most.
+// Reads {"8": 0.42, "14": 0.09}, which are shares by layer, ascending, with a sum of at most 1.
 void ReadProfile(JsonReader* reader, Certificate* c) {
   const json::value* profile = reader->Take("profile");
   if (profile == nullptr) return;
@@ -99,7 +99,8 @@ json::object ProfileJson(const Certificate& c) {
   return profile;
 }
 
-// Whether two of one family can be of one fixed sequence: the same test of the same data.
+// Returns whether two members of a family can be of one fixed sequence. They need the same test of the same
+// data.
 bool TestedTogether(const Certificate& a, const Certificate& b) {
   const auto test = [](const Certificate& c) {
     return std::tie(c.consistency, c.loss, c.bound, c.delta, c.epsilon, c.n, c.seed, c.data_hash,

@@ -8,7 +8,7 @@
 namespace exeunt::certify {
 namespace {
 
-constexpr double kLargestBet = 0.5;  // of the one that a loss of 0 would ruin
+constexpr double kLargestBet = 0.5;  // share of the bet that a loss of 0 would ruin
 
 }  // namespace
 
@@ -18,8 +18,8 @@ EProcess::EProcess(double delta, double level, const EProcessState& state)
             level);
 }
 
-// The bet is the one that would have been best for what was seen, by mean and variance (aGRAPA, the paper's
-// appendix B.3): 0 as long as the mean is below delta.
+// The bet is the one that would have been best for the losses so far, by mean and variance (aGRAPA, the
+// paper's appendix B.3). It is 0 while the mean is below delta.
 void EProcess::Add(double loss) {
   const double x = std::clamp(loss, 0.0, 1.0);
   const auto n = static_cast<double>(state_.count);

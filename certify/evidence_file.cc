@@ -22,7 +22,7 @@ Result<Evidence> ParseOne(const json::value& value) {
   e.certificate = reader.String("certificate");
   e.state.count = static_cast<uint64_t>(reader.Integer("count", 0, kMaxCount));
   const auto count = static_cast<double>(e.state.count);
-  e.state.sum = reader.Number("sum", 0, count * (1 + 1e-9));  // rounding
+  e.state.sum = reader.Number("sum", 0, count * (1 + 1e-9));  // allows for rounding
   e.state.squares = reader.Number("squares", 0.25, 0.25 + count);
   e.state.log_wealth = reader.Number("log_wealth", -kMaxLog, kMaxLog);
   e.state.log_largest = reader.Number("log_largest", std::max(0.0, e.state.log_wealth), kMaxLog);

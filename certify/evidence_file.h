@@ -1,5 +1,6 @@
-// The evidence against certificates (e_process.h), kept in a file over restarts. Each is bound to the
-// certificate's content: another certificate of the same name begins anew, and finds its own again.
+// Keeps the evidence against certificates (e_process.h) in a file over restarts. Each entry is bound to the
+// certificate's contents. Another certificate of the same name begins with no evidence, and each finds its
+// own evidence again.
 #pragma once
 
 #include <map>
@@ -11,7 +12,7 @@
 namespace exeunt::certify {
 
 struct Evidence {
-  std::string certificate;  // its name, for whoever reads the file
+  std::string certificate;  // name of the certificate, for readers of the file
   EProcessState state;
 };
 using EvidenceByHash = std::map<std::string, Evidence>;  // by CertificateHash
@@ -19,7 +20,7 @@ using EvidenceByHash = std::map<std::string, Evidence>;  // by CertificateHash
 std::string ToJson(const EvidenceByHash& evidence);
 // Errors name the certificate's hash, the key, the value and the limit.
 Result<EvidenceByHash> ParseEvidence(const std::string& text);
-// None where there is no such file; what is there and is not evidence is an error that names it.
+// Returns nothing if there is no such file. A file without valid evidence is an error that names it.
 Result<EvidenceByHash> LoadEvidence(const std::string& path);
 
 }  // namespace exeunt::certify

@@ -1,5 +1,5 @@
-// Replay: how often traffic that loses as these requests did would raise a certificate's alarm, and how soon.
-// Pure.
+// Replay tells how often and how soon traffic with the losses of these requests would raise a certificate's
+// alarm. Pure.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,15 @@ namespace exeunt::certify {
 
 struct ReplayOptions {
   int replays = 1000;
-  int64_t requests = 10000;  // of a replay, drawn with replacement
-  double share = 0.02;       // of them that is audited
-  double delta = 0.05;       // that the certificate is watched by
-  double level = 0.01;       // of the alarm
+  int64_t requests = 10000;  // requests of a replay, drawn with replacement
+  double share = 0.02;       // audited share of them
+  double delta = 0.05;       // tolerance by which the certificate is watched
+  double level = 0.01;       // level of the alarm
   uint64_t seed = 1;
 };
 
-// Of each replay that alarmed, the requests until then, ascending. Losses in [0, 1], at least one.
+// Returns the number of requests until the alarm for each replay that alarmed, ascending. Losses are in [0,
+// 1], at least one.
 std::vector<int64_t> ReplayAlarms(std::span<const double> losses, const ReplayOptions& options);
 
 }  // namespace exeunt::certify

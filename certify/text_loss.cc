@@ -16,7 +16,7 @@ bool IsAlphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <=
 bool IsPunctuation(char c) { return c > ' ' && c < 127 && !IsAlphanumeric(Lower(c)); }
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// Runs of characters for which `part` holds, at most kMaxLossWords.
+// Returns runs of characters for which `part` holds, at most kMaxLossWords.
 template <typename Part>
 Words Split(std::string_view text, Part part) {
   Words words;

@@ -1,4 +1,4 @@
-// Losses in [0, 1] of an answer against a reference: what certificates are about. Pure; thread-safe.
+// Losses in [0, 1] of an answer against a reference, on which certificates are based. Pure. Thread-safe.
 #pragma once
 
 #include <array>
@@ -14,19 +14,20 @@ inline constexpr std::array<const char*, 4> kTextLossNames = {"rouge_l", "token_
 const char* TextLossName(TextLoss loss);
 std::optional<TextLoss> TextLossOf(std::string_view name);
 
-// Words of an answer that are looked at: time grows with the product of both lengths.
+// The number of words of an answer that count. Time grows with the product of both lengths.
 inline constexpr size_t kMaxLossWords = 4096;
 
-//   rouge_l      1 - F1 of the longest common subsequence, as the package rouge-score has it (no stemming):
-//   lower
-//                case, words are runs of [a-z0-9]; 1 where either has none
-//   token_f1     1 - F1 of the words as a bag, as SQuAD's script has it: lower case, without punctuation and
-//                articles; 0 where both have none
-//   exact_match  0 where the texts are equal but for white space at the ends, else 1
-//   wer          edit distance of the words (between white space, as they are) by the reference's, at most 1
+//
+//   rouge_l      1 - F1 of the longest common subsequence, as in the package rouge-score (no stemming):
+//                lower case, words are runs of [a-z0-9]; 1 if either has none
+//   token_f1     1 - F1 of the words as a bag, as in SQuAD's script: lower case, without punctuation and
+//                articles; 0 if both have none
+//   exact_match  0 if the texts are equal except for white space at the ends, else 1
+//   wer          edit distance of the words (between white space, unchanged) by the reference's, at most 1
 double Loss(TextLoss loss, std::string_view answer, std::string_view reference);
 
-// Share of positions at which two lists of tokens differ, of the longer one's; 0 where both are empty.
+// Returns the share of positions at which two lists of tokens differ, relative to the longer one, or 0 if
+// both are empty.
 double TokenDisagreement(std::span<const int32_t> a, std::span<const int32_t> b);
 
 }  // namespace exeunt::certify

@@ -37,8 +37,8 @@ double CostCurve::At(double rows) const {
 
 double CostCurve::Expected(int rows, double probability) const {
   if (probability >= 1) return At(rows);
-  double chance = std::pow(1 - probability, rows);  // of k rows, from k = 0
-  // So many rows that the chance of none is too small for a double: their number hardly varies.
+  double chance = std::pow(1 - probability, rows);  // chance of k rows, from k = 0
+  // With so many rows the chance of none is too small for a double, and their number hardly varies.
   if (chance < std::numeric_limits<double>::min()) return At(rows * probability);
   double expected = 0;
   for (int k = 1; k <= rows; ++k) {

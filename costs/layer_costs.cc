@@ -13,12 +13,12 @@
 namespace exeunt {
 namespace {
 
-constexpr int kRounds = 15;               // that a median is of
-constexpr int kRows = 32;                 // of a job, at most: more cost in proportion
-constexpr int kPosition = 64;             // what the rows attend to: little beside a layer's matrices
-constexpr double kLeastBytes = 64 << 20;  // of layers: more than a cache that a whole model would not fit in
+constexpr int kRounds = 15;               // rounds for a median
+constexpr int kRows = 32;                 // most rows of a job; more rows cost in proportion
+constexpr int kPosition = 64;             // positions to attend to, cheap beside a layer's matrices
+constexpr double kLeastBytes = 64 << 20;  // bytes of layers, more than a cache has
 
-// Runs the job; seconds.
+// Runs the job and returns the seconds.
 template <typename Work>
 double Time(Executor* executor, const Work& work) {
   executor->Submit({1, work});
@@ -34,7 +34,7 @@ double Median(std::vector<double> times) {
   return *middle;
 }
 
-// Seconds that jobs of one size took, over all layers.
+// The seconds of jobs of one size, over all layers.
 struct JobTimes {
   std::vector<double> run, fill, head, exit;
 };
@@ -45,7 +45,7 @@ CostCurve Curve(const std::map<int, JobTimes>& times, std::vector<double> JobTim
   return CostCurve(std::move(points));
 }
 
-// The deepest exit that can say what the measure asks for.
+// Returns the deepest exit that has what the measure needs.
 Result<int> LastExit(const ExitLook& look, int n_layers) {
   int last = 0;
   if (!look.exits_directory.empty()) {
@@ -60,8 +60,8 @@ Result<int> LastExit(const ExitLook& look, int n_layers) {
                          look.exits_directory);
 }
 
-// What kRows sequences ask of a stage at kPosition. Their prompts hold the same tokens, spread over the
-// vocabulary, but each has a head of them of its own.
+// Rows of kRows sequences for a stage at kPosition. Their prompts have the same tokens, spread over the
+// vocabulary, but each has its own head of prompt tokens.
 struct SampleRows {
   SampleRows(const ModelConfig& model, int pages_of_row);
 
@@ -87,12 +87,11 @@ SampleRows::SampleRows(const ModelConfig& model, int pages_of_row) : pages(kRows
 Result<LayerCosts> MeasureLayerCosts(const Backend& backend, std::shared_ptr<const ModelSource> source,
                                      int threads, const ExitLook& look) {
   const ModelConfig& model = source->config();
-  const double layer_bytes =
-      EstimateLayerCosts(model).layer.At(1) / 2;  // about four bits a weight: fewest layers
+  const double layer_bytes = EstimateLayerCosts(model).layer.At(1) / 2;  // about four bits a weight
   const int enough = std::min(model.n_layers, static_cast<int>(std::ceil(kLeastBytes / layer_bytes)));
   StageBuild build;
-  build.layers = {model.n_layers - enough, model.n_layers};  // the last layers: with the head
-  int exit = 0;                                              // after this layer: what it costs; 0: none
+  build.layers = {model.n_layers - enough, model.n_layers};  // the last layers, with the head
+  int exit = 0;                                              // exit to measure; 0: none
   if (Info(look.measure).gives_token) {
     ASSIGN_OR_RETURN(exit, LastExit(look, model.n_layers));
     build.layers.begin = std::min(build.layers.begin, exit - 1);
@@ -106,7 +105,7 @@ Result<LayerCosts> MeasureLayerCosts(const Backend& backend, std::shared_ptr<con
   ASSIGN_OR_RETURN(StageExecutor stage, backend.Build(build));
   RETURN_IF_ERROR(stage.executor->Reserve(kRows));
 
-  // All sizes in turns, many times: a slow moment of the machine meets all of them.
+  // Runs all sizes in turn, many times, so that a slow moment of the machine affects all of them.
   std::map<int, JobTimes> times;
   for (int round = 0; round < kRounds; ++round) {
     for (int n = 1; n <= kRows; n *= 2) {

@@ -1,4 +1,4 @@
-// Measures what jobs cost a stage on this machine, for `--split auto`, `exeunt plan` and `exeunt simulate`.
+// Measures the costs of jobs on this machine, for `--split auto`, `exeunt plan` and `exeunt simulate`.
 #pragma once
 
 #include <memory>
@@ -18,8 +18,9 @@ struct ExitLook {
   ExitMeasure measure = ExitMeasure::kForced;
 };
 
-// Seconds, of jobs of 1, 2, 4, ... 32 rows. Loads some layers and the head, runs them some times; medians.
-// What an exit costs is measured at the last one of the directory, which must have what the measure needs.
+// Returns the seconds of jobs of 1, 2, 4, ... 32 rows. It loads some layers and the head, runs them some
+// times and takes medians. The cost of an exit is measured at the last exit of the directory, which must have
+// what the measure needs.
 Result<LayerCosts> MeasureLayerCosts(const Backend& backend, std::shared_ptr<const ModelSource> source,
                                      int threads, const ExitLook& look = {});
 

@@ -9,7 +9,7 @@
 namespace exeunt {
 namespace {
 
-constexpr int kFillRows = 32;  // fills wait until about so many can be computed together
+constexpr int kFillRows = 32;  // rows of a usual fill job, because fills wait for others
 
 }  // namespace
 
@@ -59,7 +59,7 @@ double StageCost(const SplitRequest& request, LayerSpan layers) {
     }
     return share;
   };
-  // The rows of a step that leave in one stage share a head job.
+  // Rows of a step that leave in one stage share a head job.
   const int last = layers.end == request.n_layers ? request.n_layers - 1 : layers.end;
   double heads = costs.exit ? 0 : share_that_leaves(layers.begin, last);
   if (layers.end == request.n_layers) heads += 1 - share_that_leaves(0, last);
@@ -81,8 +81,8 @@ std::vector<LayerSpan> BalancedSplit(const SplitRequest& request) {
   CHECK_GE(request.n_layers, request.stages);
   const auto n = static_cast<size_t>(request.n_layers);
   const auto stages = static_cast<size_t>(request.stages);
-  // worst[s][e]: the costliest of s stages that hold layers [0, e), at best; from[s][e]: where the last
-  // begins.
+  // worst[s][e] is the least cost of the costliest of s stages that hold layers [0, e). from[s][e] is where
+  // the last of them begins.
   std::vector<std::vector<double>> worst(stages + 1, std::vector<double>(n + 1, HUGE_VAL));
   std::vector<std::vector<size_t>> from(stages + 1, std::vector<size_t>(n + 1, 0));
   worst[0][0] = 0;

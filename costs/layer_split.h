@@ -1,4 +1,4 @@
-// The split of layers over stages by what they cost.
+// Splits layers over stages by their costs.
 #pragma once
 
 #include <optional>
@@ -15,10 +15,10 @@
 
 namespace exeunt {
 
-// Estimated as multiply-adds of the matrices. `exeunt plan` measures instead.
+// Estimates costs as the multiply-adds of the matrices. `exeunt plan` measures them instead.
 LayerCosts EstimateLayerCosts(const ModelConfig& config);
-// LayerCosts::exit likewise, of exits as `exits` says. The candidates of a prompt are not counted: they
-// differ.
+// Estimates LayerCosts::exit in the same way for the exits in `exits`. The candidates of a prompt are not
+// counted, because they differ.
 std::optional<CostCurve> EstimateExitCost(const ModelConfig& config, const ExitHeadsInfo& exits,
                                           ExitMeasure measure);
 
@@ -26,18 +26,19 @@ struct SplitRequest {
   int stages = 1;  // 1 <= stages <= n_layers
   int n_layers = 0;
   LayerCosts costs;
-  int rows = 1;                     // of a step of stage 0
-  std::vector<ForcedExit> profile;  // the share of tokens that is expected to leave after a layer
+  int rows = 1;                     // rows of a step of stage 0
+  std::vector<ForcedExit> profile;  // expected share of tokens that leave after a layer
 };
 
-// Layers as evenly as they go, whatever they cost.
+// Splits layers as evenly as possible, whatever their costs.
 std::vector<LayerSpan> EvenSplit(int n_layers, int stages);
-// What a token costs a stage in a step of `request.rows`, on average over the profile.
+// Returns the cost of a token for a stage in a step of `request.rows`, as a mean over the profile.
 double StageCost(const SplitRequest& request, LayerSpan layers);
-// The split whose costliest stage costs least; among those the one with fewer layers in earlier stages.
+// Returns the split whose costliest stage costs least. Of equal splits it is the one with fewer layers in
+// earlier stages.
 std::vector<LayerSpan> BalancedSplit(const SplitRequest& request);
-// "auto": BalancedSplit; "even": EvenSplit; else "0-12,12-30": contiguous, none empty, all layers, as many as
-// there are stages.
+// Parses "auto" (BalancedSplit), "even" (EvenSplit), or a split such as "0-12,12-30". The spans of the latter
+// must be contiguous, not empty, cover all layers, and be as many as the stages.
 Result<std::vector<LayerSpan>> ParseSplit(std::string_view text, const SplitRequest& request);
 
 }  // namespace exeunt

@@ -8,8 +8,8 @@
 namespace exeunt {
 namespace {
 
-constexpr double kWeight = 1.0 / 16;  // of one observation
-constexpr double kOutlier = 2;        // times the average: a job that was interrupted counts as that much
+constexpr double kWeight = 1.0 / 16;  // weight of one observation
+constexpr double kOutlier = 2;        // limit of an observation, times the average
 
 }  // namespace
 

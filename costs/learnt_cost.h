@@ -1,5 +1,5 @@
-// LearntCost: what jobs of one kind take, learnt while they run. Rows are counted in powers of two, each with
-// a moving average, so the curve follows the machine and the length of the contexts.
+// LearntCost learns the cost of jobs of one kind while they run. Each power of two of rows has a moving
+// average. The curve therefore follows the machine and the length of the contexts.
 #pragma once
 
 #include <array>
@@ -12,10 +12,10 @@ namespace exeunt {
 class LearntCost {
  public:
   void Observe(int rows, double seconds);
-  // The first power of two in [least, limit) that nothing has been observed of yet; otherwise
-  // CostCurve::EfficientRows, at least `least`: trying every size once shows which is the best.
+  // Returns the first power of two in [least, limit) that was not observed yet. Otherwise returns
+  // CostCurve::EfficientRows, at least `least`. Trying every size once shows which is the best.
   int RowsToTry(int least, int limit) const;
-  // Free of cost while nothing has been observed.
+  // Everything is free before the first observation.
   const CostCurve& curve() const { return curve_; }
 
  private:
@@ -24,7 +24,7 @@ class LearntCost {
     double rows = 0;  // averages; 0: nothing observed
     double seconds = 0;
   };
-  std::array<Bucket, 16> buckets_;  // of [2^i, 2^(i+1)) rows, and what is beyond
+  std::array<Bucket, 16> buckets_;  // [2^i, 2^(i+1)) rows; the last one also has all above
   CostCurve curve_;
 };
 

@@ -6,7 +6,7 @@ namespace exeunt::fit {
 namespace {
 
 constexpr float kMeanDecay = 0.9F;
-constexpr float kSquareDecay = 0.99F;  // passes are few
+constexpr float kSquareDecay = 0.99F;  // short memory, because there are few passes
 constexpr float kTiny = 1e-8F;
 
 }  // namespace
@@ -18,7 +18,7 @@ KlRefinement::KlRefinement(AffineMap start, Eigen::VectorXf norm_weight, float n
       mean_(RowMajorMatrix::Zero(map_.weight.rows(), map_.weight.cols() + 1)),
       square_(mean_) {}
 
-// With s = 1 / sqrt(mean(y^2) + eps) and u = norm_weight * dz: dy = s u - s^3 y (u.y) / d.
+// With s = 1 / sqrt(mean(y^2) + eps) and u = norm_weight * dz, the gradient is dy = s u - s^3 y (u.y) / d.
 AffineMap KlRefinement::Gradient(const float* x, const RowMajorMatrix& dz) const {
   const auto rows = static_cast<int>(dz.rows());
   RowMajorMatrix dy = map_.Apply(x, rows);

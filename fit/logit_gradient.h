@@ -1,6 +1,6 @@
-// The gradient of KL(p || q) with respect to the logits of q is q - p: over a whole vocabulary, most of it
-// next to nothing. It is rounded to few entries whose expectation it is, so that carrying it back through the
-// head costs little beside the head itself.
+// The gradient of KL(p || q) with respect to the logits of q is q - p. Over a whole vocabulary most entries
+// are next to nothing. The gradient is rounded to a few entries with the same expectation. Multiplying it by
+// the head then costs little beside the head itself.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,14 @@ struct LogitEntry {
   float value = 0.0F;
 };
 
-// q - p, both [vocab], by ascending token. Entries of at least `unit` are exact; of the smaller ones some
-// become +-unit, the others 0 (systematic sampling from the offset `draw` in [0, 1): over a uniform draw the
-// expectation is exact). At most 2 / unit + 1 entries. A unit of 0: all that are not 0, exactly.
+// Returns q - p by ascending token. q, p: [vocab]. Entries of at least `unit` are exact. Of the smaller
+// entries some become +-unit and the others 0, by systematic sampling from the offset `draw` in [0, 1). Over
+// a uniform draw the expectation is exact. There are at most 2 / unit + 1 entries. With a unit of 0 all
+// entries that are not 0 are exact.
 std::vector<LogitEntry> RoundedDifference(const float* q, const float* p, int vocab, float unit, double draw);
 
-// Row r: sum of value * row `token` of the head, over gradients[r]; [gradients.size(), d]. head(i, row)
-// writes row i of the head, [d]; each is asked for once, a block at a time.
+// Returns [gradients.size(), d]. Row r is the sum of value * row `token` of the head over gradients[r].
+// head(i, row) writes row i of the head, [d]. Each row is read once, a block at a time.
 RowMajorMatrix TimesHead(const std::vector<std::vector<LogitEntry>>& gradients, int d, int vocab,
                          const std::function<void(int, float*)>& head);
 

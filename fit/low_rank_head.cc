@@ -6,9 +6,9 @@ namespace exeunt::fit {
 namespace {
 
 constexpr int kBlockRows = 1024;
-constexpr double kLeastVariance = 1e-6;  // of the largest: directions without any are not divided by
+constexpr double kLeastVariance = 1e-6;  // of the largest; smaller ones are no divisors
 
-// Sum of w w^T over the head's rows, about their mean.
+// Returns the sum of w w^T over the head's rows, about their mean.
 Eigen::MatrixXd CentredGram(int d, int vocab, const std::function<void(int, float*)>& head) {
   Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(d, d);
   Eigen::VectorXd sum = Eigen::VectorXd::Zero(d);
