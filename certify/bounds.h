@@ -13,12 +13,13 @@
 namespace exeunt::certify {
 
 // The formula of a p-value. All are valid for any distribution of losses in their range.
-//   hoeffding_bentkus  losses in [0, 1]; a signed loss is clipped at 0, which can only make the p-value larger
+//   hoeffding_bentkus  losses in [0, 1]; a signed loss is clipped at 0, which can only make the p-value
+//                      larger
 //                      p = min(exp(-n h1(min(r, delta), delta)), e BinCDF(ceil(n r); n, delta))
 //   binomial           losses 0 or 1
 //                      p = BinCDF(n r; n, delta)
-//   wsr                losses at most 1, negative ones included: the betting martingale of Waudby-Smith and Ramdas
-//                      (arXiv 2010.09686)
+//   wsr                losses at most 1, also negative ones: the betting martingale of Waudby-Smith and
+//                      Ramdas (arXiv 2010.09686)
 //                      p = min(1, 1 / max_t prod_{i <= t} (1 - nu_i (x_i - delta)))
 enum class Bound : uint8_t { kHoeffdingBentkus, kBinomial, kWsr };
 inline constexpr std::array<const char*, 3> kBoundNames = {"hoeffding_bentkus", "binomial", "wsr"};

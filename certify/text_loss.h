@@ -17,7 +17,7 @@ std::optional<TextLoss> TextLossOf(std::string_view name);
 // The number of words of an answer that count. Time grows with the product of both lengths.
 inline constexpr size_t kMaxLossWords = 4096;
 
-//
+// Returns the loss of an answer.
 //   rouge_l      1 - F1 of the longest common subsequence, as in the package rouge-score (no stemming):
 //                lower case, words are runs of [a-z0-9]; 1 if either has none
 //   token_f1     1 - F1 of the words as a bag, as in SQuAD's script: lower case, without punctuation and

@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kMaxTokenBytes = 1024;
 constexpr size_t kMaxTokens = 1 << 18;
 
-// Start of the last character of `text`, which must not be empty.
+// Returns the start of the last character of `text`, which must not be empty.
 size_t LastCharacter(std::string_view text) {
   size_t at = text.size() - 1;
   while (at > 0 && (static_cast<uint8_t>(text[at]) & 0xC0U) == 0x80U) --at;

@@ -13,8 +13,8 @@ namespace {
 
 struct Candidate {
   int32_t rank;
-  int32_t at;  // the left symbol of the pair
-  int32_t id;  // what the pair makes
+  int32_t at;  // left symbol of the pair
+  int32_t id;  // token of the joined pair
   friend bool operator>(const Candidate& a, const Candidate& b) {
     return std::tie(a.rank, a.at) > std::tie(b.rank, b.at);
   }
@@ -68,8 +68,8 @@ int32_t Bpe::FindCharacter(char32_t code, std::string_view text) const {
 }
 
 void Bpe::SplitCharacters(std::string_view piece, SymbolList* symbols) const {
-  // Unknown characters wait until the next known one; bytes do not end that wait (as the `tokenizers` package
-  // has it).
+  // Unknown characters wait until the next known one. As in the `tokenizers` package, bytes do not end that
+  // wait.
   uint32_t unknown_size = 0;
   const auto flush = [&](uint32_t at) {
     if (unknown_size > 0) symbols->Add(options_.unknown, at - unknown_size, unknown_size);
@@ -119,7 +119,7 @@ void Bpe::Encode(std::string_view piece, std::vector<int32_t>* ids) const {
     const Symbol& left = symbols[top.at];
     if (left.size == 0 || left.next < 0) continue;
     const auto it = merges_.find(PairKey(left.id, symbols[left.next].id));
-    if (it == merges_.end() || it->second.id != top.id) continue;  // one of the pair has changed since
+    if (it == merges_.end() || it->second.id != top.id) continue;  // a symbol of the pair has changed since
     symbols.MergeWithNext(top.at, top.id);
     consider(left.previous);
     consider(top.at);

@@ -1,6 +1,6 @@
-// Bpe: byte-pair encoding by ranked merges (Sennrich et al. 2016), as GPT-2's and most tokenizers since use
-// it. The piece starts as one symbol a character; the pair of lowest rank merges first, the leftmost of
-// equals. Immutable; thread-safe.
+// Bpe is byte-pair encoding by ranked merges (Sennrich et al. 2016), as in GPT-2 and most later tokenizers. A
+// piece starts as one symbol per character. The pair of lowest rank merges first, the leftmost of equals.
+// Immutable. Thread-safe.
 #pragma once
 
 #include <array>
@@ -17,15 +17,15 @@
 namespace exeunt::text {
 
 struct BpeOptions {
-  int32_t unknown = -1;        // for a character without a token; -1: such characters are dropped
-  bool fuse_unknown = false;   // one unknown token for a run of them
-  bool byte_fallback = false;  // a character without a token becomes its "<0x..>" tokens where all are there
-  bool ignore_merges = false;  // a piece that is a token is not split
+  int32_t unknown = -1;        // token of a character without a token; -1: drops such characters
+  bool fuse_unknown = false;   // gives one unknown token for a run of such characters
+  bool byte_fallback = false;  // replaces such a character by its "<0x..>" tokens if all of them exist
+  bool ignore_merges = false;  // does not split a piece that is a token
 };
 
 class Bpe : public TokenModel {
  public:
-  // `merges[rank]` is a pair of token texts; they and what they make must be in `vocabulary`.
+  // `merges[rank]` is a pair of token texts. Both, and the joined text, must be in `vocabulary`.
   static Result<std::unique_ptr<Bpe>> Make(std::shared_ptr<const Vocabulary> vocabulary,
                                            const std::vector<std::pair<std::string, std::string>>& merges,
                                            const BpeOptions& options);
@@ -46,7 +46,7 @@ class Bpe : public TokenModel {
   std::shared_ptr<const Vocabulary> vocabulary_;
   BpeOptions options_;
   std::vector<int32_t> byte_tokens_;        // [256] with byte_fallback, else empty
-  std::array<int32_t, 0x400> small_ids_{};  // tokens of the characters below U+0400
+  std::array<int32_t, 0x400> small_ids_{};  // tokens of characters below U+0400
   boost::unordered_flat_map<uint64_t, Merge> merges_;
 };
 

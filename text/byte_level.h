@@ -1,5 +1,5 @@
-// GPT-2's mapping between bytes and printable characters: '!' to '~', and the printable part of Latin-1,
-// stand for themselves; every other byte, in ascending order, is U+0100, U+0101, ...
+// GPT-2's mapping between bytes and printable characters. '!' to '~' and the printable part of Latin-1 stand
+// for themselves. All other bytes, in ascending order, are U+0100, U+0101, ...
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace exeunt::text {
 // Appends the characters of the bytes.
 void AppendByteLevel(std::string_view bytes, std::string* out);
 
-// Appends the bytes of the characters; false, and nothing appended, where one of them stands for no byte.
+// Appends the bytes of the characters. Returns false and appends nothing if a character stands for no byte.
 bool AppendBytesOfByteLevel(std::string_view text, std::string* out);
 
 }  // namespace exeunt::text

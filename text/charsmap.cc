@@ -8,12 +8,12 @@
 namespace exeunt::text {
 namespace {
 
-constexpr size_t kMaxReplacementBytes = 128;  // the longest of Unicode's own has 33
+constexpr size_t kMaxReplacementBytes = 128;  // the longest of Unicode's own rules has 33
 constexpr size_t kLongestWholeGrapheme =
     6;  // bytes, exclusive: longer grapheme clusters go character by character
 
-// A unit of the double array (darts-clone): bit 8 says that a leaf follows, bit 31 that this is a leaf, bits
-// 0-7 are the label, bits 10-30 the offset, shifted by 8 more where bit 9 is set.
+// Bits of a unit of the double array (darts-clone). Bit 8 says that a leaf follows, bit 31 that this is a
+// leaf. Bits 0-7 are the label. Bits 10-30 are the offset, shifted by 8 more if bit 9 is set.
 bool HasLeaf(uint32_t unit) { return ((unit >> 8) & 1U) == 1; }
 uint32_t Value(uint32_t unit) { return unit & 0x7FFFFFFFU; }
 uint32_t Label(uint32_t unit) { return unit & 0x800000FFU; }
@@ -25,7 +25,7 @@ uint32_t LoadU32(const char* bytes) {
   return value;
 }
 
-// Bytes of the grapheme cluster at the start of `text`.
+// Returns the bytes of the grapheme cluster at the start of `text`.
 size_t GraphemeSize(std::string_view text) {
   utf8proc_int32_t state = 0;
   Utf8Char previous = DecodeUtf8(text);
@@ -54,7 +54,7 @@ Result<Charsmap> Charsmap::Parse(std::string_view blob) {
   map.units_.resize(trie_bytes / 4);
   for (size_t i = 0; i < map.units_.size(); ++i) map.units_[i] = LoadU32(blob.data() + 4 + 4 * i);
   map.pool_ = blob.substr(4 + trie_bytes);
-  // Replacements may start at any byte of the pool's characters, so each is checked where it is found.
+  // Replacements may start at any byte of the pool's characters. Each is therefore checked where it is found.
   return map;
 }
 

@@ -8,7 +8,7 @@
 namespace exeunt::text {
 namespace {
 
-// Marks where the last message ends in the rendered text. The text is transformers' own, as templates know
+// Marks the end of the last message in the rendered text. The text is transformers' own, as templates know
 // it.
 constexpr std::string_view kTag = "CONTINUE_FINAL_MESSAGE_TAG ";
 constexpr std::string_view kTagTrimmed = kTag.substr(0, kTag.size() - 1);
@@ -23,7 +23,8 @@ Result<boost::json::array> Tagged(const boost::json::array& messages) {
   return tagged;
 }
 
-// The text up to the tag; without the white space before it, where the template trimmed the message.
+// Returns the text up to the tag. If the template trimmed the message, the white space before the tag is
+// removed.
 Result<std::string> UpToTag(const std::string& text, std::string_view message) {
   const std::string_view trimmed = jinja::StripRight(jinja::StripLeft(message, ""), "");
   const size_t at = text.rfind(kTagTrimmed);
@@ -35,7 +36,7 @@ Result<std::string> UpToTag(const std::string& text, std::string_view message) {
   const std::string_view before = std::string_view(text).substr(0, at);
   const bool trims = text.compare(at, kTag.size(), kTag) != 0;
   std::string kept(trims ? jinja::StripRight(before, "") : before);
-  // Where a template writes the last message more than once.
+  // A template may write the last message more than once.
   for (const std::string_view tag : {kTag, kTagTrimmed}) {
     for (size_t found = kept.find(tag); found != std::string::npos; found = kept.find(tag, found)) {
       kept.erase(found, tag.size());

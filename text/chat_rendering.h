@@ -1,5 +1,5 @@
-// RenderChat: a conversation as the text that the model is asked to go on from, as transformers'
-// apply_chat_template makes it.
+// RenderChat turns a conversation into the text that the model continues, as transformers'
+// apply_chat_template does.
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -13,13 +13,14 @@
 namespace exeunt::text {
 
 struct ChatOptions {
-  bool add_generation_prompt = true;  // the text ends where the assistant's answer begins
+  bool add_generation_prompt = true;  // whether the text ends where the assistant's answer begins
   bool continue_final_message =
-      false;                           // the text ends where the last message does, which the model continues
-  boost::json::object variables = {};  // that the template sees besides; they replace those of the same name
+      false;  // whether the text ends with the last message, which the model continues
+  // Further variables of the template; they replace those of the same name.
+  boost::json::object variables = {};
 };
 
-// The template sees `messages`, `tools` and `documents` (none), `add_generation_prompt`, the special tokens
+// The template gets `messages`, `tools` and `documents` (none), `add_generation_prompt`, the special tokens
 // by their names ("bos_token") and the options' variables. Errors name the template's line, or what
 // continue_final_message needs.
 Result<std::string> RenderChat(const ChatTemplate& chat_template, const boost::json::array& messages,

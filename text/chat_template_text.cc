@@ -22,7 +22,7 @@ std::string WithoutDefault(const std::vector<std::string>& names) {
                      fmt::join(names, "', '"));
 }
 
-// The text that `value` is, or the "default" of the named texts that it lists.
+// Chooses `value` if it is a text, or the "default" of the named texts that it lists.
 void Choose(const boost::json::value& value, ChatTemplateText* found) {
   if (value.is_string()) {
     found->text = std::string(value.get_string());

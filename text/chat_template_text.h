@@ -1,4 +1,4 @@
-// The chat template that a model's files hold: its text, and where it stands.
+// The chat template in a model's files, with its text and its place.
 #pragma once
 
 #include <string>
@@ -9,16 +9,18 @@
 namespace exeunt::text {
 
 struct ChatTemplateText {
-  std::string text;     // Jinja; "": there is none that can be used
-  std::string source;   // file and key, "tokenizer_config.json: chat_template"
-  std::string problem;  // why none can be used, where the files hold some; "": none of that
+  std::string text;     // Jinja; "": no usable template
+  std::string source;   // file and key, such as "tokenizer_config.json: chat_template"
+  std::string problem;  // reason why the templates in the files cannot be used; "": none
 };
 
-// Of a Hugging Face directory, in transformers' order: chat_template.jinja, then chat_template of
-// tokenizer_config.json, a text or a list of {name, template} whose "default" counts, then
-// chat_template.json, which processors write. Errors: a file that cannot be read, or is no JSON.
+// Reads a Hugging Face directory in transformers' order. First comes chat_template.jinja. Then comes
+// chat_template of tokenizer_config.json, which is a text or a list of {name, template} with a "default".
+// Last comes chat_template.json, which processors write. A file that cannot be read or is not JSON is an
+// error.
 Result<ChatTemplateText> ReadChatTemplateText(const std::string& directory);
-// Of a GGUF file: tokenizer.chat_template. Those with a name, tokenizer.chat_template.NAME, are never chosen.
+// Reads tokenizer.chat_template of a GGUF file. Named templates, tokenizer.chat_template.NAME, are never
+// chosen.
 ChatTemplateText ReadChatTemplateText(const GgufMetadata& metadata);
 
 }  // namespace exeunt::text

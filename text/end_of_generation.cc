@@ -11,7 +11,7 @@ constexpr std::string_view kTexts[] = {
     "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]",
     "<|end_of_text|>", "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>",
     "<\uFF5Cend\u2581of\u2581sentence\uFF5C>", "[e~[",
-    // Fill-in-the-middle: padding, the next file, the next repository.
+    // Tokens of fill-in-the-middle: padding, the next file, the next repository.
     "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>",
     "<REPO>", "<reponame>", "<|file_sep|>"};
 
@@ -24,7 +24,7 @@ std::vector<int32_t> EndsOfGeneration(const Vocabulary& vocabulary) {
   }
   const auto has = [&](std::string_view text) { return vocabulary.Find(text) >= 0; };
   const auto drop = [&](std::string_view text) { std::erase(ids, vocabulary.Find(text)); };
-  // Where a message ends in other ways, these end a part of it.
+  // If a message ends in other ways, these tokens end a part of it.
   const bool harmony = has("<|return|>") && (has("<|call|>") || has("<|calls|>"));
   const bool solar = has("<|flush|>") && (has("<|call|>") || has("<|calls|>"));
   if (harmony || solar) drop("<|end|>");

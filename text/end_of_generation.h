@@ -1,5 +1,5 @@
-// Tokens that end an answer by their text alone, for files that name only one end token: the list of
-// llama.cpp (src/llama-vocab.cpp, special_eog_ids).
+// Tokens that end an answer by their text alone, for files that name only one end token. The list is
+// llama.cpp's (src/llama-vocab.cpp, special_eog_ids).
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace exeunt::text {
 
-// Ids in the order of the list.
+// Returns ids in the order of the list.
 std::vector<int32_t> EndsOfGeneration(const Vocabulary& vocabulary);
 
 }  // namespace exeunt::text

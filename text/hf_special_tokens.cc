@@ -18,18 +18,18 @@ namespace {
 namespace json = boost::json;
 
 constexpr size_t kMaxConfigBytes = size_t{64} << 20;  // tokenizer_config.json repeats the added tokens
-// transformers' SPECIAL_TOKENS_ATTRIBUTES but the list, in its order: missing tokens are added in this order.
+// transformers' SPECIAL_TOKENS_ATTRIBUTES without the list. Missing tokens are added in this order.
 constexpr const char* kNames[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                   "pad_token", "cls_token", "mask_token"};
 
-// What a tokenizer class of transformers takes where no file says it (defaults of its constructor).
+// The values of a tokenizer class of transformers that no file gives (defaults of its constructor).
 struct ClassDefaults {
   std::string_view name;  // without "Fast"
-  const char* bos;        // nullptr: none
+  const char* bos;        // nullptr if there is none
   const char* eos;
   const char* unk;
   const char* pad;
-  bool adds_bos;  // its constructor rewrites the post-processor
+  bool adds_bos;  // whether its constructor rewrites the post-processor
 };
 constexpr ClassDefaults kClasses[] = {
     {"LlamaTokenizer", "<s>", "</s>", "<unk>", nullptr, true},
@@ -39,7 +39,7 @@ constexpr ClassDefaults kClasses[] = {
     {"GPT2Tokenizer", "<|endoftext|>", "<|endoftext|>", "<|endoftext|>", nullptr, false},
 };
 
-// AutoTokenizer's class for a model type.
+// The class that AutoTokenizer chooses for a model type.
 constexpr std::pair<std::string_view, std::string_view> kClassOfType[] = {{"llama", "LlamaTokenizer"},
                                                                           {"mistral", "LlamaTokenizer"},
                                                                           {"qwen2", "Qwen2Tokenizer"},
@@ -73,7 +73,7 @@ const ClassDefaults* DefaultsOf(const HfTokenFiles& files) {
   return found == std::end(kClasses) ? nullptr : found;
 }
 
-// A token is its text, or an object with "content".
+// Reads a token, which is its text or an object with "content".
 Result<std::string> TokenText(const json::value& token, const std::string& key) {
   if (token.is_string()) return TextOf(token.get_string());
   if (!token.is_object()) {
@@ -82,7 +82,7 @@ Result<std::string> TokenText(const json::value& token, const std::string& key) 
   return JsonFields(token.get_object(), key).String("content");
 }
 
-// What has to be added where the tokenizer does not have the token: flags that come with it, or its text.
+// Returns the token to add if the tokenizer does not have it. It has the flags of the file, or only its text.
 json::object TokenObject(const json::value& token, const std::string& text) {
   json::object object = token.is_object() ? token.get_object() : json::object();
   object["content"] = text;
@@ -97,7 +97,7 @@ class Reader {
   Result<HfSpecialTokens> Read() {
     RETURN_IF_ERROR(ReadDefaults());
     RETURN_IF_ERROR(In("tokenizer_config.json", ReadNames(files_.tokenizer_config)));
-    // As transformers has it: the older file overrules the newer one, unless that has the newer table.
+    // As in transformers, the older file overrules the newer one, unless that has the newer table.
     if (legacy_) RETURN_IF_ERROR(In("special_tokens_map.json", ReadNames(files_.special_tokens_map)));
     if (legacy_) {
       RETURN_IF_ERROR(In("added_tokens.json", ReadAddedTokens()));
@@ -146,7 +146,7 @@ class Reader {
         continue;
       }
       ASSIGN_OR_RETURN(const std::string text, TokenText(*value, name));
-      if (text.empty()) {  // as transformers: an empty text is no token
+      if (text.empty()) {  // as in transformers, an empty text is no token
         tokens_.named[name] = std::nullopt;
         objects_.erase(name);
       } else {
@@ -157,7 +157,8 @@ class Reader {
     return ReadAdditional(file, "additional_special_tokens");
   }
 
-  // {"image_token": "<image>"}: tokens with names of the model's own; newer files have a list, without names.
+  // Reads {"image_token": "<image>"}, which are tokens with the model's own names. Newer files have a list
+  // without names.
   Status ReadExtra(const json::object& file) {
     constexpr const char* kKey = "extra_special_tokens";
     const json::value* const value = file.if_contains(kKey);
@@ -192,7 +193,7 @@ class Reader {
     return OkStatus();
   }
 
-  // {"<tool>": 50257}, in the order of the ids.
+  // Reads {"<tool>": 50257} in the order of the ids.
   Status ReadAddedTokens() {
     std::map<int64_t, std::string> by_id;
     for (const auto& [text, id] : files_.added_tokens) {
@@ -208,7 +209,7 @@ class Reader {
     return OkStatus();
   }
 
-  // {"50257": {"content": "<tool>", "special": true, ...}}, in the order of the ids.
+  // Reads {"50257": {"content": "<tool>", "special": true, ...}} in the order of the ids.
   Status ReadAddedTokensDecoder() {
     constexpr const char* kKey = "added_tokens_decoder";
     const json::value& value = files_.tokenizer_config.at(kKey);
@@ -230,7 +231,7 @@ class Reader {
     return OkStatus();
   }
 
-  // Special tokens that no list of added tokens has are added, too.
+  // Special tokens that are in no list of added tokens are also added.
   void AddNamedTokens() {
     for (const char* name : kNames) {
       if (const auto it = objects_.find(name); it != objects_.end()) AddNamed(it->second);
@@ -256,8 +257,8 @@ class Reader {
     return read("add_eos_token", &tokens_.add_eos);
   }
 
-  // generation_config.json comes first; what it says, null included, hides the beginning token of
-  // config.json, and its null hides the end tokens.
+  // generation_config.json comes first. Its begin token, even null, hides that of config.json. Its end tokens
+  // do so only if they are null.
   Status ReadIds(const json::object& file) {
     RETURN_IF_ERROR(ReadIdList(file, "bos_token_id", /*unites=*/false, &bos_hidden_, &tokens_.bos_ids));
     return ReadIdList(file, "eos_token_id", /*unites=*/true, &eos_hidden_, &tokens_.eos_ids);
@@ -280,9 +281,9 @@ class Reader {
   }
 
   const HfTokenFiles& files_;
-  const bool legacy_;  // tokenizer_config.json has no added_tokens_decoder
+  const bool legacy_;  // whether tokenizer_config.json has no added_tokens_decoder
   HfSpecialTokens tokens_;
-  std::map<std::string, json::object> objects_;  // of the named ones
+  std::map<std::string, json::object> objects_;  // objects of the named tokens
   std::vector<json::object> additional_;
   std::vector<std::string> extra_;  // names
   bool bos_hidden_ = false;

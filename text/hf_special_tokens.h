@@ -1,6 +1,6 @@
-// The special tokens of a Hugging Face directory, from every file that names them, with the precedence that
-// transformers' fast tokenizers have (PreTrainedTokenizerBase._from_pretrained). Not for users of tokenizers:
-// they see tokenizer.h.
+// Reads the special tokens of a Hugging Face directory from every file that names them. The precedence is
+// that of transformers' fast tokenizers (PreTrainedTokenizerBase._from_pretrained). Users of tokenizers only
+// see tokenizer.h.
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -15,7 +15,7 @@
 
 namespace exeunt::text {
 
-// The files beside tokenizer.json, parsed; an object is empty where its file is missing.
+// The parsed files beside tokenizer.json. An object is empty if its file is missing.
 struct HfTokenFiles {
   std::string directory;
   boost::json::object tokenizer_config;
@@ -29,18 +29,19 @@ struct HfTokenFiles {
 };
 
 struct HfSpecialTokens {
-  // Text of "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token" and "mask_token". A
-  // null in a file is a value: the key is here and has no text. A key that no file has is not here.
+  // The texts of "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token" and
+  // "mask_token". A null in a file is a value, so that its key is here without a text. A key that no file has
+  // is not here.
   std::map<std::string, std::optional<std::string>> named;
   std::vector<std::string> additional;  // "additional_special_tokens"
-  // Tokens to add to those of tokenizer.json, in this order; objects as in its "added_tokens".
+  // Tokens to add to those of tokenizer.json, in this order. The objects are as in its "added_tokens".
   boost::json::array added;
-  std::optional<bool> add_bos;  // whether encoding puts bos_token first; no value: as tokenizer.json says
+  std::optional<bool> add_bos;  // whether encoding puts bos_token first; none: as in tokenizer.json
   std::optional<bool> add_eos;
-  std::vector<int64_t> bos_ids;  // of generation_config.json, else config.json
-  std::vector<int64_t> eos_ids;  // of both
+  std::vector<int64_t> bos_ids;  // from generation_config.json, else config.json
+  std::vector<int64_t> eos_ids;  // from both files
 
-  const std::string* Text(const std::string& name) const;  // nullptr: there is none
+  const std::string* Text(const std::string& name) const;  // nullptr if there is none
   bool IsNamed(const std::string& text) const;
 };
 

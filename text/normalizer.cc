@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t kMaxGrowth = 16;
 
-// Calls f(code, the character's bytes) for each character.
+// Calls f(code, bytes of the character) for each character.
 template <typename F>
 void ForEachCharacter(std::string_view text, F f) {
   for (size_t at = 0; at < text.size();) {
@@ -43,7 +43,7 @@ class UnicodeNormalizer : public Normalizer {
   void Apply(std::string* text, RegexScratch*) const override {
     if (IsAscii(*text)) return;
     std::string out;
-    size_t begin = 0;  // of what is not mapped yet
+    size_t begin = 0;  // start of the text that is not mapped yet
     size_t at = 0;
     ForEachCharacter(*text, [&](char32_t code, std::string_view bytes) {
       if (NormalizesSinceUnicode10(code)) {
@@ -79,7 +79,7 @@ class Lowercase : public Normalizer {
     out.reserve(text->size());
     ForEachCharacter(*text, [&](char32_t code, std::string_view) {
       if (code == 0x130) {
-        out += "i\xCC\x87";  // the one capital whose lower case is two characters
+        out += "i\xCC\x87";  // the only capital whose lower case has two characters
       } else {
         AppendUtf8(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code))), &out);
       }
@@ -123,7 +123,8 @@ class StripAccents : public Normalizer {
   }
 };
 
-// The clean-up of neural machine translation: control characters go, odd white space becomes a space.
+// The clean-up of neural machine translation. It removes control characters and replaces odd white space by a
+// space.
 class Nmt : public Normalizer {
  public:
   void Apply(std::string* text, RegexScratch*) const override {

@@ -1,5 +1,5 @@
-// Normalizer: one step that rewrites text before it is split, as tokenizer.json's "normalizer" lists them.
-// Immutable; thread-safe.
+// A Normalizer is one step that rewrites text before it is split, as listed in tokenizer.json's "normalizer".
+// Immutable. Thread-safe.
 #pragma once
 
 #include <memory>
@@ -33,11 +33,11 @@ std::unique_ptr<Normalizer> MakeNmt();
 std::unique_ptr<Normalizer> MakePrepend(std::string prefix);
 std::unique_ptr<Normalizer> MakeReplace(Regex pattern, std::string content);
 std::unique_ptr<Normalizer> MakePrecompiled(Charsmap charsmap);
-// Every byte becomes GPT-2's character for it.
+// Replaces every byte by GPT-2's character for it.
 std::unique_ptr<Normalizer> MakeByteLevelNormalizer();
 
-// In order. Text that has grown out of all proportion (a file's replacements can double it step by step)
-// stays as it is from then on.
+// Applies the normalizers in order. Text that has grown out of all proportion is not changed any further. A
+// file's replacements could double it step by step.
 void ApplyAll(const Normalizers& normalizers, std::string* text, RegexScratch* scratch);
 
 }  // namespace exeunt::text

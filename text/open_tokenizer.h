@@ -1,4 +1,4 @@
-// The tokenizer of an opened model, compared with the model's embedding.
+// Opens the tokenizer of an opened model and compares it with the model's embedding.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace exeunt::text {
 
-// Errors as Tokenizer::FromGguf and FromHfDirectory.
+// Errors are those of Tokenizer::FromGguf and FromHfDirectory.
 Result<std::shared_ptr<const Tokenizer>> OpenTokenizer(const ModelSource& source);
 
 }  // namespace exeunt::text

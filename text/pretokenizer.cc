@@ -10,13 +10,13 @@ namespace {
 
 using Piece = PreTokens::Piece;
 
-// A stretch of a piece that is a delimiter, or lies between two.
+// A stretch of a piece. It is a delimiter or lies between two delimiters.
 struct Stretch {
   TextRange range;
   bool delimiter = false;
 };
 
-// Covers [0, size) with the matches and what lies between them.
+// Covers [0, size) with the matches and the text between them.
 std::vector<Stretch> Cover(const std::vector<TextRange>& matches, size_t size, bool invert) {
   std::vector<Stretch> stretches;
   size_t at = 0;
@@ -102,7 +102,7 @@ class SplitAt : public PreTokenizer {
   SplitBehavior behavior_;
 };
 
-// Rewrites each piece: f(piece's text, at_start, out).
+// Rewrites each piece with f(text of the piece, at_start, out).
 template <typename F>
 void Rewrite(PreTokens* tokens, F f) {
   PreTokens result;

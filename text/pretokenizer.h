@@ -1,5 +1,5 @@
-// PreTokenizer: one step that cuts text into pieces which the model then splits one by one, as
-// tokenizer.json's "pre_tokenizer" lists them. Immutable; thread-safe.
+// A PreTokenizer is one step that cuts text into pieces, as listed in tokenizer.json's "pre_tokenizer". The
+// model then splits each piece. Immutable. Thread-safe.
 #pragma once
 
 #include <memory>
@@ -11,17 +11,17 @@
 
 namespace exeunt::text {
 
-// A text and the pieces it is cut into: in order, never empty; what no piece covers is dropped.
+// A text and its pieces, in order and never empty. Text that no piece covers is dropped.
 struct PreTokens {
   struct Piece {
     size_t begin = 0;
     size_t end = 0;
-    bool at_start = false;  // of what the user wrote
+    bool at_start = false;  // whether it is at the start of the user's text
   };
   std::string text;
   std::vector<Piece> pieces;
 
-  // All of `text` as one piece, none where it is empty.
+  // Returns all of `text` as one piece, or no piece if it is empty.
   static PreTokens Whole(std::string text, bool at_start);
 };
 
@@ -33,17 +33,18 @@ class PreTokenizer {
 
 using PreTokenizers = std::vector<std::unique_ptr<PreTokenizer>>;
 
-// What becomes of the delimiters that a text is split at.
+// The treatment of the delimiters at which a text is split.
 enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
 enum class PrependScheme { kFirst, kNever, kAlways };
 
-// Delimiters are the matches of `pattern`, or, inverted, what lies between them.
+// Delimiters are the matches of `pattern` or, if inverted, the text between them.
 std::unique_ptr<PreTokenizer> MakeSplit(Regex pattern, SplitBehavior behavior, bool invert);
 // Delimiters are single characters for which `predicate` holds.
 std::unique_ptr<PreTokenizer> MakeSplitAt(bool (*predicate)(char32_t), SplitBehavior behavior);
-// Maps bytes to GPT-2's characters; `words` (GPT-2's own expression) splits first, where given.
+// Maps bytes to GPT-2's characters. If `words` (GPT-2's own expression) is given, it splits first.
 std::unique_ptr<PreTokenizer> MakeByteLevel(bool add_prefix_space, std::unique_ptr<PreTokenizer> words);
-// Spaces become `replacement`, which is also put in front as `scheme` says; with `split`, words start at it.
+// Replaces spaces by `replacement`, which is also put in front as `scheme` says. With `split`, words start at
+// it.
 Result<std::unique_ptr<PreTokenizer>> MakeMetaspace(const std::string& replacement, PrependScheme scheme,
                                                     bool split);
 

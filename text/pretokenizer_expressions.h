@@ -1,5 +1,5 @@
-// The regular expressions of pretokenizer_names.cc, put together from what families share. Sources: the
-// models' tokenizer.json files, and where those are not at hand
+// The regular expressions of pretokenizer_names.cc, composed of the parts that families share. The sources
+// are the models' tokenizer.json files or, if these are not available,
 // https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp
 #pragma once
 
@@ -10,12 +10,12 @@
 
 namespace exeunt::text {
 
-// Each is made of those before it.
+// Each expression is made of those before it.
 struct PreTokenizerExpressions {
   const std::string gpt2{kGpt2Expression};
   const std::string digit = R"(\p{N})";
   const std::string digits3 = R"(\p{N}{1,3})";
-  // Endings of English words; a sign before a word; what comes behind words.
+  // Endings of English words, a sign before a word, and what follows words.
   const std::string contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
   const std::string lead = R"([^\r\n\p{L}\p{N}]?)";
   const std::string spaces = R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
@@ -40,7 +40,8 @@ struct PreTokenizerExpressions {
       R"(|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S))" +
       R"(|\s{4}(?!\S)|\s{1,2}(?!\S)|\s)";
 
-  // Words of mixed case break before their capitals. `upper`, `lower`: a letter; `end` may follow a word.
+  // Words of mixed case break before their capitals. `upper` and `lower` match a letter. `end` may follow a
+  // word.
   std::string CasedWords(const std::string& upper, const std::string& lower, const std::string& end) const {
     return lead + upper + "*" + lower + "+" + end + "|" + lead + upper + "+" + lower + "*" + end;
   }
@@ -50,13 +51,13 @@ struct PreTokenizerExpressions {
   const std::string tekken = CasedWords(upper, lower, "") + R"(|\p{N})" + slash_signs;
   const std::string gpt4o = CasedWords(upper, lower, contractions + "?") + R"(|\p{N}{1,3})" + slash_signs;
   const std::string youtu_words = CasedWords(upper, lower, contractions + "?") + R"(|\p{N})" + slash_signs;
-  // Ideographs are words of their own, and no part of others.
+  // Ideographs are words of their own and not part of others.
   const std::string no_han = R"((?:(?!\p{sc:Han}))";
   const std::string kimi = R"(\p{sc:Han}+|)" +
                            CasedWords(no_han + upper + ")", no_han + lower + ")", contractions + "?") +
                            R"(|\p{N}{1,3})" + signs;
 
-  // Digits by threes from the right.
+  // Digits in groups of three from the right.
   const std::string thousands = R"(\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N})))";
   const std::string word_thousands = R"(\p{Nd}{1,3}(?=(?:\p{Nd}{3})*\b))";
   const std::string bloom = R"( ?[^(\s|.,!?\x{2026}\x{3002}\x{FF0C}\x{3001}\x{964}\x{6D4}\x{60C})]+)";
@@ -78,7 +79,7 @@ struct PreTokenizerExpressions {
       cjk;
 };
 
-// DeepSeek LLM spells out the cased letters that it knows.
+// DeepSeek LLM lists the cased letters that it knows.
 inline constexpr std::string_view kDeepseekLetters =
     R"(\s?[)"
     R"(\x{41}-\x{5A}\x{61}-\x{7A}\x{B5}\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{1BA}\x{1BC}-\x{1BF})"

@@ -10,17 +10,17 @@ namespace {
 
 using Names = std::vector<std::string_view>;
 
-// What tokenizer.ggml.pre's names stand for.
+// The meaning of the names in tokenizer.ggml.pre.
 struct Entry {
   Names names;
-  std::vector<std::string> expressions;  // each splits what the one before left
+  std::vector<std::string> expressions;  // each splits the pieces of the one before
   bool nfc = false;
   bool ignore_merges = false;
   bool add_bos = false;
   bool raw = false;  // tokens are UTF-8 with U+2581 for a space, not GPT-2's characters for bytes
 };
 
-// Families whose words are GPT-2's.
+// Adds families with GPT-2's words.
 void AddGpt2(const PreTokenizerExpressions& e, std::vector<Entry>* entries) {
   const Names gpt2 = {"gpt-2",       "gpt2",         "phi-2",   "mpt",         "olmo",
                       "jais",        "gigachat",     "jina-es", "jina-de",     "jina-v2-es",
@@ -40,7 +40,7 @@ void AddGpt2(const PreTokenizerExpressions& e, std::vector<Entry>* entries) {
                       true});
 }
 
-// Families whose words may have a sign in front.
+// Adds families whose words may have a sign in front.
 void AddLlama3(const PreTokenizerExpressions& e, std::vector<Entry>* entries) {
   const Names llama3 = {"llama3",  "llama-v3", "llama-bpe", "falcon3",     "falcon-h1",
                         "pixtral", "midm-2.0", "lfm2",      "jina-v5-nano"};

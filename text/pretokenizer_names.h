@@ -1,5 +1,5 @@
-// The pre-tokenizers that a GGUF file names in tokenizer.ggml.pre. The expressions are the ones of the
-// models' own tokenizer.json files. Names are llama.cpp's.
+// Makes the pre-tokenizers that a GGUF file names in tokenizer.ggml.pre. The expressions are those of the
+// models' own tokenizer.json files. The names are llama.cpp's.
 #pragma once
 
 #include <string_view>
@@ -16,16 +16,15 @@ inline constexpr std::string_view kGpt2Expression =
 
 struct NamedPreTokenizer {
   Normalizers normalizers;
-  PreTokenizers steps;         // ends with the mapping of bytes, unless raw
-  bool ignore_merges = false;  // a piece that is a token is not split
-  bool add_bos = false;        // unless tokenizer.ggml.add_bos_token says otherwise
-  bool raw =
-      false;  // tokens are UTF-8 with U+2581 for a space, and "<0x..>" for the bytes of what is no token
+  PreTokenizers steps;         // end with the mapping of bytes, unless raw
+  bool ignore_merges = false;  // does not split a piece that is a token
+  bool add_bos = false;        // default for tokenizer.ggml.add_bos_token
+  bool raw = false;  // tokens are UTF-8 with U+2581 for a space and "<0x..>" for bytes without a token
 };
 
-// InvalidArgument where `name` is unknown, Unimplemented where its models are not served.
+// Returns InvalidArgument if `name` is unknown, and Unimplemented if its models are not supported.
 Result<NamedPreTokenizer> MakeNamedPreTokenizer(std::string_view name);
-// All that can be made, sorted.
+// Returns all supported names, sorted.
 std::vector<std::string_view> NamesOfPreTokenizers();
 
 }  // namespace exeunt::text

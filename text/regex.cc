@@ -16,13 +16,13 @@ constexpr uint32_t kMatchLimit =
 constexpr uint32_t kHeapLimitKib = 65536;
 constexpr int kMaxLimitsMet = 4;
 
-// PCRE2's \s also has U+180E, and its \w lacks marks and connectors.
+// PCRE2's \s also has U+180E. Its \w lacks marks and connectors.
 constexpr std::string_view kSpaceClass =
     R"(\x09-\x0D\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
 constexpr std::string_view kWordClass = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
 
-// Writes \s, \S, \w and \W as explicit classes, and \b by them. Inside a class a negated one cannot be
-// spelled out: it stays PCRE2's.
+// Writes \s, \S, \w and \W as explicit classes, and \b with them. A negated one inside a class cannot be
+// written so and remains PCRE2's.
 std::string Translate(std::string_view pattern) {
   std::string out;
   int class_depth = 0;
@@ -74,7 +74,7 @@ Result<std::shared_ptr<pcre2_code>> CompileCode(const std::string& pattern, uint
     return InvalidArgument("regular expression '{}' at {}: {}", pattern.substr(0, 200), offset,
                            reinterpret_cast<const char*>(message));
   }
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where it fails, the interpreter does the work
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // the interpreter does the work if this fails
   return std::shared_ptr<pcre2_code>(code, pcre2_code_free);
 }
 
@@ -97,7 +97,7 @@ Result<Regex> Regex::Compile(std::string_view pattern) {
     return InvalidArgument("regular expression of {} bytes: at most {}", pattern.size(), kMaxPatternBytes);
   }
   if (!IsWellFormed(pattern)) return InvalidArgument("regular expression that is not UTF-8");
-  // In Ruby's syntax ^ and $ always mean lines.
+  // In Ruby's syntax ^ and $ always match at lines.
   ASSIGN_OR_RETURN(auto code,
                    CompileCode(Translate(pattern), PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C));
   return Regex(std::move(code));

@@ -1,6 +1,6 @@
-// Regex: a regular expression of a tokenizer, over PCRE2. Patterns are written for Oniguruma (Ruby's syntax,
-// which the `tokenizers` package uses); where the two differ in what tokenizers use (\s, \w, ^ and $), the
-// pattern is translated. Immutable; thread-safe. Each thread of work brings its own RegexScratch.
+// Regex is a regular expression of a tokenizer, over PCRE2. Patterns are written for Oniguruma (Ruby's
+// syntax), which the `tokenizers` package uses. Where the two differ in what tokenizers use (\s, \w, ^ and
+// $), the pattern is translated. Immutable. Thread-safe. Each thread must use its own RegexScratch.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@ struct TextRange {
   size_t end = 0;
 };
 
-// Working memory of matches, for one call of Encode. Every match has a limit of steps; after a few that met
-// it no expression matches any more, so a hostile pattern cannot hang a request.
+// Working memory of matches for one call of Encode. Every match has a limit of steps. After a few matches
+// that reached it no expression matches any more, so that a hostile pattern cannot hang a request.
 class RegexScratch {
  public:
   RegexScratch();
@@ -41,13 +41,13 @@ class RegexScratch {
 
 class Regex {
  public:
-  // InvalidArgument with PCRE2's message and offset.
+  // Returns InvalidArgument with PCRE2's message and offset.
   static Result<Regex> Compile(std::string_view pattern);
   // Matches exactly `text`.
   static Result<Regex> Literal(std::string_view text);
 
-  // Every match in `text` (well-formed UTF-8) from left to right. A match that meets its limit ends the
-  // search.
+  // Returns every match in `text` (well-formed UTF-8) from left to right. A match that reaches its limit ends
+  // the search.
   std::vector<TextRange> FindAll(std::string_view text, RegexScratch* scratch) const;
 
  private:

@@ -13,8 +13,8 @@ namespace {
 
 struct Candidate {
   float score;
-  int32_t at;     // the left symbol of the pair
-  uint32_t size;  // bytes of the pair, to see whether one of it has changed since
+  int32_t at;     // left symbol of the pair
+  uint32_t size;  // bytes of the pair, to see whether a symbol has changed since
   int32_t id;
   friend bool operator<(const Candidate& a, const Candidate& b) {
     return a.score < b.score || (a.score == b.score && a.at > b.at);

@@ -1,6 +1,6 @@
-// SentencePieceBpe: BPE without a list of merges, as a GGUF file of model "llama" holds it: of all adjacent
-// symbols that together are a token, those of the highest score merge first, the leftmost of equals (Kudo &
-// Richardson 2018). A character without a token becomes its byte tokens. Immutable; thread-safe.
+// SentencePieceBpe is BPE without a list of merges, as in a GGUF file of model "llama". Of all adjacent
+// symbols that form a token, those of the highest score merge first, the leftmost of equals (Kudo &
+// Richardson 2018). A character without a token becomes its byte tokens. Immutable. Thread-safe.
 #pragma once
 
 #include <memory>
@@ -14,8 +14,8 @@ namespace exeunt::text {
 
 class SentencePieceBpe : public TokenModel {
  public:
-  // `scores[id]`; `mergeable[id]` tells normal tokens from control and byte tokens, which no text makes.
-  // `unknown` stands for a byte without a token; -1: dropped.
+  // `scores[id]` is the score of a token. `mergeable[id]` distinguishes normal tokens from control and byte
+  // tokens, which merges never form. `unknown` stands for a byte without a token. -1 drops it.
   static Result<std::unique_ptr<SentencePieceBpe>> Make(std::shared_ptr<const Vocabulary> vocabulary,
                                                         std::vector<float> scores,
                                                         std::vector<bool> mergeable, int32_t unknown);

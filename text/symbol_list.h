@@ -1,5 +1,5 @@
-// SymbolList: a piece of text as a doubly linked list of symbols that are merged pairwise; what both kinds of
-// BPE need.
+// SymbolList is a piece of text as a doubly linked list of symbols that are merged pairwise. Both kinds of
+// BPE use it.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@ struct Symbol {
   int32_t id = -1;
   int32_t previous = -1;
   int32_t next = -1;
-  uint32_t begin = 0;  // bytes of the piece
-  uint32_t size = 0;   // 0: merged into the symbol before it
+  uint32_t begin = 0;  // byte offset in the piece
+  uint32_t size = 0;   // bytes; 0: merged into the symbol before it
 };
 
 class SymbolList {
@@ -23,7 +23,7 @@ class SymbolList {
     if (at > 0) symbols_.back().next = at;
     symbols_.push_back({id, at - 1, -1, begin, size});
   }
-  // Takes the symbol after `at` into it.
+  // Merges the symbol after `at` into it.
   void MergeWithNext(int32_t at, int32_t id) {
     Symbol& left = (*this)[at];
     Symbol& right = (*this)[left.next];

@@ -51,7 +51,7 @@ std::string Stripped(std::string_view text, const DecoderStep& step) {
   return std::string(text);
 }
 
-// The steps up to the one that joins all tokens, on one of them.
+// Applies the steps before the one that joins all tokens to one token.
 std::string DecodeToken(std::string text, const std::vector<DecoderStep>& steps, bool first,
                         RegexScratch* scratch) {
   for (const DecoderStep& step : steps) {
@@ -97,7 +97,7 @@ std::string DecodeToken(std::string text, const std::vector<DecoderStep>& steps,
 Result<DecodingTable> CompileDecoder(const std::vector<DecoderStep>& steps,
                                      const std::vector<std::string>& texts) {
   DecodingTable table;
-  bool joined = false;  // all tokens are one text from here on
+  bool joined = false;  // whether all tokens are one text from here on
   for (const DecoderStep& step : steps) {
     if (joined && step.kind == DecoderKind::kStrip && step.stop == 0 && table.strip.empty()) {
       table.strip = step.content;

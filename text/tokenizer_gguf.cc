@@ -1,4 +1,4 @@
-// Tokenizer::FromGguf: the keys tokenizer.ggml.* of a GGUF file, as llama.cpp writes them.
+// Tokenizer::FromGguf reads the keys tokenizer.ggml.* of a GGUF file, as llama.cpp writes them.
 #include <algorithm>
 #include <limits>
 
@@ -53,8 +53,8 @@ struct GgufTokenizer {
   std::vector<int32_t> ends_by_text = {};
   TokenizerParts parts = {};
 
-  // The token that `name` gives the id of; `otherwise` where the key is not there, or names no token of the
-  // file, which is a warning (as in llama.cpp).
+  // Returns the token whose id `name` gives. Returns `otherwise` if the key is missing or names no token of
+  // the file. The latter is a warning, as in llama.cpp.
   Result<int32_t> Id(std::string_view name, int32_t otherwise = -1) {
     ASSIGN_OR_RETURN(const int64_t id, Optional<int64_t>(metadata, name, otherwise));
     if (id >= -1 && id < static_cast<int64_t>(tokens.size())) return static_cast<int32_t>(id);
@@ -161,7 +161,7 @@ Status GgufTokenizer::ReadSentencePieceBpe() {
   return ReadMetaspaces(add_space_prefix);
 }
 
-// A space is U+2581 in tokens, and with `add_space_prefix` there is one in front of a text.
+// A space is U+2581 in tokens. With `add_space_prefix` there is one in front of a text.
 Status GgufTokenizer::ReadMetaspaces(bool add_space_prefix) {
   if (add_space_prefix) parts.normalizers.push_back(MakePrepend(std::string(kMetaspace)));
   ASSIGN_OR_RETURN(Regex space, Regex::Literal(" "));
@@ -192,7 +192,7 @@ Error GgufTokenizer::CannotAdd(std::string_view flag, std::string_view id) const
 }
 
 Status GgufTokenizer::ReadSpecialTokens(bool add_bos_default) {
-  // llama.cpp's defaults for SentencePiece.
+  // These are llama.cpp's defaults for SentencePiece.
   const bool sentence_piece = *FindGguf<std::string>(metadata, Key("model")) == "llama";
   ASSIGN_OR_RETURN(parts.bos, Id("bos_token_id", sentence_piece ? 1 : -1));
   ASSIGN_OR_RETURN(const int32_t eos, Id("eos_token_id", sentence_piece ? 2 : -1));
@@ -214,10 +214,10 @@ Status GgufTokenizer::ReadSpecialTokens(bool add_bos_default) {
   return OkStatus();
 }
 
-// Under the names that chat templates know.
+// Names the special tokens as chat templates know them.
 Status GgufTokenizer::NameSpecialTokens(int32_t eos) {
   ASSIGN_OR_RETURN(const int32_t unknown, Id("unknown_token_id"));
-  ASSIGN_OR_RETURN(const int32_t separator, Id("seperator_token_id"));  // so spelled in GGUF
+  ASSIGN_OR_RETURN(const int32_t separator, Id("seperator_token_id"));  // GGUF's own spelling
   ASSIGN_OR_RETURN(const int32_t padding, Id("padding_token_id"));
   ASSIGN_OR_RETURN(const int32_t mask, Id("mask_token_id"));
   const std::pair<const char*, int32_t> ids[] = {{"bos_token", parts.bos}, {"eos_token", eos},

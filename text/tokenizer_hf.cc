@@ -1,5 +1,5 @@
-// Tokenizer::FromHfDirectory: tokenizer.json, and what the files beside it say of special tokens and of the
-// chat template.
+// Tokenizer::FromHfDirectory reads tokenizer.json, and the special tokens and the chat template from the
+// files beside it.
 #include <algorithm>
 #include <optional>
 
@@ -19,7 +19,7 @@ int32_t Find(const TokenizerParts& parts, const std::string& text) {
   return it != parts.added_ids.end() ? it->second : parts.vocabulary->Find(text);
 }
 
-// Puts a token into the list where it is to be, takes it out where not.
+// Puts a token into the list if it is to be there, and removes it if not.
 void Include(std::optional<bool> wanted, int32_t id, std::vector<int32_t>* ids) {
   if (!wanted || id < 0) return;
   const bool there = std::ranges::count(*ids, id) > 0;

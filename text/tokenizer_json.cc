@@ -12,9 +12,9 @@
 namespace exeunt::text {
 namespace {
 
-constexpr int64_t kMaxGap = 4096;  // ids without a token
+constexpr int64_t kMaxGap = 4096;  // most ids without a token
 
-// An added token whose text is as the file has it.
+// An added token with its text in the file.
 struct AddedTokenText {
   AddedToken token;
   bool normalized = false;
@@ -28,8 +28,8 @@ struct AddedTokenText {
 
 struct JsonTokenizer {
   const JsonFields& root;
-  std::vector<std::string> texts = {};  // of the model's tokens, then of the added ones too
-  int64_t next_id = 0;                  // of an added token that the model does not have
+  std::vector<std::string> texts = {};  // texts of the model's tokens, later also of the added ones
+  int64_t next_id = 0;                  // next id of an added token that the model does not have
   boost::unordered_flat_set<std::string> special_texts = {};
   std::map<int32_t, AddedTokenText> added = {};  // by id
   TokenizerParts parts = {};
@@ -153,8 +153,8 @@ Status JsonTokenizer::ReadUnigram(const JsonFields& model) {
   return OkStatus();
 }
 
-// The `tokenizers` package goes by the text, not by the file's id: a token of the model keeps its own, a new
-// one gets the next.
+// The `tokenizers` package goes by the text and not by the file's id. A token of the model keeps its own id.
+// A new token gets the next id.
 Result<int32_t> JsonTokenizer::IdOf(const std::string& content, const JsonFields& fields) {
   if (const int32_t id = parts.vocabulary->Find(content); id >= 0) return id;
   if (const auto it = parts.added_ids.find(content); it != parts.added_ids.end()) return it->second;
@@ -163,8 +163,8 @@ Result<int32_t> JsonTokenizer::IdOf(const std::string& content, const JsonFields
   return static_cast<int32_t>(next_id++);
 }
 
-// A token that is added again takes the newer flags, but stays special. Fields that only the files beside
-// tokenizer.json lead to (hf_special_tokens.h): "if_missing", "named".
+// A token that is added again takes the newer flags, but stays special. Only the files beside tokenizer.json
+// lead to the fields "if_missing" and "named" (hf_special_tokens.h).
 Status JsonTokenizer::ReadAddedToken(const JsonFields& fields) {
   AddedTokenText read;
   AddedToken& token = read.token;
@@ -212,7 +212,7 @@ Status JsonTokenizer::CompileAddedTokens() {
   return OkStatus();
 }
 
-// ["</s>", 2] of the processors for BERT and RoBERTa.
+// Reads ["</s>", 2] of the processors for BERT and RoBERTa.
 Status JsonTokenizer::ReadPair(const JsonFields& fields, std::string_view name,
                                std::vector<int32_t>* ids) const {
   ASSIGN_OR_RETURN(const boost::json::array* pair, fields.Array(name));
@@ -223,8 +223,8 @@ Status JsonTokenizer::ReadPair(const JsonFields& fields, std::string_view name,
   return OkStatus();
 }
 
-// {"single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}], "special_tokens": {"<s>": {"ids":
-// [1]}}}
+// Reads {"single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}], "special_tokens": {"<s>":
+// {"ids": [1]}}}.
 Status JsonTokenizer::ReadTemplate(const JsonFields& fields) {
   ASSIGN_OR_RETURN(const boost::json::array* pieces, fields.Array("single"));
   bool seen_text = false;
@@ -256,7 +256,7 @@ Status JsonTokenizer::ReadTemplate(const JsonFields& fields) {
 
 Status JsonTokenizer::ReadPostProcessor(const JsonFields& fields) {
   ASSIGN_OR_RETURN(const std::string type, fields.String("type"));
-  if (type == "ByteLevel") return OkStatus();  // moves offsets only
+  if (type == "ByteLevel") return OkStatus();  // only moves offsets
   if (type == "TemplateProcessing") return ReadTemplate(fields);
   if (type == "RobertaProcessing" || type == "BertProcessing") {
     RETURN_IF_ERROR(ReadPair(fields, "cls", &parts.prefix));
@@ -273,7 +273,7 @@ Status JsonTokenizer::ReadPostProcessor(const JsonFields& fields) {
 }
 
 Status JsonTokenizer::ReadDecoding() {
-  // A text that is special is so under every id that has it.
+  // A special text is special under every id that has it.
   for (const std::string& text : texts) parts.special.push_back(special_texts.contains(text));
   if (root.Find("decoder") == nullptr) {
     parts.decoding = SpaceSeparated(texts);

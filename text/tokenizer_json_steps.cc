@@ -13,7 +13,7 @@ constexpr std::string_view kMetaspace = "\xE2\x96\x81";
 constexpr std::string_view kWordsExpression = R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}]+)"
                                               R"(|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}\s]+)";
 
-// A sequence's steps, each read by `read`.
+// Reads the steps of a sequence with `read`.
 template <typename Out>
 Status ReadSequence(const JsonFields& fields, std::string_view name, Status (*read)(const JsonFields&, Out*),
                     Out* out) {
@@ -33,7 +33,7 @@ Error UnknownType(const JsonFields& fields, const std::string& type) {
   return Unimplemented("{} '{}' is not supported", fields.PathOf("type"), type);
 }
 
-// What a step puts into the text.
+// Reads the text that a step inserts.
 Result<std::string> ReadInsertion(const JsonFields& fields, std::string_view name) {
   constexpr size_t kMaxBytes = 256;
   ASSIGN_OR_RETURN(std::string text, fields.String(name));
@@ -43,7 +43,7 @@ Result<std::string> ReadInsertion(const JsonFields& fields, std::string_view nam
   return text;
 }
 
-// {"String": "..."} or {"Regex": "..."}.
+// Reads {"String": "..."} or {"Regex": "..."}.
 Result<Regex> ReadPattern(const JsonFields& fields) {
   ASSIGN_OR_RETURN(const JsonFields pattern, fields.Object("pattern"));
   const bool literal = pattern.Find("String") != nullptr;
@@ -70,7 +70,7 @@ Result<SplitBehavior> ReadBehavior(const JsonFields& fields, std::string_view ot
 }
 
 Result<PrependScheme> ReadPrependScheme(const JsonFields& fields) {
-  ASSIGN_OR_RETURN(const bool prefix, fields.BoolOr("add_prefix_space", true));  // as older files say it
+  ASSIGN_OR_RETURN(const bool prefix, fields.BoolOr("add_prefix_space", true));  // as in older files
   ASSIGN_OR_RETURN(const std::string name, fields.StringOr("prepend_scheme", prefix ? "always" : "never"));
   if (name == "always") return PrependScheme::kAlways;
   if (name == "never") return PrependScheme::kNever;

@@ -1,6 +1,6 @@
-// TokenizerPipeline: every kind of tokenizer as the same steps, put together by the readers of GGUF and
-// tokenizer.json: added tokens, normalizers, pre-tokenizers, the model, special tokens around, and a table
-// for the way back.
+// TokenizerPipeline runs every kind of tokenizer as the same steps. These are added tokens, normalizers,
+// pre-tokenizers, the model, special tokens around the text, and a table for decoding. The readers of GGUF
+// and tokenizer.json fill them in.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -19,29 +19,30 @@
 namespace exeunt::text {
 
 struct TokenizerParts {
-  std::shared_ptr<const Vocabulary> vocabulary;  // the model's
+  std::shared_ptr<const Vocabulary> vocabulary;  // the model's vocabulary
   boost::unordered_flat_map<std::string, int32_t> added_ids;
-  AddedTokens added;             // matched in the text as it comes
+  AddedTokens added;             // matched in the unchanged text
   AddedTokens added_normalized;  // matched in normalised text
   Normalizers normalizers;
   PreTokenizers pre_tokenizers;
   std::unique_ptr<TokenModel> model;
-  std::vector<int32_t> prefix;  // what add_special puts in front
-  std::vector<int32_t> suffix;  // and at the end
+  std::vector<int32_t> prefix;  // tokens that add_special puts in front
+  std::vector<int32_t> suffix;  // tokens that add_special puts at the end
   DecodingTable decoding;       // [vocabulary and added tokens]
-  std::vector<bool> special;    // [vocabulary and added tokens] not rendered by default
+  std::vector<bool> special;    // [vocabulary and added tokens]: not rendered by default
   int32_t bos = -1;
   std::vector<int32_t> end_tokens;
   SpecialTokens special_tokens;
   ChatTemplateText chat_template;
   std::vector<std::string> warnings;
 
-  void AddEnd(int32_t id);  // where it is not there already
+  // Adds an end token if it is not among them.
+  void AddEnd(int32_t id);
 };
 
-// Compares the ids with the model's embedding of `rows` rows. Ids outside of it cannot be used: one that is
-// put around each text is an error; a begin or end token is dropped with a warning; text with any other is
-// for the caller to refuse.
+// Compares the ids with the model's embedding of `rows` rows. Ids outside of it cannot be used. An id that is
+// put around each text is an error. A begin or end token is dropped with a warning. The caller must refuse
+// text with any other such id.
 Status FitToEmbedding(int rows, TokenizerParts* parts);
 
 class TokenizerPipeline : public Tokenizer {

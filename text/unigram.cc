@@ -77,7 +77,7 @@ void Unigram::AppendUnknown(std::string_view text, std::vector<int32_t>* ids) co
 }
 
 void Unigram::Encode(std::string_view piece, std::vector<int32_t>* ids) const {
-  std::vector<Step> best(piece.size() + 1);  // best[i]: how the first i bytes are split best
+  std::vector<Step> best(piece.size() + 1);  // best[i]: best split of the first i bytes
   const auto offer = [&](size_t from, size_t to, int32_t id, double score) {
     const double total = best[from].score + score;
     if (best[to].from < 0 || total > best[to].score) best[to] = {total, id, static_cast<int64_t>(from)};
@@ -99,7 +99,7 @@ void Unigram::Encode(std::string_view piece, std::vector<int32_t>* ids) const {
     if (!single) offer(at, at + character, unknown_, unknown_score_);
     at += character;
   }
-  std::vector<size_t> ends;  // of the steps, last first
+  std::vector<size_t> ends;  // ends of the steps, last first
   for (auto at = static_cast<int64_t>(piece.size()); at > 0; at = best[static_cast<size_t>(at)].from) {
     ends.push_back(static_cast<size_t>(at));
   }

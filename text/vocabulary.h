@@ -1,4 +1,4 @@
-// Vocabulary: token ids to texts and back. Immutable; thread-safe.
+// Vocabulary maps token ids to texts and back. Immutable. Thread-safe.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -11,12 +11,12 @@
 
 namespace exeunt::text {
 
-// Largest id of any tokenizer, exclusive: what a file may make us allocate.
+// The upper limit of ids of any tokenizer, exclusive. It bounds what a file may make us allocate.
 inline constexpr int32_t kMaxVocabulary = 1 << 22;
 
 class Vocabulary {
  public:
-  // `texts[id]` is a token's text; "" is no token. Of equal texts the last one is found.
+  // `texts[id]` is a token's text, and "" is no token. Of equal texts the last one is found.
   static Result<Vocabulary> Make(std::vector<std::string> texts);
 
   Vocabulary(Vocabulary&&) = default;
@@ -24,9 +24,9 @@ class Vocabulary {
 
   int32_t size() const { return static_cast<int32_t>(texts_.size()); }
   const std::string& Text(int32_t id) const { return texts_[static_cast<size_t>(id)]; }
-  // -1: no such token.
+  // Returns -1 if there is no such token.
   int32_t Find(std::string_view text) const;
-  // Ids of "<0x00>" to "<0xFF>"; -1 for those that are not there.
+  // Returns the ids of "<0x00>" to "<0xFF>", with -1 for missing ones.
   std::vector<int32_t> ByteTokens() const;
 
  private:
@@ -35,7 +35,7 @@ class Vocabulary {
   boost::unordered_flat_map<std::string_view, int32_t> ids_;  // views into texts_
 };
 
-// "<0x0A>" gives 10; -1 for any other text.
+// Returns 10 for "<0x0A>", and -1 for any other text.
 int ParseByteToken(std::string_view text);
 
 }  // namespace exeunt::text

@@ -1,5 +1,5 @@
-// Any JSON object of objects as the files beside a small tokenizer.json. What loads stays within the
-// embedding.
+// Reads any JSON object of objects as the files beside a small tokenizer.json. What loads must stay within
+// the embedding.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

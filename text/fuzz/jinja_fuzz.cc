@@ -1,5 +1,5 @@
-// Any text as a template, rendered with a conversation and few steps, so that one run is quick. Behind a zero
-// byte stands a JSON object of further variables, as chat_template_kwargs gives them.
+// Renders any text as a template with a conversation, in few steps so that one run is quick. A JSON object of
+// further variables may follow a zero byte, as chat_template_kwargs gives them.
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <cstddef>
@@ -15,7 +15,7 @@ using exeunt::text::jinja::Interpreter;
 using exeunt::text::jinja::Value;
 using Names = std::vector<std::pair<std::string, Value>>;
 
-// False: a variable is refused.
+// Returns false if a variable is refused.
 bool Add(const boost::json::object& variables, Interpreter* interpreter, Names* names) {
   for (const auto& variable : variables) {
     auto value = Value::FromJson(variable.value(), interpreter->budget());
@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     boost::system::error_code error;
     const boost::json::value variables = boost::json::parse(text.substr(zero + 1), error);
     if (error || !variables.is_object() || !Add(variables.get_object(), &interpreter, &names)) return 0;
-    std::ranges::reverse(names);  // the first one of a name counts
+    std::ranges::reverse(names);  // the first variable of a name counts
   }
   (void)interpreter.Render(*block, std::move(names));
   return 0;

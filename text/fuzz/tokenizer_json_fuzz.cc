@@ -1,4 +1,4 @@
-// Any text as a tokenizer.json. What loads must encode and decode, and the stream must equal the whole.
+// Reads any text as a tokenizer.json. What loads must encode and decode, and the stream must equal the whole.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
