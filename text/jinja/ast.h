@@ -1,4 +1,5 @@
-// The tree of a template. Immutable once parsed; nesting is bounded by the parser, so walks may recurse.
+// The tree of a template. It is immutable once parsed. The parser bounds its nesting, so that walks may
+// recurse.
 #pragma once
 
 #include <memory>
@@ -14,16 +15,17 @@ struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
 
 enum class ExprKind {
-  kConst,     // constant
-  kName,      // name
-  kList,      // args
-  kTuple,     // args
-  kDict,      // args: key, value, key, value, ...
-  kGetAttr,   // args[0].name
-  kGetItem,   // args[0][args[1]]
-  kSlice,     // args: begin, end, step; each may be null
-  kCall,      // args[0](args[1], ..., **kwargs)
-  kFilter,    // args[0] | name(args[1], ..., **kwargs); args[0] is null in a block of set
+  kConst,    // constant
+  kName,     // name
+  kList,     // args
+  kTuple,    // args
+  kDict,     // args: key, value, key, value, ...
+  kGetAttr,  // args[0].name
+  kGetItem,  // args[0][args[1]]
+  kSlice,    // args: begin, end, step; each may be null
+  kCall,     // args[0](args[1], ..., **kwargs)
+  // args[0] | name(args[1], ..., **kwargs). args[0] is null in a block of set.
+  kFilter,
   kTest,      // args[0] is name(args[1], ..., **kwargs)
   kNot,       // args[0]
   kNegative,  // args[0]
@@ -44,8 +46,8 @@ struct Expr {
   std::string name;
   std::vector<ExprPtr> args;
   std::vector<std::pair<std::string, ExprPtr>> kwargs;
-  ExprPtr star;         // f(*star); null: none
-  ExprPtr double_star;  // f(**double_star); null: none
+  ExprPtr star;         // f(*star); may be null
+  ExprPtr double_star;  // f(**double_star); may be null
   std::vector<std::string> names;
 };
 
@@ -80,8 +82,8 @@ struct MacroDefinition {
   std::string name;
   int line = 0;
   std::vector<std::string> parameters;
-  std::vector<ExprPtr> defaults;  // of the last parameters
-  bool uses_caller = false;       // the body names them
+  std::vector<ExprPtr> defaults;  // for the last parameters
+  bool uses_caller = false;       // whether the body names them
   bool uses_varargs = false;
   bool uses_kwargs = false;
   Block body;

@@ -15,15 +15,15 @@ class Formatter {
   Result<std::string> Format(std::string_view format, int depth);
 
  private:
-  // The field that starts at `at`, after its '{'; leaves `at` after its '}'.
+  // Formats the field that starts at `at`, after its '{'. Leaves `at` after its '}'.
   Result<std::string> Field(std::string_view format, size_t* at, int depth);
-  // "0.name[key]".
+  // Finds the value of "0.name[key]".
   Result<Value> Find(std::string_view name);
   Result<Value> First(std::string_view name);
 
   Interpreter& interpreter_;
   const Arguments& arguments_;
-  int64_t next_ = 0;  // -1: fields have numbers
+  int64_t next_ = 0;  // -1 if fields have numbers
 };
 
 Result<Value> Formatter::First(std::string_view name) {

@@ -59,7 +59,7 @@ Result<bool> Less(const Value& a, const Value& b, Budget* budget) {
   if (a.is_number() && b.is_number()) return a.number() < b.number();
   if (a.is_string() && b.is_string()) {
     RETURN_IF_ERROR(budget->Spend(std::min(a.string().size(), b.string().size()) / 64));
-    return a.string() < b.string();  // the order of UTF-8 is the order of code points
+    return a.string() < b.string();  // UTF-8 has the order of code points
   }
   if (a.is_sequence() && b.is_sequence() && a.is_tuple() == b.is_tuple()) {
     const auto& x = a.list()->items;

@@ -1,4 +1,4 @@
-// Interpreter: expressions.
+// The expressions of Interpreter.
 #include <algorithm>
 
 #include "base/error.h"
@@ -121,7 +121,7 @@ Result<Value> Interpreter::EvaluateCompare(const Expr& expr, Frame* frame) {
   return Value::Bool(true);
 }
 
-// Where text is escaped, one part that is Markup makes the whole Markup.
+// If text is escaped, one part that is Markup makes the whole result Markup.
 Result<Value> Interpreter::EvaluateConcat(const Expr& expr, Frame* frame) {
   ASSIGN_OR_RETURN(const std::vector<Value> parts, EvaluateAll(expr.args, frame));
   const bool markup = autoescape_ && std::ranges::any_of(parts, [](const Value& v) { return v.is_markup(); });

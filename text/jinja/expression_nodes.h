@@ -1,4 +1,4 @@
-// What the two parts of the expression parser share: making nodes, and counting how deep they recurse.
+// The common code of the expression parser's two parts. It makes nodes and counts the depth of recursion.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace exeunt::text::jinja {
 
-// Of brackets, unary operators and the like, which the parser recurses for.
+// The limit of nested brackets, unary operators and the like, for which the parser recurses.
 inline constexpr int kMaxNesting = 96;
 
 template <typename... T>

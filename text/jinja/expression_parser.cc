@@ -8,7 +8,7 @@
 namespace exeunt::text::jinja {
 namespace {
 
-constexpr int kMaxDepth = 128;  // of the tree
+constexpr int kMaxDepth = 128;  // depth of the tree
 
 constexpr std::array<std::string_view, 6> kComparisons = {"==", "!=", "<", "<=", ">", ">="};
 

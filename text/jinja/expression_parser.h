@@ -1,4 +1,4 @@
-// ExpressionParser: the expressions inside {{ }} and {% %}, with Jinja's precedences.
+// ExpressionParser parses the expressions inside {{ }} and {% %}, with Jinja's precedences.
 #pragma once
 
 #include <utility>
@@ -19,17 +19,17 @@ class ExpressionParser {
  public:
   explicit ExpressionParser(TokenStream* tokens) : tokens_(*tokens) {}
 
-  // One expression; `ternary`: `a if b else c` is one too.
+  // Parses one expression. With `ternary` this may be `a if b else c`.
   Result<ExprPtr> ParseExpression(bool ternary = true);
-  // One expression, or several with commas between: a tuple.
+  // Parses one expression, or several with commas between them, which are a tuple.
   Result<ExprPtr> ParseTuple(bool ternary = true);
-  // What may be assigned to: names, tuples of them, and (where allowed) namespace.attribute.
+  // Parses a target of an assignment. It is a name, a tuple of targets, or (if allowed) namespace.attribute.
   Result<ExprPtr> ParseTarget(bool with_attributes);
-  // "| name(args)" any number of times; `node` may be null.
+  // Parses "| name(args)" any number of times. `node` may be null.
   Result<ExprPtr> ParseFilters(ExprPtr node);
-  // The same, where the first filter has no "|" before it.
+  // Does the same without a "|" before the first filter.
   Result<ExprPtr> ParseFilterChain();
-  // The names that were read since the last call, of those that a macro gets without asking.
+  // Returns the names that were read since the last call and that a macro gets without declaring them.
   MacroNames TakeMacroNames() { return std::exchange(macro_names_, {}); }
   void AddMacroNames(const MacroNames& names);
 
@@ -54,7 +54,7 @@ class ExpressionParser {
   Result<ExprPtr> ParseTest(ExprPtr node);
   Status ParseArguments(Expr* call);
   Result<ExprPtr> ParseTargetPart(bool with_attributes);
-  // A node over `args`, or an error where it is nested too deep.
+  // Makes a node over `args`, or an error if it is nested too deep.
   Result<ExprPtr> Make(ExprKind kind, int line, std::vector<ExprPtr> args, std::string name = "");
   Status CheckDepth(Expr* node);
 

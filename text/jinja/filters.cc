@@ -1,4 +1,4 @@
-// Jinja's filters of any value, and the table of all filters.
+// Jinja's filters for any value, and the table of all filters.
 #include "text/jinja/filters.h"
 
 #include <algorithm>
@@ -42,7 +42,7 @@ Status Items(Interpreter& interpreter, const Value& value, const Arguments& argu
   return OkStatus();
 }
 
-// value.name, never value["name"].
+// Returns value.name, never value["name"].
 Result<Value> Attr(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"name"}, 1));
   if (!bound[0].is_string()) return InvalidArgument("attr: a {} as a name", bound[0].TypeName());

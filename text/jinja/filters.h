@@ -17,15 +17,15 @@ struct NamedFilter {
   Filter filter;
 };
 
-std::span<const NamedFilter> ValueFilters();   // filters.cc: of any value
+std::span<const NamedFilter> ValueFilters();   // filters.cc: any value
 std::span<const NamedFilter> NumberFilters();  // number_filters.cc
 std::span<const NamedFilter> TextFilters();    // text_filters.cc
 std::span<const NamedFilter> MarkupFilters();  // markup_filters.cc: HTML and addresses
-std::span<const NamedFilter> ListFilters();    // list_filters.cc: picking and arranging items
+std::span<const NamedFilter> ListFilters();    // list_filters.cc: choosing and arranging items
 std::span<const NamedFilter> OrderFilters();   // order_filters.cc: sorting, grouping, combining items
 
-// A filter that makes its items one after another, as Python's generators do: what goes wrong on the way, the
-// filter's arguments too, is an error for who reads so far.
+// A filter that makes its items one after another, like Python's generators. An error on the way, also one of
+// the filter's arguments, only occurs for a reader that gets so far.
 using ItemsFilter = Status (*)(Interpreter&, const Value&, const Arguments&, std::vector<Value>* items);
 template <ItemsFilter kFilter>
 Result<Value> Lazy(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
@@ -36,7 +36,7 @@ Result<Value> Lazy(Interpreter& interpreter, const Value& value, const Arguments
   return Value::Generator(std::move(items), status.error());
 }
 
-// item.a.b.0 for "a.b.0"; `otherwise`, where there is one, for what is not there on the way.
+// Returns item.a.b.0 for "a.b.0". A missing attribute on the way gives `otherwise`, if there is one.
 Result<Value> AttributeOf(Interpreter& interpreter, const Value& item, const Value& path,
                           const std::optional<Value>& otherwise = std::nullopt);
 

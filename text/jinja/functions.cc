@@ -1,4 +1,4 @@
-// The functions that templates may call: Jinja's, and those that transformers adds.
+// The functions that templates may call, which are Jinja's and those that transformers adds.
 #include <array>
 #include <ctime>
 
@@ -76,7 +76,7 @@ Result<Value> StrftimeNow(const Arguments& arguments) {
   return Value::String(std::string(buffer.data(), size));
 }
 
-// The entries of a dict, or of a list of pairs.
+// Returns the entries of a dict or of a list of pairs.
 Result<std::vector<std::pair<Value, Value>>> EntriesOf(const Value& value, Budget* budget) {
   if (value.dict() != nullptr) return value.dict()->items;
   if (value.is_undefined()) return value.UndefinedError();
@@ -90,7 +90,7 @@ Result<std::vector<std::pair<Value, Value>>> EntriesOf(const Value& value, Budge
   return entries;
 }
 
-// dict(a=1), namespace(a=1), and either of a dict or of pairs.
+// Implements dict(a=1) and namespace(a=1). Both also take a dict or pairs.
 Result<Value> MakeDict(const Arguments& arguments, Budget* budget) {
   std::vector<std::pair<Value, Value>> items;
   if (arguments.positional.size() > 1) return InvalidArgument("at most one positional argument");

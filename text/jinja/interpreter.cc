@@ -7,7 +7,7 @@
 namespace exeunt::text::jinja {
 namespace {
 
-constexpr int kMaxDepth = 300;  // of nested statements, expressions and macro calls
+constexpr int kMaxDepth = 300;  // nested statements, expressions and macro calls
 
 bool HasLine(const Error& error) { return error.message.starts_with("line "); }
 
@@ -71,7 +71,7 @@ Status Interpreter::PrintValue(const Value& value) {
   return Print(autoescape_ && !value.is_markup() ? EscapeHtml(text) : text);
 }
 
-// Runs `block` with an output of its own.
+// Runs `block` with its own output.
 Result<std::string> Interpreter::Capture(const Block& block, Frame* frame) {
   std::string text;
   std::string* outer = std::exchange(output_, &text);

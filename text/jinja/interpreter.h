@@ -1,5 +1,5 @@
-// Interpreter: renders a parsed template. One per rendering, not thread-safe; the tree outlives it.
-// Steps, output and recursion are bounded, so that a hostile template ends in an error.
+// Interpreter renders a parsed template. Each rendering needs its own. Not thread-safe. The tree must outlive
+// it. Steps, output and recursion are bounded, so that a hostile template ends in an error.
 #pragma once
 
 #include <initializer_list>
@@ -20,12 +20,12 @@ struct Arguments {
   std::vector<std::pair<std::string, Value>> keyword;
 };
 
-// The arguments in the order of `names`; undefined where one is not given. Errors name one that is too many,
-// or given twice, or missing of the first `required`.
+// Returns the arguments in the order of `names`, and undefined for missing ones. An argument that is
+// superfluous or given twice, or a missing one of the first `required`, is an error that names it.
 Result<std::vector<Value>> Bind(const Arguments& arguments, std::initializer_list<std::string_view> names,
                                 size_t required = 0);
 
-// Names of one scope, on top of those around it. It lives as long as its block runs.
+// The names of one scope, on top of those around it. It lives as long as its block runs.
 struct Frame {
   Frame* parent = nullptr;
   std::vector<std::pair<std::string, Value>> names = {};
@@ -37,13 +37,13 @@ class Interpreter {
   explicit Interpreter(int64_t max_steps, size_t max_output_bytes)
       : budget_(max_steps), output_left_(max_output_bytes) {}
 
-  // `variables` are what the template's names mean at first.
+  // `variables` are the initial meanings of the template's names.
   Result<std::string> Render(const Block& block, std::vector<std::pair<std::string, Value>> variables);
 
   // For filters and tests that apply others by name.
   Result<Value> ApplyFilter(std::string_view name, const Value& value, const Arguments& arguments);
   Result<bool> ApplyTest(std::string_view name, const Value& value, const Arguments& arguments);
-  // value[key], then value.key; undefined where it has neither.
+  // Returns value[key], else value.key, else undefined.
   Result<Value> GetItem(const Value& value, const Value& key);
   Result<Value> GetAttribute(const Value& value, const std::string& name);
   Result<Value> Call(const Value& callee, const Arguments& arguments);
@@ -64,9 +64,9 @@ class Interpreter {
   Result<Flow> RunAutoescape(const Stmt& stmt, Frame* frame);
   Result<Flow> RunLoop(const Stmt& stmt, std::vector<Value> items, int depth0, Frame* frame);
   Result<std::vector<Value>> SelectItems(const Stmt& stmt, std::vector<Value> items, Frame* frame);
-  // The text that `block` writes in a scope of its own, as Markup where text is escaped.
+  // Returns the text that `block` writes in its own scope. It is Markup if text is escaped.
   Result<Value> CaptureValue(const Block& block, Frame* frame);
-  // The filters of `chain`, whose innermost one applies to `value`.
+  // Applies the filters of `chain` to `value`, the innermost one first.
   Result<Value> ApplyChain(const Expr* chain, Value value, Frame* frame);
   Result<std::string> Capture(const Block& block, Frame* frame);
   Status Assign(const Expr& target, Value value, Frame* frame);
@@ -107,7 +107,8 @@ bool IsTest(std::string_view name);
 Result<Value> CallFunction(Function function, const Arguments& arguments, Budget* budget);
 std::optional<Function> FindFunction(std::string_view name);
 bool HasMethod(const Value& value, std::string_view name);
-// An attribute that Python has and Jinja's sandbox forbids: what changes a list or a dict, and __names__.
+// Returns whether Jinja's sandbox forbids this attribute of Python. These are __names__ and attributes that
+// change a list or a dict.
 bool IsForbidden(const Value& value, std::string_view name);
 Result<Value> CallMethod(Interpreter& interpreter, const Value& value, std::string_view name,
                          const Arguments& arguments);

@@ -16,7 +16,7 @@ constexpr std::string_view kOperators1 = "+-/*%~[](){}><=.:|,;";
 
 bool IsAsciiSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// \r\n and \r become \n, and one newline at the end goes.
+// Replaces \r\n and \r by \n, and removes one newline at the end.
 std::string NormalizeNewlines(std::string_view source) {
   std::string out;
   out.reserve(source.size());
@@ -58,7 +58,7 @@ class Lexer {
   std::string source_;
   size_t at_ = 0;
   int line_ = 1;
-  bool line_starting_ = true;  // at_ is just after a newline that a tag swallowed, or at the start
+  bool line_starting_ = true;  // whether at_ is at the start, or just after a newline that a tag swallowed
   std::vector<Token> tokens_;
 };
 
@@ -80,7 +80,7 @@ void Lexer::SkipOneNewline() {
   if (At("\n")) Advance(1);
 }
 
-// Text before a tag. `sign` is the tag's '-' or '+', `strips_line` says that the tag is no output.
+// Adds the text before a tag. `sign` is the tag's '-' or '+'. `strips_line` says that the tag is no output.
 void Lexer::AddText(std::string_view text, char sign, bool strips_line) {
   std::string_view kept = text;
   if (sign == '-') {
@@ -94,7 +94,7 @@ void Lexer::AddText(std::string_view text, char sign, bool strips_line) {
   if (!kept.empty()) Add(TokenKind::kText, std::string(kept));
 }
 
-// Skips "-END" with the white space after it, "+END", or "END" with (where it `trims`) a newline.
+// Skips "-END" with the white space after it, "+END", or "END" with a newline (if it `trims`).
 bool Lexer::SkipEndOf(std::string_view end, bool trims) {
   if (At("-") && Rest().substr(1).starts_with(end)) {
     Advance(1 + end.size());
@@ -129,7 +129,7 @@ Status Lexer::LexComment() {
   return OkStatus();
 }
 
-// Whether the block tag at at_ is {% raw %}, and where its content starts.
+// Returns whether the block tag at at_ is {% raw %}, and where its content starts.
 bool Lexer::IsRaw(size_t* after) const {
   const auto skip_space = [&](size_t i) {
     while (i < source_.size() && IsAsciiSpace(source_[i])) ++i;
@@ -191,7 +191,7 @@ Status Lexer::LexTag() {
 }
 
 Status Lexer::LexInside(std::string_view end, TokenKind end_kind) {
-  std::vector<char> open;  // the closing brackets that are due
+  std::vector<char> open;  // closing brackets that must follow
   while (at_ < source_.size()) {
     const int line = line_;
     if (open.empty() && SkipEndOf(end, end_kind == TokenKind::kBlockEnd)) {

@@ -1,5 +1,5 @@
-// Lexer: a template's source as tokens, with the white space rules of trim_blocks and lstrip_blocks, which is
-// how transformers sets Jinja up.
+// Lexer splits a template's source into tokens. It has the white space rules of trim_blocks and
+// lstrip_blocks, which are transformers' settings of Jinja.
 #pragma once
 
 #include <cstdint>
@@ -28,15 +28,15 @@ enum class TokenKind {
 struct Token {
   TokenKind kind = TokenKind::kEnd;
   int line = 0;
-  std::string text;  // of kText, kName, kString (unescaped) and kOp
+  std::string text;  // for kText, kName, kString (unescaped) and kOp
   int64_t integer = 0;
   double number = 0.0;
 };
 
-// Ends with one kEnd. `source` is well-formed UTF-8. Errors name the line.
+// The result ends with one kEnd. `source` must be well-formed UTF-8. Errors name the line.
 Result<std::vector<Token>> Tokenize(std::string_view source);
 
-// str.isspace of one character.
+// str.isspace for one character.
 bool IsPythonSpace(char32_t code);
 
 }  // namespace exeunt::text::jinja

@@ -1,4 +1,4 @@
-// Jinja's filters that pick, change and arrange the items of a list.
+// Jinja's filters that choose, change and arrange the items of a list.
 #include <algorithm>
 #include <array>
 
@@ -12,7 +12,7 @@ namespace {
 
 using Items = std::vector<Value>;
 
-// The arguments after the first `n`.
+// Returns the arguments after the first `n`.
 Arguments Rest(const Arguments& arguments, size_t n) {
   Arguments rest = arguments;
   rest.positional.erase(rest.positional.begin(),
@@ -20,8 +20,8 @@ Arguments Rest(const Arguments& arguments, size_t n) {
   return rest;
 }
 
-// map(attribute=..., default=...) or map(filter, its arguments). As for select and its kind, what is falsy
-// (none too) has no items.
+// map(attribute=..., default=...) or map(filter, its arguments). As in select and similar filters, falsy
+// values such as none have no items.
 Status Map(Interpreter& interpreter, const Value& value, const Arguments& arguments, Items* out) {
   if (!value.Truthy()) return OkStatus();
   if (arguments.positional.empty()) {
@@ -47,7 +47,7 @@ Status Map(Interpreter& interpreter, const Value& value, const Arguments& argume
   return OkStatus();
 }
 
-// select, reject, selectattr, rejectattr.
+// Implements select, reject, selectattr and rejectattr.
 template <bool kByAttribute, bool kWanted>
 Status Select(Interpreter& interpreter, const Value& value, const Arguments& arguments, Items* out) {
   if (!value.Truthy()) return OkStatus();
@@ -139,11 +139,11 @@ Result<Value> Join(Interpreter& interpreter, const Value& value, const Arguments
   return markup ? Value::Markup(std::move(out)) : Value::String(std::move(out));
 }
 
-// Lists of `linecount` items each, the last one filled up.
+// Makes lists of `linecount` items each. The last one is filled up.
 Status Batch(Interpreter& interpreter, const Value& value, const Arguments& arguments, Items* out) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"linecount", "fill_with"}, 1));
   ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));
-  // What is no integer is equal to no length, but an error where the last list is filled.
+  // A value that is no integer equals no length. It is an error only if the last list is filled.
   const bool is_int = bound[0].is_int() || bound[0].is_bool();
   const int64_t n = is_int ? bound[0].integer() : -1;
   Items batch;
@@ -168,7 +168,7 @@ Status Batch(Interpreter& interpreter, const Value& value, const Arguments& argu
   return OkStatus();
 }
 
-// `slices` lists of nearly the same length.
+// Makes `slices` lists of nearly the same length.
 Status SliceItems(Interpreter& interpreter, const Value& value, const Arguments& arguments, Items* out) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"slices", "fill_with"}, 1));
   ASSIGN_OR_RETURN(const Items items, Iterate(value, interpreter.budget()));

@@ -12,7 +12,7 @@ namespace {
 
 bool DigitAt(std::string_view source, size_t at) { return at < source.size() && IsAsciiDigit(source[at]); }
 
-// The digits at `*at`, which may have "_" between them.
+// Reads the digits at `*at`, which may have "_" between them.
 std::string TakeDigits(std::string_view source, size_t* at) {
   std::string digits;
   for (; *at < source.size(); ++*at) {
@@ -23,7 +23,7 @@ std::string TakeDigits(std::string_view source, size_t* at) {
   return digits;
 }
 
-// Of 0x1F, 0o17 and 0b101: their base; else 10.
+// Returns the base of 0x1F, 0o17 and 0b101, or 10 for others.
 int BaseAt(std::string_view source, size_t at) {
   if (at + 2 >= source.size() || source[at] != '0') return 10;
   const char letter = static_cast<char>(source[at + 1] | 0x20);
@@ -49,7 +49,7 @@ Result<Token> ReadBased(std::string_view source, int line, int base, size_t* at)
   return token;
 }
 
-// n digits of an escape at `*at`; -1: there are not so many.
+// Reads n digits of an escape at `*at`. Returns -1 if there are fewer.
 int64_t TakeCode(std::string_view source, size_t n, int base, size_t* at) {
   int64_t code = 0;
   for (size_t k = 0; k < n; ++k, ++*at) {
@@ -64,7 +64,7 @@ int64_t TakeCode(std::string_view source, size_t n, int base, size_t* at) {
   return code;
 }
 
-// The escape whose letter stands at `*at`.
+// Reads the escape whose letter is at `*at`.
 Status ReadEscape(std::string_view source, int line, size_t* at, std::string* out) {
   static constexpr std::string_view kLetters = "\\'\"abfnrtv";
   static constexpr std::string_view kMeaning = "\\'\"\a\b\f\n\r\t\v";

@@ -1,4 +1,4 @@
-// The numbers and strings of expressions. Private to this folder.
+// Reads the numbers and strings of expressions. Private to this folder.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace exeunt::text::jinja {
 
-// The number at `*at`, where a digit stands; `*at` moves behind it. Errors name the line.
+// Reads the number at `*at`, which must be a digit, and moves `*at` behind it. Errors name the line.
 Result<Token> ReadNumber(std::string_view source, int line, size_t* at);
-// The string at `*at`, where its quote stands, without its escapes; `*at` moves behind it.
+// Reads the string at `*at`, which must be its quote, and moves `*at` behind it. Escapes are replaced.
 Result<std::string> ReadString(std::string_view source, int line, size_t* at);
 
 }  // namespace exeunt::text::jinja

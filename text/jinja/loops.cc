@@ -1,4 +1,4 @@
-// Interpreter: loops, and what `loop` is inside them.
+// The loops of Interpreter, and `loop` inside them.
 #include "base/error.h"
 #include "text/jinja/interpreter.h"
 
@@ -24,7 +24,7 @@ Value LoopAttribute(const Value& value, const std::string& name) {
   return Value::Missing(name);
 }
 
-// The items for which the loop's condition holds.
+// Returns the items for which the loop's condition holds.
 Result<std::vector<Value>> Interpreter::SelectItems(const Stmt& stmt, std::vector<Value> items,
                                                     Frame* frame) {
   if (stmt.condition == nullptr) return items;
@@ -66,7 +66,7 @@ Result<Interpreter::Flow> Interpreter::RunLoop(const Stmt& stmt, std::vector<Val
   return Flow::kNext;
 }
 
-// loop(items): the text of the same loop over other items.
+// Implements loop(items), which is the text of the same loop over other items.
 Result<Value> Interpreter::CallLoop(const LoopState& loop, const Arguments& arguments) {
   if (loop.recursive == nullptr) return InvalidArgument("loop(...) in a loop that is not 'recursive'");
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"iterable"}, 1));

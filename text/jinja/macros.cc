@@ -1,4 +1,4 @@
-// Interpreter: macros, call blocks, and blocks that `self` names.
+// The macros, call blocks and blocks of `self` of Interpreter.
 #include <algorithm>
 
 #include "base/error.h"
@@ -7,7 +7,7 @@
 namespace exeunt::text::jinja {
 namespace {
 
-// Counts the statements that it looks at.
+// Finds a block and counts the visited statements.
 const Stmt* FindBlock(const Block& block, const std::string& name, size_t* n) {
   for (const StmtPtr& stmt : block) {
     ++*n;
@@ -85,7 +85,7 @@ Status Interpreter::BindMacro(const MacroDefinition& macro, const Arguments& arg
   return BindDefaults(macro, frame);
 }
 
-// varargs, kwargs and caller, which a macro has where its body names them.
+// Binds varargs, kwargs and caller, which a macro has if its body names them.
 Status Interpreter::BindExtras(const MacroDefinition& macro, const Arguments& extras, Frame* frame) {
   std::vector<std::pair<Value, Value>> kwargs;
   const bool takes_caller = macro.uses_caller && std::ranges::count(macro.parameters, "caller") == 0;

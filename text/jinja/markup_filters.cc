@@ -29,7 +29,7 @@ Result<Value> Safe(Interpreter& interpreter, const Value& value, const Arguments
   return Value::Markup(std::move(text));
 }
 
-// The text without what stands between each `begin` and the `end` after it.
+// Removes the text between each `begin` and the next `end`.
 std::string Without(std::string text, std::string_view begin, std::string_view end) {
   std::string out;
   size_t at = 0;
@@ -42,7 +42,7 @@ std::string Without(std::string text, std::string_view begin, std::string_view e
   }
 }
 
-// The character of "&name;" or "&#number;"; the text itself, where it is none that is known.
+// Returns the character of "&name;" or "&#number;", or the text itself if it is no known entity.
 std::string EntityText(std::string_view entity) {
   static constexpr std::array<std::pair<std::string_view, char32_t>, 10> kNames = {{{"amp", '&'},
                                                                                     {"lt", '<'},

@@ -1,5 +1,5 @@
-// Methods of values, as Python has them. What would change a value is not there: Jinja's sandbox, as
-// transformers sets it up, forbids it too.
+// Methods of values, as in Python. There are none that change a value, because Jinja's sandbox forbids them
+// in transformers' settings, too.
 #include "text/jinja/methods.h"
 
 #include <algorithm>
@@ -83,7 +83,7 @@ Result<Value> CallOnList(const Value& list, const std::vector<Value>& items, std
   return Value::Int(n);
 }
 
-// loop.cycle(...) and loop.changed(...).
+// Implements loop.cycle(...) and loop.changed(...).
 Result<Value> CallOnLoop(LoopState* loop, std::string_view name, const Arguments& arguments, Budget* budget) {
   if (!arguments.keyword.empty()) return InvalidArgument("loop.{} takes no names", name);
   if (name == "cycle") {

@@ -1,4 +1,4 @@
-// The methods of each type of value; methods.cc chooses. Private to this folder.
+// The methods of each type of value. methods.cc chooses among them. Private to this folder.
 #pragma once
 
 #include <array>
@@ -11,23 +11,24 @@
 
 namespace exeunt::text::jinja {
 
-// Where `text` is searched, split or measured (string_search.cc); nullopt: no such method there.
+// Calls a method that searches, splits or measures `text` (string_search.cc). Returns nullopt if there is no
+// such method.
 Result<std::optional<Value>> CallSearch(const std::string& text, std::string_view name,
                                         const Arguments& arguments, Budget* budget);
-// All other methods of strings (string_methods.cc).
+// Calls any other method of strings (string_methods.cc).
 Result<Value> CallOnString(Interpreter& interpreter, const std::string& text, std::string_view name,
                            const Arguments& arguments);
 
-// What names an item in a path: an integer of at most 9 digits, else the text.
+// Returns the key that names an item in a path. It is an integer of at most 9 digits, else the text.
 Value ItemKey(std::string_view text);
 
-// An argument that must be a string.
+// Reads an argument that must be a string.
 Result<const std::string*> StringOf(const Value& value);
-// An argument that is a string; `otherwise` where it is none or absent.
+// Reads an argument that is a string. Returns `otherwise` if it is none or missing.
 Result<std::string> StringOr(const Value& value, std::string_view otherwise);
-// An argument that is an integer; `otherwise` where it is none or absent.
+// Reads an argument that is an integer. Returns `otherwise` if it is none or missing.
 Result<int64_t> IntOr(const Value& value, int64_t otherwise);
-// An argument that must be an integer.
+// Reads an argument that must be an integer.
 Result<int64_t> IntOf(const Value& value);
 Result<Value> ListOf(std::vector<std::string> parts, Budget* budget);
 

@@ -24,7 +24,7 @@ Status CheckExpr(const Expr* expr, bool conditional) {
 }
 
 Status CheckStmt(const Stmt& stmt, bool conditional) {
-  // As in Jinja, what opens a scope inside an `if` is looked at again.
+  // As in Jinja, a statement that opens a scope inside an `if` is checked again.
   const bool inner = stmt.kind == StmtKind::kIf;
   if (stmt.kind == StmtKind::kFilter || stmt.kind == StmtKind::kSetBlock) conditional = false;
   for (const Branch& branch : stmt.branches) {

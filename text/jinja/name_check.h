@@ -1,4 +1,4 @@
-// Filters and tests that do not exist, found before a template runs.
+// Finds unknown filters and tests before a template runs.
 #pragma once
 
 #include "base/result.h"
@@ -6,8 +6,8 @@
 
 namespace exeunt::text::jinja {
 
-// Errors name line, and filter or test. Of what stands in an `if`, or in an inline one, nothing is said: as
-// in Jinja, it may depend on a condition that no rendering meets, and is an error when it is reached.
+// Errors name the line and the filter or test. Names inside an `if` or an inline `if` are not checked. As in
+// Jinja, they may depend on a condition that is never true, and are an error when they are reached.
 Status CheckNames(const Block& block);
 
 }  // namespace exeunt::text::jinja

@@ -1,4 +1,4 @@
-// Jinja's filters of numbers.
+// Jinja's filters for numbers.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -15,7 +15,7 @@
 namespace exeunt::text::jinja {
 namespace {
 
-// What int() and float() read: white space around is dropped, and "_" between digits.
+// Returns the text that int() and float() read. White space around it and "_" between digits are dropped.
 std::optional<std::string> Digits(std::string_view text) {
   text = StripRight(StripLeft(text, ""), "");
   std::string out;
@@ -32,7 +32,7 @@ std::optional<std::string> Digits(std::string_view text) {
   return out;
 }
 
-// int(text, base): nullopt where Python raises ValueError. A number that has no room is an error.
+// int(text, base). Returns nullopt if Python raises ValueError. A number that does not fit is an error.
 Result<std::optional<int64_t>> ParseInt(std::string_view text, int64_t base) {
   std::optional<std::string> read = Digits(text);
   if (!read || base < 0 || base == 1 || base > 36) return std::optional<int64_t>();
@@ -126,7 +126,7 @@ Result<Value> Abs(Interpreter&, const Value& value, const Arguments& arguments) 
   return value.integer() < 0 ? Negate(value) : Result<Value>(Value::Int(value.integer()));
 }
 
-// round(value, -places) of an integer: to a multiple of 10 ** places, halves to the even one.
+// round(value, -places) of an integer. It rounds to a multiple of 10 ** places, and halves to the even one.
 Result<Value> RoundInt(int64_t value, int64_t places) {
   if (places > 18) return Value::Int(0);
   int64_t unit = 1;
@@ -139,7 +139,7 @@ Result<Value> RoundInt(int64_t value, int64_t places) {
   return Value::Int(rounded);
 }
 
-// round(value, precision) of a float: its exact decimal value, halves to the even digit.
+// round(value, precision) of a float. It rounds the exact decimal value, and halves to the even digit.
 double RoundFloat(double value, int64_t precision) {
   constexpr int64_t kAllDigits = 330;
   if (!std::isfinite(value) || precision > kAllDigits) return value;
@@ -149,7 +149,7 @@ double RoundFloat(double value, int64_t precision) {
     const std::string digits = FloatDigits(std::fabs(value), 'f', precision, false);
     std::from_chars(digits.data(), digits.data() + digits.size(), rounded);
   } else {
-    // The digits that stay, and whether the rest is below, at or above one half.
+    // `digits` are the digits that stay. The rest may be below, at or above one half.
     std::string digits = FloatDigits(std::fabs(value), 'f', 340, false);
     const auto cut = static_cast<int64_t>(digits.find('.')) + precision;
     const std::string unit(static_cast<size_t>(-precision), '0');

@@ -30,7 +30,7 @@ bool Take(std::string_view* text, char c) {
   return true;
 }
 
-// Digits in groups of `size`, with zeros before them up to `width` characters.
+// Groups digits by `size`, with zeros before them up to `width` characters.
 std::string Group(const std::string& digits, char separator, size_t size, int64_t width) {
   std::string all = digits;
   const auto grouped = [&](size_t n) { return n + (n - 1) / size; };
@@ -47,7 +47,7 @@ std::string SignOf(bool negative, char sign) {
   return negative ? "-" : sign == '-' ? "" : std::string(1, sign);
 }
 
-// Sign, digits before the point and what follows them, grouped and padded.
+// Groups and pads a number of sign, digits before the point, and the rest.
 std::string FormatNumber(const std::string& sign, std::string digits, const std::string& rest,
                          FormatSpec spec, size_t group) {
   if (spec.zero && spec.align == 0) spec.align = '=';
@@ -59,8 +59,8 @@ std::string FormatNumber(const std::string& sign, std::string digits, const std:
   return Pad(sign, digits + rest, spec, '>');
 }
 
-// As 'g', but with a digit after the point, for which one of the `precision` is kept (CPython's
-// format_float_short with Py_DTSF_ADD_DOT_0).
+// Like 'g', but with a digit after the point, which counts among `precision` (CPython's format_float_short
+// with Py_DTSF_ADD_DOT_0).
 std::string ShortDigits(double value, int64_t precision) {
   std::string scientific = FloatDigits(value, 'e', precision - 1, false);
   const size_t e = scientific.find('e');

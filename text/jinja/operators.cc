@@ -52,7 +52,7 @@ Result<Value> IntArithmetic(std::string_view op, int64_t a, int64_t b) {
       if (op == "%") return Value::Int(0);
       overflow = __builtin_sub_overflow(int64_t{0}, a, &result);
     } else {
-      const bool inexact = a % b != 0 && ((a % b < 0) != (b < 0));  // rounds down, as Python does
+      const bool inexact = a % b != 0 && ((a % b < 0) != (b < 0));  // rounds down, as in Python
       result = op == "//" ? a / b - (inexact ? 1 : 0) : a % b + (inexact ? b : 0);
     }
   }
@@ -149,7 +149,7 @@ Result<bool> Contains(const Value& container, const Value& item, Budget* budget)
   return false;
 }
 
-// Characters [first, last) of `text`.
+// Returns the characters [first, last) of `text`.
 std::string Characters(std::string_view text, int64_t first, int64_t last) {
   size_t begin = 0;
   size_t at = 0;
@@ -160,7 +160,7 @@ std::string Characters(std::string_view text, int64_t first, int64_t last) {
   return std::string(text.substr(begin, at - begin));
 }
 
-// format % values; what goes into HTML is escaped.
+// Computes format % values. Values that go into HTML are escaped.
 Result<Value> PercentOf(const Value& format, const Value& values, Budget* budget) {
   if (!format.is_markup()) {
     ASSIGN_OR_RETURN(std::string text, PercentFormat(format.string(), values, budget));
@@ -234,7 +234,7 @@ Result<Value> Slice(const Value& value, const Value& begin, const Value& end, co
   const int64_t by = step.is_none() ? 1 : step.integer();
   if (by == 0) return InvalidArgument("a slice with step 0");
   ASSIGN_OR_RETURN(const int64_t size, Length(value, budget));
-  // Python's rule: negative bounds count from the end, and all are clipped.
+  // As in Python, negative bounds count from the end, and all bounds are clipped.
   const auto clip = [&](const Value& bound, int64_t otherwise) {
     if (bound.is_none()) return otherwise;
     const int64_t low = by > 0 ? 0 : -1;

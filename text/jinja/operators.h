@@ -7,12 +7,12 @@
 
 namespace exeunt::text::jinja {
 
-// a op b for + - * / // % **. Integers that overflow are an error.
+// Returns a op b for + - * / // % **. It is an error if integers overflow.
 Result<Value> Arithmetic(std::string_view op, const Value& a, const Value& b, Budget* budget);
 Result<Value> Negate(const Value& value);
-// a op b for == != < <= > >= and "in", "not in".
+// Returns a op b for == != < <= > >= and "in", "not in".
 Result<bool> Compare(std::string_view op, const Value& a, const Value& b, Budget* budget);
-// value[begin:end:step]; bounds are ints or none.
+// Returns value[begin:end:step]. The bounds are ints or none.
 Result<Value> Slice(const Value& value, const Value& begin, const Value& end, const Value& step,
                     Budget* budget);
 

@@ -13,7 +13,7 @@ namespace {
 
 using Items = std::vector<Value>;
 
-// By what items are compared.
+// The criterion by which items are compared.
 struct KeyOptions {
   Value attribute;  // undefined or none: the item itself
   bool case_sensitive = false;
@@ -43,7 +43,7 @@ Result<Items> KeysOf(Interpreter& interpreter, const Items& items, const KeyOpti
   return keys;
 }
 
-// A merge sort, as the comparison can fail: sorts `keys`, and `items` along with them.
+// A merge sort, because the comparison can fail. It sorts `keys`, and `items` along with them.
 Status SortBy(Items* keys, Items* items, bool reverse, Budget* budget) {
   const size_t n = keys->size();
   for (size_t width = 1; width < n; width *= 2) {
@@ -72,7 +72,7 @@ Status SortBy(Items* keys, Items* items, bool reverse, Budget* budget) {
   return OkStatus();
 }
 
-// The key of sort: the attributes that are named with commas between, as a list.
+// Returns the key of sort, which is a list of the attributes that are named with commas between them.
 Result<Value> SortKey(Interpreter& interpreter, const Value& item, const KeyOptions& options) {
   if (!options.attribute.is_string()) return KeyOf(interpreter, item, options);
   Items parts;

@@ -12,14 +12,14 @@ namespace {
 
 constexpr size_t kMaxSourceBytes = size_t{1} << 20;
 constexpr size_t kMaxParameters = 64;
-constexpr int kMaxBlocks = 48;  // nesting of statements
+constexpr int kMaxBlocks = 48;  // nested statements
 
 using TagNames = std::vector<std::string_view>;
 
 class Parser {
  public:
   explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)), expressions_(&tokens_) {}
-  // Statements up to one whose name is in `ends` (which is not taken), or to the end of the template.
+  // Parses statements up to one whose name is in `ends` (which is not taken), or to the end of the template.
   Result<Block> ParseBlock(const TagNames& ends);
 
  private:
@@ -36,21 +36,21 @@ class Parser {
   Status ParseNamedBlock(Stmt* stmt);
   Status ParseJump(const std::string& name, Stmt* stmt);
   Status EndTag() { return tokens_.Expect(TokenKind::kBlockEnd, "'%}'"); }
-  // The rest of a tag, a block, and the name of the tag that ends it.
+  // Parses the rest of a tag, a block, and the name of the tag that ends it.
   Result<Block> ParseBody(const TagNames& ends);
-  // ParseBody up to `end`, with that tag.
+  // Like ParseBody up to `end`, and also takes that tag.
   Result<Block> ParseWhole(std::string_view end);
-  // ParseWhole, where break and continue do not reach the loop around it.
+  // Like ParseWhole, but break and continue do not reach the loop around it.
   Result<Block> ParseOutsideLoops(std::string_view end);
 
   TokenStream tokens_;
   ExpressionParser expressions_;
-  std::vector<std::string> blocks_;  // names
+  std::vector<std::string> blocks_;  // names of open blocks
   int depth_ = 0;
-  int loops_ = 0;  // that break and continue may be in
+  int loops_ = 0;  // loops that break and continue may be in
 };
 
-// Whether a target assigns to `name`.
+// Returns whether a target assigns to `name`.
 bool HasName(std::string_view name, const Expr& target) {
   if (target.kind == ExprKind::kName) return target.name == name;
   return std::ranges::any_of(target.args, [&](const ExprPtr& part) { return HasName(name, *part); });
@@ -135,7 +135,7 @@ Status Parser::ParseNamed(const std::string& name, Stmt* stmt) {
     ASSIGN_OR_RETURN(stmt->body, ParseWhole("endautoescape"));
     return OkStatus();
   }
-  if (name == "generation") {  // transformers': marks the assistant's part for training
+  if (name == "generation") {  // transformers' tag that marks the assistant's part for training
     stmt->kind = StmtKind::kGeneration;
     ASSIGN_OR_RETURN(stmt->body, ParseOutsideLoops("endgeneration"));
     return OkStatus();
@@ -212,7 +212,7 @@ Status Parser::ParseMacro(Stmt* stmt) {
   return ParseMacroBody("endmacro", stmt->macro.get());
 }
 
-// The body is a macro without a name, which the called macro has as `caller`.
+// The body is a macro without a name. The called macro has it as `caller`.
 Status Parser::ParseCall(Stmt* stmt) {
   stmt->kind = StmtKind::kCall;
   stmt->macro = std::make_unique<MacroDefinition>();

@@ -1,4 +1,4 @@
-// Parser: a template's source as a tree. Errors name line and construct.
+// Parser turns a template's source into a tree. Errors name line and construct.
 #pragma once
 
 #include <string_view>

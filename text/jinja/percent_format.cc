@@ -20,7 +20,7 @@ class Formatter {
   Status Convert();
   Status ReadKey();
   void ReadFlags();
-  // A number, or '*' for the next value.
+  // Reads a number, or '*' for the next value.
   Result<int64_t> ReadNumber(std::string_view what);
   Result<Value> Next();
   Result<std::string> Text(char type, const Value& value);
@@ -37,7 +37,7 @@ class Formatter {
   size_t at_ = 0;
   size_t used_ = 0;
   std::string out_;
-  // Of one conversion:
+  // The state of one conversion.
   std::optional<Value> keyed_;
   std::string flags_;
   int64_t width_ = 0;

@@ -1,12 +1,12 @@
-// ExpressionParser: what may follow an expression (subscripts, calls, filters, tests), and what may be
-// assigned to.
+// ExpressionParser, second part: what may follow an expression (subscripts, calls, filters, tests), and
+// targets of assignments.
 #include "text/jinja/expression_nodes.h"
 #include "text/jinja/expression_parser.h"
 
 namespace exeunt::text::jinja {
 namespace {
 
-constexpr size_t kMaxArguments = 65;  // the one that is called counts
+constexpr size_t kMaxArguments = 65;  // with the called expression
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Result<ExprPtr> ExpressionParser::ParsePostfix(ExprPtr node) {
   return node;
 }
 
-// Filters, tests and calls after an expression.
+// Parses filters, tests and calls after an expression.
 Result<ExprPtr> ExpressionParser::ParseAfter(ExprPtr node) {
   while (true) {
     if (tokens_.IsOp("|")) {
@@ -134,7 +134,7 @@ Status ExpressionParser::ParseArguments(Expr* call) {
   return CheckDepth(call);
 }
 
-// One of a, name=a, *a and **a.
+// Parses one of a, name=a, *a and **a.
 Status ExpressionParser::ParseArgument(Expr* call) {
   if (tokens_.IsOp("**")) {
     if (call->double_star != nullptr) return tokens_.Unexpected("')'");

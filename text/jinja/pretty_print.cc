@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kWidth = 80;
 
-// The same value with the keys of all dicts in order.
+// Returns the same value with the keys of all dicts in order.
 Result<Value> Ordered(const Value& value, Budget* budget) {
   RETURN_IF_ERROR(budget->Spend(4));
   if (value.list() != nullptr) {
@@ -31,7 +31,7 @@ Result<Value> Ordered(const Value& value, Budget* budget) {
     for (size_t j = i; j > 0; --j) {
       RETURN_IF_ERROR(budget->Spend(1));
       const Result<bool> less = Less(items[j].first, items[j - 1].first, budget);
-      // Keys without an order are put by the names of their types.
+      // Keys without an order are sorted by the names of their types.
       const bool before = less.has_value()
                               ? *less
                               : std::string_view(items[j].first.TypeName()) < items[j - 1].first.TypeName();
@@ -42,7 +42,7 @@ Result<Value> Ordered(const Value& value, Budget* budget) {
   return Value::Dict(std::move(items), budget);
 }
 
-// Writes `value` at column `indent`, with `allowance` columns to spare behind it.
+// Writes `value` at column `indent` and leaves `allowance` columns free behind it.
 Status Write(const Value& value, int64_t indent, int64_t allowance, Budget* budget, std::string* out) {
   ASSIGN_OR_RETURN(const std::string text, ToRepr(value, budget));
   const bool is_long = static_cast<int64_t>(CountCharacters(text)) > kWidth - indent - allowance;

@@ -1,4 +1,4 @@
-// Python's pprint.pformat: repr with the keys of dicts in order, broken into lines of 80 characters.
+// Python's pprint.pformat. It is repr with the keys of dicts in order, broken into lines of 80 characters.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace exeunt::text::jinja {
 
-// Long strings stay whole, where Python breaks them between words.
+// Unlike Python, it does not break long strings between words.
 Result<std::string> PrettyText(const Value& value, Budget* budget);
 
 }  // namespace exeunt::text::jinja

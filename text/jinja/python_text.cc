@@ -50,7 +50,7 @@ bool IsLineEnd(char32_t code) {
          code == 0x2029;
 }
 
-// Every character, in the case that `to(code)` says at that point.
+// Changes every character to the case that `to(code)` returns at that point.
 template <typename F>
 std::string MapCase(std::string_view text, F to) {
   std::string out;
@@ -162,7 +162,7 @@ bool ReplaceText(std::string_view text, std::string_view from, std::string_view 
     out->append(text.substr(at, found - at)).append(to);
     at = found + from.size();
     ++done;
-    if (from.empty()) {  // between all characters, and at both ends
+    if (from.empty()) {  // matches between all characters and at both ends
       if (at >= text.size()) return out->size() <= max_bytes;
       const size_t size = FirstCharacter(text.substr(at)).size();
       out->append(text.substr(at, size));
@@ -224,7 +224,7 @@ bool IsDecimal(char32_t code) {
   return utf8proc_category(static_cast<utf8proc_int32_t>(code)) == UTF8PROC_CATEGORY_ND;
 }
 
-// Decimal digits, and those of super- and subscripts and the like (Numeric_Type=Digit).
+// Returns whether it is a decimal digit, or a digit of a superscript or the like (Numeric_Type=Digit).
 bool IsDigit(char32_t code) {
   const auto in = [&](char32_t low, char32_t high) { return code >= low && code <= high; };
   return IsDecimal(code) || in(0xB2, 0xB3) || code == 0xB9 || code == 0x2070 || in(0x2074, 0x2079) ||

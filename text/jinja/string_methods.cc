@@ -1,4 +1,4 @@
-// Methods of strings that lay out, change or judge their characters.
+// Methods of strings that lay out, change or test their characters.
 #include "base/error.h"
 #include "text/jinja/lexer.h"
 #include "text/jinja/methods.h"
@@ -45,7 +45,7 @@ Result<int64_t> WidthOf(const Value& value, Budget* budget) {
   return width;
 }
 
-// center, ljust, rjust.
+// Implements center, ljust and rjust.
 Result<Value> Justify(const std::string& text, std::string_view name, const Arguments& arguments,
                       Budget* budget) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"width", "fillchar"}, 1));
@@ -54,7 +54,7 @@ Result<Value> Justify(const std::string& text, std::string_view name, const Argu
   if (CountCharacters(fill) != 1)
     return InvalidArgument("{} fills with one character, not '{}'", name, fill.substr(0, 100));
   const int64_t missing = std::max<int64_t>(width - static_cast<int64_t>(CountCharacters(text)), 0);
-  // CPython puts the odd one to the left where the width is odd.
+  // CPython puts the odd space to the left if the width is odd.
   const int64_t left = name == "ljust" ? 0 : name == "rjust" ? missing : missing / 2 + (missing & width & 1);
   std::string out;
   for (int64_t i = 0; i < left; ++i) out += fill;
@@ -130,7 +130,7 @@ bool Is(const std::string& text, std::string_view name) {
   return AllCharacters(text, IsPythonSpace);
 }
 
-// Those without arguments.
+// Calls methods without arguments.
 Result<Value> CallPlain(const std::string& text, std::string_view name) {
   if (name == "upper") return Value::String(Upper(text));
   if (name == "lower") return Value::String(Lower(text));

@@ -9,11 +9,11 @@
 namespace exeunt::text::jinja {
 namespace {
 
-// The part of a text that the arguments `start` and `end` leave, which count characters as a slice does.
+// The part of a text between the arguments `start` and `end`, which count characters as in a slice.
 struct Part {
   std::string_view text;
-  int64_t before = 0;        // characters
-  bool empty_range = false;  // start > end: not even "" is found
+  int64_t before = 0;        // characters before the part
+  bool empty_range = false;  // start > end, where not even "" is found
 };
 
 Result<Part> PartOf(std::string_view text, const Value& start, const Value& end) {
@@ -67,7 +67,7 @@ Result<Value> Count(const std::string& text, const Arguments& arguments, Budget*
   return Value::Int(n);
 }
 
-// startswith and endswith, of a string or any of a tuple.
+// Implements startswith and endswith for a string or any of a tuple.
 Result<Value> HasAffix(const std::string& text, bool start, const Arguments& arguments, Budget* budget) {
   ASSIGN_OR_RETURN(const auto bound, Bind(arguments, {"affix", "start", "end"}, 1));
   const std::vector<Value> affixes =

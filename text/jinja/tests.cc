@@ -1,4 +1,4 @@
-// Jinja's tests: what may stand after "is".
+// Jinja's tests, which follow "is".
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -20,7 +20,7 @@ bool IsIterable(const Value& v) {
   return v.is_string() || v.is_sequence() || v.is_dict() || v.is_undefined() || v.sequence() != nullptr ||
          v.loop() != nullptr;
 }
-// What has a length and items by number or key.
+// Returns whether the value has a length and items by number or key.
 bool IsSequence(const Value& v) {
   const bool range = v.sequence() != nullptr && v.sequence()->kind == Sequence::Kind::kRange;
   return v.is_string() || v.is_sequence() || v.is_dict() || v.is_undefined() || range;
@@ -46,7 +46,7 @@ constexpr std::array kSimpleTests = {
     SimpleTest{"escaped", [](const Value& v) { return v.is_markup(); }},
 };
 
-// The comparison that a test stands for, or "".
+// Returns the comparison of a test, or "".
 std::string_view ComparisonOf(std::string_view name) {
   if (name == "eq" || name == "equalto" || name == "==") return "==";
   if (name == "ne" || name == "!=") return "!=";
@@ -60,7 +60,7 @@ std::string_view ComparisonOf(std::string_view name) {
 
 enum class Operands { kUnknown, kNone, kOne };
 
-// How many arguments a test takes that is no simple one.
+// Returns the number of arguments of a test that is not simple.
 Operands OperandsOf(std::string_view name) {
   if (ComparisonOf(name) != "" || name == "sameas" || name == "divisibleby") return Operands::kOne;
   for (const std::string_view known : {"odd", "even", "lower", "upper", "filter", "test"}) {

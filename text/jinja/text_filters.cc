@@ -1,4 +1,4 @@
-// Jinja's filters of texts.
+// Jinja's filters for texts.
 #include <algorithm>
 #include <array>
 
@@ -22,7 +22,7 @@ Result<Value> TextFilter(Interpreter& interpreter, const Value& value, const Arg
   return Value::String(F(text));
 }
 
-// A method of str(value).
+// Calls a method of str(value).
 Result<Value> Method(Interpreter& interpreter, const Value& value, std::string_view name,
                      const Arguments& arguments) {
   ASSIGN_OR_RETURN(const std::string text, ToText(value, interpreter.budget()));

@@ -1,4 +1,4 @@
-// Python's two ways of putting values into a text: "%s" % value, and "{}".format(value).
+// Python's two ways to format values in a text: "%s" % value, and "{}".format(value).
 #pragma once
 
 #include <string>
@@ -8,9 +8,10 @@
 
 namespace exeunt::text::jinja {
 
-// format % values: the items of a tuple, the entries of a dict for %(name)s, or one value.
+// Computes format % values. `values` has the items of a tuple, the entries of a dict for %(name)s, or one
+// value.
 Result<std::string> PercentFormat(const std::string& format, const Value& values, Budget* budget);
-// format.format(...). Fields may name attributes and items, as the sandbox allows them.
+// Computes format.format(...). Fields may name attributes and items that the sandbox allows.
 Result<std::string> BraceFormat(Interpreter& interpreter, const std::string& format,
                                 const Arguments& arguments);
 

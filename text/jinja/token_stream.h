@@ -1,4 +1,4 @@
-// TokenStream: the tokens of a template, read from left to right by the parsers.
+// TokenStream holds the tokens of a template. The parsers read it from left to right.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace exeunt::text::jinja {
 
 class TokenStream {
  public:
-  // `tokens` end with kEnd.
+  // `tokens` must end with kEnd.
   explicit TokenStream(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
 
   const Token& Peek(size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }

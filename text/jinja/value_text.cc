@@ -1,4 +1,4 @@
-// Values as text: Python's str and repr, and json.dumps.
+// Converts values to text with Python's str and repr, and with json.dumps.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -41,7 +41,7 @@ std::string Quote(std::string_view text) {
   return out + quote;
 }
 
-// Writes one value after another, paying for the text as it grows.
+// Writes one value after another and spends budget as the text grows.
 class Writer {
  public:
   Writer(const JsonOptions* json, Budget* budget) : json_(json), budget_(budget) {}
@@ -60,7 +60,7 @@ class Writer {
   Status Separate(bool first, int level);
   Status Close(std::string_view text, bool empty, int level);
 
-  const JsonOptions* json_;  // nullptr: repr
+  const JsonOptions* json_;  // nullptr for repr
   Budget* budget_;
   std::string out_;
 };
@@ -179,7 +179,7 @@ Status Writer::Write(const Value& value, int level) {
   return InvalidArgument("a {} has no JSON", value.TypeName());
 }
 
-// What Python prints of what is no plain data; without the addresses of memory.
+// Writes what Python prints for values that are not plain data, without memory addresses.
 Status Writer::WriteOther(const Value& value, int level) {
   if (value.is_undefined()) return Put("Undefined");
   if (const Sequence* sequence = value.sequence()) {

@@ -21,7 +21,8 @@ bool IsWordOrPunctuation(char32_t c) {
   return IsWordCharacter(c) || std::u32string_view(U"!\"'&.,?").find(c) != std::u32string_view::npos;
 }
 
-// textwrap's wordsep_re: runs of white space, dashes between words, and words, which may end after a hyphen.
+// textwrap's wordsep_re. Chunks are runs of white space, dashes between words, and words, which may end after
+// a hyphen.
 class Chunker {
  public:
   Chunker(Text text, bool on_hyphens) : text_(text), on_hyphens_(on_hyphens) {}
@@ -37,7 +38,7 @@ class Chunker {
 
  private:
   bool Letter(size_t at) const { return at < text_.size() && IsLetter(text_[at]); }
-  // Whether two dashes or more begin here, with a word behind them; `end` is where that word begins.
+  // Returns whether two dashes or more begin here with a word behind them. `end` is the start of that word.
   bool EmDash(size_t at, size_t* end) const {
     if (at == 0 || !IsWordOrPunctuation(text_[at - 1])) return false;
     size_t stop = at;
@@ -45,7 +46,7 @@ class Chunker {
     *end = stop;
     return stop - at >= 2 && stop < text_.size() && IsWordCharacter(text_[stop]);
   }
-  // Whether the hyphen at `at` stands inside a word.
+  // Returns whether the hyphen at `at` is inside a word.
   bool Hyphen(size_t at) const {
     const bool after_letters = at >= 2 && Letter(at - 1) && Letter(at - 2);
     const bool after_part =
@@ -82,7 +83,7 @@ std::string Utf8Of(const std::u32string& line) {
   return out;
 }
 
-// How much of a word that is too long goes on a line with so much space.
+// Returns how much of a word that is too long fits on a line with `space`.
 size_t BreakAt(Text chunk, size_t space, bool on_hyphens) {
   if (!on_hyphens || chunk.size() <= space) return space;
   const size_t hyphen = chunk.substr(0, space).rfind(U'-');
@@ -106,11 +107,11 @@ std::vector<std::string> WrapText(std::string_view text, const WrapOptions& opti
   while (!chunks.empty()) {
     if (IsBlank(chunks.back()) && !lines.empty()) chunks.pop_back();
     if (chunks.empty()) break;
-    // White space at the start that fills whole lines leaves none of them.
+    // White space at the start that fills whole lines gives no lines.
     if (options.break_long_words && lines.empty() && chunks.back().size() > width && IsBlank(chunks.back()))
       chunks.back().remove_prefix((chunks.back().size() - 1) / width * width);
     std::u32string line;
-    size_t last = 0;  // where the last chunk of the line begins
+    size_t last = 0;  // start of the last chunk of the line
     while (!chunks.empty() && line.size() + chunks.back().size() <= width) {
       last = line.size();
       line += chunks.back();

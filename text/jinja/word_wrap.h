@@ -14,7 +14,7 @@ struct WrapOptions {
   bool break_on_hyphens = true;
 };
 
-// The lines of one paragraph.
+// Returns the lines of one paragraph.
 std::vector<std::string> WrapText(std::string_view text, const WrapOptions& options);
 
 }  // namespace exeunt::text::jinja
