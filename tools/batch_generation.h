@@ -1,4 +1,4 @@
-// Many prompts through one in-process pipeline, a bounded number at a time.
+// Runs many prompts through one in-process pipeline, a bounded number at a time.
 #pragma once
 
 #include <functional>
@@ -9,21 +9,22 @@
 namespace exeunt::tools {
 
 struct Generation {
-  std::vector<int32_t> tokens;   // the end token included, where there was one
-  std::vector<int> exit_layers;  // of each token: layers run
+  std::vector<int32_t> tokens;   // with the end token, if there is one
+  std::vector<int> exit_layers;  // layers that each token ran
   std::vector<float> confidences;
 };
 
-// Runs the sequences, whose numbers are their places plus `first_sequence`; at most `streams` are open at
-// once, which the pipeline's cache has room for. `done` is called once for each, in the order they end.
+// Runs the sequences. Their numbers are their places plus `first_sequence`. At most `streams` are open at
+// once, for which the pipeline's cache must have room. `done` is called once for each, in the order of their
+// ends.
 Status GenerateAll(worker::LocalPipeline* pipeline, std::vector<worker::SequenceSpec> specs, size_t streams,
                    const std::function<void(size_t index, Generation)>& done);
 
-// The spec takes the prompt's whole pages from `source`, which has the same prompt and is admitted before it,
-// where that is still open then.
+// Makes the spec share the prompt's whole pages with `source`, if that is still open at the time. `source`
+// must have the same prompt and be admitted before.
 void SharePrompt(const worker::SequenceSpec& source, worker::SequenceSpec* spec);
 
-// Pages that `streams` sequences of so many positions need.
+// Returns the pages that `streams` sequences of `positions` positions need.
 int PagesFor(size_t streams, int positions);
 
 }  // namespace exeunt::tools

@@ -1,4 +1,4 @@
-// Command-line options of an ExitSetting, shared by the verbs that generate.
+// Command-line options of an ExitSetting. The verbs that generate share them.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -10,7 +10,7 @@
 
 namespace exeunt::tools {
 
-// "12:0.5,20:0.25": each layer in [1, n_layers), shares of at most 1 in all. "": none.
+// Parses "12:0.5,20:0.25", with each layer in [1, n_layers) and a sum of at most 1. "" is none.
 Result<std::vector<ForcedExit>> ParseForced(const std::string& text, int n_layers);
 
 struct ExitOptions {
@@ -18,7 +18,7 @@ struct ExitOptions {
   std::string measure = "softmax";
   float threshold = 0.9F;
   int min_layer = 0;
-  float decay_tau = 0.0F;  // 0: a flat threshold
+  float decay_tau = 0.0F;  // 0 for a flat threshold
   int decay_n = 256;
   std::string forced;  // "12:0.5,20:0.25"
 

@@ -1,4 +1,4 @@
-// A GET over HTTP/1.1, plain or TLS, with a deadline.
+// Makes a GET request over HTTP/1.1, plain or TLS, with a deadline.
 #pragma once
 
 #include <cstdint>
@@ -17,21 +17,21 @@ struct HttpAddress {
   bool tls = false;
 };
 
-// Of "http[s]://HOST[:PORT]" or "HOST[:PORT]", an IPv6 address in brackets, a '/' behind it allowed; the port
-// is 80 or 443 by default. Others (a path) are errors that say so.
+// Parses "http[s]://HOST[:PORT]" or "HOST[:PORT]". An IPv6 address is in brackets. A '/' may follow. The
+// default port is 80 or 443. Anything else, such as a path, is an error that says so.
 Result<HttpAddress> ParseHttpAddress(std::string_view url);
 
 struct HttpAnswer {
   int status = 0;
-  std::string body;  // 64 MiB at most
+  std::string body;  // at most 64 MiB
 };
 
 struct HttpGetOptions {
-  std::string bearer;     // the key to send, or ""
-  std::string ca_file;    // PEM: whom to believe the server's certificate; "": the system's
-  bool insecure = false;  // any certificate will do
-  Duration limit = std::chrono::seconds(5);           // for the whole of it, names included
-  std::function<bool()> stop = [] { return false; };  // asked every tenth of a second: true ends it
+  std::string bearer;                                 // key to send, or ""
+  std::string ca_file;                                // PEM file of trusted certificates; "": the system's
+  bool insecure = false;                              // accepts any certificate
+  Duration limit = std::chrono::seconds(5);           // for the whole request, with name look-up
+  std::function<bool()> stop = [] { return false; };  // called every tenth of a second; true ends the request
 };
 
 Result<HttpAnswer> HttpGet(const HttpAddress& address, const std::string& path,

@@ -1,4 +1,4 @@
-// Command-line options of the model, shared by the verbs that load one.
+// Command-line options of the model. The verbs that load a model share them.
 #pragma once
 
 #include <CLI/CLI.hpp>

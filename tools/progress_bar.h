@@ -1,4 +1,4 @@
-// ProgressBar: one line on stderr, redrawn, where that is a terminal; else nothing.
+// ProgressBar redraws one line on stderr if that is a terminal. Otherwise it does nothing.
 #pragma once
 
 #include <unistd.h>

@@ -1,5 +1,5 @@
-// A JSONL file of prompts: {"prompt": text, "reference": text (optional)} a line; other keys are ignored, so
-// that a task's own fields may stay.
+// Reads a JSONL file of prompts. A line is {"prompt": text, "reference": text (optional)}. Other keys are
+// ignored, so that a task's own fields may stay.
 #pragma once
 
 #include <string>
@@ -11,10 +11,10 @@ namespace exeunt::tools {
 
 struct PromptLine {
   std::string prompt;
-  std::string reference;  // "": none
+  std::string reference;  // "" for none
 };
 
-// At most `limit` lines; 0: all. Errors name file, line and key.
+// Reads at most `limit` lines (0: all). Errors name file, line and key.
 Result<std::vector<PromptLine>> ReadPromptFile(const std::string& path, size_t limit);
 
 }  // namespace exeunt::tools

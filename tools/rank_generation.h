@@ -1,4 +1,4 @@
-// Many prompts through a pipeline whose stages are the ranks of an MPI job.
+// Runs many prompts through a pipeline whose stages are the ranks of an MPI job.
 #pragma once
 
 #include <functional>
@@ -8,9 +8,9 @@
 
 namespace exeunt::tools {
 
-// Every rank calls it with its own stage's runner and the same sequences, numbered from 1; at most `streams`
-// are open at once. Rank 0 gets the tokens of each, in their order; the others nothing. `done` is called at
-// rank 0 for each sequence that has ended.
+// Every rank calls it with its own stage's runner and the same sequences, numbered from 1. At most `streams`
+// are open at once. Rank 0 gets the tokens of each sequence, in the order of the sequences. Other ranks get
+// nothing. At rank 0 `done` is called for each sequence that has ended.
 Result<std::vector<std::vector<int32_t>>> GenerateOverRanks(worker::StageRunner* runner, int rank,
                                                             std::vector<worker::SequenceSpec> specs,
                                                             size_t streams,

@@ -1,4 +1,4 @@
-// A verb that every rank of an MPI job runs: mpirun -n 2 exeunt VERB. Alone it is one rank.
+// Runs a verb on every rank of an MPI job: mpirun -n 2 exeunt VERB. Without mpirun there is one rank.
 #pragma once
 
 #include <functional>
@@ -8,8 +8,8 @@
 
 namespace exeunt::tools {
 
-// The exit status; an error is written to stderr behind the verb's name. Where there are other ranks an error
-// ends the process at once: they may wait for this one, and mpirun ends them.
+// Returns the exit status. An error is written to stderr behind the verb's name. If there are other ranks, an
+// error ends the process at once. They may wait for this one, and mpirun ends them.
 int RunOnRanks(const char* verb, const std::function<Status(const transport::MpiSession&)>& run);
 
 }  // namespace exeunt::tools

@@ -1,4 +1,4 @@
-// What `exeunt top` shows: /v1/cluster as lines of text.
+// Renders /v1/cluster as lines of text for `exeunt top`.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -8,15 +8,15 @@
 
 namespace exeunt::tools {
 
-// An answer of /v1/cluster, and when it came.
+// An answer of /v1/cluster and the time of its arrival.
 struct ClusterSnapshot {
   boost::json::value view;
-  double seconds = 0;  // of some clock
+  double seconds = 0;  // of any clock
 };
 
-// Rates and shares are those between `before` and `now`; without `before`, or where a pipeline has been
-// started again since, they are shown as "-". What the view does not have is shown as "-" too. No line is
-// wider than `width` columns: columns that do not fit are cut off, the least important are last.
+// Rates and shares are those between `before` and `now`. They are shown as "-" without `before`, or if a
+// pipeline was started again in between. Values that the view does not have are "-", too. No line is wider
+// than `width` columns. Columns that do not fit are cut off, and the least important ones are last.
 std::vector<std::string> TopLines(const ClusterSnapshot& now, const std::optional<ClusterSnapshot>& before,
                                   int width);
 

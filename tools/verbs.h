@@ -1,4 +1,4 @@
-// The verbs of the command line: each adds its subcommand, whose callback runs it and sets `status`.
+// The verbs of the command line. Each adds its subcommand, whose callback runs it and sets `status`.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -21,7 +21,7 @@ void AddTokenize(CLI::App* app, int* status);
 void AddTop(CLI::App* app, int* status);
 void AddWatch(CLI::App* app, int* status);
 
-// The exit status of a verb; an error is written to stderr behind its name.
+// Returns the exit status of a verb. An error is written to stderr behind its name.
 inline int Report(const char* verb, const Status& result) {
   if (result.has_value()) return 0;
   std::fprintf(stderr, "exeunt %s: %s\n", verb, result.error().message.c_str());

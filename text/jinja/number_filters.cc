@@ -149,7 +149,7 @@ double RoundFloat(double value, int64_t precision) {
     const std::string digits = FloatDigits(std::fabs(value), 'f', precision, false);
     std::from_chars(digits.data(), digits.data() + digits.size(), rounded);
   } else {
-    // `digits` are the digits that stay. The rest may be below, at or above one half.
+    // `kept` has the digits that stay. `rest` has the others, whose value may be below, at or above one half.
     std::string digits = FloatDigits(std::fabs(value), 'f', 340, false);
     const auto cut = static_cast<int64_t>(digits.find('.')) + precision;
     const std::string unit(static_cast<size_t>(-precision), '0');

@@ -1,4 +1,4 @@
-// What the ranks of a benchmark recorded, at rank 0. Over MPI: every rank has to call.
+// Gathers the records of a benchmark's ranks at rank 0 over MPI. Every rank has to call it.
 #pragma once
 
 #include <vector>
@@ -7,7 +7,7 @@
 
 namespace exeunt::tools {
 
-// This rank's record to rank 0; all of them there, none elsewhere.
+// Sends this rank's record to rank 0. Returns all records there, and none on other ranks.
 std::vector<BenchRank> GatherRanks(const BenchRank& own);
 
 }  // namespace exeunt::tools

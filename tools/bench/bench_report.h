@@ -1,4 +1,4 @@
-// From what the ranks of a benchmark recorded to its figures. Pure.
+// Computes the figures of a benchmark from the records of its ranks. Pure.
 #pragma once
 
 #include <boost/json.hpp>
@@ -13,7 +13,7 @@
 
 namespace exeunt::tools {
 
-// A token that left at a rank. Times are rank 0's clock, in nanoseconds.
+// A token that left at a rank. Times are nanoseconds of rank 0's clock.
 struct BenchToken {
   uint64_t sequence = 0;
   int32_t position = 0;
@@ -21,7 +21,7 @@ struct BenchToken {
   int64_t time_ns = 0;
 };
 
-// One rank's share of a run. Peaks were measured while every rank measured.
+// One rank's record of a run. All ranks measured their peaks at the same time.
 struct BenchRank {
   StageWork work;
   double read_bandwidth = 0;  // bytes / s
@@ -31,38 +31,38 @@ struct BenchRank {
 };
 
 struct BenchStageFigures {
-  double busy = 0;        // share of the window that it computed in
-  double read_share = 0;  // bytes of weights swept, over what it could have read while busy
-  double dot_share = 0;   // multiply-accumulates, over what it could have done while busy
+  double busy = 0;        // share of the window in which it computed
+  double read_share = 0;  // bytes of weights read, over what it could have read while busy
+  double dot_share = 0;   // multiply-accumulates, over what it could have computed while busy
   double rows_per_step = 0;
 };
 
 struct BenchFigures {
-  double tokens_per_second = 0;  // read (prefill) or generated (decode) within the window
+  double tokens_per_second = 0;  // tokens read (prefill) or generated (decode) within the window
   double window_seconds = 0;     // decode: from the last first token to the first last token of any stream
   double ttft_p50_ms = 0;
   double ttft_p99_ms = 0;
   double inter_token_p50_ms = 0;
   double inter_token_p99_ms = 0;
   double mean_layers = 0;
-  std::map<int, double> exits;  // share of the tokens, by layers run
+  std::map<int, double> exits;  // share of the tokens by the layers that they ran
   std::vector<BenchStageFigures> stages;
 };
 
-// `begin_ns`: when the requests were admitted.
+// `begin_ns` is the time of admission of the requests.
 BenchFigures ComputeFigures(const BenchWorkload& workload, int64_t begin_ns,
                             const std::vector<BenchRank>& ranks);
 
-// An error that names the workload where there was no time that a rate could be of.
+// Returns an error that names the workload if the window is too short for a rate.
 Status RequireWindow(const BenchWorkload& workload, const BenchFigures& figures);
 
-// A line of rates and one a stage.
+// Returns a line of rates and one line per stage.
 std::string FiguresText(const std::string& workload, const BenchFigures& figures,
                         const std::vector<LayerSpan>& split);
 
 boost::json::object ToJson(const BenchWorkload& workload, const BenchFigures& figures);
 
-// Chrome's trace event format (also read by Perfetto): a process a stage, a slice a job.
+// Returns Chrome's trace event format, which Perfetto also reads. A process is a stage, a slice is a job.
 boost::json::array ChromeTrace(const std::vector<BenchRank>& ranks);
 
 }  // namespace exeunt::tools

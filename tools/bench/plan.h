@@ -1,4 +1,5 @@
-// The verb `plan`: measures what layers and head cost on this machine and balances a pipeline's stages on it.
+// The verb `plan` measures the costs of layers and head on this machine and balances the stages of a
+// pipeline.
 #pragma once
 
 #include <string>
@@ -9,7 +10,7 @@
 
 namespace exeunt::tools {
 
-// What `exeunt plan MODEL --json` measured.
+// The measurements of `exeunt plan MODEL --json`.
 struct PlanCosts {
   int n_layers = 0;
   LayerCosts costs;  // seconds

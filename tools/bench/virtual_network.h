@@ -1,5 +1,6 @@
-// VirtualNetwork: the data channels of a pipeline on a virtual clock. A frame, a token and a credit arrive after one delay.
-// Messages are moved as they are, so payloads must be ready when they are sent. One thread drives all ranks.
+// VirtualNetwork has the data channels of a pipeline on a virtual clock. A frame, a token and a credit arrive
+// after one delay. Messages are moved unchanged, so that payloads must be ready when they are sent. One
+// thread drives all ranks.
 #pragma once
 
 #include <memory>
@@ -14,11 +15,12 @@ namespace exeunt::tools {
 
 class VirtualNetwork {
  public:
-  // `now` outlives the network.
+  // `now` must outlive the network.
   VirtualNetwork(int ranks, Duration delay, const TimePoint* now);
   ~VirtualNetwork();
   transport::DataChannel* channel(int rank) const;
-  // When the rank's next message or credit arrives, which may be in the past; frames count where it accepts them.
+  // Returns when the rank's next message or credit arrives, which may be in the past. Frames count if the
+  // rank accepts them.
   std::optional<TimePoint> NextArrival(int rank, bool accepts_frames) const;
 
  private:
@@ -30,7 +32,7 @@ class VirtualNetwork {
   struct Inbox {
     Fifo<Message> frames;
     Fifo<Message> tokens;
-    Fifo<TimePoint> credits;  // when they are back
+    Fifo<TimePoint> credits;  // arrival times of the credits
   };
 
   Duration delay_;

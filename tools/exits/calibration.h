@@ -1,5 +1,5 @@
-// From swept answers to certificates: losses, order, p-values, the fixed sequence. Pure; what `exeunt
-// calibrate` does once the answers are there.
+// Computes certificates from swept answers with losses, order, p-values and the fixed sequence. It is pure.
+// `exeunt calibrate` does this once the answers are there.
 #pragma once
 
 #include <string>
@@ -12,23 +12,24 @@
 
 namespace exeunt::tools {
 
-// losses[setting][prompt]; setting 0 is `off`. A setting without answers has none.
+// losses[setting][prompt]. Setting 0 is `off`. A setting without answers has no losses.
 using LossTable = std::vector<std::vector<double>>;
 
-// textual: against the answer of `off`. risk: against the reference.
+// textual: loss against the answer of `off`. risk: loss against the reference.
 LossTable TextLosses(certify::TextLoss loss, certify::Consistency consistency,
                      const std::vector<PromptLine>& lines, const SweptAnswers& answers);
 
-// What is tested: textual losses as they are; risk, what a setting loses beyond `off`, prompt by prompt.
+// Returns the losses to test. textual: the losses unchanged. risk: a setting's loss minus that of `off`, for
+// each prompt.
 LossTable TestedLosses(certify::Consistency consistency, const LossTable& losses);
 
-// The shares of the tokens that left after each layer before the last.
+// Returns the shares of the tokens that left after each layer before the last.
 std::vector<ForcedExit> ProfileOf(const std::vector<SweptAnswer>& answers, int n_layers);
 
-// Refuses, with the number that is needed, where so few prompts cannot certify anything.
+// Returns an error with the needed number if `n` prompts are too few to certify anything.
 Status EnoughPrompts(certify::Bound bound, const certify::BoundOptions& options, size_t n);
 
-// A sweep, what of it is tested, and what its tokens cost.
+// A sweep, its tested losses, and the costs of its tokens.
 struct CalibrationData {
   const std::vector<ExitSetting>& settings;
   const SweptAnswers& answers;
@@ -36,24 +37,25 @@ struct CalibrationData {
   const TokenCost& cost;
 };
 
-// Pareto testing (arXiv 2210.07913): of development data, the settings (without `off`) that no other beats in
-// both cost and loss, from the least loss: the order in which they are then tested on other data.
+// Pareto testing (arXiv 2210.07913). On development data it finds the settings (without `off`) that no other
+// beats in both cost and loss. They are ordered from the least loss. This is the order in which they are then
+// tested on other data.
 std::vector<size_t> DevelopmentOrder(const CalibrationData& development);
 
 struct SettingFigures {
   size_t setting = 0;
-  double mean_layers = 0.0;  // by token
+  double mean_layers = 0.0;  // mean over tokens
   double mean_cost = 0.0;
-  double mean_loss = 0.0;  // of what is tested
+  double mean_loss = 0.0;  // mean of the tested losses
   double p_value = 1.0;
 };
 
 struct CalibrationOutcome {
   std::vector<SettingFigures> figures;  // in the order of the tests
-  size_t certified = 0;                 // the first so many: all of them hold together
+  size_t certified = 0;  // number of certified settings from the first on; all of them hold together
 };
 
-// Tests the settings in this order. Refuses losses that the bound does not take.
+// Tests the settings in this order. Losses outside the bound's range are an error.
 Result<CalibrationOutcome> Calibrate(certify::Bound bound, const certify::BoundOptions& options,
                                      const CalibrationData& data, const std::vector<size_t>& order);
 

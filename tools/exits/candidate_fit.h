@@ -1,4 +1,4 @@
-// Fits what exits need to look at candidates alone (backend/cpu/candidate_head.h), from the answers of a
+// Fits what exits need to look only at candidates (backend/cpu/candidate_head.h), from the answers of a
 // corpus.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace exeunt::tools {
 
-// The head of the `count` tokens that the answers use most, half of the vocabulary at most.
+// Returns the head of the `count` tokens that the answers use most, at most half of the vocabulary.
 CandidateHead FrequentTokens(StateCorpus* corpus, AnswerRange range, size_t count);
 // At each exit, all of which have a translator, a ridge regression from the states to what all tokens that
 // are no candidates of the answer have.

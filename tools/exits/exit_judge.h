@@ -1,5 +1,5 @@
-// ExitJudge: what the vocabulary head says of an exit's states beside those of the last layer, row by row.
-// One thread drives it.
+// ExitJudge compares the vocabulary head's result for an exit's states with that for the last layer's, row by
+// row. One thread drives it.
 #pragma once
 
 #include <vector>
@@ -13,19 +13,19 @@ struct JudgedRow {
   int32_t token = -1;
   float margin = 0.0F;      // top1 - top2 of the softmax
   double divergence = 0.0;  // KL(last layer || exit), nats
-  bool agrees = false;      // its token is the last layer's
+  bool agrees = false;      // whether its token is the last layer's
 };
 
 class ExitJudge {
  public:
   explicit ExitJudge(StateReader* reader) : reader_(reader) {}
 
-  // The last layer's states of the rows that are judged next, [rows, d_model].
+  // Sets the last layer's states of the rows to judge next, [rows, d_model].
   void SetLast(const float* states, int rows);
-  // An exit's states of the same rows, mapped to the last layer's space where it has a map; valid until the
-  // next call.
+  // Judges an exit's states of the same rows. They must be mapped to the last layer's space if there is a
+  // map. The result is valid until the next call.
   const std::vector<JudgedRow>& Judge(const float* states);
-  // Of such states, the gradient of each row's divergence by the logits, rounded to `unit`.
+  // Returns the gradient of each row's divergence by the logits, rounded to `unit`, for such states.
   std::vector<std::vector<fit::LogitEntry>> Gradients(const float* states, float unit);
 
  private:
@@ -34,15 +34,15 @@ class ExitJudge {
     double entropy = 0.0;  // nats
   };
   VocabStats Summarise(const float* logits) const;
-  // Turns a row of logits, whose summary this is, into probabilities.
+  // Turns a row of logits with this summary into probabilities.
   void Exponentiate(const VocabStats& stats, float* row) const;
 
   StateReader* reader_;
   std::vector<LastRow> last_;
-  std::vector<float> probabilities_;  // [rows, vocab], the last layer's
+  std::vector<float> probabilities_;  // [rows, vocab], of the last layer
   std::vector<float> logits_;         // [rows, vocab]
   std::vector<JudgedRow> judged_;
-  double draw_ = 0.0;  // of the last row that was rounded
+  double draw_ = 0.0;  // draw of the last rounded row
 };
 
 }  // namespace exeunt::tools

@@ -1,5 +1,5 @@
-// ExitStatistics: how far the token that one exit would give can be trusted, from pairs of that exit's logits
-// and the last layer's. What `probe` reports and `fit` is judged by. Memory is constant. Not thread-safe.
+// ExitStatistics says how far the token of one exit can be trusted, from pairs of the exit's logits and the
+// last layer's. `probe` reports it and `fit` judges by it. Memory is constant. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -16,10 +16,10 @@ struct Reliability {
   std::array<uint64_t, kBins> agreeing{};
 
   void Add(double confidence, bool agrees);
-  // Area under the receiver operating characteristic of the confidence as a predictor of agreement (ties by
-  // half); 0.5 where all agree, or none.
+  // Returns the area under the receiver operating characteristic of the confidence as a predictor of
+  // agreement. Ties count half. It is 0.5 if all agree or none.
   double Auc() const;
-  // Share of the rows with a confidence of at least `threshold`, and of those that agree among them.
+  // The share of the rows with a confidence of at least `threshold`, and the share of agreements among them.
   struct Above {
     double share = 0.0;
     double agreement = 1.0;

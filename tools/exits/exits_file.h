@@ -1,4 +1,4 @@
-// The exits of a model as they were fitted, and the directory that holds them (backend/cpu/exit_heads.h).
+// The fitted exits of a model, and the directory that holds them (backend/cpu/exit_heads.h).
 #pragma once
 
 #include <optional>
@@ -26,14 +26,14 @@ struct FittedExits {
   std::vector<FittedExit> exits;  // ascending layers
   std::optional<fit::LowRankHead> preview;
   int preview_groups = 0;
-  std::vector<int32_t> candidates;  // ascending; empty: none
+  std::vector<int32_t> candidates;  // ascending; empty for none
 };
 
-// Writes exits.json and exits.safetensors, matrices as F16, bound to the source's content hash. Each file is
-// written beside and renamed.
+// Writes exits.json and exits.safetensors, with matrices as F16, bound to the source's content hash. Each
+// file is written beside the old one and renamed.
 Status WriteExits(const std::string& directory, const ModelSource& source, const FittedExits& exits);
-// Reads the exits back, without preview and candidates: they are fitted to translators. Errors name file,
-// tensor and shape.
+// Reads the exits without preview and candidates, which are fitted to translators. Errors name file, tensor
+// and shape.
 Result<std::vector<FittedExit>> ReadExits(const std::string& directory, const ModelSource& source);
 
 }  // namespace exeunt::tools

@@ -1,4 +1,4 @@
-// The settings of a sweep as the command line says them: every measure with every threshold and minimum
+// The settings of a sweep from the command line, which are every measure with every threshold and minimum
 // layer.
 #pragma once
 
@@ -16,12 +16,12 @@ struct SettingGrid {
   std::vector<std::string> measures = {"preview"};
   std::vector<float> thresholds;
   std::vector<int> min_layers = {0};
-  float decay_tau = 0.0F;  // 0: a flat threshold
+  float decay_tau = 0.0F;  // 0 for a flat threshold
   int decay_n = 256;
 
   void AddTo(CLI::App* app);
-  // `off`, then thresholds from the largest down for each measure and minimum layer; `off` alone where the
-  // mode is. Errors name the option, the value and what is allowed.
+  // Returns `off`, then thresholds from the largest down for each measure and minimum layer. Returns only
+  // `off` if the mode is off. Errors name the option, the value and what is allowed.
   Result<std::vector<ExitSetting>> Settings(int n_layers) const;
 };
 

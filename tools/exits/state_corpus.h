@@ -1,7 +1,7 @@
-// StateCorpus: what a model says to prompts (greedy, mode off) and the hidden states it has on the way: what
-// probing and fitting exits read. Only token ids are kept; states are run again at each pass, bit-identical
-// to those of the generation, so that memory does not grow with the corpus. Layers are spread over the ranks
-// of an MPI job, one or more; rank 0 has the answers and the head, the others Serve it their layers.
+// StateCorpus has a model's answers to prompts (greedy, mode off) and their hidden states. Probing and
+// fitting exits read it. Only token ids are kept. States are computed again at each pass, bit-identical to
+// those of the generation, so that memory does not grow with the corpus. The layers are spread over the ranks
+// of an MPI job. Rank 0 has the answers and the head. The other ranks Serve it their layers.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@ namespace exeunt::tools {
 struct CorpusOptions {
   ModelOptions model;
   std::string prompts;
-  size_t limit = 0;  // prompts; 0: all
+  size_t limit = 0;  // number of prompts; 0: all
   int max_tokens = 128;
   size_t streams = 32;
   int threads = 1;
@@ -35,7 +35,7 @@ struct CorpusOptions {
 struct AnswerStates {
   int rows = 0;
   const StateRelay::States& at;     // by depth, [rows, d_model]
-  const int32_t* tokens = nullptr;  // [rows]: what the full model said
+  const int32_t* tokens = nullptr;  // [rows]: tokens of the full model
   std::vector<int32_t> prompt;
 };
 
@@ -47,21 +47,21 @@ struct AnswerRange {
 
 class StateCorpus {
  public:
-  // Generates; a bar on stderr where that is a terminal. Every rank calls it. Errors name file, line, value
-  // and limit.
+  // Generates the answers, with a progress bar on stderr if that is a terminal. Every rank must call it.
+  // Errors name file, line, value and limit.
   static Result<std::unique_ptr<StateCorpus>> Create(const CorpusOptions& options,
                                                      const transport::MpiSession& mpi);
-  // Lets the other ranks go.
+  // Ends the other ranks' Serve.
   ~StateCorpus();
 
   bool leads() const { return rank_ == 0; }
-  // Ranks that do not lead: runs their layers until rank 0's corpus is gone.
+  // Runs the layers of a rank other than 0 until rank 0's corpus is destroyed.
   Status Serve() { return relay_->Serve(); }
 
-  // What follows is for rank 0.
+  // The functions below are for rank 0.
 
-  // Runs some answers through the model, and hands out their states after `depths` layers, ascending; `what`
-  // stands on the progress bar.
+  // Runs some answers through the model and hands out their states after `depths` layers, ascending. The
+  // progress bar shows `what`.
   Status ForEach(AnswerRange range, const std::vector<int>& depths, const char* what,
                  const std::function<void(const AnswerStates&)>& visit);
 
@@ -69,13 +69,13 @@ class StateCorpus {
   const std::shared_ptr<const ModelSource>& shared_source() const { return source_; }
   StateReader& reader() { return *reader_; }
   size_t answers() const { return answers_.size(); }
-  size_t tokens(AnswerRange range) const;  // that the model said
+  size_t tokens(AnswerRange range) const;  // tokens of the answers
   std::span<const int32_t> said(size_t answer) const;
   size_t tokens() const { return tokens({0, answers()}); }
 
  private:
   struct Answer {
-    std::vector<int32_t> ids;  // prompt, then what was generated
+    std::vector<int32_t> ids;  // prompt, then the generated tokens
     int prompt_tokens = 0;
   };
   StateCorpus() = default;

@@ -1,6 +1,6 @@
-// StateRelay: a StateReader for a model whose layers are spread over the ranks of a data channel. Answers go
-// from rank to rank, several on the way at once; each rank sends the wanted states of its own layers to rank
-// 0, which hands them out in order. They are those of one process, bit by bit. One thread drives a rank.
+// StateRelay is a StateReader for a model whose layers are spread over the ranks of a data channel. Answers
+// go from rank to rank, several at once. Each rank sends the requested states of its own layers to rank 0,
+// which hands them out in order. They are bit-identical to those of one process. One thread drives a rank.
 #pragma once
 
 #include <deque>
@@ -18,40 +18,39 @@ namespace exeunt::tools {
 class StateRelay {
  public:
   struct Request {
-    std::span<const int32_t> ids;  // outlives the run
-    int first = 0;                 // states of rows [first, ids.size()) are wanted
+    std::span<const int32_t> ids;  // must outlive the run
+    int first = 0;                 // first of the requested rows [first, ids.size())
   };
   using States = std::map<int, std::vector<float>>;  // by depth, [ids.size() - first, d_model]
 
-  // Both outlive the relay. `reader` has this rank's layers.
+  // Both arguments must outlive the relay. `reader` has this rank's layers.
   StateRelay(StateReader* reader, transport::DataChannel* channel, int rank, int ranks);
 
-  // Rank 0: runs the requests, and visits each with its states after `depths` (ascending in [0, n_layers], at
-  // least one).
-  // Fails where a rank sends what it should not, or nothing for ten minutes.
+  // On rank 0, runs the requests and visits each with its states after `depths` (ascending in [0, n_layers],
+  // at least one). Fails if a rank sends a wrong message, or nothing for ten minutes.
   Status Run(size_t count, const std::function<Request(size_t)>& request, std::span<const int> depths,
              const std::function<void(size_t, const States&)>& visit);
-  // Rank 0: lets the others go. Waits until the next one has been told.
+  // On rank 0, ends the other ranks. Waits until the next rank has been told.
   void End();
-  // Other ranks: does its part until rank 0's End. Fails where the rank before sends what it should not.
+  // On other ranks, serves until rank 0's End. Fails if the rank before sends a wrong message.
   Status Serve();
 
  private:
   struct Pending {
-    int rows = 0;  // that are wanted
+    int rows = 0;  // number of requested rows
     States at;
-    size_t missing = 0;  // floats, that other ranks have yet to send
+    size_t missing = 0;  // floats that other ranks have yet to send
   };
   struct FrameHeader {
     uint64_t request = 0;
-    int32_t rows = 0;  // 0: the end
+    int32_t rows = 0;  // 0 for the end
     int32_t first = 0;
-    int32_t depths = 0;  // so many int32 follow
+    int32_t depths = 0;  // number of int32 that follow
   };
   struct StatesHeader {
     uint64_t request = 0;
     int32_t depth = 0;
-    int32_t row = 0;  // of the wanted ones; as many as there are floats for
+    int32_t row = 0;  // first of the requested rows in the message
   };
 
   void Send(uint64_t number, const Request& request, std::span<const int> depths);

@@ -1,4 +1,4 @@
-// Charts as inline SVG, for reports that are one file. Text is escaped.
+// Draws charts as inline SVG, for reports in one file. Text is escaped.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ struct Chart {
   std::string title;
   std::string x_label;
   std::string y_label;
-  double y_max = 0.0;  // 0: the largest value
-  bool bars = false;   // one series, a bar a point
+  double y_max = 0.0;  // 0 for the largest value
+  bool bars = false;   // one series, with a bar per point
   bool diagonal = false;
   std::vector<ChartSeries> series;
 };

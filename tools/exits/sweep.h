@@ -1,6 +1,6 @@
-// Sweep: the same prompts generated under several exit settings: what calibration and its report are computed
-// from. Every generation is appended to a JSONL file as it ends, so that a sweep goes on where it was
-// stopped, or gets more settings; its first line says what it is of, and another model or other prompts are
+// A sweep generates the same prompts under several exit settings. Calibration and its report are computed
+// from it. Every generation is appended to a JSONL file when it ends. A sweep therefore continues where it
+// was stopped, or gets more settings. The first line of the file names the model and the prompts. Others are
 // refused.
 #pragma once
 
@@ -13,7 +13,7 @@
 namespace exeunt::tools {
 
 struct SweepRequest {
-  CorpusOptions corpus;  // model, prompts, how much at once
+  CorpusOptions corpus;  // model, prompts, and limits
   std::string exits_directory;
   std::vector<int> exit_layers;
   std::vector<ExitSetting> settings;

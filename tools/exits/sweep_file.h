@@ -1,4 +1,5 @@
-// A sweep's JSONL file: a line that says what it is of, then a line for every answer. Pure, but for reading.
+// Reads and writes a sweep's JSONL file. It has a header line and then a line for every answer. Pure, except
+// for reading.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,8 @@
 
 namespace exeunt::tools {
 
-// How the file and certificates call a setting: "off", or measure, threshold and what else is not the
-// default: "preview-0.9", "softmax-0.8-from12-tau4-n256".
+// Returns the name of a setting in the file and in certificates. It is "off", or the measure, the threshold
+// and all values that are not defaults, such as "preview-0.9" or "softmax-0.8-from12-tau4-n256".
 std::string SettingName(const ExitSetting& setting);
 
 struct SweptAnswer {
@@ -32,7 +33,7 @@ struct SweepLine {
 std::string ToJson(const SweepLine& line);
 Result<SweepLine> ParseSweepLine(const std::string& text);
 
-// Everything that an answer depends on but its setting: the file's first line.
+// The file's first line. It has everything but the setting on which an answer depends.
 struct SweepHeader {
   std::string model_hash;
   std::string exits_hash;  // "none" without a directory of exits
@@ -47,7 +48,8 @@ struct SweepFile {
   SweepHeader header;
   std::vector<SweepLine> lines;
 };
-// A last line without an end is what a kill left, and is dropped. Errors name file and line.
+// A last line without an end was cut short when the process was killed, and is dropped. Errors name file and
+// line.
 Result<SweepFile> ReadSweepFile(const std::string& path);
 
 }  // namespace exeunt::tools

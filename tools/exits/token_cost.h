@@ -1,6 +1,6 @@
-// What a generated token costs, in layers, estimated as multiply-adds: the layers it ran, the K/V filled in
-// behind them, what the exits on its way looked through, and the vocabulary head. By it settings of different
-// measures can be compared: mean layers alone would call an exit's head free.
+// Estimates the cost of a generated token in layers, from multiply-adds. It counts the layers that the token
+// ran, the K/V filled behind them, the heads of the exits on its way, and the vocabulary head. Settings of
+// different measures can be compared by it. Mean layers alone would count an exit's head as free.
 #pragma once
 
 #include <map>
@@ -16,18 +16,18 @@ namespace exeunt::tools {
 
 class TokenCost {
  public:
-  // What exits look through is EstimateExitCost's (model/layer_plan.h).
+  // The cost of an exit's head is EstimateExitCost's (costs/layer_split.h).
   TokenCost(const ModelConfig& model, const ExitHeadsInfo& exits, std::vector<int> exit_layers);
 
-  // Of a token that ran `layers` layers.
+  // Returns the cost of a token that ran `layers` layers.
   double Of(const ExitSetting& setting, int layers) const;
-  // Over all tokens of the answers; 0 where there are none.
+  // Returns the mean over all tokens of the answers, or 0 if there are none.
   double Mean(const ExitSetting& setting, std::span<const SweptAnswer> answers) const;
 
  private:
   int n_layers_;
   double fill_, head_;
-  std::map<ExitMeasure, double> looks_;  // a look, where it gives the token
+  std::map<ExitMeasure, double> looks_;  // cost of one look, for measures that give the token
   std::vector<int> exit_layers_;
 };
 

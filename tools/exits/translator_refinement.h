@@ -9,8 +9,8 @@
 
 namespace exeunt::tools {
 
-// The refined map of each exit; all of them have a translator to begin with. Memory does not grow with the
-// corpus: states are taken together until they make a mini-batch.
+// Returns the refined map of each exit. All exits must have a translator. Memory does not grow with the
+// corpus, because states are collected only until they make a mini-batch.
 Result<std::vector<fit::AffineMap>> RefineTranslators(StateCorpus* corpus, AnswerRange range,
                                                       const std::vector<FittedExit>& exits, int passes);
 

@@ -1,4 +1,5 @@
-// What `exeunt watch` replays: the losses of a sweep's answers, as the coordinator's audits would see them.
+// Computes what `exeunt watch` replays, the losses of a sweep's answers as the coordinator's audits would see
+// them.
 #pragma once
 
 #include <vector>
@@ -8,8 +9,8 @@
 
 namespace exeunt::tools {
 
-// The certificate's loss of every answer under its setting against that of `off`. Refuses a sweep of another
-// model, other exits or longer answers, and one that does not have both.
+// Returns the certificate's loss of every answer under its setting against that of `off`. It is an error if
+// the sweep has another model, other exits or longer answers, or lacks one of the two settings.
 Result<std::vector<double>> WatchedLosses(const certify::Certificate& certificate, const SweepFile& sweep);
 
 }  // namespace exeunt::tools
