@@ -21,7 +21,7 @@ Status GenerateAll(worker::LocalPipeline* pipeline, std::vector<worker::Sequence
                    const std::function<void(size_t index, Generation)>& done) {
   struct Open {
     size_t place = 0;
-    int closed_at = 0;  // stages that have let go of it
+    int closed_at = 0;  // number of stages that have closed it
     Generation made;
   };
   std::map<uint64_t, Open> open;  // by sequence number

@@ -1,5 +1,5 @@
-// `exeunt generate`: one process, a loopback pipeline, text streamed to the terminal, exit statistics.
-// Adds the verb; its callback exits the process with the verb's status through `status`.
+// The verb `generate` runs one process with a loopback pipeline. It streams the text to the terminal and
+// prints exit statistics. Its callback sets `status` to the verb's exit status.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -42,7 +42,7 @@ struct GenerateOptions {
   bool quiet = false;
 };
 
-// The template of --chat-template, or the model's own.
+// Returns the template of --chat-template, or the model's own.
 Result<std::shared_ptr<const text::ChatTemplate>> OpenChatTemplate(const text::Tokenizer& tokenizer,
                                                                    const std::string& file) {
   const text::ChatTemplateText& own = tokenizer.chat_template();
@@ -60,7 +60,7 @@ Result<std::string> AsChat(const text::Tokenizer& tokenizer, const GenerateOptio
   return text::RenderChat(*chat, messages, tokenizer.special_tokens(), {});
 }
 
-// 256-colour codes from deep blue (left early) to the terminal's own colour (all layers).
+// Returns text in 256-colour codes from deep blue (early exits) to the terminal's own colour (all layers).
 std::string Coloured(const std::string& text, int layer, int n_layers) {
   if (layer >= n_layers) return text;
   static constexpr int kRamp[] = {196, 202, 208, 214, 220, 190, 118, 48, 51, 45};
@@ -101,7 +101,7 @@ Status Generate(const GenerateOptions& options) {
 
   worker::LocalPipelineOptions pipeline_options;
   pipeline_options.backend = MakeCpuBackend({.dequantise = options.f32_weights});
-  // Before its positions are counted.
+  // The request is checked before its positions are counted.
   RETURN_IF_ERROR(worker::Validate(spec, worker::LimitsOf(model, pipeline_options.backend->info())));
   ASSIGN_OR_RETURN(pipeline_options.split, ParseSplit(options.split, {.stages = options.stages,
                                                                       .n_layers = model.n_layers,

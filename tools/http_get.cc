@@ -21,7 +21,7 @@ using boost::system::error_code;
 
 constexpr uint64_t kMaxBodyBytes = uint64_t{64} << 20;
 
-// Whom to believe that it is `host`.
+// Sets which certificates prove that the server is `host`.
 Status Prepare(const HttpGetOptions& options, const std::string& host, ssl::context* tls) {
   error_code error;
   if (options.insecure) return OkStatus();
@@ -36,7 +36,7 @@ Status Prepare(const HttpGetOptions& options, const std::string& host, ssl::cont
   return OkStatus();
 }
 
-// One request, step by step; `ended` is set with or without an error.
+// One request, step by step. `ended` is set with or without an error.
 class Request {
  public:
   Request(boost::asio::io_context* io, ssl::context* tls, const HttpAddress& address, const std::string& path,
@@ -80,7 +80,7 @@ class Request {
   void End(error_code error) { ended_ = error; }
 
   tcp::resolver resolver_;
-  ssl::stream<tcp::socket> stream_;  // of which a plain request takes the socket alone
+  ssl::stream<tcp::socket> stream_;  // a plain request uses only its socket
   const HttpAddress address_;
   http::request<http::empty_body> request_;
   http::response_parser<http::string_body> parser_;

@@ -1,4 +1,4 @@
-// exeunt inspect: what a model is, and the hash that exits and certificates are bound to.
+// exeunt inspect shows a model, and the hash to which exits and certificates are bound.
 #include <fmt/format.h>
 
 #include <boost/json.hpp>

@@ -1,4 +1,4 @@
-// exeunt: the command line of the project.
+// exeunt is the command line of the project.
 #include "base/log.h"
 #include "tools/verbs.h"
 

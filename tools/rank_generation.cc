@@ -19,7 +19,7 @@ struct SaidToken {
   int64_t token = 0;
 };
 
-// The tokens of all ranks, by sequence, at rank 0.
+// Gathers the tokens of all ranks at rank 0, by sequence.
 std::vector<std::vector<int32_t>> Gather(const std::vector<SaidToken>& own, size_t sequences) {
   std::vector<std::byte> bytes(own.size() * sizeof(SaidToken));
   if (!own.empty()) std::memcpy(bytes.data(), own.data(), bytes.size());
@@ -39,8 +39,8 @@ std::vector<std::vector<int32_t>> Gather(const std::vector<SaidToken>& own, size
 
 }  // namespace
 
-// A sequence's place is free once rank 0 has closed it: the next one's opening follows its closing from stage
-// to stage.
+// A sequence's place is free once rank 0 has closed it. The next sequence's opening follows that closing from
+// stage to stage.
 Result<std::vector<std::vector<int32_t>>> GenerateOverRanks(worker::StageRunner* runner, int rank,
                                                             std::vector<worker::SequenceSpec> specs,
                                                             size_t streams,

@@ -1,4 +1,4 @@
-// exeunt tokenize: texts to token ids, as they are when served.
+// exeunt tokenize converts texts to token ids as the server does.
 #include <boost/json.hpp>
 #include <cstdio>
 #include <iostream>

@@ -10,7 +10,7 @@ namespace {
 
 namespace json = boost::json;
 
-// What stands at a JSON pointer, if it is there and is a number.
+// Returns the number at a JSON pointer, if there is one.
 std::optional<double> Number(const json::value* value, const std::string& pointer) {
   if (value == nullptr) return std::nullopt;
   boost::system::error_code error;
@@ -45,7 +45,7 @@ std::string Or(const std::optional<double>& value, const char* format, double sc
 std::string Count(const std::optional<double>& value) { return Or(value, "{:.0f}"); }
 std::string Share(const std::optional<double>& value) { return Or(value, "{:.0f} %", 100); }
 
-// "#####....." for a half.
+// Returns a bar such as "#####....." for a half.
 std::string Bar(const std::optional<double>& share) {
   constexpr int kCells = 10;
   const int full = share && std::isfinite(*share)
@@ -57,7 +57,7 @@ std::string Bar(const std::optional<double>& share) {
 // The same part of two snapshots, and the time between them.
 struct Pair {
   const json::value* now;
-  const json::value* before;  // null: there is none to compare with
+  const json::value* before;  // null if there is nothing to compare with
   double seconds;
 
   std::optional<double> At(const std::string& pointer) const { return Number(now, pointer); }
@@ -92,7 +92,7 @@ std::optional<double> Sum(std::initializer_list<std::optional<double>> values) {
   return sum;
 }
 
-// Of the stages' time in which they had sequences: how much they waited.
+// Returns the share of waiting in the time in which stages had sequences.
 std::optional<double> BubbleRatio(const Pair& report) {
   const auto waited = Sum({report.Grown("/bubble_seconds"), report.Grown("/blocked_seconds")});
   return Ratio(waited, Sum({waited, report.Grown("/busy_seconds")}));
@@ -103,7 +103,8 @@ std::optional<double> Utilisation(const Pair& report) {
   return Ratio(busy, Sum({busy, report.Grown("/idle_seconds"), report.Grown("/blocked_seconds")}));
 }
 
-// "10: 3.2/s, 24: 1.0/s" of the layers that tokens left after; totals where there is no time between.
+// Returns text such as "10: 3.2/s, 24: 1.0/s" by the layers after which tokens left, or totals without a time
+// between.
 std::string Exits(const Pair& report) {
   boost::system::error_code error;
   const json::value* exits = report.now == nullptr ? nullptr : report.now->find_pointer("/exits", error);
@@ -179,7 +180,7 @@ std::string Cut(const std::string& line, int width) {
   return line.substr(0, end);
 }
 
-// A coordinator's texts end up on a terminal: nothing of them may steer it.
+// A coordinator's texts appear on a terminal. They must not control it.
 std::string Printable(std::string line) {
   for (char& c : line) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
@@ -193,7 +194,8 @@ std::vector<std::string> TopLines(const ClusterSnapshot& now, const std::optiona
                                   int width) {
   const Pair all{&now.view, before ? &before->view : nullptr, before ? now.seconds - before->seconds : 0.0};
   const auto layers = all.At("/n_layers");
-  // Of the tokens of this interval; where there were none, or nothing to compare with, of all of them.
+  // The share is of the tokens of this interval. If there were none, or nothing to compare with, it is of all
+  // tokens.
   auto saved = Ratio(all.Grown("/totals/layers_skipped"), all.Grown("/totals/generation_tokens"));
   if (!saved) saved = Ratio(all.At("/totals/layers_skipped"), all.At("/totals/generation_tokens"));
   const std::optional<double> mean = layers && saved ? std::optional(*layers - *saved) : std::nullopt;

@@ -1,4 +1,4 @@
-// exeunt top: a live cluster on the terminal.
+// exeunt top shows a live cluster on the terminal.
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -20,7 +20,7 @@ namespace exeunt::tools {
 namespace {
 
 constexpr Duration kAnswerLimit = std::chrono::seconds(5);
-constexpr int kPipeWidth = 1000;  // where there is no terminal, nothing is cut
+constexpr int kPipeWidth = 1000;  // without a terminal nothing is cut
 
 struct TopOptions {
   std::string url = "http://127.0.0.1:8080";
@@ -32,7 +32,7 @@ struct TopOptions {
 
 std::atomic<bool> interrupted{false};
 
-// The terminal as a picture of its own; it is given back as it was.
+// Switches the terminal to its alternate screen and restores it at the end.
 class Screen {
  public:
   Screen() { std::fputs("\x1b[?1049h\x1b[?25l", stdout); }
@@ -90,7 +90,8 @@ Status ShowOnce(const TopOptions& options, const HttpAddress& address) {
   return OkStatus();
 }
 
-// A coordinator that does not answer is said to be gone, above what was last known, and asked again.
+// If a coordinator does not answer, the screen says so above the last known state, and the request is
+// repeated.
 Status ShowLive(const TopOptions& options, const HttpAddress& address) {
   std::optional<ClusterSnapshot> before, now;
   Screen screen;

@@ -1,5 +1,5 @@
-// The verb `bench`: how fast a pipeline is, over real MPI and without HTTP. Every rank of the job is a stage:
-// mpirun -n 2 exeunt bench MODEL. Alone it is one stage.
+// The verb `bench` measures the speed of a pipeline, over real MPI and without HTTP. Every rank of the job is
+// a stage: mpirun -n 2 exeunt bench MODEL. Without mpirun there is one stage.
 #include <fmt/format.h>
 #include <sched.h>
 
@@ -52,7 +52,7 @@ struct BenchOptions {
 constexpr auto kRunDeadline = std::chrono::minutes(10);
 constexpr size_t kLeastPeakBytes = size_t{64} << 20;
 
-// One rank of the benchmark: its stage, kept over all workloads.
+// One rank of the benchmark. It keeps its stage over all workloads.
 class Bench {
  public:
   Bench(const BenchOptions& options, const transport::MpiSession& mpi) : options_(options), mpi_(mpi) {}
@@ -79,16 +79,16 @@ class Bench {
   CalmExitPolicy policy_;
   std::shared_ptr<const Backend> backend_ = MakeCpuBackend();
   std::unique_ptr<transport::DataChannel> channel_;
-  std::function<OpSeconds()> op_seconds_;  // of the runner's executor
+  std::function<OpSeconds()> op_seconds_;  // for the runner's executor
   std::unique_ptr<worker::StageRunner> runner_;
   worker::StepTrace trace_;
   Duration clock_offset_{0};
   BenchRank own_;
-  std::vector<BenchRank> last_;  // rank 0: what the last run recorded
+  std::vector<BenchRank> last_;  // rank 0: records of the last run
   uint64_t next_sequence_ = 1;
 };
 
-// Decoding streams take the lines of --prompts in turns.
+// Decoding streams get the lines of --prompts in turn.
 Status Bench::LoadPrompts(const ModelSource& source) {
   if (options_.prompts.empty()) return OkStatus();
   ASSIGN_OR_RETURN(const auto tokenizer, text::OpenTokenizer(source));
@@ -158,7 +158,7 @@ Status Bench::Load() {
   return OkStatus();
 }
 
-// The one with the most streams; among those the longest prompt.
+// Returns the workload with the most streams, and of those the one with the longest prompt.
 const BenchWorkload& Heaviest(const std::vector<BenchWorkload>& workloads) {
   return *std::max_element(
       workloads.begin(), workloads.end(), [](const BenchWorkload& a, const BenchWorkload& b) {
@@ -166,9 +166,9 @@ const BenchWorkload& Heaviest(const std::vector<BenchWorkload>& workloads) {
       });
 }
 
-// For the exits that are forced and the heaviest workload, by costs as rank 0 measured them. The ranks
-// measure at once, as they compute in the runs, but no more of them than have cores: a job that loses its
-// core in the midst costs anything.
+// Chooses the split for the heaviest workload and the forced exits or the given profile, by costs that rank 0
+// measured. The ranks measure at once, because they compute at once in the runs. No more ranks measure than
+// there are cores, because a job that loses its core has a meaningless time.
 Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const ModelSource>& source) const {
   SplitRequest request{.stages = mpi_.ranks(), .n_layers = source->config().n_layers};
   if (exit_.Enabled() && exit_.measure == ExitMeasure::kForced) request.profile = exit_.forced;
@@ -191,7 +191,7 @@ Result<std::vector<LayerSpan>> Bench::ChooseSplit(const std::shared_ptr<const Mo
   return split;
 }
 
-// All ranks at once, as above.
+// Measures on all ranks at once, like ChooseSplit.
 void Bench::MeasurePeaks(size_t weight_bytes) {
   cpu::ThreadPool pool(options_.threads);
   transport::MpiBarrier();
@@ -201,7 +201,7 @@ void Bench::MeasurePeaks(size_t weight_bytes) {
   transport::MpiBarrier();
 }
 
-// Runs the workload to its end; returns when it was admitted. Tokens and spans are left in own_.
+// Runs the workload to its end and returns the time of admission. Tokens and spans are left in own_.
 Result<int64_t> Bench::RunOnce(const BenchWorkload& workload) {
   auto requests = MakeBenchRequests(workload, prompts_, exit_, vocab_size_, next_sequence_);
   next_sequence_ += requests.size();
@@ -239,7 +239,7 @@ Result<int64_t> Bench::RunOnce(const BenchWorkload& workload) {
   return begin.since_start.count();
 }
 
-// The run with the median rate, at rank 0.
+// Returns the run with the median rate, at rank 0.
 Result<BenchFigures> Bench::Measure(const BenchWorkload& workload) {
   BenchWorkload warm_up = workload;
   warm_up.tokens = std::min(warm_up.tokens, 4);
@@ -276,7 +276,7 @@ void Bench::Print(const BenchWorkload& workload, const BenchFigures& f) const {
   std::fflush(stdout);
 }
 
-// Of rank 0's stage, over all runs of the workload, prompts included.
+// Prints the operations of rank 0's stage, over all runs of the workload, with their prompts.
 void Bench::PrintOperations(const OpSeconds& before) const {
   const OpSeconds after = op_seconds_();
   double all = 0;

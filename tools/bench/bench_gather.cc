@@ -7,7 +7,7 @@
 namespace exeunt::tools {
 namespace {
 
-// What of a rank's record has a fixed size: gathered in front of its tokens and spans.
+// The part of a rank's record that has a fixed size. It is gathered before the tokens and spans.
 struct RankHeader {
   StageWork work;
   double read_bandwidth = 0;

@@ -11,7 +11,7 @@ namespace {
 
 int64_t Ns(TimePoint t) { return t.since_start.count(); }
 
-// Nearest-rank percentile; 0 of nothing.
+// Returns the nearest-rank percentile, or 0 without values.
 double Percentile(std::vector<double> values, double p) {
   if (values.empty()) return 0;
   const auto n = static_cast<double>(values.size());
@@ -27,8 +27,9 @@ struct Window {
   int64_t end = 0;
 };
 
-// Decode: while every stream has its first token and none its last. Prefill: admission to the last first
-// token. Empty where no stream has a token, or they never ran together.
+// Decode: from the time when every stream has its first token until the first has its last. Prefill: from
+// admission to the last first token. The window is empty if no stream has a token, or if the streams never
+// ran together.
 Window WindowOf(const BenchWorkload& workload, int64_t begin_ns, const TimesBySequence& times) {
   Window w{begin_ns, 0};
   for (const auto& [sequence, tokens] : times) {
@@ -54,7 +55,7 @@ BenchStageFigures StageFigures(const BenchRank& rank, const Window& window) {
   for (const worker::StepSpan& s : rank.spans) {
     const int64_t inside = std::min(Ns(s.end), window.end) - std::max(Ns(s.begin), window.begin);
     if (inside <= 0) continue;
-    // A job that reaches out of the window counts by the share of it that is inside.
+    // A job that reaches out of the window counts by its share inside.
     const double share = static_cast<double>(inside) / static_cast<double>(Ns(s.end) - Ns(s.begin));
     const auto layers = static_cast<double>(s.layer_end - s.layer_begin);
     busy += static_cast<double>(inside) * 1e-9;

@@ -56,7 +56,7 @@ Status Plan(const PlanOptions& options) {
     request.profile = certificate->profile;
     look.measure = certificate->setting.measure;
   }
-  RETURN_IF_ERROR(ParseSplit("even", request));  // checks the number of stages before anything is measured
+  RETURN_IF_ERROR(ParseSplit("even", request));  // checks the number of stages before any measurement
   ASSIGN_OR_RETURN(request.costs, MeasureLayerCosts(*MakeCpuBackend(), source, options.threads, look));
   const BenchWorkload workload{.name = fmt::format("decode:{}", options.streams), .streams = options.streams};
   const auto split = PlanSplit(request, workload, worker::StageConfig{}.prefill_chunk_tokens);

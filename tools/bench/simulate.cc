@@ -1,4 +1,4 @@
-// exeunt simulate: what a pipeline would do, from measured costs.
+// exeunt simulate predicts the speed of a pipeline from measured costs.
 #include <fmt/format.h>
 
 #include <boost/json.hpp>

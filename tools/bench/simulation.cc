@@ -18,10 +18,10 @@ namespace {
 
 constexpr int32_t kToken = 0;
 constexpr int kKvPages = 1 << 20;
-constexpr int kMostRows = 32;         // of a step that a split is balanced for: more cost in proportion
-constexpr int kPlanTokens = 2048;     // of a simulation for a plan, of all streams
-constexpr int kLeastTokens = 8;       // of a stream
-constexpr double kLeastGain = 0.002;  // of a split over another: less is chance
+constexpr int kMostRows = 32;         // most rows of a step to balance for; more cost in proportion
+constexpr int kPlanTokens = 2048;     // tokens of all streams of a plan's simulation
+constexpr int kLeastTokens = 8;       // least tokens of a stream
+constexpr double kLeastGain = 0.002;  // least gain over another split; less is chance
 
 class SimulatedPipeline {
  public:
@@ -30,7 +30,7 @@ class SimulatedPipeline {
 
  private:
   struct Node {
-    OracleExecutor* executor = nullptr;  // the runner's
+    OracleExecutor* executor = nullptr;  // executor of the runner
     std::unique_ptr<worker::StageRunner> runner;
     worker::StepTrace trace;
     TimePoint last_turn;
@@ -64,7 +64,7 @@ SimulatedPipeline::SimulatedPipeline(const Simulation& simulation,
     config.exit_layers = simulation.exit_layers;
     config.kv_pages = kKvPages;
     config.prefill_chunk_tokens = simulation.prefill_chunk_tokens;
-    config.prefill_first = true;  // as bench
+    config.prefill_first = true;  // as in bench
     auto executor = std::make_unique<OracleExecutor>(
         OracleOptions{.n_layers = simulation.n_layers,
                       .now = [this] { return now_; },
@@ -78,13 +78,13 @@ SimulatedPipeline::SimulatedPipeline(const Simulation& simulation,
   }
 }
 
-// When the stage has something to do. It looks at its links between jobs only, as one on a CPU does.
+// Returns when the stage has something to do. Like a stage on a CPU, it looks at its links only between jobs.
 std::optional<TimePoint> SimulatedPipeline::NextTurn(int rank) const {
   const Node& node = nodes_[static_cast<size_t>(rank)];
   if (const auto done = node.executor->NextDone()) return done;
   const worker::Stage& stage = node.runner->stage();
   std::optional<TimePoint> next = stage.NextWake();
-  if (next && *next <= node.last_turn) next.reset();  // it was due then, and must wait for something else
+  if (next && *next <= node.last_turn) next.reset();  // it was due then, and must wait for another event
   const auto arrival = network_.NextArrival(rank, stage.AcceptsFrames());
   if (arrival && (!next || *arrival < *next)) next = arrival;
   return next;
@@ -142,7 +142,7 @@ Duration SimulatedPipeline::Cost(const Job& job) const {
     // One pass over W_K and W_V serves both.
     seconds = (segment->layer_end - segment->layer_begin) *
               (costs.layer.At(run) + costs.fill.At(run + fill) - costs.fill.At(run));
-    if (LooksAtExit(*segment)) seconds += costs.exit->At(run);  // at rows of prompts, too: a little too much
+    if (LooksAtExit(*segment)) seconds += costs.exit->At(run);  // also for prompt rows, a little too much
   } else {
     seconds = costs.head.At(static_cast<double>(std::get<HeadJob>(job.work).rows.size()));
   }

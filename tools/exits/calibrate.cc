@@ -1,5 +1,5 @@
-// exeunt calibrate: thresholds with a guarantee (Learn-then-Test, arXiv 2110.01052; CALM, arXiv 2207.07061,
-// section 4).
+// exeunt calibrate finds thresholds with a guarantee (Learn-then-Test, arXiv 2110.01052; CALM, arXiv
+// 2207.07061, section 4).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,7 +40,7 @@ struct CalibrateOptions {
   std::string html;
 };
 
-// One thing that is to be certified.
+// One property to certify.
 struct Goal {
   certify::Consistency consistency = certify::Consistency::kTextual;
   double delta = 0.0;
@@ -71,7 +71,7 @@ class Calibration {
   certify::BoundOptions TestOf(const Goal& goal) const {
     return {goal.delta, options_.epsilon, options_.seed};
   }
-  // Of its certificate, or of the family.
+  // Returns the name of its certificate, or of the family.
   std::string NameOf(const Goal& goal) const {
     return fmt::format("{}-{}-{}", options_.name, goal.consistency_name(), goal.delta);
   }
@@ -86,11 +86,11 @@ class Calibration {
   std::vector<ExitSetting> settings_;
   std::vector<Goal> goals_;
   std::map<certify::Consistency, std::vector<size_t>> orders_;  // places in settings_
-  SweptAnswers answers_;                                        // of those that an order names, and of `off`
+  SweptAnswers answers_;  // of the settings that an order names, and of `off`
   certify::Bound bound_ = certify::Bound::kWsr;
   std::string exits_hash_;
   std::vector<certify::Certificate> earlier_;
-  std::string text_;  // of the report
+  std::string text_;  // text of the report
   std::vector<ChartSeries> curves_;
 };
 
@@ -124,7 +124,7 @@ Status Calibration::Prepare() {
   return OkStatus();
 }
 
-// Found before hours of generation.
+// Checks names before hours of generation.
 Status Calibration::CheckNames(const Goal& goal) const {
   for (const ExitSetting& setting : settings_) {
     const std::string name = CertificateName(goal, setting);
@@ -136,8 +136,9 @@ Status Calibration::CheckNames(const Goal& goal) const {
   return OkStatus();
 }
 
-// Thresholds of one measure are tested from the largest down; what has no such order gets it from development
-// prompts, which must be others: an order that has seen the calibration prompts makes the test invalid.
+// Thresholds of one measure are tested from the largest down. Settings without such an order get one from
+// development prompts. These must be other prompts, because an order that has seen the calibration prompts
+// makes the test invalid.
 Status Calibration::Order() {
   if (!options_.development.empty()) return OrderOnDevelopment();
   if (options_.grid.measures.size() > 1 || options_.grid.min_layers.size() > 1) {
@@ -185,7 +186,7 @@ Status Calibration::OrderOnDevelopment() {
   return OkStatus();
 }
 
-// No answers are generated under settings that are not tested.
+// No answers are generated for settings that are not tested.
 Status Calibration::Generate() {
   std::set<size_t> needed = {0};
   for (const auto& [unused, order] : orders_) needed.insert(order.begin(), order.end());
@@ -230,7 +231,7 @@ std::string Today() {
   return {text, std::strftime(text, sizeof(text), "%Y-%m-%d", &utc)};
 }
 
-// Of textual loss, whatever was certified; a user's own losses are watched by nothing.
+// Uses the textual loss, whatever was certified. Nothing watches a user's own losses.
 Result<double> Calibration::WatchDelta(const Goal& goal, size_t setting) const {
   if (goal.consistency == certify::Consistency::kTextual || !options_.losses_file.empty()) return goal.delta;
   const LossTable textual =
@@ -268,11 +269,12 @@ Result<certify::Certificate> Calibration::MakeCertificate(const Goal& goal,
   c.exit_layers = options_.sweep.exit_layers;
   c.max_tokens = options_.sweep.corpus.max_tokens;
   c.created = Today();
-  return certify::ParseCertificate(certify::ToJson(c));  // nothing is written that could not be read
+  return certify::ParseCertificate(certify::ToJson(c));  // only certificates that can be read are written
 }
 
-// Made again from the same answers a certificate keeps its date, and with that what a coordinator knows of
-// it. (Compared as text: a number that was read is not always the one that was written.)
+// If a certificate is made again from the same answers, it keeps its date, and therefore the evidence that a
+// coordinator has. Certificates are compared as text, because a number that was read is not always the one
+// that was written.
 Status WriteCertificate(const std::string& path, const certify::Certificate& certificate) {
   const std::string made = certify::ToJson(certificate) + "\n";
   const auto undated = [](const std::string& text) { return text.substr(0, text.rfind(R"("created":)")); };
@@ -281,7 +283,7 @@ Status WriteCertificate(const std::string& path, const certify::Certificate& cer
   return WriteFile(path, made);
 }
 
-// The whole family, or the fastest alone; in the place of what an earlier run wrote under this name.
+// Writes the whole family, or only the fastest. It replaces what an earlier run wrote under this name.
 Status Calibration::Write(const Goal& goal, const CalibrationOutcome& outcome) const {
   namespace fs = std::filesystem;
   const std::string directory = options_.sweep.exits_directory + "/certificates/";

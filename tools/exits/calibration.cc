@@ -22,7 +22,7 @@ double MeanLayers(const std::vector<SweptAnswer>& answers) {
   return tokens > 0 ? layers / tokens : 0.0;
 }
 
-// The exact binomial test takes 0 and 1 alone, the others at most 1.
+// The exact binomial test takes only 0 and 1. The others take numbers up to 1.
 Status CheckRange(certify::Bound bound, const LossTable& tested) {
   for (const auto& row : tested) {
     for (const double x : row) {

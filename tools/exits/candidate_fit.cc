@@ -8,9 +8,9 @@
 namespace exeunt::tools {
 namespace {
 
-constexpr int kRows = 32;  // of logits at once
+constexpr int kRows = 32;  // rows of logits at once
 
-// Of the logits that are marked.
+// Returns the log sum exp of the marked logits.
 float LogSumExp(const float* logits, const std::vector<bool>& marked) {
   float max = -std::numeric_limits<float>::infinity();
   for (size_t i = 0; i < marked.size(); ++i) {

@@ -11,8 +11,8 @@ namespace exeunt::tools {
 
 // Returns the head of the `count` tokens that the answers use most, at most half of the vocabulary.
 CandidateHead FrequentTokens(StateCorpus* corpus, AnswerRange range, size_t count);
-// At each exit, all of which have a translator, a ridge regression from the states to what all tokens that
-// are no candidates of the answer have.
+// Fits an estimate at each exit by ridge regression from the states to the log sum exp of all tokens that are
+// no candidates of the answer. All exits must have a translator.
 Result<std::vector<OutsideEstimate>> FitOutside(StateCorpus* corpus, AnswerRange range,
                                                 const std::vector<FittedExit>& exits,
                                                 const CandidateHead& frequent, double ridge);

@@ -6,14 +6,14 @@
 namespace exeunt::tools {
 namespace {
 
-// Multiples of it are spread evenly over [0, 1) (the golden ratio).
+// Multiples of this step are spread evenly over [0, 1) (the golden ratio).
 constexpr double kDrawStep = 0.6180339887498949;
 
 size_t Size(int n) { return static_cast<size_t>(n); }
 
 }  // namespace
 
-// As the head of a stage does it: the margin is the one that is served.
+// Computes the summary as the head of a stage does, so that the margin equals the served one.
 VocabStats ExitJudge::Summarise(const float* logits) const {
   const int vocab = reader_->config().vocab_size;
   std::vector<VocabStats> chunks;
@@ -50,7 +50,7 @@ void ExitJudge::SetLast(const float* states, int rows) {
   });
 }
 
-// KL = sum p (log p - log q) = -H(p) - sum p q' + log sum exp q', q' the exit's logits.
+// KL = sum p (log p - log q) = -H(p) - sum p q' + log sum exp q', where q' are the exit's logits.
 const std::vector<JudgedRow>& ExitJudge::Judge(const float* states) {
   const int vocab = reader_->config().vocab_size;
   const int rows = static_cast<int>(last_.size());

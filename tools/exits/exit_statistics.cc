@@ -11,7 +11,7 @@ void Reliability::Add(double confidence, bool agrees) {
 }
 
 double Reliability::Auc() const {
-  double below = 0;  // rows that do not agree, of less confidence
+  double below = 0;  // rows of less confidence that do not agree
   double pairs = 0;
   double wins = 0;
   double yes = 0;

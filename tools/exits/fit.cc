@@ -1,4 +1,4 @@
-// exeunt fit: exits for a model from its own answers to prompts.
+// exeunt fit fits exits for a model from its own answers to prompts.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -36,16 +36,16 @@ struct FitOptions {
   double holdout = 0.3;
 };
 
-// Of every depth, what one exit's fit needs on the way.
+// The intermediate results of one exit's fit.
 struct ExitWork {
   FittedExit fitted;
-  std::vector<bool> agrees;   // by row of the answers that are held out
-  ExitStatistics statistics;  // of those that are evaluated
+  std::vector<bool> agrees;   // by row of the held-out answers
+  ExitStatistics statistics;  // of the evaluated answers
   Reliability preview;
   Reliability candidates;
   Reliability classifier;
-  ExitStatistics unrefined;  // of those that are evaluated, where refining was tried
-  bool refined = false;      // and kept
+  ExitStatistics unrefined;  // of the evaluated answers, if refining was tried
+  bool refined = false;      // whether the refined map was kept
 };
 
 class Fit {
@@ -68,11 +68,11 @@ class Fit {
   const FitOptions& options_;
   const transport::MpiSession& mpi_;
   std::unique_ptr<StateCorpus> corpus_;
-  // Maps and the preview are fitted on the first part, classifiers on the second by what those maps give
-  // there, and all of it is evaluated on the third.
+  // Maps and the preview are fitted on the first part. Classifiers are fitted on the second part with the
+  // results of those maps. Everything is evaluated on the third part.
   AnswerRange fitted_, labelled_, evaluated_;
   std::vector<ExitWork> exits_;
-  size_t labelled_rows_ = 0;  // of labelled_
+  size_t labelled_rows_ = 0;  // rows of labelled_
   std::optional<fit::LowRankHead> preview_;
   std::optional<PreviewHead> preview_head_;
   std::optional<CandidateHead> candidates_;
@@ -116,7 +116,7 @@ std::vector<int> Fit::Depths(bool with_last) const {
   return depths;
 }
 
-// Only for exits that have none.
+// Fits translators only for exits that have none.
 Status Fit::FitTranslators() {
   const ModelConfig& model = corpus_->source().config();
   std::map<int, fit::RidgeRegression> sums;
@@ -135,7 +135,7 @@ Status Fit::FitTranslators() {
   return OkStatus();
 }
 
-// A refined translator is kept where it is the better one on the second part.
+// Keeps a refined translator if it is better on the second part.
 Status Fit::Refine() {
   const int passes = options_.refine_passes.value_or(options_.keep.empty() ? kRefinePasses : 0);
   if (passes == 0) return OkStatus();
@@ -144,7 +144,7 @@ Status Fit::Refine() {
   for (const ExitWork& exit : exits_) before.push_back(exit.fitted);
   ASSIGN_OR_RETURN(const std::vector<fit::AffineMap> refined,
                    RefineTranslators(corpus_.get(), fitted_, before, passes));
-  std::vector<double> gain(exits_.size(), 0.0);  // sum of what refining takes off the divergence
+  std::vector<double> gain(exits_.size(), 0.0);  // reduction of the divergence by refining, summed
   ExitJudge judge(&corpus_->reader());
   const auto visit = [&](AnswerRange range, const auto& row) {
     return corpus_->ForEach(range, Depths(true), "refined", [&](const AnswerStates& states) {
@@ -170,7 +170,7 @@ Status Fit::Refine() {
   return OkStatus();
 }
 
-// Over the states of all exits and of the last layer, as the head sees them.
+// Fits the preview over the states of all exits and of the last layer, after the head's norm.
 Status Fit::FitPreview() {
   if (options_.rank == 0) return OkStatus();
   StateReader& reader = corpus_->reader();
@@ -196,7 +196,7 @@ Status Fit::FitPreview() {
   return OkStatus();
 }
 
-// Over the first part what answers use most, over the second what lies outside it.
+// Finds the most frequent tokens on the first part, and fits the mass outside the candidates on the second.
 Status Fit::FitCandidates() {
   if (options_.candidates == 0) return OkStatus();
   std::vector<FittedExit> exits;
@@ -208,7 +208,7 @@ Status Fit::FitCandidates() {
   return OkStatus();
 }
 
-// Whether each exit's token is the last layer's.
+// Labels each row with whether the exit's token is the last layer's.
 Status Fit::LabelRows() {
   const ModelConfig& model = corpus_->source().config();
   ExitJudge judge(&corpus_->reader());

@@ -1,4 +1,4 @@
-// exeunt probe: what a model could save by leaving early, before anything is fitted or taught.
+// exeunt probe estimates what a model could save with early exits, before anything is fitted or trained.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -43,7 +43,7 @@ class Probe {
   ProbeResult result_;
 };
 
-// Of a row in a batch: what a layer, a fill and the head cost on this machine.
+// Measures the costs of a layer, a fill and the head on this machine, for a row in a batch.
 Status Probe::Measure() {
   ASSIGN_OR_RETURN(const LayerCosts costs,
                    MeasureLayerCosts(*MakeCpuBackend(), corpus_->shared_source(), options_.corpus.threads));
@@ -70,7 +70,7 @@ void Probe::Judge(const AnswerStates& states, ExitJudge* judge) {
   for (const FittedExit& exit : fitted_) {
     if (!exit.translator) continue;
     const fit::RowMajorMatrix mapped = exit.translator->Apply(states.at.at(exit.layer).data(), states.rows);
-    // What an exit would say with its translator counts, not what it would without.
+    // If an exit has a translator, its token with the translator counts.
     for (size_t r = first; r < agreements_.size(); ++r)
       agreements_[r][static_cast<size_t>(exit.layer)] = false;
     add(exit.layer, mapped.data(), &result_.fitted);

@@ -10,10 +10,10 @@
 namespace exeunt::tools {
 namespace {
 
-constexpr double kCheapHead = 0.1;     // of the head: a preview of rank 64 costs about that
-constexpr double kLeastSaving = 0.01;  // of the cost, for one more exit
+constexpr double kCheapHead = 0.1;     // share of the head's cost: about that of a preview of rank 64
+constexpr double kLeastSaving = 0.01;  // least saving for one more exit, as a share of the cost
 constexpr int kHistogramBins = 20;
-constexpr size_t kMostCurves = 6;  // of layers in one chart
+constexpr size_t kMostCurves = 6;  // layers in one chart
 
 double Cost(const ProbeCosts& costs, int depth, int n_layers, size_t checks, double head) {
   return depth + costs.fill * (n_layers - depth) + (depth == n_layers ? costs.head : 0.0) +
@@ -65,7 +65,7 @@ Chart OracleChart(const ProbeResult& result) {
   return chart;
 }
 
-// Bins of the confidence with what share of the rows, and of those, of agreements.
+// Adds the shares of rows and of agreements by bins of the confidence.
 void AddBins(const Reliability& reliability, ChartSeries* share, ChartSeries* agreement) {
   uint64_t all = 0;
   for (const uint64_t n : reliability.rows) all += n;
@@ -84,7 +84,7 @@ void AddBins(const Reliability& reliability, ChartSeries* share, ChartSeries* ag
   }
 }
 
-// The fitted exits, else those worth having, else layers at even distances.
+// Returns the fitted exits, else the best set, else layers at even distances.
 std::vector<int> ShownLayers(const ProbeResult& result) {
   if (result.fitted.empty() && !result.worth.empty()) return result.worth.back().layers;
   const size_t step = (Best(result).size() + kMostCurves - 1) / kMostCurves;
@@ -151,7 +151,7 @@ ExitChoice OracleChoice(const std::vector<Agreements>& tokens, std::vector<int> 
       break;
     }
     depths += depth;
-    // An oracle needs no head to decide: one where the token leaves.
+    // An oracle needs no head to decide. It needs one head where the token leaves.
     full += Cost(costs, depth, n_layers, depth == n_layers ? 0 : 1, costs.head);
     cheap += Cost(costs, depth, n_layers, checks, costs.head * kCheapHead);
     off += Cost(costs, n_layers, n_layers, 0, 0);

@@ -55,7 +55,7 @@ StateCorpus::~StateCorpus() {
   if (relay_ && leads()) relay_->End();
 }
 
-// Of all ranks; the answers are rank 0's.
+// Every rank calls it. Rank 0 gets the answers.
 Status StateCorpus::Generate(const CorpusOptions& options, const std::vector<LayerSpan>& split) {
   ASSIGN_OR_RETURN(const auto tokenizer, text::OpenTokenizer(*source_));
   ASSIGN_OR_RETURN(const auto lines, ReadPromptFile(options.prompts, options.limit));
@@ -70,7 +70,7 @@ Status StateCorpus::Generate(const CorpusOptions& options, const std::vector<Lay
     spec.max_tokens = options.max_tokens;
     spec.sampling.temperature = 0.0F;
     spec.end_tokens = tokenizer->end_tokens();
-    // The same border that a worker has.
+    // This is the same check as a worker's.
     const Status valid = worker::Validate(spec, worker::LimitsOf(model, backend->info()));
     if (!valid) return Annotate(valid.error(), fmt::format("{}: prompt {}", options.prompts, i + 1));
     positions = std::max(positions, spec.positions());
@@ -109,7 +109,7 @@ Status StateCorpus::ForEach(AnswerRange range, const std::vector<int>& depths, c
       range.end - range.begin,
       [&](size_t i) -> StateRelay::Request {
         const Answer& answer = answers_[range.begin + i];
-        // The last token was said and never run.
+        // The last token was drawn and never run.
         return {{answer.ids.data(), answer.ids.size() - 1}, answer.prompt_tokens - 1};
       },
       depths,

@@ -14,12 +14,12 @@ namespace {
 
 constexpr auto kDeadline = std::chrono::minutes(10);
 constexpr auto kPause = std::chrono::microseconds(100);
-constexpr size_t kMostStatesBytes = transport::kMaxHeaderBytes / 2;  // of one message to rank 0
+constexpr size_t kMostStatesBytes = transport::kMaxHeaderBytes / 2;  // limit of one message to rank 0
 
 template <typename T>
 void Append(std::vector<std::byte>* to, const T* values, size_t count) {
   const size_t at = to->size();
-  to->resize(at + count * sizeof(T));  // insert() trips gcc 12's bounds warning
+  to->resize(at + count * sizeof(T));  // insert() triggers gcc 12's bounds warning
   if (count > 0) std::memcpy(to->data() + at, values, count * sizeof(T));
 }
 
@@ -28,7 +28,7 @@ void Append(std::vector<std::byte>* to, const T* values, size_t count) {
 StateRelay::StateRelay(StateReader* reader, transport::DataChannel* channel, int rank, int ranks)
     : reader_(reader), channel_(channel), rank_(rank), ranks_(ranks) {}
 
-// So many answers are on the way that every rank has one to run and one that arrives.
+// The number of answers under way lets every rank have one to run and one that arrives.
 Status StateRelay::Run(size_t count, const std::function<Request(size_t)>& request,
                        std::span<const int> depths, const std::function<void(size_t, const States&)>& visit) {
   const size_t most = ranks_ == 1 ? 1 : 2 * Size(ranks_);
@@ -99,7 +99,7 @@ Status StateRelay::Take(const transport::DataMessage& message, uint64_t first_pe
   }
   std::memcpy(&header, message.header.data(), sizeof header);
   const size_t bytes = message.header.size() - sizeof header;
-  const uint64_t place = header.request - first_pending;  // wraps to a large one where it is an old one
+  const uint64_t place = header.request - first_pending;  // wraps to a large number for an old request
   const auto known = place < pending_.size() ? pending_[place].at.find(header.depth) : States::iterator();
   if (place >= pending_.size() || known == pending_[place].at.end() || header.row < 0 ||
       bytes % row_bytes() != 0 ||
@@ -122,7 +122,8 @@ void StateRelay::End() {
   }
 }
 
-// No deadline: rank 0 may fit for long between two passes, and where it is gone mpirun ends the job.
+// There is no deadline, because rank 0 may fit for long between two passes. If rank 0 is gone, mpirun ends
+// the job.
 Status StateRelay::Serve() {
   for (bool end = false; !end;) {
     transport::DataMessage message;

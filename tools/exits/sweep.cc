@@ -58,7 +58,7 @@ SweepHeader Sweep::Header() const {
           fmt::format("{}", fmt::join(request_.exit_layers, ","))};
 }
 
-// A last line that a kill cut short is generated again.
+// A last line that was cut short is generated again.
 Status Sweep::Load() {
   const std::string header = ToJson(Header());
   std::string kept = header + "\n";
@@ -111,12 +111,12 @@ Status Sweep::Generate() {
   std::vector<worker::SequenceSpec> specs;
   int positions = 1;
   for (size_t p = 0; p < lines_.size(); ++p) {
-    bool opened = false;  // the prompt's last setting is the last spec: the likeliest to be open still
+    bool opened = false;  // the last spec has the prompt's last setting, the likeliest to be open
     for (size_t s = 0; s < answers_.size(); ++s) {
       if (answers_[s][p].done) continue;
       worker::SequenceSpec spec = Spec(s, p);
       if (std::exchange(opened, true)) SharePrompt(specs.back(), &spec);
-      // The same border that a worker has.
+      // This is the same check as a worker's.
       const Status valid = worker::Validate(spec, limits);
       if (!valid)
         return Annotate(valid.error(), fmt::format("{}: prompt {}", request_.corpus.prompts, p + 1));

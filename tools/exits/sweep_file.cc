@@ -14,7 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-// Null where it is missing or of another kind.
+// Returns nullptr if the value is missing or has another kind.
 const json::value* Find(const json::object& object, const char* key, json::kind kind) {
   const json::value* value = object.if_contains(key);
   return value != nullptr && value->kind() == kind ? value : nullptr;

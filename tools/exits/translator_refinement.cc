@@ -8,9 +8,9 @@
 namespace exeunt::tools {
 namespace {
 
-constexpr int kBatchRows = 128;         // at least, of a mini-batch
-constexpr float kRate = 2e-4F;          // of the first step; falls evenly to 0
-constexpr float kUnit = 1.0F / 256.0F;  // of rounded gradients: their noise is far below a mini-batch's
+constexpr int kBatchRows = 128;         // least rows of a mini-batch
+constexpr float kRate = 2e-4F;          // rate of the first step, which falls evenly to 0
+constexpr float kUnit = 1.0F / 256.0F;  // unit of rounded gradients, whose noise is far below a mini-batch's
 
 class TranslatorRefinement {
  public:
@@ -26,10 +26,10 @@ class TranslatorRefinement {
   std::vector<int> layers_;
   std::vector<fit::KlRefinement> fits_;   // by exit
   std::vector<std::vector<float>> from_;  // by exit, [rows_, d_model]: states of the mini-batch
-  std::vector<float> last_;               // [rows_, d_model]: those after the last layer
+  std::vector<float> last_;               // [rows_, d_model]: states after the last layer
   int rows_ = 0;
   double rows_done_ = 0;
-  double rows_to_come_;  // in all passes
+  double rows_to_come_;  // rows of all passes that are left
 };
 
 TranslatorRefinement::TranslatorRefinement(StateCorpus* corpus, const std::vector<FittedExit>& exits,
@@ -59,7 +59,7 @@ void TranslatorRefinement::Step() {
   const PackedMatrix& head = reader_.weights().head.parts()[0].weight;
   const auto rate = static_cast<float>(double{kRate} * std::max(0.0, 1.0 - rows_done_ / rows_to_come_));
   judge_.SetLast(last_.data(), rows_);
-  std::vector<std::vector<fit::LogitEntry>> gradients;  // of all exits: the head is dequantised once
+  std::vector<std::vector<fit::LogitEntry>> gradients;  // of all exits, so that the head is dequantised once
   for (size_t e = 0; e < fits_.size(); ++e) {
     const fit::RowMajorMatrix mapped = fits_[e].map().Apply(from_[e].data(), rows_);
     for (auto& row : judge_.Gradients(mapped.data(), kUnit)) gradients.push_back(std::move(row));

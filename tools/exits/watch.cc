@@ -1,4 +1,4 @@
-// exeunt watch: would the audits of a certificate raise an alarm on traffic like this?
+// exeunt watch estimates whether audits of a certificate would raise an alarm on such traffic.
 #include "tools/exits/watch.h"
 
 #include <fmt/format.h>
