@@ -28,7 +28,7 @@ struct Config {
   std::string tls_certificate;  // PEM file for HTTPS; both files or none
   std::string tls_key;
   std::vector<std::string> cors_origins;  // origins of pages that may use the API from a browser; "*": all
-  uint64_t max_header_bytes = 16 << 10;   // of a request
+  uint64_t max_header_bytes = 16 << 10;   // limit for a request
   uint64_t max_body_bytes = uint64_t{4} << 20;
   int max_connections = 1024;
   int max_requests_in_flight = 0;  // limit of POST requests, with queued ones; 0: none

@@ -7,7 +7,7 @@ namespace exeunt::fit {
 std::vector<LogitEntry> RoundedDifference(const float* q, const float* p, int vocab, float unit,
                                           double draw) {
   std::vector<LogitEntry> entries;
-  double owed = draw;  // in units
+  double owed = draw;  // offset of the sampling, in units
   for (int32_t i = 0; i < vocab; ++i) {
     const float value = q[i] - p[i];
     const float size = std::abs(value);

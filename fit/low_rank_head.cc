@@ -6,7 +6,7 @@ namespace exeunt::fit {
 namespace {
 
 constexpr int kBlockRows = 1024;
-constexpr double kLeastVariance = 1e-6;  // of the largest; smaller ones are no divisors
+constexpr double kLeastVariance = 1e-6;  // least share of the largest variance for a division
 
 // Returns the sum of w w^T over the head's rows, about their mean.
 Eigen::MatrixXd CentredGram(int d, int vocab, const std::function<void(int, float*)>& head) {

@@ -15,7 +15,7 @@ constexpr size_t kPlane = 64;  // bytes of a plane, four for each column
 struct Layout {
   size_t subs = 0;  // number of sub-blocks with their own scale; 0 in blocks of 32
   size_t scales = 0;
-  size_t mins = 0;  // 0 where scales hold the mins, or where there are none
+  size_t mins = 0;  // 0 if scales hold the mins or there are none
   size_t low = 0;
   size_t high = 0;
   size_t low_planes = 0;

@@ -1,9 +1,8 @@
 // The only list of the fields of a request. Protobuf (transport/request_message.cc), JSON
 // (request/request_json.cc) and the lines of a log (request/request_log.cc) are written and read with this
 // list.
-//
-// To add a field: add the member to its struct, its name to the list here, and a field of the same name to
-// transport/control.proto. request/request_formats_test.cc fails where one of them is missing.
+// To add a field, add the member to its struct, its name to the list here, and a field of the same name to
+// transport/control.proto. request/request_formats_test.cc fails if one of them is missing.
 #pragma once
 
 #include <concepts>

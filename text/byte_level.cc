@@ -13,8 +13,8 @@ constexpr bool StandsForItself(unsigned byte) {
 }
 
 struct Tables {
-  std::array<uint16_t, 256> character{};  // of a byte
-  std::array<int16_t, 0x144> byte{};      // of a character; -1: none
+  std::array<uint16_t, 256> character{};  // character of each byte
+  std::array<int16_t, 0x144> byte{};      // byte of each character; -1: none
 };
 
 constexpr Tables MakeTables() {

@@ -12,7 +12,7 @@ namespace exeunt {
 namespace {
 
 constexpr int kSlots = 64;
-constexpr int kTurns = 1000000;  // of waiting, at most
+constexpr int kTurns = 1000000;  // most turns of waiting
 
 using Bytes = std::vector<std::byte>;
 
@@ -38,7 +38,7 @@ class Conformance {
     EXPECT_TRUE(executor->Reserve(std::min(kSlots, max_slots)).has_value());
     return executor;
   }
-  // A row of a prompt whose tokens follow from `seed`, in the slot of its position.
+  // Returns a row of a prompt whose tokens follow from `seed`, in the slot of its position.
   LayerRow RowAt(int position, int seed, const std::vector<int32_t>& pages, int first_slot = 0) const {
     return {first_slot + position, position, (seed * 31 + position * 7) % subject_.vocab_size, &pages};
   }
@@ -146,7 +146,8 @@ class Conformance {
     EXPECT_EQ(States(mixed.get(), Slots(0, 6)), States(ascending.get(), Slots(0, 6)));
   }
 
-  // A row that left after half of the layers is filled behind it, in the job of the row that attends to it.
+  // A row that left after half of the layers is filled in the others, in the job of the row that attends to
+  // it.
   void FillsAreProjectedFromTheirStates() const {
     const auto both = Make();
     const auto apart = Make();
@@ -180,9 +181,9 @@ class Conformance {
     const auto next = Make();
     auto payload = next->payloads()->Take(sent.size());
     std::memcpy(payload->data(), sent.data(), sent.size());
-    next->Scatter({21, 20, -1}, payload.get());  // the third row is not wanted
+    next->Scatter({21, 20, -1}, payload.get());  // the third row is skipped
     Await(payload.get());
-    std::memset(payload->data(), 0xFF, payload->size());  // it has been read
+    std::memset(payload->data(), 0xFF, payload->size());  // the executor has read it
     next->payloads()->GiveBack(std::move(payload));
     SegmentJob deep = Segment(half_, subject_.n_layers);
     deep.run = {{20, 0, -1, &pages_}, {21, 1, -1, &pages_}};
@@ -239,7 +240,7 @@ class Conformance {
       const auto used = Make();
       Measure(used.get(), measure, first);
       used->Forget(1);
-      used->Forget(99);  // an unknown sequence is nothing
+      used->Forget(99);  // an unknown sequence is ignored
       const SegmentResult again = Measure(used.get(), measure, second);
       const auto fresh = Make();
       const SegmentResult want = Measure(fresh.get(), measure, second);

@@ -26,7 +26,7 @@ struct HttpServerOptions {
   uint16_t port = 8080;          // 0 for any free port
   size_t max_header_bytes = 16 << 10;
   size_t max_body_bytes = size_t{4} << 20;
-  size_t max_queued_bytes = size_t{1} << 20;  // of a stream that the client does not read
+  size_t max_queued_bytes = size_t{1} << 20;  // limit of a stream that the client does not read
   int max_connections = 1024;                 // a few more connections serve one `crowded` request each
   Duration idle_timeout = std::chrono::seconds(75);    // between requests of a connection
   Duration header_timeout = std::chrono::seconds(10);  // for the whole header; also for a TLS handshake
@@ -34,7 +34,7 @@ struct HttpServerOptions {
   Duration write_timeout = std::chrono::seconds(30);  // for each write
   CorsPolicy cors;
   HttpAdmission admit;                         // unset: every request is admitted
-  std::function<void(int status)> on_refused;  // for answers without admit and handler
+  std::function<void(int status)> on_refused;  // called for refusals before a handler
 };
 
 // One thread: everything runs on the io_context's thread. The io_context must outlive the server. The server

@@ -13,7 +13,7 @@ struct MpirunOptions {
   std::string hostfile;                 // "": only this machine
   std::vector<std::string> extra_args;  // before the worker's binary, last so that they win
   bool as_root = false;
-  std::string control_host;  // where workers reach the coordinator
+  std::string control_host;  // host where workers reach the coordinator
   uint16_t control_port = 0;
   uint32_t stages = 1;
 };

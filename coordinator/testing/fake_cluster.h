@@ -22,7 +22,7 @@ struct FakeClusterOptions {
   uint64_t kv_pages = 64;
   uint32_t page_tokens = 16;
   std::string secret;
-  std::vector<int> exit_layers = {12, 30};  // used in turns
+  std::vector<int> exit_layers = {12, 30};  // used in turn
   bool load = true;                         // initial value of FakeCluster::load
   // Returns the answer to a prompt. "" means "x" without end. An end token follows the answer if the request
   // has one.

@@ -1,4 +1,4 @@
-// What the tests of the kernels share.
+// Shared code of the tests of the kernels.
 #pragma once
 
 #include <gtest/gtest.h>

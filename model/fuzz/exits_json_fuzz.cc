@@ -1,5 +1,5 @@
-// ParseExitHeadsInfo on arbitrary bytes: it must refuse or accept, never crash; what it accepts keeps to its
-// limits.
+// Feeds any bytes to ParseExitHeadsInfo. It must refuse or accept, and never crash. What it accepts must keep
+// to its limits.
 #include <cstdint>
 
 #include "base/check.h"

@@ -1,4 +1,4 @@
-// Any bytes as a GGUF file: parsed, and, where that succeeds, read as a model.
+// Parses any bytes as a GGUF file and, if that succeeds, reads it as a model.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -16,6 +16,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const auto config = exeunt::GgufModelConfig(*gguf);
   if (config && exeunt::ValidateTensors(*config, gguf->tensors)) sum += 1;
-  asm volatile("" : : "r"(sum));  // so that the reads stay
+  asm volatile("" : : "r"(sum));  // keeps the reads
   return 0;
 }

@@ -1,5 +1,5 @@
-// Any bytes as a split GGUF model of two parts: a u32 of the first part's bytes, then both. The parts are
-// files, as OpenGgufFiles takes them.
+// Reads any bytes as a split GGUF model of two parts. The bytes are a u32 with the first part's size, then
+// both parts. The parts are files, because OpenGgufFiles takes files.
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,6 +48,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const exeunt::TensorView& tensor : files->contents.tensors.all()) {
     for (const std::byte b : tensor.bytes) sum += static_cast<unsigned>(b);  // every byte is inside a file
   }
-  asm volatile("" : : "r"(sum));  // so that the reads stay
+  asm volatile("" : : "r"(sum));  // keeps the reads
   return 0;
 }

@@ -1,4 +1,4 @@
-// Any text as a config.json, and as the name of a tensor.
+// Reads any text as a config.json and as the name of a tensor.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

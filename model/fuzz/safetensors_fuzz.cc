@@ -1,4 +1,4 @@
-// Any bytes as a .safetensors file.
+// Reads any bytes as a .safetensors file.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -12,6 +12,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const exeunt::TensorView& tensor : tensors->all()) {
     for (const std::byte b : tensor.bytes) sum += static_cast<unsigned>(b);  // every byte is inside the file
   }
-  asm volatile("" : : "r"(sum));  // so that the reads stay
+  asm volatile("" : : "r"(sum));  // keeps the reads
   return 0;
 }

@@ -76,7 +76,8 @@ class Builder {
   size_t next_type_ = 0;
 };
 
-std::string Utf8(uint32_t code) {  // of a code point below 0x800
+// `code` is below 0x800.
+std::string Utf8(uint32_t code) {
   if (code < 0x80) return {static_cast<char>(code)};
   return {static_cast<char>(0xC0 | (code >> 6)), static_cast<char>(0x80 | (code & 63))};
 }

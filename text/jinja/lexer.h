@@ -28,7 +28,7 @@ enum class TokenKind {
 struct Token {
   TokenKind kind = TokenKind::kEnd;
   int line = 0;
-  std::string text;  // for kText, kName, kString (unescaped) and kOp
+  std::string text;  // text of kText, kName, kString (unescaped) and kOp
   int64_t integer = 0;
   double number = 0.0;
 };

@@ -137,7 +137,7 @@ class Value {
   int64_t integer() const;  // for int or bool
   double number() const;    // for any number
   const std::string& string() const;
-  const ListData* list() const;  // of a list or tuple, else nullptr
+  const ListData* list() const;  // data of a list or tuple, else nullptr
   const DictData* dict() const;  // nullptr if it is no dict
   Namespace* space() const;      // nullptr if it is no namespace
   Sequence* sequence() const;    // nullptr if it is no sequence

@@ -1,4 +1,4 @@
-// For tests of tokenizers: the committed corpus and what the `tokenizers` package made of it
+// Helps tests of tokenizers. It reads the committed corpus and the `tokenizers` package's results for it
 // (testdata/make_tokenizer_goldens.py). A missing or broken file fails a CHECK.
 #pragma once
 
@@ -14,32 +14,32 @@
 
 namespace exeunt::text {
 
-// text/testdata/tokenizer/`name`.
+// Returns the path of text/testdata/tokenizer/`name`.
 std::string TokenizerTestdata(const std::string& name);
 std::string ReadGzip(const std::string& path);
 
-// The corpus, line by line; some lines are ill-formed UTF-8, some hold newlines.
+// Returns the lines of the corpus. Some lines are ill-formed UTF-8, and some have newlines.
 std::vector<std::string> TokenizerCorpus();
 
 struct TokenizerDigest {
   uint32_t ids = 0;
   uint32_t text = 0;
 };
-// One a line of the corpus. Of `ids_only` files, `text` is 0.
+// Returns one digest per line of the corpus. In `ids_only` files `text` is 0.
 std::vector<TokenizerDigest> TokenizerDigests(const std::string& name, bool ids_only);
 
 // FNV-1a, 32 bits.
 uint32_t Fnv(std::string_view bytes);
 uint32_t FnvOfIds(const std::vector<int32_t>& ids);
 
-// The tokenizer of the default model, as its GGUF file has it.
+// Returns the tokenizer of the default model from its GGUF file.
 GgufMetadata SmolLm2Metadata();
-// tokenizer.json of testdata, and its tokens by id.
+// Reads a tokenizer.json of testdata.
 boost::json::value ReadTokenizerJson(const std::string& name);
 std::vector<std::string> TokensOf(const boost::json::value& json);
-// A BPE tokenizer.json of testdata as a GGUF file would hold it.
+// Returns a BPE tokenizer.json of testdata in the form of a GGUF file.
 GgufMetadata GgufOfTokenizerJson(const std::string& name, const std::string& pre);
-// That one for "smollm2", else the tokenizer.json of that name.
+// Loads the GGUF tokenizer for "smollm2", else the tokenizer.json of that name.
 std::shared_ptr<const Tokenizer> LoadTestTokenizer(const std::string& name);
 
 }  // namespace exeunt::text

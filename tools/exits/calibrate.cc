@@ -86,7 +86,7 @@ class Calibration {
   std::vector<ExitSetting> settings_;
   std::vector<Goal> goals_;
   std::map<certify::Consistency, std::vector<size_t>> orders_;  // places in settings_
-  SweptAnswers answers_;  // of the settings that an order names, and of `off`
+  SweptAnswers answers_;  // answers of the settings that an order names, and of `off`
   certify::Bound bound_ = certify::Bound::kWsr;
   std::string exits_hash_;
   std::vector<certify::Certificate> earlier_;
@@ -272,9 +272,8 @@ Result<certify::Certificate> Calibration::MakeCertificate(const Goal& goal,
   return certify::ParseCertificate(certify::ToJson(c));  // only certificates that can be read are written
 }
 
-// If a certificate is made again from the same answers, it keeps its date, and therefore the evidence that a
-// coordinator has. Certificates are compared as text, because a number that was read is not always the one
-// that was written.
+// A certificate that is made again from the same answers keeps its date, and therefore a coordinator's
+// evidence. They are compared as text, because a number that was read is not always the one that was written.
 Status WriteCertificate(const std::string& path, const certify::Certificate& certificate) {
   const std::string made = certify::ToJson(certificate) + "\n";
   const auto undated = [](const std::string& text) { return text.substr(0, text.rfind(R"("created":)")); };

@@ -39,12 +39,12 @@ struct FitOptions {
 // The intermediate results of one exit's fit.
 struct ExitWork {
   FittedExit fitted;
-  std::vector<bool> agrees;   // by row of the held-out answers
-  ExitStatistics statistics;  // of the evaluated answers
+  std::vector<bool> agrees;   // agreement by row of the held-out answers
+  ExitStatistics statistics;  // statistics of the evaluated answers
   Reliability preview;
   Reliability candidates;
   Reliability classifier;
-  ExitStatistics unrefined;  // of the evaluated answers, if refining was tried
+  ExitStatistics unrefined;  // statistics of the evaluated answers without refining, if it was tried
   bool refined = false;      // whether the refined map was kept
 };
 

@@ -61,8 +61,8 @@ class Stage {
  private:
   struct InFlight {
     uint64_t id = 0;
-    Batch batch;                   // of a segment job
-    std::vector<HeadEntry> heads;  // of a head job
+    Batch batch;                   // batch of a segment job
+    std::vector<HeadEntry> heads;  // entries of a head job
   };
 
   // stage.cc: frames, completions and the schedule.

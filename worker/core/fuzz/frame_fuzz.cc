@@ -1,5 +1,5 @@
-// DecodeFrame on arbitrary bytes: it must refuse or accept, and never crash. What it accepts survives another
-// round unchanged.
+// Feeds any bytes to DecodeFrame. It must refuse or accept, and never crash. What it accepts must survive
+// another round unchanged.
 #include <cstdint>
 #include <vector>
 
