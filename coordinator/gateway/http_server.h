@@ -33,8 +33,9 @@ struct HttpServerOptions {
   Duration body_timeout = std::chrono::seconds(30);
   Duration write_timeout = std::chrono::seconds(30);  // for each write
   CorsPolicy cors;
-  HttpAdmission admit;                         // unset: every request is admitted
-  std::function<void(int status)> on_refused;  // called for refusals before a handler
+  HttpAdmission admit;  // unset: every request is admitted
+  // Called for an answer to a request that neither admit nor the handler sees.
+  std::function<void(int status)> on_refused;
 };
 
 // One thread: everything runs on the io_context's thread. The io_context must outlive the server. The server

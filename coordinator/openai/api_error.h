@@ -17,8 +17,7 @@ struct ApiError {
   std::string param;      // field, such as "exit.threshold"; "": null
   std::string code;       // "": null
   int retry_after_s = 0;  // sent as Retry-After if not 0
-  bool no_retry =
-      false;  // sent as x-should-retry: OpenAI's clients ask again by themselves after some statuses
+  bool no_retry = false;  // sent as x-should-retry, because OpenAI's clients retry after some statuses
 };
 
 // Boost calls this if value() is called on a failure, which is a programmer's mistake.

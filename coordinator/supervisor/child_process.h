@@ -14,7 +14,7 @@ namespace exeunt::coordinator {
 struct ChildHandlers {
   std::function<void(const std::string& line)> on_line;  // for a line of output or errors; long lines are cut
   std::function<void(const std::string& status)>
-      on_exit;  // "exit code 1", "signal 9"; once, after its last line
+      on_exit;  // called once, after the last line, with "exit code 1" or "signal 9"
 };
 
 // Callbacks run on the io_context's thread, never from inside Start. Destroying the object kills the group

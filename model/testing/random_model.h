@@ -21,8 +21,7 @@ struct RandomModelSpec {
   int head_dim = 16;
   int d_ff = 128;
   int vocab_size = 256;  // at least 259, because the file has a byte-level tokenizer
-  int n_tokens =
-      0;  // of the tokenizer, at least 259; 0: vocab_size. Those above are control tokens "<|extra_ID|>"
+  int n_tokens = 0;  // tokenizer's size, at least 259; 0: vocab_size; above: control tokens "<|extra_ID|>"
   int context_length = 512;
   DType dtype = DType::kF32;            // type of the matrices; their rows must be multiples of its block
   DType embedding_dtype = DType::kF32;  // type of token_embd and output
